@@ -1,0 +1,64 @@
+# make demo    hear it: a whistle to every domain of the shipped model
+# make test    run the tests
+# Both install what they need into .venv first.
+
+PYTHON ?= python3
+ARGS ?=
+VENV := .venv
+
+# MINE marks a folder that this file made; STAMP says that the installation in it was finished, and where.
+MINE := $(VENV)/.made-by-make
+STAMP := $(VENV)/.installed
+
+.PHONY: help demo test setup clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo    a whistle to every domain of the shipped model; listen at demo/index.html"
+	@echo "make test    the tests; ARGS=... goes to pytest, for example ARGS='-m \"not slow\"'"
+	@echo "make setup   only what both need first: wavecore and its libraries in $(VENV)"
+	@echo "make clean   remove $(VENV), demo and what building and testing left behind"
+	@echo "Another Python (3.11 or newer): make PYTHON=python3.12 demo"
+
+demo: $(STAMP)
+	$(VENV)/bin/wavecore demo -o demo --overwrite $(ARGS)
+
+test: $(STAMP)
+	$(VENV)/bin/pytest $(ARGS)
+
+setup: $(STAMP)
+
+# A virtual environment holds absolute paths: after the folder was moved it is made anew.
+ifneq ($(shell cat $(STAMP) 2>/dev/null),$(CURDIR))
+.PHONY: $(STAMP)
+endif
+
+# The stamp goes before pip starts and returns when it is done.  So a missing or foreign stamp means an
+# interrupted or moved installation, which is started over, and an old one means an installation to update.
+$(STAMP): setup.py pyproject.toml
+	@command -v "$(PYTHON)" >/dev/null || { \
+	  echo "make: there is no $(PYTHON) here; wavecore needs Python 3.11 or newer." \
+	    "Name one: make PYTHON=/path/to/python3 test" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "make: wavecore needs Python 3.11 or newer, and $(PYTHON) is $$("$(PYTHON)" -V 2>&1)." \
+	    "Name another: make PYTHON=python3.12 test" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "make: $(PYTHON) cannot make virtual environments;" \
+	    "on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@if [ -e $(VENV) ] && [ ! -e $(MINE) ]; then \
+	  echo "make: $(VENV) is here and was not made by make. Move it away," \
+	    "or go on with it: $(VENV)/bin/pip install --editable '.[test,data]'" >&2; exit 1; fi
+	@if [ "$$(cat $(STAMP) 2>/dev/null)" != "$(CURDIR)" ]; then rm -rf $(VENV); fi
+	@if [ ! -e $(VENV) ]; then \
+	  echo "Installing wavecore and its libraries into $(VENV): a few minutes, about 6 GB of disk."; \
+	  mkdir $(VENV) && touch $(MINE) && "$(PYTHON)" -m venv $(VENV); fi
+	@rm -f $(STAMP)
+	$(VENV)/bin/python -m pip install --disable-pip-version-check --editable '.[test,data]'
+	@printf '%s\n' "$(CURDIR)" > $(STAMP)
+
+clean:
+	rm -rf demo build dist wavecore.egg-info .pytest_cache .hypothesis
+	find $(wildcard wavecore kernels datasets tests benchmarks) \
+	  -name __pycache__ -type d -prune -exec rm -rf {} +
+	@if [ -e $(MINE) ]; then echo "rm -rf $(VENV)"; rm -rf $(VENV); \
+	  elif [ -e $(VENV) ]; then echo "$(VENV) stays: it was not made by make"; fi

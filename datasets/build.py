@@ -1,0 +1,355 @@
+"""Rendering the ``domains`` data set."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+
+from wavecore.audio import mulaw
+from wavecore.datasets import manifest as manifests
+from wavecore.datasets import soundfont, whistle
+from wavecore.datasets.excerpts import Excerpt, ExcerptSettings, generator, plan
+from wavecore.datasets.manifest import Domain, Manifest, Piece, Slice
+from wavecore.datasets.shards import Parts, save_part, write_shard
+from wavecore.errors import UsageError
+from wavecore.symbolic import score as scores
+from wavecore.symbolic.score import Score
+
+WHISTLE_SOURCE = "wavecore.datasets.whistle"
+# Whistlers sit one octave above a singer's melody, some two.
+WHISTLE_OCTAVES = (1, 2)
+LOUDEST = 0.99
+
+
+@dataclass(frozen=True)
+class DomainSpec:
+    """How a domain is played.
+
+    Attributes
+    ----------
+    name : str
+    instrument : str or int
+        Of `wavecore.datasets.soundfont.PROGRAMS`.
+    bank : int
+        MIDI bank.
+    whistled : float
+        Share of pieces that `wavecore.datasets.whistle` performs instead.  Above 0 the
+        domain is a whistle: it is moved up by the octaves that bring it into range.
+    """
+
+    name: str
+    instrument: str | int
+    bank: int = 0
+    whistled: float = 0.0
+
+    def __post_init__(self):
+        if not self.name or not self.name.replace("-", "").replace("_", "").isalnum():
+            raise UsageError(f"a domain cannot be called {self.name!r}; use letters, digits, - and _")
+        if not 0 <= self.whistled <= 1:
+            raise UsageError(f"whistled is {self.whistled} for {self.name!r}; it is a share, 0 to 1")
+        soundfont.program(self.instrument)
+
+
+# FluidR3's church organ sounds its lower octave at -14 dB, its drawbar organ at
+# -6 dB; the reed organ's pitch is the written one (-76 dB).
+DEFAULT_DOMAINS = (
+    DomainSpec("strings", "violin"),
+    DomainSpec("organ", "reed organ"),
+    DomainSpec("harpsichord", "harpsichord"),
+    DomainSpec("flute", "flute"),
+    DomainSpec("whistle", "whistle", whistled=0.8),
+)
+
+
+@dataclass(frozen=True)
+class _Studio:
+    """What a worker needs to play any excerpt."""
+
+    specs: tuple[DomainSpec, ...]
+    gains: tuple[float, ...]
+    soundfont: str
+    sample_rate: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class _Performance:
+    """How one excerpt is played in one domain."""
+
+    octave: int
+    whistled: bool
+
+
+def build_domains(
+    melodies: Iterable[Score],
+    domains: Iterable[DomainSpec] = DEFAULT_DOMAINS,
+    *,
+    out: str | Path,
+    seconds: float | None,
+    excerpt_seconds: tuple[float, float] = (8.0, 12.0),
+    seed: int = 0,
+    settings: ExcerptSettings | None = None,
+    soundfont_path: str | Path | None = None,
+    soundfont_licence: str = "see the SoundFont's own notes (FluidR3 GM: MIT)",
+    sample_rate: int = soundfont.SAMPLE_RATE,
+    workers: int = 1,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Manifest:
+    """Render melodies in every domain, sample for sample alike.
+
+    A build that was stopped goes on where it was when it is called again with
+    the same arguments.
+
+    Parameters
+    ----------
+    melodies : iterable of Score
+        Monophonic, each with a name of its own; `wavecore.datasets.scores.melodies` gives them.
+    domains : iterable of DomainSpec
+    out : str or Path
+        The data set's folder: new, empty, or one where the same build was stopped.
+    seconds : float or None
+        Per domain; everything the melodies give when None.
+    excerpt_seconds : tuple of float
+        Shortest and longest excerpt; overrides that of `settings`.
+    seed : int
+        0 or more.
+    settings : ExcerptSettings or None
+        How tunes are cut and varied.
+    soundfont_path : str, Path or None
+        FluidR3 GM from its usual places when None.
+    soundfont_licence : str
+        For the manifest.
+    sample_rate : int
+        Hz.
+    workers : int
+        Processes that render; a script that asks for more than one needs the
+        ``if __name__ == "__main__":`` of all programs that start processes.
+    on_progress : callable or None
+        Called with the pieces done and the pieces in all.
+
+    Returns
+    -------
+    Manifest
+        As written to ``out/manifest.json``.
+
+    Raises
+    ------
+    OutputExistsError
+        If the folder holds a finished data set or other files.
+    UsageError
+        If it holds parts of another build, or an argument makes no sense.
+    InputError
+        If there are not enough melodies, or no SoundFont.
+    """
+    specs = tuple(domains)
+    names = [spec.name for spec in specs]
+    if not names or len(set(names)) != len(names):
+        raise UsageError(f"the domains are called {names}; wanted one or more, each with a name of its own")
+    if workers < 1:
+        raise UsageError(f"workers is {workers}, wanted 1 or more")
+    cuts = ExcerptSettings(**{**asdict(settings or ExcerptSettings()), "seconds": tuple(excerpt_seconds)})
+    sounds = soundfont.SoundFont(soundfont_path, sample_rate=sample_rate)
+    chosen = plan(melodies, seconds=seconds, settings=cuts, sample_rate=sample_rate, seed=seed)
+    studio = _Studio(
+        specs=specs,
+        gains=tuple(sounds.calibrated_gain(spec.instrument, bank=spec.bank) for spec in specs),
+        soundfont=str(sounds.path),
+        sample_rate=sample_rate,
+        seed=seed,
+    )
+    made_with = {
+        "seed": seed,
+        "excerpts": asdict(cuts),
+        "domains": [asdict(spec) for spec in specs],
+        "soundfont": {"name": sounds.path.name, "sha256": manifests.file_sha256(sounds.path)},
+        "sample_rate": sample_rate,
+    }
+    out = Path(out)
+    parts = Parts(out, {**made_with, "pieces": [_fingerprint(excerpt) for excerpt in chosen]})
+    _render_missing(parts, chosen, studio, workers, on_progress)
+    manifest = _join(parts, chosen, studio, sounds, made_with, soundfont_licence)
+    manifests.write(out, manifest)
+    parts.remove()
+    return manifests.read(out)
+
+
+def perform(
+    excerpt: Excerpt, spec: DomainSpec, gain: float, sounds: soundfont.SoundFont, *, seed: int
+) -> np.ndarray:
+    """Play one excerpt in one domain.
+
+    Parameters
+    ----------
+    excerpt : Excerpt
+    spec : DomainSpec
+    gain : float
+        Of the SoundFont's instrument.
+    sounds : SoundFont
+    seed : int
+        The data set's.
+
+    Returns
+    -------
+    ndarray, shape (n_samples,), float32
+        In (-1, 1); a passage whose peak would pass 0.99 is turned down to it.
+    """
+    how = _performance(excerpt, spec, seed)
+    score = scores.transpose(excerpt.score, 12 * how.octave)
+    if how.whistled:
+        rng = generator(seed, "whistle", excerpt.id, spec.name)
+        return whistle.whistle(score, rng=rng, n_samples=excerpt.n_samples, sample_rate=sounds.sample_rate)
+    x = sounds.render(
+        score, instrument=spec.instrument, bank=spec.bank, n_samples=excerpt.n_samples, gain=gain
+    )
+    peak = float(np.abs(x).max())
+    return x if peak <= LOUDEST else x * np.float32(LOUDEST / peak)
+
+
+def _performance(excerpt: Excerpt, spec: DomainSpec, seed: int) -> _Performance:
+    """Who plays, and in which octave."""
+    if not spec.whistled:
+        return _Performance(octave=0, whistled=False)
+    rng = generator(seed, "performance", excerpt.id, spec.name)
+    fitting = [octave for octave in whistle.octaves_in_range(excerpt.score) if octave in WHISTLE_OCTAVES]
+    if not fitting:
+        low, high = scores.pitch_range(excerpt.score)
+        raise UsageError(
+            f"MIDI {low} to {high} cannot be whistled one or two octaves up; narrow ExcerptSettings.pitches"
+        )
+    octave = fitting[int(rng.integers(len(fitting)))]
+    return _Performance(octave=octave, whistled=bool(rng.random() < spec.whistled))
+
+
+def _render_missing(
+    parts: Parts,
+    chosen: list[Excerpt],
+    studio: _Studio,
+    workers: int,
+    on_progress: Callable[[int, int], None] | None,
+) -> None:
+    todo = [(studio, excerpt, str(parts.path(excerpt.id))) for excerpt in chosen if not parts.has(excerpt.id)]
+    done = len(chosen) - len(todo)
+    report = on_progress or (lambda done, total: None)
+    report(done, len(chosen))
+    if workers == 1:
+        for task in todo:
+            _render_part(task)
+            done += 1
+            report(done, len(chosen))
+        return
+    # Forked processes would share FluidSynth's and torch's threads.
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        try:
+            for _ in pool.map(_render_part, todo):
+                done += 1
+                report(done, len(chosen))
+        except BaseException:
+            # Else leaving would wait until everything that was planned is rendered.
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+@functools.lru_cache(maxsize=1)
+def _sounds(path: str, sample_rate: int) -> soundfont.SoundFont:
+    """The SoundFont of this process, checked once."""
+    return soundfont.SoundFont(path, sample_rate=sample_rate)
+
+
+def _render_part(task: tuple[_Studio, Excerpt, str]) -> None:
+    """Play one excerpt in every domain and keep the codes."""
+    studio, excerpt, path = task
+    sounds = _sounds(studio.soundfont, studio.sample_rate)
+    played = [
+        perform(excerpt, spec, gain, sounds, seed=studio.seed)
+        for spec, gain in zip(studio.specs, studio.gains, strict=True)
+    ]
+    save_part(Path(path), mulaw.encode(np.stack(played)))
+
+
+def _join(
+    parts: Parts,
+    chosen: list[Excerpt],
+    studio: _Studio,
+    sounds: soundfont.SoundFont,
+    made_with: dict[str, object],
+    licence: str,
+) -> Manifest:
+    """Write the shards and describe them."""
+    shards, slices = {}, {excerpt.id: {} for excerpt in chosen}
+    for index, spec in enumerate(studio.specs):
+        for split in manifests.SPLITS:
+            members = [excerpt for excerpt in chosen if excerpt.split == split]
+            if not members:
+                continue
+            name, offset = f"{spec.name}-{split}.npy", 0
+            for excerpt in members:
+                how = _performance(excerpt, spec, studio.seed)
+                player = WHISTLE_SOURCE if how.whistled else f"program {soundfont.program(spec.instrument)}"
+                slices[excerpt.id][spec.name] = Slice(name, offset, excerpt.n_samples, how.octave, player)
+                offset += excerpt.n_samples
+            codes = (parts.read(excerpt.id)[index] for excerpt in members)
+            shards[name] = write_shard(parts.out / name, codes, offset)
+    pieces = tuple(_piece(excerpt, slices[excerpt.id], studio.sample_rate) for excerpt in chosen)
+    seconds = sum(piece.seconds for piece in pieces)
+    return Manifest(
+        sample_rate=studio.sample_rate,
+        paired=True,
+        domains=tuple(
+            _domain(spec, gain, sounds, seconds, licence)
+            for spec, gain in zip(studio.specs, studio.gains, strict=True)
+        ),
+        pieces=pieces,
+        shards=shards,
+        settings=made_with,
+    )
+
+
+def _piece(excerpt: Excerpt, slices: dict[str, Slice], sample_rate: int) -> Piece:
+    return Piece(
+        id=excerpt.id,
+        tune=excerpt.tune,
+        split=excerpt.split,
+        source=excerpt.score.source,
+        licence=excerpt.score.licence,
+        seconds=round(excerpt.n_samples / sample_rate, 6),
+        domains=slices,
+        notes=tuple(
+            (round(note.onset_s, 4), round(note.duration_s, 4), note.pitch, note.velocity)
+            for note in excerpt.score.notes
+        ),
+    )
+
+
+def _domain(
+    spec: DomainSpec, gain: float, sounds: soundfont.SoundFont, seconds: float, licence: str
+) -> Domain:
+    name = sounds.preset_name(spec.instrument, bank=spec.bank)
+    number = soundfont.program(spec.instrument)
+    program = {
+        "bank": spec.bank,
+        "program": number,
+        "preset": name,
+        "gain": gain,
+        "share": round(1 - spec.whistled, 6),
+    }
+    source = f"{sounds.path.name}: {name}" + (f"; {WHISTLE_SOURCE}" if spec.whistled else "")
+    return Domain(
+        name=spec.name,
+        kind="whistle" if spec.whistled else "soundfont",
+        programs=(program,),
+        source=source,
+        licence=licence,
+        seconds=round(seconds, 1),
+    )
+
+
+def _fingerprint(excerpt: Excerpt) -> list[object]:
+    """What identifies an excerpt and its sound."""
+    notes = [[n.onset_s, n.duration_s, n.pitch, n.velocity] for n in excerpt.score.notes]
+    return [excerpt.id, excerpt.n_samples, notes]

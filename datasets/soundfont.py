@@ -1,0 +1,350 @@
+"""Scores to sound through a SoundFont, the same samples every time.
+
+FluidSynth interpolates a sample at the pitch that is asked for without a
+low-pass filter, so at 16 kHz whatever lies above 8 kHz folds back: -18 dB of
+the harpsichord's energy, -31 dB of the violin's (FluidR3 GM).  Therefore
+everything is rendered at three times the rate and brought down by soxr.
+
+Stereo SoundFonts often hold two takes of an instrument that are hardly
+correlated (0.36 for FluidR3's violin, 0.43 for its flute); their mean beats
+like two players.  One channel is one player, so the left one is taken.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from pathlib import Path
+
+import numpy as np
+
+from wavecore.audio import resample
+from wavecore.errors import InputError, UsageError
+from wavecore.symbolic.score import Note, Score
+
+SAMPLE_RATE = 16_000
+OVERSAMPLING = 3
+BLOCK = 64  # FluidSynth starts and stops notes at multiples of this many samples
+SEVENTH_ORDER = 7  # FLUID_INTERP_7THORDER
+TARGET_RMS = 0.1  # -20 dBFS
+# Louder velocities and ringing releases come on top of what calibration hears.
+PEAK_LIMIT = 0.55
+
+PLACES = (
+    "/usr/share/sounds/sf2/FluidR3_GM.sf2",
+    "/usr/share/soundfonts/FluidR3_GM.sf2",
+    "/usr/local/share/soundfonts/FluidR3_GM.sf2",
+    "/opt/homebrew/share/soundfonts/FluidR3_GM.sf2",
+)
+
+# General MIDI, bank 0, the names of the GM 1 sound set as people say them.
+PROGRAMS = {
+    "piano": 0,
+    "harpsichord": 6,
+    "celesta": 8,
+    "music box": 10,
+    "vibraphone": 11,
+    "marimba": 12,
+    "drawbar organ": 16,
+    "church organ": 19,
+    "reed organ": 20,
+    "accordion": 21,
+    "guitar": 24,
+    "bass": 32,
+    "violin": 40,
+    "viola": 41,
+    "cello": 42,
+    "contrabass": 43,
+    "harp": 46,
+    "strings ensemble": 48,
+    "choir": 52,
+    "trumpet": 56,
+    "trombone": 57,
+    "french horn": 60,
+    "brass section": 61,
+    "saxophone": 65,
+    "oboe": 68,
+    "bassoon": 70,
+    "clarinet": 71,
+    "piccolo": 72,
+    "flute": 73,
+    "recorder": 74,
+    "pan flute": 75,
+    "whistle": 78,
+    "ocarina": 79,
+}
+
+
+def program(name: str | int) -> int:
+    """Return the General MIDI program of an instrument.
+
+    Parameters
+    ----------
+    name : str or int
+        One of `PROGRAMS`, letter case ignored, or a program number.
+
+    Returns
+    -------
+    int
+        0 to 127.
+
+    Raises
+    ------
+    UsageError
+        If there is no such instrument.
+    """
+    if isinstance(name, int) and name in range(128):
+        return name
+    if isinstance(name, str) and name.lower() in PROGRAMS:
+        return PROGRAMS[name.lower()]
+    raise UsageError(
+        f"no instrument {name!r}; give a General MIDI number 0 to 127 or one of: {', '.join(PROGRAMS)}"
+    )
+
+
+def find_soundfont(path: str | Path | None = None) -> Path:
+    """Return the SoundFont to use.
+
+    Parameters
+    ----------
+    path : str, Path or None
+        The file; FluidR3 GM from its usual places when None.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    InputError
+        If there is none, with where it was looked for and how to get one.
+    """
+    candidates = [Path(path)] if path is not None else [Path(place) for place in PLACES]
+    for candidate in candidates:
+        if candidate.is_file():
+            return candidate
+    raise InputError(
+        f"no SoundFont at {', '.join(map(str, candidates))}; "
+        "install one (Debian, Ubuntu: apt install fluid-soundfont-gm) or give the path of an .sf2 file"
+    )
+
+
+class SoundFont:
+    """A SoundFont that renders scores.
+
+    Parameters
+    ----------
+    path : str, Path or None
+        The .sf2 file; FluidR3 GM from its usual places when None.
+    sample_rate : int
+        Of the rendered audio, in Hz: 8,000 to 32,000.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or is no SoundFont.
+    UsageError
+        If pyfluidsynth or libfluidsynth is missing, or for another rate.
+    """
+
+    def __init__(self, path: str | Path | None = None, *, sample_rate: int = SAMPLE_RATE):
+        if not 8_000 <= sample_rate <= 32_000:
+            raise UsageError(
+                f"SoundFonts are rendered at 8,000 to 32,000 Hz, not {sample_rate}; resample the result"
+            )
+        self.path = find_soundfont(path)
+        self.sample_rate = sample_rate
+        with _Player(self.path, sample_rate * OVERSAMPLING):
+            pass  # a broken file or a missing library is told now, not at the first note
+
+    def preset_name(self, instrument: str | int, *, bank: int = 0) -> str:
+        """Return what the SoundFont calls a program.
+
+        Parameters
+        ----------
+        instrument : str or int
+            A name of `PROGRAMS` or a number.
+        bank : int
+            MIDI bank.
+
+        Returns
+        -------
+        str
+
+        Raises
+        ------
+        InputError
+            If the SoundFont has no such program.
+        """
+        with _Player(self.path, self.sample_rate * OVERSAMPLING) as player:
+            return player.select(program(instrument), bank)
+
+    def render(
+        self, score: Score, *, instrument: str | int, n_samples: int, bank: int = 0, gain: float = 1.0
+    ) -> np.ndarray:
+        """Play a score.
+
+        Parameters
+        ----------
+        score : Score
+            Any number of voices.
+        instrument : str or int
+            A name of `PROGRAMS` or a number.
+        n_samples : int
+            Length of the result; what still sounds then is cut off, and what is
+            left over is silence.
+        bank : int
+            MIDI bank.
+        gain : float
+            Linear factor, from `calibrated_gain` for a common loudness.
+
+        Returns
+        -------
+        ndarray, shape (n_samples,), float32
+            The same samples at every call.
+
+        Raises
+        ------
+        InputError
+            If the SoundFont has no such program.
+        UsageError
+            If `n_samples` is below 1.
+        """
+        if n_samples < 1:
+            raise UsageError(f"n_samples is {n_samples}, wanted 1 or more")
+        rate = self.sample_rate * OVERSAMPLING
+        with _Player(self.path, rate) as player:
+            player.select(program(instrument), bank)
+            channel = player.play(_events(score, rate), n_samples * OVERSAMPLING)
+        return np.float32(gain) * resample.resample(channel, from_rate=rate, to_rate=self.sample_rate)
+
+    def calibrated_gain(self, instrument: str | int, *, bank: int = 0) -> float:
+        """Return the gain that brings an instrument to the common loudness.
+
+        A fixed chromatic phrase is played; the gain gives it -20 dBFS RMS, or
+        a peak of 0.55 where that is reached first (plucked instruments).
+
+        Parameters
+        ----------
+        instrument : str or int
+            A name of `PROGRAMS` or a number.
+        bank : int
+            MIDI bank.
+
+        Returns
+        -------
+        float
+            Linear.
+
+        Raises
+        ------
+        InputError
+            If the SoundFont has no such program, or it is silent.
+        """
+        phrase = Score(tuple(Note(0.4 * i, 0.4, pitch, 90) for i, pitch in enumerate(range(58, 90))))
+        x = self.render(
+            phrase, instrument=instrument, bank=bank, n_samples=int(phrase.duration_s * self.sample_rate)
+        )
+        rms, peak = float(np.sqrt(np.mean(np.square(x, dtype=np.float64)))), float(np.abs(x).max())
+        if peak == 0:
+            raise InputError(f"program {instrument!r} of {self.path} is silent between MIDI 58 and 89")
+        return min(TARGET_RMS / rms, PEAK_LIMIT / peak)
+
+
+class _Player:
+    """One FluidSynth synthesizer for one render.
+
+    A synthesizer that has played before does not give the same samples again:
+    its voices keep traces of earlier notes.  A new one takes some 40 ms.
+    """
+
+    def __init__(self, path: Path, rate: int):
+        fluidsynth = _fluidsynth()
+        self._path = path
+        self._write = _write_float(fluidsynth)
+        self._synth = fluidsynth.Synth(
+            gain=1.0,
+            samplerate=rate,
+            **{"synth.reverb.active": 0, "synth.chorus.active": 0, "synth.dynamic-sample-loading": 1},
+        )
+        self._id = self._synth.sfload(str(path))
+        if self._id < 0:
+            self._synth.delete()
+            raise InputError(f"{path} is not a SoundFont that FluidSynth can load; give another .sf2 file")
+        _interpolation(fluidsynth)(self._synth.synth, -1, SEVENTH_ORDER)
+
+    def __enter__(self) -> _Player:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._synth.delete()
+
+    def select(self, number: int, bank: int) -> str:
+        """Choose a program and return its name."""
+        if self._synth.program_select(0, self._id, bank, number) != 0:
+            raise InputError(
+                f"{self._path} has no program {number} in bank {bank}; choose another instrument or SoundFont"
+            )
+        return self._synth.sfpreset_name(self._id, bank, number)
+
+    def play(self, events: list[tuple[int, bool, Note]], n_samples: int) -> np.ndarray:
+        """Play events and return the left channel, (n_samples,)."""
+        stereo = np.zeros((2, n_samples), np.float32)
+        position = 0
+        for at, starts, note in events:
+            if at >= n_samples:
+                break
+            self._advance(stereo, position, at)
+            position = at
+            if starts:
+                self._synth.noteon(0, note.pitch, note.velocity)
+            else:
+                self._synth.noteoff(0, note.pitch)
+        self._advance(stereo, position, n_samples)
+        return stereo[0]
+
+    def _advance(self, stereo: np.ndarray, start: int, end: int) -> None:
+        if end == start:
+            return
+        left, right = stereo[0].ctypes.data, stereo[1].ctypes.data
+        if self._write(self._synth.synth, end - start, left, start, 1, right, start, 1) != 0:
+            raise InputError(f"FluidSynth failed while rendering with {self._path}")
+
+
+def _events(score: Score, rate: int) -> list[tuple[int, bool, Note]]:
+    """Starts and stops in order; at the same moment a stop comes first."""
+    starts = [(_block(note.onset_s, rate), True, note) for note in score.notes]
+    stops = [(_block(note.end_s, rate), False, note) for note in score.notes]
+    return sorted(starts + stops, key=lambda event: event[:2])
+
+
+def _block(seconds: float, rate: int) -> int:
+    """The nearest sample at which FluidSynth can act (1.3 ms apart at 48 kHz)."""
+    return round(seconds * rate / BLOCK) * BLOCK
+
+
+def _fluidsynth():
+    try:
+        import fluidsynth
+    except (ImportError, OSError) as error:
+        raise UsageError(
+            f"rendering needs pyfluidsynth and the FluidSynth library ({error}): "
+            "pip install 'wavecore[data]' and, on Debian or Ubuntu, apt install libfluidsynth3"
+        ) from error
+    return fluidsynth
+
+
+def _write_float(fluidsynth):
+    """fluid_synth_write_float, which pyfluidsynth does not wrap: no dither, no clipping at 16 bits."""
+    pointer, integer = ctypes.c_void_p, ctypes.c_int
+    return fluidsynth.cfunc(
+        "fluid_synth_write_float", integer, ("synth", pointer, 1), ("len", integer, 1),
+        ("left", pointer, 1), ("left_offset", integer, 1), ("left_step", integer, 1),
+        ("right", pointer, 1), ("right_offset", integer, 1), ("right_step", integer, 1),
+    )  # fmt: skip
+
+
+def _interpolation(fluidsynth):
+    return fluidsynth.cfunc(
+        "fluid_synth_set_interp_method", ctypes.c_int,
+        ("synth", ctypes.c_void_p, 1), ("channel", ctypes.c_int, 1), ("method", ctypes.c_int, 1),
+    )  # fmt: skip

@@ -1,0 +1,345 @@
+"""People whistling, synthesized from notes.
+
+A whistle is nearly a sine: its harmonics lie 25 dB and more below, its pitch
+glides between notes, wavers slowly and with a vibrato, and air is heard beside
+it.  Every one of these is drawn anew for every performance, so that a model
+that has heard many of them does not mind the next person's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from wavecore.errors import InputError, UsageError
+from wavecore.symbolic.score import Note, Score, is_monophonic
+
+LOWEST_HZ, HIGHEST_HZ = 500.0, 4_500.0
+SAMPLE_RATE = 16_000
+LEGATO_S = 0.08  # notes nearer than this are sung in one breath
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class WhistleConfig:
+    """Ranges from which a performance draws, uniformly.
+
+    Attributes
+    ----------
+    glide_s : tuple of float
+        Time from one legato note's pitch to the next one's, seconds.
+    scoop_semitones : tuple of float
+        How far below a note is attacked after a rest.
+    vibrato_hz : tuple of float
+        Rate of the vibrato.
+    vibrato_cents : tuple of float
+        Depth of the vibrato, from the middle to the peak.
+    vibrato_delay_s : tuple of float
+        From a note's start until its vibrato sets in.
+    detune_cents : tuple of float
+        Offset of the whole performance.
+    drift_cents : tuple of float
+        Standard deviation of the slow drift.
+    jitter_cents : tuple of float
+        Standard deviation of the fast unsteadiness.
+    attack_s, release_s : tuple of float
+        Rise and fall of a breath.
+    dip : tuple of float
+        By how much the level falls between legato notes, 0 to 1.
+    tremolo : tuple of float
+        Depth of the level's movement with the vibrato, 0 to 1.
+    swell_db : tuple of float
+        Standard deviation of the level's slow movement.
+    harmonic2_db, harmonic3_db : tuple of float
+        Against the fundamental.
+    breath_db : tuple of float
+        Noise in a band around the pitch, against the fundamental.
+    breath_hz : tuple of float
+        Half width of that band.
+    air_db : tuple of float
+        Broadband noise, against the fundamental.
+    amplitude : float
+        Of the fundamental at velocity 90; 0.16 makes melodies of about -20 dBFS RMS.
+
+    Raises
+    ------
+    UsageError
+        If a range is turned round, or leaves what its unit allows.
+    """
+
+    glide_s: Range = (0.02, 0.18)
+    scoop_semitones: Range = (0.0, 1.5)
+    vibrato_hz: Range = (4.5, 6.5)
+    vibrato_cents: Range = (0.0, 45.0)
+    vibrato_delay_s: Range = (0.1, 0.4)
+    detune_cents: Range = (-30.0, 30.0)
+    drift_cents: Range = (2.0, 12.0)
+    jitter_cents: Range = (1.0, 5.0)
+    attack_s: Range = (0.02, 0.09)
+    release_s: Range = (0.02, 0.09)
+    dip: Range = (0.0, 0.7)
+    tremolo: Range = (0.0, 0.2)
+    swell_db: Range = (0.5, 3.0)
+    harmonic2_db: Range = (-50.0, -25.0)
+    harmonic3_db: Range = (-65.0, -40.0)
+    breath_db: Range = (-40.0, -16.0)
+    breath_hz: Range = (60.0, 250.0)
+    air_db: Range = (-60.0, -32.0)
+    amplitude: float = 0.16
+
+    def __post_init__(self):
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name == "amplitude":
+                if not 0 < value <= 0.5:
+                    raise UsageError(f"amplitude is {value}; wanted above 0 and at most 0.5")
+                continue
+            low, high = value
+            if not low <= high:
+                raise UsageError(f"{field.name} is {value}; wanted (lowest, highest)")
+            if low < 0 and not field.name.endswith(("_db", "detune_cents")):
+                raise UsageError(f"{field.name} is {value}; it cannot be negative")
+        for name in ("dip", "tremolo"):
+            if getattr(self, name)[1] > 1:
+                raise UsageError(f"{name} is {getattr(self, name)}; it cannot exceed 1")
+
+    def draw(self, rng: np.random.Generator) -> dict[str, float]:
+        """Draw one performance.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        dict of str to float
+            A value for every field.
+        """
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {name: float(rng.uniform(*v)) if isinstance(v, tuple) else v for name, v in values.items()}
+
+
+def whistle(
+    score: Score,
+    *,
+    rng: np.random.Generator,
+    n_samples: int | None = None,
+    sample_rate: int = SAMPLE_RATE,
+    config: WhistleConfig | None = None,
+) -> np.ndarray:
+    """Whistle a melody.
+
+    Parameters
+    ----------
+    score : Score
+        One voice; its pitches between 500 and 4,500 Hz (MIDI 72 to 108).
+    rng : numpy.random.Generator
+        Where the performance comes from: the same state, the same samples.
+    n_samples : int or None
+        Length of the result; None for the score's and 0.25 s more.
+    sample_rate : int
+        Hz, 16,000 or more.
+    config : WhistleConfig or None
+        The ranges; the defaults when None.
+
+    Returns
+    -------
+    ndarray, shape (n_samples,), float32
+        In (-1, 1); nothing lies above half the sampling rate.
+
+    Raises
+    ------
+    InputError
+        If the score is empty, has overlaps, or leaves the range (which octave would fit).
+    UsageError
+        If the length or the rate is out of range.
+    """
+    _check(score, sample_rate)
+    if n_samples is None:
+        n_samples = round((score.duration_s + 0.25) * sample_rate)
+    if n_samples < 1:
+        raise UsageError(f"n_samples is {n_samples}, wanted 1 or more")
+    drawn = (config or WhistleConfig()).draw(rng)
+    t = np.arange(n_samples) / sample_rate
+    vibrato = _vibrato(t, score.notes, drawn, rng)
+    pitch = (
+        _glided_pitch(t, score.notes, drawn)
+        + _unsteadiness(t, drawn, rng)
+        + drawn["vibrato_cents"] / 100 * vibrato
+    )
+    f0_hz = np.clip(440.0 * 2 ** ((pitch - 69) / 12), LOWEST_HZ / 2, 0.45 * sample_rate)
+    phase = 2 * np.pi * np.cumsum(f0_hz) / sample_rate + rng.uniform(0, 2 * np.pi)
+    level = _level(t, score.notes, drawn, rng) * (1 + drawn["tremolo"] * vibrato)
+    tone = _tone(phase, f0_hz, drawn, sample_rate) + _breath(phase, drawn, sample_rate, rng)
+    air = _db(drawn["air_db"]) * _air(n_samples, sample_rate, rng) * _smooth(level, round(0.04 * sample_rate))
+    return np.clip(level * tone + air, -0.99, 0.99).astype(np.float32)
+
+
+def octaves_in_range(score: Score) -> list[int]:
+    """Return by how many octaves a score may be moved to be whistled.
+
+    Parameters
+    ----------
+    score : Score
+
+    Returns
+    -------
+    list of int
+        Ascending; empty when the melody spans more than the range.
+    """
+    pitches = [note.pitch for note in score.notes]
+    return [
+        octave
+        for octave in range(-4, 6)
+        if all(LOWEST_HZ <= _hz(pitch + 12 * octave) <= HIGHEST_HZ for pitch in pitches) and pitches
+    ]
+
+
+def _check(score: Score, sample_rate: int) -> None:
+    if sample_rate < SAMPLE_RATE:
+        raise UsageError(f"a whistle needs {SAMPLE_RATE} Hz or more, not {sample_rate}; resample the result")
+    if not score.notes:
+        raise InputError(f"the score {score.name!r} has no notes to whistle")
+    if not is_monophonic(score):
+        raise InputError(f"the score {score.name!r} has overlapping notes; take score.monophonic of it first")
+    for note in score.notes:
+        if not LOWEST_HZ <= _hz(note.pitch) <= HIGHEST_HZ:
+            fitting = octaves_in_range(score)
+            advice = (
+                f"move it by {fitting[0]:+d} octaves"
+                if fitting
+                else "no octave fits: crop or fold the melody"
+            )
+            raise InputError(
+                f"pitch {note.pitch} at {note.onset_s:.2f} s is {_hz(note.pitch):.0f} Hz, "
+                f"people whistle {LOWEST_HZ:.0f} to {HIGHEST_HZ:.0f} Hz; {advice}"
+            )
+
+
+def _hz(pitch: float) -> float:
+    return 440.0 * 2 ** ((pitch - 69) / 12)
+
+
+def _db(value: float) -> float:
+    return 10 ** (value / 20)
+
+
+def _follows(before: Note | None, note: Note) -> bool:
+    """Whether a note is sung in the same breath as the one before."""
+    return before is not None and note.onset_s - before.end_s < LEGATO_S
+
+
+def _glided_pitch(t: np.ndarray, notes: tuple[Note, ...], drawn: dict[str, float]) -> np.ndarray:
+    """The melody in MIDI numbers with glides and scoops, shape (T,)."""
+    pitch = np.full(len(t), float(notes[0].pitch))
+    before = None
+    for note in notes:
+        since = t - note.onset_s
+        if _follows(before, note):
+            # Centred on the onset and done within half of either note.
+            glide_s = min(drawn["glide_s"], before.duration_s, note.duration_s)
+            x = np.clip(since / max(glide_s, 1e-3) + 0.5, 0, 1)
+            shape = x * x * (3 - 2 * x)
+            after = since > -glide_s / 2
+            pitch[after] = before.pitch + (note.pitch - before.pitch) * shape[after]
+        else:
+            after = since >= 0
+            pitch[after] = note.pitch - drawn["scoop_semitones"] * np.exp(-since[after] / 0.025)
+        before = note
+    return pitch
+
+
+def _vibrato(
+    t: np.ndarray, notes: tuple[Note, ...], drawn: dict[str, float], rng: np.random.Generator
+) -> np.ndarray:
+    """A sine of -1 to 1 that sets in late in every note, shape (T,)."""
+    rate = drawn["vibrato_hz"] * (1 + 0.06 * _wander(t, 0.5, rng))
+    depth = np.zeros(len(t))
+    for note in notes:
+        inside = (t >= note.onset_s) & (t < note.end_s)
+        depth[inside] = np.clip((t[inside] - note.onset_s - drawn["vibrato_delay_s"]) / 0.25, 0, 1)
+    step = t[1] - t[0] if len(t) > 1 else 0.0
+    # Depth is smoothed, as the pitch of a person never jumps.
+    return _smooth(depth, 1 + round(0.05 / step) if step else 1) * np.sin(2 * np.pi * np.cumsum(rate) * step)
+
+
+def _unsteadiness(t: np.ndarray, drawn: dict[str, float], rng: np.random.Generator) -> np.ndarray:
+    """Detune, drift and jitter in semitones, shape (T,)."""
+    drift = drawn["drift_cents"] * _wander(t, 0.4, rng)
+    jitter = drawn["jitter_cents"] * _wander(t, 0.04, rng)
+    return (drawn["detune_cents"] + drift + jitter) / 100
+
+
+def _level(
+    t: np.ndarray, notes: tuple[Note, ...], drawn: dict[str, float], rng: np.random.Generator
+) -> np.ndarray:
+    """The amplitude of the fundamental, shape (T,)."""
+    level = np.zeros(len(t))
+    before = None
+    for i, note in enumerate(notes):
+        follows = _follows(before, note)
+        continues = i + 1 < len(notes) and _follows(note, notes[i + 1])
+        end_s = notes[i + 1].onset_s if continues else note.end_s
+        inside = (t >= note.onset_s) & (t < end_s)
+        half = (end_s - note.onset_s) / 2
+        rise = _ramp((t[inside] - note.onset_s) / min(drawn["attack_s"], half))
+        fall = _ramp((end_s - t[inside]) / min(drawn["release_s"], half))
+        # Inside a breath the level only dips; at its ends it starts from nothing.
+        rise = 1 - drawn["dip"] * (1 - rise) if follows else rise
+        fall = 1 - drawn["dip"] * (1 - fall) if continues else fall
+        level[inside] = (note.velocity / 90) * rise * fall
+        before = note
+    return drawn["amplitude"] * level * _db(drawn["swell_db"] * _wander(t, 0.6, rng))
+
+
+def _ramp(x: np.ndarray) -> np.ndarray:
+    """0 to 1 along half a cosine."""
+    return 0.5 - 0.5 * np.cos(np.pi * np.clip(x, 0, 1))
+
+
+def _tone(phase: np.ndarray, f0_hz: np.ndarray, drawn: dict[str, float], sample_rate: int) -> np.ndarray:
+    """The fundamental and two weak harmonics, each faded out below the Nyquist frequency."""
+    tone = np.sin(phase)
+    for number, level_db in ((2, drawn["harmonic2_db"]), (3, drawn["harmonic3_db"])):
+        room = np.clip((0.48 * sample_rate - number * f0_hz) / 500.0, 0, 1)
+        tone += _db(level_db) * room * np.sin(number * phase)
+    return tone
+
+
+def _breath(
+    phase: np.ndarray, drawn: dict[str, float], sample_rate: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Noise in a band that follows the pitch: slow complex noise on the tone's own phase."""
+    n = len(phase)
+    frequency = np.fft.fftfreq(n, 1 / sample_rate)
+    spectrum = (rng.standard_normal(n) + 1j * rng.standard_normal(n)) * np.exp(
+        -0.5 * (frequency / drawn["breath_hz"]) ** 2
+    )
+    slow = np.fft.ifft(spectrum)
+    slow /= np.sqrt(np.mean(np.abs(slow) ** 2)) + 1e-12
+    return _db(drawn["breath_db"]) * (slow * np.exp(1j * phase)).real
+
+
+def _air(n_samples: int, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
+    """Hiss that rises up to 2 kHz and ends softly below the Nyquist frequency; RMS 1."""
+    frequency = np.fft.rfftfreq(n_samples, 1 / sample_rate)
+    shape = frequency / (frequency + 2_000.0) * np.clip((0.5 * sample_rate - frequency) / 1_000.0, 0, 1)
+    noise = np.fft.irfft(np.fft.rfft(rng.standard_normal(n_samples)) * shape, n_samples)
+    return noise / (np.sqrt(np.mean(noise**2)) + 1e-12)
+
+
+def _wander(t: np.ndarray, spacing_s: float, rng: np.random.Generator) -> np.ndarray:
+    """A smooth random curve of about unit standard deviation: normal values at knots, eased between them."""
+    position = t / spacing_s
+    knots = rng.standard_normal(int(position[-1]) + 2)
+    whole = position.astype(int)
+    x = position - whole
+    return knots[whole] + (knots[whole + 1] - knots[whole]) * x * x * (3 - 2 * x)
+
+
+def _smooth(x: np.ndarray, width: int) -> np.ndarray:
+    """A centred moving average over `width` samples (an odd number is used), with zeros beyond the ends."""
+    half = max(width, 1) // 2
+    total = np.concatenate([np.zeros(half + 1), x, np.zeros(half)]).cumsum()
+    return (total[2 * half + 1 :] - total[: -2 * half - 1]) / (2 * half + 1)

@@ -1,0 +1,73 @@
+"""Packaging of wavecore.
+
+``kernels/`` and ``datasets/`` are folders of their own at the top of the
+repository.  They are mapped to ``wavecore.kernels`` and ``wavecore.datasets``,
+because top-level packages of those names would hide well-known ones.
+"""
+
+from pathlib import Path
+
+from setuptools import setup
+
+ROOT = Path(__file__).parent
+
+# torchaudio ends at 2.11.0 and refuses to load beside a torch that was built
+# for another CUDA version (or for none).  torch 2.11 to 2.14 are the builds it
+# loads with; 2.15 moved on to a later CUDA.  `wavecore doctor` names this
+# mismatch where it finds one.
+TORCH = ["torch>=2.11,<2.15", "torchaudio==2.11.*"]
+
+setup(
+    name="wavecore",
+    version="0.1.0",
+    description="WaveNet audio synthesis and transfer: whistle in, strings out",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    python_requires=">=3.11",
+    license="MIT",
+    packages=[
+        "wavecore",
+        "wavecore.audio",
+        "wavecore.cli",
+        "wavecore.datasets",
+        "wavecore.kernels",
+        "wavecore.metrics",
+        "wavecore.models",
+        "wavecore.pretrained",
+        "wavecore.symbolic",
+        "wavecore.training",
+    ],
+    package_dir={
+        "wavecore": "wavecore",
+        "wavecore.datasets": "datasets",
+        "wavecore.kernels": "kernels",
+    },
+    package_data={
+        "wavecore.pretrained": [
+            "*/model.safetensors",
+            "*/config.json",
+            "*/evaluation.json",
+            "*/card.md",
+            "*/*.png",
+        ],
+    },
+    install_requires=[
+        *TORCH,
+        "numpy>=1.26",
+        "librosa>=0.11",
+        "soundfile>=0.13",
+        "soxr>=0.5",
+        "nnAudio>=0.3.4",
+        "numba>=0.61",
+        "triton>=3.6; platform_system == 'Linux'",
+        "safetensors>=0.5",
+        "symusic>=0.5",
+        "tqdm>=4.66",
+        "matplotlib>=3.9",
+    ],
+    extras_require={
+        "test": ["pytest>=8", "hypothesis>=6.100", "setuptools>=70.1"],
+        "data": ["pyfluidsynth>=1.3.4", "music21>=9.3"],
+    },
+    entry_points={"console_scripts": ["wavecore=wavecore.cli.main:main"]},
+)

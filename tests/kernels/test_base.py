@@ -1,0 +1,292 @@
+"""The bookkeeping of generators, on a backend whose arithmetic is plain to see."""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+import weakref
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from wavecore.errors import InputError, ModelError, UsageError
+from wavecore.kernels.base import BLOCK, BaseGenerator, check_whole
+
+HOP = 7  # of the configuration "odd"
+
+
+class Echo(BaseGenerator):
+    """Its code at time t is the latent of t's frame in whole numbers; it remembers their sum."""
+
+    def __init__(self, *arguments, fail_at=None, interrupt_at=None, **options):
+        super().__init__(*arguments, **options)
+        self.sums = np.zeros(self._batch, dtype=np.int64)
+        self.fail_at, self.interrupt_at = fail_at, interrupt_at
+        self.most_frames = 0
+
+    def _advance(self, run, latent, first, n_samples):
+        self.most_frames = max(self.most_frames, latent.shape[1])
+        for i in range(n_samples):
+            t = self._position + i
+            if t == self.fail_at:
+                return i
+            if t == self.interrupt_at:
+                raise KeyboardInterrupt
+            value = latent[:, t // HOP - self._position // HOP, 0].astype(np.uint8)
+            if run.forced:
+                run.logits[:, first + i] = value[:, None]
+            else:
+                run.codes[:, first + i] = value
+            self.sums += run.codes[:, first + i]
+        return -1
+
+    def _save(self):
+        return self.sums.copy()
+
+    def _load(self, memory):
+        self.sums[:] = memory
+
+
+@pytest.fixture
+def packed(new_packed):
+    return new_packed("odd")
+
+
+@pytest.fixture
+def new_echo(packed):
+    def build(**options):
+        return Echo(packed, **{"batch": 2, "seed": 0, **options})
+
+    return build
+
+
+def frames(first, last, batch=2):
+    """Frames whose first channel counts up, stream b starting 100 higher than b - 1."""
+    latent = np.zeros((batch, last - first, 3), np.float32)
+    latent[..., 0] = np.arange(first, last) + 100 * np.arange(batch)[:, None]
+    return latent
+
+
+def wanted(n_samples, batch=2):
+    return (np.arange(n_samples) // HOP + 100 * np.arange(batch)[:, None]).astype(np.uint8)
+
+
+def test_samples_use_their_frame(new_echo):
+    echo = new_echo()
+    assert echo.position == echo.available == 0
+    echo.feed(frames(0, 3))
+    assert echo.available == 21
+    codes = echo.generate(20)
+    assert codes.dtype == np.uint8
+    np.testing.assert_array_equal(codes, wanted(20))
+    assert (echo.position, echo.available) == (20, 1)
+    echo.feed(frames(3, 4))
+    assert echo.available == 8
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.data())
+def test_feeding_and_chunks_anyhow(new_packed, data):
+    echo = Echo(new_packed("odd"), batch=2, seed=0)
+    fed, codes = 0, []
+    for _ in range(data.draw(st.integers(1, 8))):
+        more = data.draw(st.integers(0, 5))
+        echo.feed(frames(fed, fed + more))
+        fed += more
+        n = data.draw(st.integers(0, echo.available))
+        forced = data.draw(st.booleans())
+        codes.append(echo.force(np.zeros((2, n), np.uint8))[..., 0] if forced else echo.generate(n))
+        assert echo.position + echo.available == fed * HOP
+    np.testing.assert_array_equal(np.concatenate(codes, axis=1), wanted(echo.position))
+
+
+def test_long_calls_are_cut_into_blocks(new_echo):
+    echo = new_echo()
+    n = 3 * BLOCK + 5
+    echo.feed(frames(0, n // HOP + 1) % 256)
+    np.testing.assert_array_equal(echo.generate(n), wanted(n))
+    assert echo.most_frames <= BLOCK // HOP + 2
+
+
+def test_consumed_frames_are_freed(new_echo):
+    echo = new_echo()
+    chunks = []
+    for i in range(6):
+        echo.feed(frames(i, i + 1))
+        chunks.append(weakref.ref(echo._frames[-1]))
+    echo.generate(4 * HOP + 1)
+    gc.collect()
+    assert [chunk() is None for chunk in chunks] == [True] * 4 + [False] * 2
+
+
+def test_what_was_fed_is_copied(new_echo):
+    echo, latent = new_echo(), frames(0, 2)
+    echo.feed(latent)
+    latent[:] = 50
+    np.testing.assert_array_equal(echo.generate(14), wanted(14))
+
+
+def test_forced_codes_are_taken_and_left_alone(new_echo):
+    echo = new_echo()
+    echo.feed(frames(0, 2))
+    codes = np.arange(20, dtype=np.uint8).reshape(2, 10)[:, ::2]  # not contiguous
+    logits = echo.force(codes)
+    assert logits.shape == (2, 5, 256) and logits.dtype == np.float32
+    assert echo.sums.tolist() == codes.sum(axis=1).tolist()
+    assert codes[0, 1] == 2
+
+
+def test_trace_has_the_promised_shapes(new_echo):
+    echo = new_echo()
+    echo.feed(frames(0, 1))
+    trace = echo.force(np.zeros((2, 5), np.uint8), trace=True)
+    assert trace.logits.shape == (2, 5, 256)
+    assert trace.residual.shape == (2, 5, 8, 24) and trace.skip.shape == (2, 5, 9, 17)
+
+
+def test_restoring_goes_back(new_echo):
+    echo = new_echo()
+    echo.feed(frames(0, 4))
+    echo.generate(10)
+    state = echo.state()
+    after = echo.generate(15)
+    sums = echo.sums.copy()
+    for _ in range(2):  # the state survives being used
+        echo.restore(state)
+        assert (echo.position, echo.available) == (10, 18)
+        np.testing.assert_array_equal(echo.generate(15), after)
+        np.testing.assert_array_equal(echo.sums, sums)
+    fresh = new_echo(seed=9)
+    fresh.restore(state)
+    np.testing.assert_array_equal(fresh.generate(15), after)
+
+
+def test_a_foreign_state_is_refused(new_echo, new_packed):
+    class Other(Echo):
+        pass
+
+    other_backend = Other(new_echo()._packed, batch=2, seed=0)
+    other_weights = Echo(new_packed("odd"), batch=2, seed=0)
+    for stranger in (other_backend, other_weights, new_echo(batch=3)):
+        with pytest.raises(UsageError, match="cannot be restored"):
+            new_echo().restore(stranger.state())
+
+
+def test_logits_that_are_not_finite_are_an_error_with_their_place(new_echo):
+    echo = new_echo(fail_at=BLOCK + 9)
+    echo.feed(frames(0, 60))
+    with pytest.raises(ModelError, match=f"sample {BLOCK + 9} are not finite"):
+        echo.generate(BLOCK + 20)
+
+
+def test_after_an_interrupt_only_restoring_helps(new_echo):
+    echo = new_echo(interrupt_at=12)
+    echo.feed(frames(0, 4))
+    echo.generate(10)
+    state = echo.state()
+    with pytest.raises(KeyboardInterrupt):
+        echo.generate(10)
+    for call in (lambda: echo.generate(1), lambda: echo.force(np.zeros((2, 1), np.uint8)), echo.state):
+        with pytest.raises(UsageError, match="interrupted"):
+            call()
+    echo.restore(state)
+    echo.interrupt_at = None
+    np.testing.assert_array_equal(echo.generate(10), wanted(20)[:, 10:])
+
+
+@pytest.mark.parametrize("n_samples", [15, 10**6])
+def test_more_than_available_is_refused_and_changes_nothing(new_echo, n_samples):
+    echo = new_echo()
+    echo.feed(frames(0, 2))
+    with pytest.raises(UsageError, match=f"{n_samples} samples were asked for and 14 are available"):
+        echo.generate(n_samples)
+    with pytest.raises(UsageError, match="15 samples were asked for and 14"):
+        echo.force(np.zeros((2, 15), np.uint8))
+    np.testing.assert_array_equal(echo.generate(14), wanted(14))
+
+
+@pytest.mark.parametrize("n_samples", [-1, 1.0, True, None, "3"])
+def test_bad_n_samples(new_echo, n_samples):
+    with pytest.raises(UsageError, match="n_samples is"):
+        new_echo().generate(n_samples)
+
+
+def test_nothing_is_a_fine_request(new_echo):
+    echo = new_echo()
+    assert echo.generate(0).shape == (2, 0)
+    assert echo.force(np.zeros((2, 0), np.uint8)).shape == (2, 0, 256)
+    echo.feed(np.zeros((2, 0, 3), np.float32))
+    assert echo.available == 0
+
+
+@pytest.mark.parametrize(
+    "latent",
+    [
+        np.zeros((2, 3)), np.zeros((3, 1, 3)), np.zeros((2, 1, 4)),
+        np.zeros((2, 1, 3), np.int64), np.zeros((2, 1, 3), complex),
+    ],
+)
+def test_latent_that_does_not_fit(new_echo, latent):
+    echo = new_echo()
+    with pytest.raises(UsageError, match="latent has"):
+        echo.feed(latent)
+    assert echo.available == 0
+
+
+@pytest.mark.parametrize("value", [np.nan, -np.inf, 1e300])
+def test_latent_that_is_not_finite(new_echo, value):
+    latent = np.zeros((2, 5, 3))
+    latent[1, 3:, 2] = value
+    with pytest.raises(InputError, match="2 of 5 latent frames are not finite, the first is frame 3"):
+        new_echo().feed(latent)
+
+
+@pytest.mark.parametrize(
+    "codes", [np.zeros((2, 3)), np.zeros((3, 3), np.uint8), np.zeros(3, np.uint8), np.zeros((2, 3), np.int64)]
+)
+def test_codes_that_do_not_fit(new_echo, codes):
+    echo = new_echo()
+    echo.feed(frames(0, 2))
+    with pytest.raises(UsageError, match="codes are"):
+        echo.force(codes)
+
+
+def test_codes_beyond_the_classes(new_packed):
+    echo = Echo(new_packed("few"), batch=1, seed=0)  # 11 classes
+    echo.feed(np.zeros((1, 2, 1), np.float32))
+    with pytest.raises(UsageError, match="largest code is 11; this model has 11 classes"):
+        echo.force(np.array([[10, 11]], np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ({"batch": 0}, "batch"), ({"batch": 1.5}, "batch"), ({"batch": True}, "batch"),
+        ({"seed": -1}, "seed"),
+        ({"seed": 2**64}, "seed"), ({"seed": 0.5}, "seed"), ({"temperature": -1}, "temperature"),
+        ({"temperature": float("nan")}, "temperature"), ({"streams": [1]}, "1 stream numbers"),
+        ({"streams": [1, -2]}, "stream number"), ({"streams": [1, 2.0]}, "stream number"),
+    ],
+)
+def test_bad_options(new_echo, options, name):
+    with pytest.raises(UsageError, match=name):
+        new_echo(**options)
+
+
+def test_extreme_options_are_taken(new_echo):
+    echo = new_echo(seed=np.uint64(2**64 - 1), streams=np.array([2**64 - 1, 0], np.uint64), temperature=0)
+    assert echo._seed == 2**64 - 1 and echo._streams.tolist() == [2**64 - 1, 0]
+
+
+def test_check_whole_bounds():
+    check_whole(np.int64(3), "x", 3, 4)
+    for value in (2, 4, 3.0, False):
+        with pytest.raises(UsageError, match=r"x is .* in \[3, 4\)"):
+            check_whole(value, "x", 3, 4)
+
+
+def test_state_is_frozen(new_echo):
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        new_echo().state().position = 3

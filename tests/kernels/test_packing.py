@@ -1,0 +1,144 @@
+"""Layout and checks of packed weights."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from wavecore.errors import ModelError
+from wavecore.kernels.packing import pack
+
+
+@pytest.mark.parametrize("name", ["odd", "kernel3", "even", "few"])
+def test_every_weight_is_where_the_layout_says(configs, new_state, name):
+    config = configs[name]
+    state = new_state(config)
+    packed = pack(state, config)
+    n_layers, r, g = len(config.dilations), config.residual_channels, config.gate_channels
+    h = config.head_channels
+    assert packed.n_layers == n_layers and packed.dilations == config.dilations
+    for i in range(n_layers):
+        columns = slice(2 * g * i, 2 * g * (i + 1))
+        parts = {
+            "filter.weight": packed.filter_weight[i],
+            "filter.bias": packed.condition_bias[columns],
+            "condition.weight": packed.condition_weight[:, columns],
+            "skip.weight": packed.residual_skip_weight[i, :, r:],
+            "skip.bias": packed.residual_skip_bias[i, r:],
+            "residual.weight": packed.residual_skip_weight[i, :, :r],
+            "residual.bias": packed.residual_skip_bias[i, :r],
+        }
+        for part, array in parts.items():
+            want = state.get(f"layers.{i}.{part}", torch.zeros(array.shape))
+            np.testing.assert_array_equal(array, want.numpy())
+    assert packed.condition_weight.shape[1] == n_layers * 2 * g + h
+    np.testing.assert_array_equal(packed.condition_weight[:, -h:], state["head_condition.weight"].numpy())
+    np.testing.assert_array_equal(packed.condition_bias[-h:], state["head.bias"].numpy())
+    np.testing.assert_array_equal(packed.head_weight, state["head.weight"].numpy())
+    np.testing.assert_array_equal(packed.output_weight, state["output.weight"].numpy())
+    np.testing.assert_array_equal(packed.output_bias, state["output.bias"].numpy())
+
+
+def test_first_matrix_starts_both_streams(configs, new_state):
+    config = configs["kernel3"]
+    state = new_state(config)
+    packed = pack(state, config)
+    scalars = np.array([0.1, -0.4, 0.3])
+    first = scalars @ state["first.weight"].double().numpy() + state["first.bias"].double().numpy()
+    skip = first @ state["first_skip.weight"].double().numpy() + state["first_skip.bias"].double().numpy()
+    got = scalars @ packed.first_weight + packed.first_bias
+    np.testing.assert_allclose(got, np.concatenate([first, skip]), rtol=0, atol=1e-6)
+
+
+def test_arrays_are_contiguous_float32_read_only_copies(configs, new_state):
+    state = {name: tensor.double() for name, tensor in new_state(configs["odd"]).items()}
+    packed = pack(state, configs["odd"])
+    before = packed.head_weight.copy()
+    state["head.weight"].zero_()
+    np.testing.assert_array_equal(packed.head_weight, before)
+    arrays = [v for v in vars(packed).values() if isinstance(v, np.ndarray)]
+    assert len(arrays) == 10
+    for array in arrays:
+        assert array.dtype == np.float32 and array.flags.c_contiguous and not array.flags.writeable
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_any_float_dtype_gives_its_float32_values(configs, new_state, dtype):
+    state = {name: tensor.to(dtype) for name, tensor in new_state(configs["few"]).items()}
+    packed = pack(state, configs["few"])
+    np.testing.assert_array_equal(packed.output_weight, state["output.weight"].float().numpy())
+
+
+def test_state_may_be_transposed_or_need_gradients(configs, new_state):
+    state = new_state(configs["odd"])
+    want = pack(state, configs["odd"])
+    state["head.weight"] = state["head.weight"].t().contiguous().t().requires_grad_()
+    np.testing.assert_array_equal(pack(state, configs["odd"]).head_weight, want.head_weight)
+
+
+def test_derived_sizes(new_packed):
+    packed = new_packed("kernel3")  # dilations 1 2 4 1 2
+    assert packed.ring_slots == (3, 5, 9, 3, 5)
+    assert packed.receptive_field == 2 * 11 + 1
+    r, g, s, h, a = 40, 24, 33, 29, 256
+    assert packed.n_weights == 3 * (r + s) + 5 * (3 * r * 2 * g + g * (r + s)) + s * h + h * a
+
+
+@pytest.mark.parametrize(
+    "name", ["first.weight", "layers.3.condition.weight", "layers.7.skip.bias", "output.bias"]
+)
+def test_wrong_shape_names_tensor_and_both_shapes(configs, new_state, name):
+    state = new_state(configs["odd"])
+    want = tuple(state[name].shape)
+    state[name] = torch.cat([state[name], state[name]])
+    with pytest.raises(ModelError) as error:
+        pack(state, configs["odd"])
+    assert all(str(part) in str(error.value) for part in (name, tuple(state[name].shape), want))
+
+
+def test_missing_and_unexpected_tensors_are_named(configs, new_state):
+    state = new_state(configs["odd"])
+    moved = {**state, "layers.7.residual.weight": torch.zeros(40, 24)}
+    with pytest.raises(ModelError, match="unexpected layers.7.residual.weight"):
+        pack(moved, configs["odd"])
+    del state["head.bias"]
+    with pytest.raises(ModelError, match="lacks head.bias"):
+        pack(state, configs["odd"])
+    with pytest.raises(ModelError, match=r"and \d+ more"):
+        pack({}, configs["odd"])
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e300])
+def test_weights_that_are_not_finite_are_refused(configs, new_state, value):
+    state = {name: tensor.double() for name, tensor in new_state(configs["odd"]).items()}
+    state["layers.2.skip.weight"][3, 1] = value
+    with pytest.raises(ModelError, match="layers.2.skip.weight has 1 of 680"):
+        pack(state, configs["odd"])
+
+
+def test_integer_weights_are_refused(configs, new_state):
+    state = new_state(configs["odd"])
+    state["head.bias"] = torch.zeros(29, dtype=torch.int64)
+    with pytest.raises(ModelError, match="head.bias has dtype"):
+        pack(state, configs["odd"])
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("kernel_size", 0), ("residual_channels", -1), ("hop_length", 1.5), ("n_classes", 1),
+        ("n_classes", 257), ("gate_channels", True), ("dilations", ()), ("dilations", (1, 0)),
+        ("dilations", (1, 2.0)),
+    ],
+)
+def test_sizes_that_make_no_sense_are_refused(configs, field, value):
+    with pytest.raises(ModelError, match=field):
+        pack({}, dataclasses.replace(configs["odd"], **{field: value}))
+
+
+def test_a_config_of_something_else_is_refused():
+    with pytest.raises(ModelError, match="has no kernel_size"):
+        pack({}, object())

@@ -1,0 +1,97 @@
+"""Files appear whole or not at all."""
+
+import os
+
+import pytest
+
+from wavecore.audio import output
+from wavecore.errors import OutputExistsError, UsageError, WavecoreError
+
+
+def test_the_file_appears_at_the_end(tmp_path):
+    path = tmp_path / "new" / "folder" / "ü.txt"
+    with output.whole_file(path) as temporary:
+        assert temporary.parent == path.parent and temporary.suffix == ".txt"
+        temporary.write_text("whole")
+        assert not path.exists()
+    assert path.read_text() == "whole"
+    assert os.listdir(path.parent) == ["ü.txt"]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_nothing_is_left_behind(tmp_path, error):
+    with pytest.raises(error):
+        with output.whole_file(tmp_path / "a.txt") as temporary:
+            temporary.write_text("half")
+            raise error
+    assert os.listdir(tmp_path) == []
+
+
+def test_an_older_file_survives_a_failure(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with pytest.raises(ValueError):
+        with output.whole_file(path, overwrite=True) as temporary:
+            temporary.write_text("half")
+            raise ValueError
+    assert path.read_text() == "old" and os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_overwrite_replaces(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with output.whole_file(path, overwrite=True) as temporary:
+        temporary.write_text("new")
+    assert path.read_text() == "new" and os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_an_existing_file_is_refused_at_the_start(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with pytest.raises(OutputExistsError, match="a.txt exists already"):
+        with output.whole_file(path):
+            pytest.fail("the block must not run")
+
+
+def test_a_file_that_appears_meanwhile_is_not_replaced(tmp_path):
+    path = tmp_path / "a.txt"
+    with pytest.raises(OutputExistsError):
+        with output.whole_file(path) as temporary:
+            temporary.write_text("mine")
+            path.write_text("theirs")
+    assert path.read_text() == "theirs" and os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_folders_and_devices_are_refused(tmp_path):
+    with pytest.raises(UsageError, match="is a folder"):
+        output.refuse_existing(tmp_path, overwrite=True)
+    with pytest.raises(UsageError, match="not a regular file"):
+        output.refuse_existing("/dev/null", overwrite=True)
+
+
+def test_a_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(WavecoreError, match="cannot write"):
+        with output.whole_file(tmp_path / "file" / "a.txt"):
+            pytest.fail("the block must not run")
+
+
+def test_a_block_that_writes_nothing_is_an_error(tmp_path):
+    with pytest.raises(WavecoreError, match="No such file"):
+        with output.whole_file(tmp_path / "a.txt"):
+            pass
+    assert os.listdir(tmp_path) == []
+
+
+def test_the_longest_names_work(tmp_path):
+    path = tmp_path / ("n" * 251 + ".txt")
+    with output.whole_file(path) as temporary:
+        temporary.write_text("x")
+    assert path.read_text() == "x"
+
+
+def test_files_get_the_usual_permissions(tmp_path):
+    (tmp_path / "plain").write_text("")
+    with output.whole_file(tmp_path / "a.txt") as temporary:
+        temporary.write_text("x")
+    assert (tmp_path / "a.txt").stat().st_mode == (tmp_path / "plain").stat().st_mode

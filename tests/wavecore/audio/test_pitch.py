@@ -1,0 +1,226 @@
+"""Pitch: whistles up to 5 kHz at any rate, silence and noise unvoiced, arithmetic exact."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wavecore.audio import files, pitch
+from wavecore.audio.pitch import PitchTrack, cents_between, hz_to_midi, midi_to_hz, track_f0
+from wavecore.errors import InputError, UsageError
+
+RECORDINGS = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "audio"
+needs_recordings = pytest.mark.skipif(not RECORDINGS.is_dir(), reason=f"recordings are not at {RECORDINGS}")
+
+
+def tone(frequency_hz, rate, seconds=0.4, harmonics=1, noise=1e-3):
+    t = np.arange(int(seconds * rate)) / rate
+    orders = [k for k in range(1, harmonics + 1) if k * frequency_hz < rate / 2]
+    x = sum(np.sin(2 * np.pi * k * frequency_hz * t) / k for k in orders)
+    return (0.3 * x + noise * np.random.default_rng(0).standard_normal(len(t))).astype(np.float32)
+
+
+def track(f0_hz, frame_s=0.02):
+    f0_hz = np.asarray(f0_hz, np.float64)
+    voiced = np.isfinite(f0_hz)
+    return PitchTrack(np.arange(len(f0_hz)) * frame_s, f0_hz, voiced, voiced.astype(float))
+
+
+@pytest.mark.parametrize("rate", [16000, 22050, 44100, 48000])
+@pytest.mark.parametrize("frequency_hz", [1234.0, 2500.0, 3555.6, 4000.0, 4571.4, 4999.0])
+def test_whistles_are_right(rate, frequency_hz):
+    found = track_f0(tone(frequency_hz, rate), sample_rate=rate)
+    inner = slice(2, -2)
+    assert found.voiced[inner].all()
+    assert np.abs(cents_between(frequency_hz, found.f0_hz[inner])).max() < 15
+
+
+@pytest.mark.parametrize("rate", [8000, 16000, 44100])
+@pytest.mark.parametrize(("frequency_hz", "tolerance_cents"), [(56.0, 35), (82.4, 25), (220.0, 15)])
+def test_instruments_are_right(rate, frequency_hz, tolerance_cents):
+    found = track_f0(tone(frequency_hz, rate, seconds=0.6, harmonics=12), sample_rate=rate)
+    inner = slice(4, -4)
+    assert found.voiced[inner].all()
+    assert np.abs(cents_between(frequency_hz, found.f0_hz[inner])).max() < tolerance_cents
+
+
+def test_a_gliding_whistle_is_followed():
+    rate = 16000
+    t = np.arange(rate) / rate
+    f_hz = 1400.0 * 2 ** (0.5 * np.sin(2 * np.pi * 1.5 * t))
+    x = (0.3 * np.sin(2 * np.pi * np.cumsum(f_hz) / rate)).astype(np.float32)
+    found = track_f0(x, sample_rate=rate)
+    error = np.abs(cents_between(np.interp(found.times_s, t, f_hz), found.f0_hz))[3:-3]
+    assert np.median(error) < 15 and error.max() < 50
+
+
+@pytest.mark.parametrize("level", [0.0, 8.6e-5, 0.1])
+@pytest.mark.parametrize("n_samples", [1, 100, 8000])
+def test_silence_is_unvoiced(level, n_samples):
+    found = track_f0(np.full(n_samples, level, np.float32), sample_rate=16000)
+    assert not found.voiced.any() and np.isnan(found.f0_hz).all()
+    assert len(found.times_s) == 1 + (n_samples - 1) // 320
+
+
+@pytest.mark.parametrize("level", [1e-5, 0.1])
+def test_noise_is_unvoiced(level):
+    x = (level * np.random.default_rng(0).standard_normal(16000)).astype(np.float32)
+    assert track_f0(x, sample_rate=16000).voiced.mean() < 0.05
+
+
+def test_pauses_are_unvoiced():
+    rate = 16000
+    x = np.concatenate([tone(440.0, rate, noise=0), np.zeros(rate, np.float32), tone(440.0, rate, noise=0)])
+    found = track_f0(x, sample_rate=rate)
+    assert not found.voiced[24:66].any()
+    assert found.voiced[2:18].all() and found.voiced[72:88].all()
+
+
+@pytest.mark.parametrize("frame_rate_hz", [10.0, 31.25, 50.0, 100.0])
+@pytest.mark.parametrize("rate", [16000, 44100])
+def test_frames_lie_on_the_frame_rate(frame_rate_hz, rate):
+    found = track_f0(tone(440.0, rate, seconds=0.3), sample_rate=rate, frame_rate_hz=frame_rate_hz)
+    assert found.times_s[0] == 0.0 and found.times_s[-1] < 0.3
+    assert np.allclose(np.diff(found.times_s), 1 / frame_rate_hz, rtol=1e-3)
+    assert len(found.times_s) == pytest.approx(0.3 * frame_rate_hz, abs=1.01)
+
+
+def test_segments_do_not_show(monkeypatch):
+    rate = 16000
+    rng = np.random.default_rng(3)
+    f_hz = np.repeat(rng.uniform(300, 3000, 12), rate // 4)
+    x = (0.3 * np.sin(2 * np.pi * np.cumsum(f_hz) / rate)).astype(np.float32)
+    whole = track_f0(x, sample_rate=rate)
+    monkeypatch.setattr(pitch, "_SEGMENT_S", 0.7)
+    monkeypatch.setattr(pitch, "_OVERLAP_S", 0.7)
+    parts = track_f0(x, sample_rate=rate)
+    assert np.array_equal(parts.times_s, whole.times_s)
+    assert np.array_equal(parts.voiced, whole.voiced)
+    assert np.array_equal(parts.f0_hz, whole.f0_hz, equal_nan=True)
+
+
+def test_pitches_outside_the_limits_are_not_reported():
+    rate = 16000
+    low = track_f0(tone(200.0, rate), sample_rate=rate, fmin_hz=300.0, fmax_hz=1000.0)
+    high = track_f0(tone(1500.0, rate), sample_rate=rate, fmin_hz=300.0, fmax_hz=1000.0)
+    for found in (low, high):
+        voiced = found.f0_hz[found.voiced]
+        assert ((voiced > 295) & (voiced < 1015)).all()
+
+
+def test_the_limit_is_half_the_rate_at_most():
+    found = track_f0(tone(900.0, 4000), sample_rate=4000)
+    assert np.abs(cents_between(900.0, found.f0_hz[2:-2])).max() < 15
+
+
+def test_tensors_and_arrays_agree():
+    x = tone(440.0, 16000)
+    tensor = track_f0(torch.from_numpy(x).requires_grad_(), sample_rate=16000)
+    assert np.array_equal(tensor.f0_hz, track_f0(x, sample_rate=16000).f0_hz, equal_nan=True)
+
+
+@needs_recordings
+def test_a_human_whistle():
+    x, rate = files.read(RECORDINGS / "human-whistle.wav")
+    found = track_f0(x, sample_rate=rate)
+    voiced = found.f0_hz[found.voiced]
+    assert 0.6 < found.voiced.mean() < 0.95
+    assert 900 < voiced.min() and voiced.max() < 2000
+    low = track_f0(files.read(RECORDINGS / "human-whistle.wav", sample_rate=16000)[0], sample_rate=16000)
+    both = found.voiced & low.voiced
+    assert both.sum() > 0.9 * found.voiced.sum()
+    assert np.median(np.abs(cents_between(found.f0_hz[both], low.f0_hz[both]))) < 21
+
+
+@needs_recordings
+def test_a_trumpet():
+    x, rate = files.read(RECORDINGS / "solo-trumpet.ogg")
+    found = track_f0(x[: 3 * rate], sample_rate=rate)
+    assert found.voiced.mean() > 0.7
+    assert 64 < pitch.median_pitch_midi(found) < 75
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (np.zeros(0, np.float32), "empty"),
+        (np.zeros((2, 9), np.float32), "mono"),
+        (np.zeros(9, np.int16), "int16"),
+        (np.array([0, np.nan]), "index 1"),
+    ],
+)
+def test_bad_signals(x, message):
+    with pytest.raises(InputError, match=message):
+        track_f0(x, sample_rate=16000)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"sample_rate": 0},
+        {"sample_rate": 100},
+        {"sample_rate": 16000, "fmin_hz": 0.0},
+        {"sample_rate": 16000, "fmin_hz": 500.0, "fmax_hz": 500.0},
+        {"sample_rate": 16000, "frame_rate_hz": 0.0},
+        {"sample_rate": 16000, "frame_rate_hz": 1001.0},
+        {"sample_rate": 16000, "fmin_hz": float("nan")},
+    ],
+)
+def test_bad_parameters(options):
+    with pytest.raises(UsageError):
+        track_f0(np.zeros(99, np.float32), **options)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        (([0.0, 1.0], [440.0], [True], [1.0]), "one length"),
+        (([[0.0]], [[440.0]], [[True]], [[1.0]]), "one length"),
+        (([0.0, 0.0], [440.0, 440.0], [True, True], [1.0, 1.0]), "ascend"),
+        (([0.0], [440.0], [1.0], [1.0]), "bool, got float64"),
+        (([0.0, 1.0], [440.0, np.nan], [True, True], [1.0, 1.0]), "the first is frame 1"),
+        (([0.0, 1.0], [440.0, 440.0], [True, False], [1.0, 1.0]), "the first is frame 1"),
+        (([0.0], [0.0], [True], [1.0]), "1 frames are voiced without"),
+        (([0.0], [np.inf], [True], [1.0]), "1 frames are voiced without"),
+    ],
+)
+def test_a_track_holds_together(arrays, message):
+    with pytest.raises(InputError, match=message):
+        PitchTrack(*map(np.asarray, arrays))
+
+
+def test_a_track_cannot_be_changed():
+    with pytest.raises(AttributeError):
+        track([440.0]).f0_hz = np.zeros(1)
+
+
+def test_known_notes():
+    assert hz_to_midi(440.0) == 69.0 and midi_to_hz(69) == 440.0
+    assert midi_to_hz(60) == pytest.approx(261.6255653) and hz_to_midi(880.0) == 81.0
+    assert hz_to_midi(np.array([220.0, np.nan])).tolist()[0] == 57.0
+    assert np.isnan(hz_to_midi(np.array([220.0, np.nan]))[1]) and np.isnan(midi_to_hz(np.nan))
+    assert cents_between(440.0, 880.0) == 1200.0 and cents_between(440.0, 220.0) == -1200.0
+    assert cents_between(np.array([440.0, 100.0]), 440.0).shape == (2,)
+    assert type(hz_to_midi(440.0)) is type(midi_to_hz(69)) is type(cents_between(1.0, 2.0)) is float
+
+
+@given(st.floats(-20, 140), st.floats(-20, 140))
+def test_notes_and_cents_agree(a, b):
+    assert hz_to_midi(midi_to_hz(a)) == pytest.approx(a, abs=1e-9)
+    assert cents_between(midi_to_hz(a), midi_to_hz(b)) == pytest.approx(100 * (b - a), abs=1e-6)
+
+
+@pytest.mark.parametrize("bad", [0.0, -440.0, np.inf])
+def test_bad_frequencies(bad):
+    for use in (hz_to_midi, lambda f: cents_between(f, 440.0), lambda f: cents_between(440.0, f)):
+        with pytest.raises(InputError, match="1 of 2 frequencies"):
+            use(np.array([440.0, bad]))
+
+
+def test_median_pitch():
+    assert pitch.median_pitch_midi(track([440.0, np.nan, 440.0, 880.0])) == 69.0
+    assert np.isnan(pitch.median_pitch_midi(track([np.nan, np.nan])))
+    assert np.isnan(pitch.median_pitch_midi(track([])))

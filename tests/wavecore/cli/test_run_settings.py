@@ -1,0 +1,173 @@
+import argparse
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from wavecore.cli import run_settings
+from wavecore.cli.console import Console
+from wavecore.errors import InputError, UsageError
+from wavecore.models.wavenet import preset
+from wavecore.training.config import TrainingConfig
+
+DOMAINS = ("whistle", "strings", "organ")
+
+
+def flags(**changes) -> argparse.Namespace:
+    plain = {
+        "data": None,
+        "preset": None,
+        "encoder": None,
+        "targets": None,
+        "shared_decoder": False,
+        "seed": None,
+        "settings": [],
+    }
+    return argparse.Namespace(**(plain | changes))
+
+
+@pytest.fixture
+def before(network):
+    config = network().config
+    return {
+        "network": json.loads(json.dumps(config.to_dict())),
+        "training": asdict(TrainingConfig(steps=7, seed=3)),
+        "data": "somewhere",
+        "init": None,
+    }
+
+
+def test_defaults_are_small_cqt_and_a_decoder_per_domain():
+    config = run_settings.network_settings(flags(), DOMAINS, None, None)
+    assert config.domains == config.targets == DOMAINS and not config.shared_decoder
+    assert config.decoder == preset("small") and config.encoder.kind == "cqt"
+    assert (config.encoder.hop_length, config.encoder.latent_channels) == (800, 64)
+
+
+def test_flags_choose_the_network():
+    args = flags(preset="tiny", encoder="waveform", targets=["organ"], shared_decoder=True)
+    config = run_settings.network_settings(args, DOMAINS, None, None)
+    assert config.targets == ("organ",) and config.shared_decoder
+    assert config.encoder.kind == "waveform" and config.encoder.hop_length == 512
+
+
+def test_unknown_targets_and_presets_are_refused():
+    with pytest.raises(UsageError, match="did you mean organ"):
+        run_settings.network_settings(flags(targets=["orgen"]), DOMAINS, None, None)
+    with pytest.raises(UsageError, match="huge"):
+        run_settings.network_settings(flags(preset="huge"), DOMAINS, None, None)
+
+
+def test_a_model_to_start_with_settles_the_sizes(network):
+    initial = network(shared_decoder=True).config
+    config = run_settings.network_settings(flags(targets=["organ"]), DOMAINS, initial, None)
+    assert config == replace(initial, targets=("organ",), shared_decoder=False)
+    assert run_settings.network_settings(flags(shared_decoder=True), DOMAINS, initial, None) == initial
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"preset": "small"}, "--preset small"),
+        ({"encoder": "waveform"}, "cqt encoder"),
+        ({"targets": ["whistle"]}, "targets: strings, organ"),
+        ({"shared_decoder": True}, "no shared one"),
+    ],
+)
+def test_flags_that_contradict_the_model_to_start_with(network, changes, message):
+    with pytest.raises(UsageError, match=message):
+        run_settings.network_settings(flags(**changes), DOMAINS, network().config, None)
+
+
+def test_a_resumed_run_keeps_its_network(network, before):
+    again = flags(preset="tiny", encoder="cqt", targets=["strings", "organ"])
+    for args in (flags(), again):
+        assert run_settings.network_settings(args, ("other",), None, before) == network().config
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"preset": "small"}, "the run"),
+        ({"targets": ["organ"]}, "targets strings, organ"),
+        ({"shared_decoder": True}, "per target"),
+    ],
+)
+def test_flags_that_contradict_a_resumed_run(before, changes, message):
+    with pytest.raises(UsageError, match=message):
+        run_settings.network_settings(flags(**changes), DOMAINS, None, before)
+
+
+def test_training_settings_from_flags(capsys):
+    config = run_settings.training_settings(
+        flags(seed=5, settings=["steps=9", "freeze_encoder=true"]), None, Console()
+    )
+    assert (config.seed, config.steps, config.freeze_encoder) == (5, 9, True)
+    assert run_settings.training_settings(flags(settings=["seed=6"]), None, Console()).seed == 6
+    assert capsys.readouterr().err == ""
+
+
+def test_a_seed_is_drawn_for_a_new_run(capsys):
+    config = run_settings.training_settings(flags(), None, Console())
+    assert f"seed: {config.seed} " in capsys.readouterr().err
+
+
+def test_a_resumed_run_keeps_its_training_settings(before, capsys):
+    assert run_settings.training_settings(flags(), before, Console()) == TrainingConfig(steps=7, seed=3)
+    assert capsys.readouterr().err == ""
+
+
+def test_an_unknown_setting_lists_the_known_ones():
+    with pytest.raises(UsageError, match="batch_size"):
+        run_settings.training_settings(flags(seed=0, settings=["stepps=9"]), None, Console())
+
+
+def test_data_are_named_or_those_of_the_run(before):
+    assert run_settings.data_folder(flags(data=Path("x")), before) == Path("x")
+    assert run_settings.data_folder(flags(), before) == Path("somewhere")
+    with pytest.raises(UsageError, match="--data"):
+        run_settings.data_folder(flags(), None)
+
+
+def test_read_run(tmp_path, before):
+    with pytest.raises(InputError, match="no run to resume"):
+        run_settings.read_run(tmp_path)
+    (tmp_path / "settings.json").write_text(json.dumps(before))
+    assert run_settings.read_run(tmp_path) == before
+    (tmp_path / "command.json").write_text('{"init": "/models/a"}')
+    assert run_settings.read_run(tmp_path) == before | {"init": "/models/a"}
+    for text in ("{", "{}"):
+        (tmp_path / "settings.json").write_text(text)
+        with pytest.raises(InputError, match="cannot be read"):
+            run_settings.read_run(tmp_path)
+
+
+def test_has_checkpoint(tmp_path):
+    assert not run_settings.has_checkpoint(tmp_path)
+    (tmp_path / "checkpoint" / "000000100").mkdir(parents=True)
+    assert run_settings.has_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("targets", [("strings", "organ"), ("organ",)])
+def test_starting_from_a_shared_decoder_keeps_what_it_says(network, shared, targets):
+    model = network(shared_decoder=True).eval()
+    config = replace(model.config, targets=targets, shared_decoder=shared)
+    started = run_settings.starting_network(model, config).eval()
+    codes = torch.arange(1000)[None] % 256
+    latent = torch.linspace(-1, 1, 32).view(1, 2, 16)
+    with torch.no_grad():
+        for target in targets:
+            expected = model(codes, latent, torch.tensor([model.config.targets.index(target)]))
+            found = started(codes, latent, torch.tensor([targets.index(target)]))
+            torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_starting_from_decoders_takes_those_that_are_wanted(network):
+    model = network()
+    started = run_settings.starting_network(model, replace(model.config, targets=("organ",)))
+    assert list(started.decoders) == ["organ"]
+    for name, tensor in started.state_dict().items():
+        torch.testing.assert_close(tensor, model.state_dict()[name], rtol=0, atol=0)

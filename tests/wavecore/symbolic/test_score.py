@@ -1,0 +1,214 @@
+from __future__ import annotations
+
+import ast
+import inspect
+
+import pytest
+import symusic
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from wavecore.errors import InputError, UsageError
+from wavecore.symbolic import score as scores
+from wavecore.symbolic.score import Note, Score
+
+NOTES = st.builds(
+    Note,
+    onset_s=st.floats(0, 20),
+    duration_s=st.floats(0.01, 4),
+    pitch=st.integers(40, 90),
+    velocity=st.integers(1, 127),
+)
+SCORES = st.builds(Score, notes=st.lists(NOTES, max_size=30).map(tuple), name=st.just("x"))
+
+
+def line(*triples: tuple[float, float, int]) -> Score:
+    """A score of (onset, end, pitch)."""
+    return Score(
+        tuple(Note(a, b - a, pitch) for a, b, pitch in triples), name="line", source="s", licence="l"
+    )
+
+
+def triples(score: Score) -> list[tuple[float, float, int]]:
+    return [(round(n.onset_s, 6), round(n.end_s, 6), n.pitch) for n in score.notes]
+
+
+def write_midi(
+    path, tracks: dict[str, list[tuple[int, int, int, int]]], tempos=((0, 120.0),), tpq: int = 480
+):
+    """Write (tick, ticks, pitch, velocity) notes; the tempo map in quarters a minute."""
+    midi = symusic.Score(tpq)
+    for tick, qpm in tempos:
+        midi.tempos.append(symusic.Tempo(tick, qpm))
+    for name, notes in tracks.items():
+        track = symusic.Track(name=name, program=40, is_drum=name == "DRUMS")
+        for note in notes:
+            track.notes.append(symusic.Note(*note))
+        midi.tracks.append(track)
+    midi.dump_midi(str(path))
+    return path
+
+
+def test_notes_are_sorted_and_the_score_knows_its_length():
+    score = line((2, 3, 60), (0, 1, 72), (0, 4, 48))
+    assert [n.pitch for n in score.notes] == [48, 72, 60]
+    assert score.duration_s == 4
+    assert Score(()).duration_s == 0
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        (-0.1, 1, 60, 90), (float("nan"), 1, 60, 90), (float("inf"), 1, 60, 90),
+        (0, 0, 60, 90), (0, -1, 60, 90), (0, float("nan"), 60, 90),
+        (0, 1, 128, 90), (0, 1, -1, 90), (0, 1, 60.5, 90), (0, 1, 60, 0), (0, 1, 60, 128),
+    ],
+)  # fmt: skip
+def test_notes_out_of_range_are_refused(values):
+    with pytest.raises(InputError):
+        Note(*values)
+
+
+def test_the_tempo_map_is_applied(tmp_path):
+    # One quarter at 120 a minute is 0.5 s, at 60 a minute 1 s.
+    path = write_midi(
+        tmp_path / "a.mid",
+        {"MELODY": [(0, 480, 60, 80), (480, 480, 62, 81), (960, 480, 64, 82)]},
+        tempos=((0, 120.0), (480, 60.0)),
+    )
+    score = scores.melody_track(path, source="made here", licence="CC0")
+    assert triples(score) == [(0, 0.5, 60), (0.5, 1.5, 62), (1.5, 2.5, 64)]
+    assert [n.velocity for n in score.notes] == [80, 81, 82]
+    assert (score.name, score.track, score.program) == ("a", "MELODY", 40)
+    assert (score.source, score.licence) == ("made here", "CC0")
+
+
+def test_tracks_without_notes_are_left_out_and_drums_are_marked(tmp_path):
+    path = write_midi(tmp_path / "a.mid", {"empty": [], "DRUMS": [(0, 10, 36, 90)], "x": [(0, 10, 60, 90)]})
+    found = {score.track: score.is_drum for score in scores.tracks(path)}
+    assert found == {"DRUMS": True, "x": False}
+
+
+def test_track_names_match_in_any_case(tmp_path):
+    path = write_midi(tmp_path / "a.mid", {"Melody ": [(0, 10, 60, 90)], "PIANO": [(0, 10, 40, 90)]})
+    assert scores.melody_track(path).notes[0].pitch == 60
+    assert scores.melody_track(path, track="piano").notes[0].pitch == 40
+    with pytest.raises(InputError, match="no track 'BRIDGE'.*'PIANO'"):
+        scores.melody_track(path, track="BRIDGE")
+
+
+@pytest.mark.parametrize(
+    "content", [None, b"", b"RIFF....WAVE", b"MThd\0\0\0\6\0\1\0\1\1\xe0MTrk\0\0\xff\xff"]
+)
+def test_broken_files_are_named(tmp_path, content):
+    path = tmp_path / "broken.mid"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match="broken.mid"):
+        scores.tracks(path)
+
+
+def test_a_file_without_notes_is_refused(tmp_path):
+    with pytest.raises(InputError, match="without notes"):
+        scores.tracks(write_midi(tmp_path / "a.mid", {"MELODY": []}))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        # A legato overlap ends where the next note starts.
+        ([(0, 1.1, 60), (1, 2, 62)], [(0, 1, 60), (1, 2, 62)]),
+        ([(0, 1.1, 62), (1, 2, 60)], [(0, 1, 62), (1, 2, 60)]),
+        # A small gap is closed, a rest is kept.
+        ([(0, 0.95, 60), (1, 2, 62)], [(0, 1, 60), (1, 2, 62)]),
+        ([(0, 0.5, 60), (1, 2, 62)], [(0, 0.5, 60), (1, 2, 62)]),
+        # Of a chord the highest note stays, also when it comes a little late.
+        ([(0, 1, 60), (0, 1, 64), (0, 1, 67)], [(0, 1, 67)]),
+        ([(0, 1, 60), (0.01, 1, 67)], [(0, 1, 67)]),
+        ([(0, 1, 67), (0.01, 1, 60)], [(0, 1, 67)]),
+        # What starts under a long higher note is accompaniment.
+        ([(0, 2, 72), (0.5, 1, 60), (2, 3, 74)], [(0, 2, 72), (2, 3, 74)]),
+        # What starts above a held note is melody.
+        ([(0, 4, 48), (1, 2, 72)], [(0, 1, 48), (1, 2, 72)]),
+        # Slivers go.
+        ([(0, 1, 60), (1, 1.02, 61), (1.5, 2, 62)], [(0, 1, 60), (1.5, 2, 62)]),
+        ([], []),
+    ],
+)
+def test_monophonic(before, after):
+    assert triples(scores.monophonic(line(*before))) == after
+
+
+@given(SCORES)
+@settings(deadline=None, max_examples=100)
+def test_monophonic_never_overlaps_and_is_done_after_one_pass(score):
+    once = scores.monophonic(score)
+    assert scores.is_monophonic(once)
+    assert all(n.duration_s >= scores.MIN_NOTE_S for n in once.notes)
+    assert {n.pitch for n in once.notes} <= {n.pitch for n in score.notes}
+    again = scores.monophonic(once, legato_gap_s=0.0)
+    assert triples(again) == triples(once)
+
+
+def test_is_monophonic_sees_an_overlap():
+    assert scores.is_monophonic(line((0, 1, 60), (1, 2, 60)))
+    assert not scores.is_monophonic(line((0, 1.01, 60), (1, 2, 60)))
+
+
+@given(SCORES, st.integers(-30, 30))
+@settings(deadline=None, max_examples=50)
+def test_transposing_back_changes_nothing(score, semitones):
+    moved = scores.transpose(score, semitones)
+    assert [n.pitch for n in moved.notes] == [n.pitch + semitones for n in score.notes]
+    # Notes that start together are sorted by pitch, which a shift keeps.
+    assert scores.transpose(moved, -semitones) == score
+
+
+def test_transposing_out_of_range_is_refused():
+    with pytest.raises(InputError, match="130"):
+        scores.transpose(line((0, 1, 100)), 30)
+
+
+def test_stretch_multiplies_times():
+    assert triples(scores.stretch(line((1, 2, 60)), 1.5)) == [(1.5, 3.0, 60)]
+    for bad in (0, -1, float("nan"), float("inf")):
+        with pytest.raises(UsageError):
+            scores.stretch(line((0, 1, 60)), bad)
+
+
+def test_crop_cuts_at_its_end_and_starts_at_zero():
+    score = line((0, 1.5, 60), (1, 3, 62), (3, 5, 64), (4, 5, 65))
+    assert triples(scores.crop(score, 1, 4)) == [(0, 2, 62), (2, 3, 64)]
+    assert scores.crop(score, 1, 4).source == "s"
+
+
+@given(SCORES, st.floats(0, 10), st.floats(0.01, 10))
+@settings(deadline=None, max_examples=50)
+def test_crop_keeps_exactly_the_notes_that_start_inside(score, start, length):
+    cut = scores.crop(score, start, start + length)
+    assert len(cut.notes) == sum(start <= n.onset_s < start + length for n in score.notes)
+    assert cut.duration_s <= length + 1e-9
+
+
+@pytest.mark.parametrize(("start", "end"), [(1, 1), (2, 1), (-1, 1), (float("nan"), 1)])
+def test_crop_refuses_empty_stretches(start, end):
+    with pytest.raises(UsageError):
+        scores.crop(line((0, 1, 60)), start, end)
+
+
+def test_pitch_range():
+    assert scores.pitch_range(line((0, 1, 60), (1, 2, 72), (2, 3, 55))) == (55, 72)
+    with pytest.raises(InputError, match="no notes"):
+        scores.pitch_range(Score((), name="nothing"))
+
+
+def test_sounding_counts_overlaps_once():
+    assert scores.sounding_s(line((0, 2, 60), (1, 3, 62), (1, 2, 64), (5, 6, 60)).notes) == pytest.approx(4)
+    assert scores.sounding_s(()) == 0
+
+
+def test_the_module_never_touches_audio():
+    tree = ast.parse(inspect.getsource(scores))
+    modules = [n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)]
+    names = [a.name for n in ast.walk(tree) if isinstance(n, (ast.Import, ast.ImportFrom)) for a in n.names]
+    assert not [name for name in [*modules, *names] if "audio" in name or "torch" in name]

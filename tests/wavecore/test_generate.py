@@ -1,0 +1,84 @@
+"""Choosing devices and backends, and generating in blocks."""
+
+import numpy as np
+import pytest
+import torch
+
+from wavecore.errors import DeviceError, UsageError
+from wavecore.generate import BACKENDS, generate_blocks, open_generator, resolve_backend, resolve_device
+from wavecore.models.wavenet import WaveNet, WaveNetConfig
+
+CONFIG = WaveNetConfig(1, 4, 2, 8, 8, 8, 12, latent_channels=3, hop_length=7)
+
+
+def _state(seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return {name: 0.4 * torch.randn(t.shape, generator=generator) for name, t in WaveNet(CONFIG).state_dict().items()}
+
+
+def _latent(n_frames=9, batch=2):
+    return np.random.default_rng(1).standard_normal((batch, n_frames, 3)).astype(np.float32)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")
+def test_devices_without_a_gpu():
+    assert resolve_device("auto") == ("cpu", "no CUDA device is here")
+    assert resolve_device("cpu")[0] == "cpu"
+    for name in ("cuda", "cuda:3"):
+        with pytest.raises(DeviceError, match=f"'{name}' is not here"):
+            resolve_device(name)
+
+
+@pytest.mark.parametrize("name", ["gpu", "cuda:", "cuda:x", "", "tpu"])
+def test_unknown_devices_are_refused(name):
+    with pytest.raises(UsageError, match="no device"):
+        resolve_device(name)
+
+
+def test_backends():
+    assert resolve_backend("auto", "cpu")[0] == "numba"
+    assert resolve_backend("auto", "cuda:0")[0] == "reference"
+    for name in BACKENDS:
+        assert resolve_backend(name, "cpu") == (name, "as asked")
+    with pytest.raises(DeviceError, match="numba backend runs on the CPU"):
+        resolve_backend("numba", "cuda:0")
+    with pytest.raises(UsageError, match="no backend 'magic'.*reference, numba"):
+        resolve_backend("magic", "cpu")
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_blocks_of_any_size_make_the_same_sound(backend):
+    state, latent = _state(), _latent()
+    found = [
+        np.concatenate(
+            list(generate_blocks(open_generator(state, CONFIG, batch=2, seed=5, backend=backend), latent, block_samples=n)),
+            axis=1,
+        )
+        for n in (1, 5, 63, 1000)
+    ]
+    assert found[0].shape == (2, 63) and found[0].dtype == np.uint8
+    assert all(np.array_equal(found[0], other) for other in found[1:])
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_every_backend_predicts_what_the_network_predicts(backend):
+    state, latent = _state(), _latent()
+    network = WaveNet(CONFIG)
+    network.load_state_dict(state)
+    codes = torch.randint(0, 256, (2, 60), generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        expected = network(codes, torch.from_numpy(latent)).numpy()
+    generator = open_generator(state, CONFIG, batch=2, seed=0, backend=backend)
+    generator.feed(latent)
+    found = generator.force(codes.numpy().astype(np.uint8))
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_seed_and_stream_decide_the_draws():
+    def run(seed, streams):
+        generator = open_generator(_state(), CONFIG, batch=1, seed=seed, streams=streams)
+        return np.concatenate(list(generate_blocks(generator, _latent(batch=1))), axis=1)
+
+    assert np.array_equal(run(1, [4]), run(1, [4]))
+    assert not np.array_equal(run(1, [4]), run(2, [4]))
+    assert not np.array_equal(run(1, [4]), run(1, [5]))

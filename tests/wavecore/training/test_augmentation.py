@@ -1,0 +1,83 @@
+"""Augmentation: what changes, by how much, and what must not."""
+
+import numpy as np
+import pytest
+
+from wavecore.training import augmentation
+
+RATE = 16_000
+
+
+def _tone(frequency_hz=440.0, seconds=1.0):
+    return (0.3 * np.sin(2 * np.pi * frequency_hz * np.arange(int(seconds * RATE)) / RATE)).astype(np.float32)
+
+
+def _frequency_hz(x):
+    spectrum = np.abs(np.fft.rfft(x * np.hanning(len(x)), 1 << 18))
+    return spectrum.argmax() * RATE / (1 << 18)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_one_segment_is_detuned_by_half_a_semitone_at_most(seed):
+    x = _tone()
+    y = augmentation.detune_segment(x, sample_rate=RATE, rng=np.random.default_rng(seed))
+    changed = np.flatnonzero(np.abs(y - x) > 1e-4)
+    length = changed[-1] - changed[0] + 1
+    assert 0.2 * RATE < length <= 0.5 * RATE
+    cents = 1200 * np.log2(_frequency_hz(y[changed[0] : changed[-1]]) / 440)
+    assert 1 < abs(cents) < 55
+    assert y.dtype == np.float32 and y.shape == x.shape
+
+
+def test_the_input_is_left_alone_and_draws_repeat():
+    x = _tone()
+    kept = x.copy()
+    twice = [augmentation.detune_segment(x, sample_rate=RATE, rng=np.random.default_rng(3)) for _ in range(2)]
+    assert np.array_equal(x, kept) and np.array_equal(*twice)
+
+
+def test_sounds_shorter_than_a_segment_are_detuned_as_a_whole():
+    x = _tone(seconds=0.1)
+    y = augmentation.detune_segment(x, sample_rate=RATE, rng=np.random.default_rng(0))
+    assert y.shape == x.shape and np.isfinite(y).all()
+
+
+def test_level_and_noise_stay_within_their_ranges():
+    x = _tone()
+    for seed in range(20):
+        y = augmentation.add_noise_and_gain(x, rng=np.random.default_rng(seed))
+        gain = float(x @ y) / float(x @ x)
+        assert -9.2 < 20 * np.log10(gain) < 3.2
+        noise_db = 10 * np.log10(np.mean((y - gain * x) ** 2))
+        assert -71 < noise_db < -34
+        assert np.abs(y).max() <= 1
+
+
+def test_history_noise_has_a_level_within_its_range():
+    x = np.zeros(RATE, np.float32)
+    for seed in range(10):
+        y = augmentation.add_history_noise(x, rng=np.random.default_rng(seed))
+        assert -61 < 10 * np.log10(np.mean(y.astype(np.float64) ** 2)) < -11
+        assert y.dtype == np.float32
+
+
+def test_dropout_silences_one_stretch_and_may_reach_the_start():
+    x = np.ones(RATE, np.float32)
+    firsts = []
+    for seed in range(60):
+        y = augmentation.drop_history(x, sample_rate=RATE, rng=np.random.default_rng(seed))
+        silent = np.flatnonzero(y == 0)
+        assert 0 < len(silent) <= 0.3 * RATE and silent[-1] - silent[0] + 1 == len(silent)
+        assert set(np.unique(y)) == {0.0, 1.0}
+        firsts.append(silent[0])
+    assert min(firsts) == 0 < max(firsts)
+    short = augmentation.drop_history(x[:50], sample_rate=RATE, rng=np.random.default_rng(0))
+    assert short.shape == (50,) and np.array_equal(x, np.ones(RATE))
+
+
+def test_cubic_interpolation_is_exact_on_cubics_and_on_the_grid():
+    t = np.arange(20, dtype=np.float32)
+    x = (1e-4 * (t - 3) * (t - 9) * 2).astype(np.float32)
+    positions = np.array([1.0, 4.25, 9.5, 17.0])
+    expected = 1e-4 * (positions - 3) * (positions - 9) * 2
+    np.testing.assert_allclose(augmentation._interpolate(x, positions), expected, atol=1e-7)

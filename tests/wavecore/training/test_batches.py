@@ -1,0 +1,105 @@
+"""Crops: aligned, reproducible, of the right domains, and refused where they cannot be."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from wavecore.audio import mulaw
+from wavecore.errors import UsageError
+from wavecore.models.encoders import build_encoder
+from wavecore.training.batches import BatchSource
+from wavecore.training.config import TrainingConfig
+
+PLAIN = TrainingConfig(
+    batch_size=5, crop_frames=6, paired_probability=0.5, augment_probability=0.0, noise_probability=0.0,
+    history_noise_probability=0.0, history_dropout_probability=0.0,
+)
+
+
+def _source(dataset, network_config, training=PLAIN):
+    return BatchSource(dataset, network_config, training, build_encoder(network_config.encoder).context_frames)
+
+
+def test_shapes_and_types(dataset, network_config):
+    source = _source(dataset, network_config)
+    batch = source.training_batch(0)
+    hop = network_config.decoder.hop_length
+    assert batch.codes.shape == batch.history.shape == (5, 6 * hop) and batch.codes.dtype == torch.int64
+    assert batch.clean.shape == batch.augmented.shape == (5, (6 + 2 * source.context_frames) * hop)
+    assert batch.clean.dtype == torch.float32
+
+
+def test_a_step_draws_the_same_batch_every_time_and_another_step_another(dataset, network_config):
+    noisy = replace(PLAIN, augment_probability=0.5, noise_probability=0.5, history_noise_probability=0.5, history_dropout_probability=0.5)
+    first, same = (_source(dataset, network_config, noisy).training_batch(7) for _ in range(2))
+    for name in first.__dataclass_fields__:
+        assert torch.equal(getattr(first, name), getattr(same, name)), name
+    assert not torch.equal(first.clean, _source(dataset, network_config, noisy).training_batch(8).clean)
+
+
+def test_the_target_is_the_middle_of_the_same_passage(dataset, network_config):
+    """Where input and target are one domain, the codes are the input without its context."""
+    source = _source(dataset, network_config, replace(PLAIN, paired_probability=0.0))
+    margin = source.context_frames * network_config.decoder.hop_length
+    batch = source.training_batch(3)
+    inner = mulaw.encode(batch.clean[:, margin:-margin].numpy())
+    assert np.array_equal(inner, batch.codes.numpy())
+    assert not batch.octave_shift.any()
+    assert [network_config.domains[d] for d in batch.domains] == [network_config.targets[t] for t in batch.targets]
+
+
+def test_pairs_come_from_other_domains_and_know_their_octave(dataset, network_config):
+    source = _source(dataset, network_config, replace(PLAIN, paired_probability=1.0))
+    for step in range(5):
+        batch = source.training_batch(step)
+        for domain, target, shift in zip(batch.domains, batch.targets, batch.octave_shift):
+            name = network_config.domains[domain]
+            assert name != network_config.targets[target]
+            assert shift == (-1 if name == "whistle" else 0)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_batch_holds_one_target_domain_unless_the_decoder_is_shared(dataset, network_config, shared):
+    source = _source(dataset, replace(network_config, shared_decoder=shared))
+    mixed = [len(set(source.training_batch(step).targets.tolist())) > 1 for step in range(10)]
+    assert any(mixed) == shared
+
+
+@pytest.mark.parametrize("kind", ["noise", "dropout"])
+def test_the_altered_past_leaves_the_target_alone(dataset, network_config, kind):
+    clean = _source(dataset, network_config, replace(PLAIN, paired_probability=0.0)).training_batch(1)
+    altered = _source(
+        dataset, network_config, replace(PLAIN, paired_probability=0.0, **{f"history_{kind}_probability": 1.0})
+    ).training_batch(1)
+    assert torch.equal(clean.history, clean.codes)
+    assert not torch.equal(altered.history, altered.codes)
+    if kind == "dropout":
+        silent = altered.history != altered.codes
+        assert set(altered.history[silent].tolist()) == {128}
+
+
+def test_validation_crops_are_fixed_and_held_out(dataset, network_config):
+    source = _source(dataset, network_config)
+    batch, same = (source.validation_batch("whistle", "organ", n_crops=3) for _ in range(2))
+    assert torch.equal(batch.codes, same.codes) and torch.equal(batch.augmented, batch.clean)
+    assert batch.octave_shift.tolist() == [-1, -1, -1]
+    held_out = set()
+    for piece in dataset.pieces("valid"):
+        held_out |= {bytes(codes) for codes in np.lib.stride_tricks.sliding_window_view(dataset.codes(piece, "organ"), 960)}
+    assert all(bytes(codes.to(torch.uint8).numpy()) in held_out for codes in batch.codes)
+
+
+def test_data_that_do_not_fit_are_refused(dataset, network_config):
+    with pytest.raises(UsageError, match=r"no domain \['kazoo'\]"):
+        _source(dataset, replace(network_config, domains=(*network_config.domains, "kazoo")))
+    other_rate = replace(
+        network_config, encoder=replace(network_config.encoder, sample_rate=12_000),
+        decoder=replace(network_config.decoder, sample_rate=12_000),
+    )
+    with pytest.raises(UsageError, match="16000 Hz, the network at 12000 Hz"):
+        BatchSource(dataset, other_rate, PLAIN, 2)
+    unpaired = type(dataset)(dataset.path, replace(dataset.manifest, paired=False), {})
+    with pytest.raises(UsageError, match="every piece exists in every domain"):
+        _source(unpaired, network_config)

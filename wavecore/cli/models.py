@@ -1,0 +1,221 @@
+"""``wavecore models``: shipped and trained models, their cards, their hashes."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from wavecore.cli import flags
+from wavecore.cli.console import Console
+from wavecore.cli.failures import explain
+from wavecore.errors import InputError, ModelError
+
+
+def list_models(args: argparse.Namespace, console: Console) -> None:
+    """List the shipped models, and those below the folders that were named.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+    console : Console
+    """
+    from wavecore.models import checkpoint
+
+    folders = [checkpoint.PRETRAINED / name for name in checkpoint.shipped()]
+    for root in args.folders:
+        found = sorted(path.parent for path in root.rglob(checkpoint.WEIGHTS))
+        if not found:
+            raise InputError(
+                f"there is no model in {root} (looked for {checkpoint.WEIGHTS} in it and its subfolders)"
+            )
+        folders += found
+    rows = [_row(folder) for folder in folders]
+    console.document({"models": rows})
+    if not rows:
+        console.result(
+            "no model is shipped with this installation; wavecore models list FOLDER finds trained ones"
+        )
+    for row in rows:
+        if row["error"] is None:
+            console.result(
+                f"{row['name']:16} {row['kind']:12} {row['bytes'] / 1e6:6.1f} MB  {', '.join(row['targets'])}"
+            )
+        else:
+            console.result(f"{row['name']:16} {console.paint('unreadable', 'red')}: {row['error']}")
+        if not _is_shipped(Path(row["path"])):
+            console.result(f"{'':16} {row['path']}")
+
+
+def info(args: argparse.Namespace, console: Console) -> None:
+    """Print a model's card: what it is, how it was trained, how well it does.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+    console : Console
+    """
+    from wavecore.models import checkpoint
+
+    folder = checkpoint.find(args.name)
+    config = checkpoint.read_card(folder)
+    evaluation = _read_json(folder / "evaluation.json")
+    console.document({"name": folder.name, "path": folder, "config": config, "evaluation": evaluation})
+    rate, hop = config["sample_rate"], config["hop_length"]
+    lines = {
+        "name": folder.name,
+        "kind": config["kind"],
+        "folder": folder,
+        "domains": ", ".join(config["domains"]),
+        "targets": ", ".join(config["targets"]),
+        "rate": f"{rate} Hz, {config['codec']}",
+        "latent": f"{rate / hop:.1f} frames/s (hop {hop})",
+        "receptive field": f"{config['receptive_field']} samples ({config['receptive_field'] / rate:.3f} s)",
+        "weights": f"{(folder / checkpoint.WEIGHTS).stat().st_size / 1e6:.1f} MB",
+        "sha256": config["sha256"],
+    }
+    for name, value in lines.items():
+        console.result(f"{name + ':':17}{value}")
+    card = folder / "card.md"
+    if card.is_file():
+        console.result("\n" + card.read_text(encoding="utf-8").strip())
+    elif config.get("training"):
+        console.result("training:")
+        for name, value in config["training"].items():
+            console.result(f"  {name}: {json.dumps(value)}")
+
+
+def verify(args: argparse.Namespace, console: Console) -> None:
+    """Check that models are whole: the hash, the sizes, every weight finite.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+    console : Console
+
+    Raises
+    ------
+    ModelError
+        If one is not.
+    """
+    from wavecore.models import checkpoint
+
+    wanted = args.names or checkpoint.shipped()
+    if not wanted:
+        raise ModelError(
+            "there is nothing to verify: no model is shipped with this installation "
+            f"({checkpoint.PRETRAINED})"
+        )
+    rows = []
+    for name in wanted:
+        try:
+            rows.append({"name": str(name), "ok": True, "detail": check_model(name)})
+        except Exception as error:
+            rows.append({"name": str(name), "ok": False, "detail": explain(error)[0]})
+    console.document({"ok": all(row["ok"] for row in rows), "models": rows})
+    for row in rows:
+        mark = console.paint("ok", "green") if row["ok"] else console.paint("BROKEN", "red")
+        console.result(f"{row['name']}: {mark}, {row['detail']}")
+    broken = [row["name"] for row in rows if not row["ok"]]
+    if broken:
+        raise ModelError(f"{len(broken)} of {len(rows)} models are not whole: {', '.join(broken)}")
+
+
+def check_model(name: str | Path) -> str:
+    """Load a model with all its checks, and look at every weight.
+
+    Parameters
+    ----------
+    name : str or Path
+        A shipped model, a model folder or a run.
+
+    Returns
+    -------
+    str
+        What was found.
+
+    Raises
+    ------
+    ModelError
+        If it is missing or not whole.
+    """
+    from wavecore.models import checkpoint
+
+    model = checkpoint.load(name)
+    state = model.network.state_dict()
+    broken = [key for key, tensor in state.items() if not bool(tensor.isfinite().all())]
+    if broken:
+        raise ModelError(f"{model.path} holds weights that are not finite: {', '.join(broken[:5])}")
+    n_weights = sum(tensor.numel() for tensor in state.values())
+    return f"{n_weights / 1e6:.2f} million weights, sha256 {model.sha256[:12]} as the card says"
+
+
+def _row(folder: Path) -> dict:
+    """What a model's card says; a card that cannot be read is told and does not hide the others."""
+    from wavecore.models import checkpoint
+
+    row = {"name": folder.name, "path": str(folder), "bytes": (folder / checkpoint.WEIGHTS).stat().st_size}
+    try:
+        card = checkpoint.read_card(folder)
+        fields = {key: card[key] for key in ("kind", "domains", "targets", "sample_rate", "sha256")}
+        return row | fields | {"error": None}
+    except (ModelError, KeyError) as error:
+        fields = {"kind": None, "domains": [], "targets": [], "sample_rate": None, "sha256": None}
+        return (
+            row
+            | fields
+            | {"error": explain(error)[0] if isinstance(error, ModelError) else f"no field {error}"}
+        )
+
+
+def _is_shipped(folder: Path) -> bool:
+    from wavecore.models import checkpoint
+
+    return folder.parent == checkpoint.PRETRAINED
+
+
+def _read_json(path: Path) -> dict | None:
+    if not path.is_file():
+        return None
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ModelError(f"{path} is no JSON: {error}") from error
+
+
+def _configure_list(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "folders", nargs="*", type=Path, metavar="FOLDER", help="look for trained models here, too"
+    )
+
+
+def _configure_info(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", help="a shipped model, a model folder or a run")
+
+
+def _configure_verify(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="shipped models, model folders or runs (default: shipped)"
+    )
+
+
+COMMANDS = {
+    "list": flags.Command(
+        summary="shipped models, and trained ones below a folder",
+        example="wavecore models list\nwavecore models list runs/ --json",
+        configure=_configure_list,
+        run=list_models,
+    ),
+    "info": flags.Command(
+        summary="a model's card: domains, sizes, training, measures",
+        example="wavecore models info universal\nwavecore models info runs/first --json",
+        configure=_configure_info,
+        run=info,
+    ),
+    "verify": flags.Command(
+        summary="check that models are whole: hash, sizes, weights",
+        example="wavecore models verify\nwavecore models verify universal runs/first",
+        configure=_configure_verify,
+        run=verify,
+    ),
+}

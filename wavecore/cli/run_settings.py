@@ -1,0 +1,227 @@
+"""What a training run is to be, from flags, from a model to start with, or from the run itself."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wavecore.cli import common
+from wavecore.cli.console import Console
+from wavecore.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from wavecore.models.translation import TranslationConfig, TranslationNetwork
+    from wavecore.training.config import TrainingConfig
+
+DEFAULT_PRESET = "small"
+DEFAULT_ENCODER = "cqt"
+RECORD = "command.json"
+
+
+def read_run(out: Path) -> dict:
+    """Read what a run was started with.
+
+    Parameters
+    ----------
+    out : Path
+        The run's folder.
+
+    Returns
+    -------
+    dict
+        ``network``, ``training``, ``data`` as the run's settings hold them, and
+        ``init``: the folder of the model it started from, or None.
+
+    Raises
+    ------
+    InputError
+        If there is no run, or its settings cannot be read.
+    """
+    file = out / "settings.json"
+    if not file.is_file():
+        raise InputError(
+            f"there is no run to resume in {out} (no {file.name}); leave --resume out to start one"
+        )
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        record = out / RECORD
+        init = json.loads(record.read_text(encoding="utf-8")).get("init") if record.is_file() else None
+        return {key: found[key] for key in ("network", "training", "data")} | {"init": init}
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"the settings of the run in {out} cannot be read: {error}") from error
+
+
+def has_checkpoint(out: Path) -> bool:
+    """Tell whether a run has saved its state.
+
+    Parameters
+    ----------
+    out : Path
+        The run's folder.
+
+    Returns
+    -------
+    bool
+    """
+    return any((out / "checkpoint").glob("[0-9]*"))
+
+
+def data_folder(args: argparse.Namespace, before: dict | None) -> Path:
+    """Take the data that were named, or those of the run.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+    before : dict or None
+        What the run was started with, if it is resumed.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    UsageError
+        If there are none.
+    """
+    if args.data is not None:
+        return args.data
+    if before is None:
+        raise UsageError("the data are missing: --data DIR (`wavecore data domains` builds some)")
+    return Path(before["data"])
+
+
+def network_settings(
+    args: argparse.Namespace, domains: Sequence[str], initial: TranslationConfig | None, before: dict | None
+) -> TranslationConfig:
+    """Work out the network's sizes.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+    domains : sequence of str
+        Of the data.
+    initial : TranslationConfig or None
+        Of the model to start from.
+    before : dict or None
+        What the run was started with, if it is resumed.
+
+    Returns
+    -------
+    TranslationConfig
+
+    Raises
+    ------
+    UsageError
+        If a flag contradicts the model or the run, or a target is unknown.
+    """
+    from wavecore.models.encoders import EncoderConfig
+    from wavecore.models.translation import TranslationConfig
+    from wavecore.models.wavenet import preset
+
+    if before is not None:
+        config = TranslationConfig.from_dict(before["network"])
+        _refuse_contradiction(args, config, "the run")
+        if args.targets and tuple(args.targets) != config.targets:
+            raise UsageError(
+                f"the run has the targets {', '.join(config.targets)}, not {', '.join(args.targets)}"
+            )
+        if args.shared_decoder and not config.shared_decoder:
+            raise UsageError(
+                "the run has a decoder per target; leave --shared-decoder out, or start another run"
+            )
+        return config
+    if initial is not None:
+        _refuse_contradiction(args, initial, "the model of --init")
+        if args.shared_decoder and not initial.shared_decoder:
+            raise UsageError(
+                "the model of --init has a decoder per target, of which no shared one can be made"
+            )
+        targets = common.chosen(args.targets or initial.targets, initial.targets, what="target")
+        return replace(initial, targets=tuple(targets), shared_decoder=args.shared_decoder)
+    targets = common.chosen(args.targets or domains, list(domains), what="domain")
+    decoder = preset(args.preset or DEFAULT_PRESET)
+    encoder = EncoderConfig(
+        kind=args.encoder or DEFAULT_ENCODER,
+        latent_channels=decoder.latent_channels,
+        hop_length=decoder.hop_length,
+        sample_rate=decoder.sample_rate,
+    )
+    return TranslationConfig(
+        tuple(domains), tuple(targets), encoder, decoder, shared_decoder=args.shared_decoder
+    )
+
+
+def training_settings(args: argparse.Namespace, before: dict | None, console: Console) -> TrainingConfig:
+    """Work out the settings of the training.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+    before : dict or None
+        What the run was started with, if it is resumed.
+    console : Console
+
+    Returns
+    -------
+    TrainingConfig
+
+    Raises
+    ------
+    UsageError
+        If a setting is unknown or makes no sense.
+    """
+    from wavecore.training.config import TrainingConfig, with_settings
+
+    if before is not None:
+        config = TrainingConfig(**before["training"])
+        config = config if args.seed is None else replace(config, seed=args.seed)
+    else:
+        by_setting = any(setting.startswith("seed=") for setting in args.settings)
+        config = TrainingConfig(seed=0 if by_setting else common.settle_seed(args.seed, console))
+    return with_settings(config, args.settings)
+
+
+def starting_network(network: TranslationNetwork, config: TranslationConfig) -> TranslationNetwork:
+    """Take a model's weights into a network with some or all of its targets.
+
+    Parameters
+    ----------
+    network : TranslationNetwork
+        The model; a shared decoder is forked if ``config`` has none.
+    config : TranslationConfig
+        From ``network_settings``.
+
+    Returns
+    -------
+    TranslationNetwork
+    """
+    from wavecore.models.translation import TranslationNetwork
+
+    if network.config.shared_decoder and not config.shared_decoder:
+        network = network.fork()
+    state = network.state_dict()
+    if config.shared_decoder:
+        rows = [network.config.targets.index(target) for target in config.targets]
+        state["target_embedding"] = state["target_embedding"][rows]
+    started = TranslationNetwork(config)
+    started.load_state_dict({name: state[name] for name in started.state_dict()})
+    return started
+
+
+def _refuse_contradiction(args: argparse.Namespace, config: TranslationConfig, whose: str) -> None:
+    """Refuse sizes that are not those that are settled already."""
+    from wavecore.models.wavenet import preset
+
+    if args.preset and preset(args.preset) != config.decoder:
+        raise UsageError(
+            f"{whose} has decoders of another size than --preset {args.preset}; leave the flag out"
+        )
+    if args.encoder and args.encoder != config.encoder.kind:
+        raise UsageError(
+            f"{whose} has a {config.encoder.kind} encoder, not a {args.encoder} one; leave the flag out"
+        )

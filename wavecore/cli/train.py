@@ -1,0 +1,214 @@
+"""``wavecore train``: the one training loop, with its curves and samples."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from pathlib import Path
+
+from wavecore.cli import common, flags, run_settings
+from wavecore.cli.console import Console, duration
+from wavecore.cli.failures import explain
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``wavecore train translation``.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+    """
+    parser.add_argument(
+        "--data", type=Path, metavar="DIR", help="a data set that `wavecore data domains` built"
+    )
+    parser.add_argument("-o", "--out", type=Path, required=True, metavar="RUN", help="the run's folder")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on with the run in RUN; it keeps its settings"
+    )
+    network = parser.add_argument_group("network")
+    network.add_argument(
+        "--preset",
+        metavar="P",
+        help=f"size of the decoders: tiny, small or umt (default: {run_settings.DEFAULT_PRESET})",
+    )
+    network.add_argument(
+        "--encoder",
+        choices=("cqt", "waveform"),
+        help="hears a constant-Q spectrum, or the waveform as the papers' does "
+        f"(default: {run_settings.DEFAULT_ENCODER})",
+    )
+    network.add_argument(
+        "--targets",
+        type=flags.names,
+        metavar="A,B",
+        help="domains that can be generated (default: all of the data's)",
+    )
+    network.add_argument(
+        "--shared-decoder", action="store_true", help="one decoder for all targets, which is told the domain"
+    )
+    network.add_argument(
+        "--init",
+        metavar="MODEL",
+        help="start from a model's weights; its shared decoder becomes one per target, "
+        "unless --shared-decoder is given",
+    )
+    training = parser.add_argument_group("training")
+    training.add_argument(
+        "--set",
+        dest="settings",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a setting of the training, steps=20000 for example; a wrong key lists them all",
+    )
+    flags.add_seed(training)
+    flags.add_device(training)
+
+
+def run(args: argparse.Namespace, console: Console) -> None:
+    """Train, or go on training.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+    console : Console
+
+    Raises
+    ------
+    WavecoreError
+        As ``training.loop.train`` says.
+    KeyboardInterrupt
+        After the state was saved and it was said how to go on.
+    """
+    from wavecore.datasets.domains import DomainsDataset
+    from wavecore.models import checkpoint
+    from wavecore.training.batches import BatchSource
+    from wavecore.training.loop import train
+    from wavecore.training.memory import keep_freed_memory
+
+    before = run_settings.read_run(args.out) if args.resume else None
+    dataset = DomainsDataset.open(run_settings.data_folder(args, before))
+    init = before["init"] if before else args.init
+    # A resumed run has its weights already, unless it was stopped before it first saved them.
+    model = checkpoint.load(init) if init and not (before and run_settings.has_checkpoint(args.out)) else None
+    network = run_settings.network_settings(args, dataset.domains, model and model.network.config, before)
+    training = run_settings.training_settings(args, before, console)
+    device = common.settle_device(args.device, console)
+    BatchSource(
+        dataset, network, training, 0
+    )  # data that do not fit are refused before the folder is claimed
+    _record(args, model)
+    _announce(console, args.out, network, training)
+    keep_freed_memory()
+    initial = run_settings.starting_network(model.network, network) if model else None
+    listener = _Listener(args.out, dataset, console)
+    try:
+        with console.progress("training", unit="steps") as listener.show:
+            summary = train(
+                dataset,
+                network,
+                training,
+                args.out,
+                resume=args.resume,
+                initial=initial,
+                device=device,
+                on_progress=listener.progress,
+                on_validation=listener.validation,
+            )
+    except KeyboardInterrupt:
+        if run_settings.has_checkpoint(args.out):
+            again = f"wavecore train translation --out {shlex.quote(str(args.out))} --resume"
+            console.warn(f"stopped with the state saved; to go on: {again}")
+        raise
+    console.document({"run": args.out, "model": args.out / "best", "summary": summary})
+    console.result(
+        f"{args.out / 'best'}: {listener.best:.3f} bits per sample, held out"
+        if listener.best is not None
+        else f"{args.out}: nothing was left to do"
+    )
+
+
+class _Listener:
+    """Shows how a training goes, draws its curves and writes its samples."""
+
+    def __init__(self, out: Path, dataset, console: Console):
+        self.out, self.dataset, self.console = out, dataset, console
+        self.show = None
+        self.best: float | None = None
+        self._speed = ""
+        self._n_reports = 0
+
+    def progress(self, progress) -> None:
+        """Take a ``Progress`` of the training loop."""
+        if "bits" not in progress.losses:  # a validation: its speed is that of validating
+            return
+        self._n_reports += 1
+        self._speed = f"{progress.samples_per_s:,.0f} samples/s"
+        self.show(progress.step, progress.steps)
+        self.console.postfix(f"{progress.losses['bits']:.3f} bits, {self._speed}")
+        if self._n_reports == 2:  # the first one holds the warm-up
+            self.console.say(f"about {duration(progress.eta_s)} to go, at {self._speed}")
+
+    def validation(self, network, step: int, history: list[dict]) -> None:
+        """Say the held-out loss, draw the curves, write the samples."""
+        bits = [record["valid/bits"] for record in history if "valid/bits" in record]
+        self.best = min(bits)
+        speed = f", {self._speed}" if self._speed else ""
+        self.console.say(f"step {step}: {bits[-1]:.3f} bits held out (best {self.best:.3f}){speed}")
+        try:
+            self._draw(history)
+            self._write_samples(network, step)
+        except Exception as error:
+            # A picture or a sound that fails, on a full disk for example, must not end hours of training.
+            self.console.warn(f"curves or samples of step {step} could not be written: {explain(error)[0]}")
+
+    def _draw(self, history: list[dict]) -> None:
+        from wavecore import plots
+
+        plots.curves(history, self.out / "curves.png")
+
+    def _write_samples(self, network, step: int) -> None:
+        from wavecore.training.samples import write_samples
+
+        write_samples(network, self.dataset, self.out / "samples", step=step)
+
+
+def _record(args: argparse.Namespace, model) -> None:
+    """Note how a new run was started, and from which model."""
+    from wavecore.models import checkpoint
+
+    if (args.out / "settings.json").exists():
+        return  # a run that goes on; or another one, which the training loop refuses to replace
+    common.require_folder(args.out)
+    args.out.mkdir(parents=True, exist_ok=True)
+    record = {"version": common.version(), "command": args.command, "init": None}
+    if model is not None:
+        record |= {"init": str(model.path.resolve()), "init_sha256": model.sha256}
+    checkpoint.write_json(record, args.out / run_settings.RECORD)
+
+
+def _announce(console: Console, out: Path, network, training) -> None:
+    decoders = "one shared decoder" if network.shared_decoder else f"{len(network.targets)} decoders"
+    seconds = training.batch_size * training.crop_frames / network.decoder.frame_rate
+    sizes = f"{network.decoder.n_layers} layers x {network.decoder.residual_channels} channels"
+    console.say(
+        f"run {out}: {training.steps:,} steps of {seconds:.1f} s of sound; "
+        f"{', '.join(network.domains)} to {', '.join(network.targets)}; "
+        f"{network.encoder.kind} encoder, {decoders} of {sizes}; "
+        f"curves and samples every {training.validate_every} steps"
+    )
+
+
+COMMANDS = {
+    "translation": flags.Command(
+        summary="train a music translation network: one encoder, a decoder per domain",
+        example=(
+            "wavecore train translation --data data/domains --out runs/first\n"
+            "wavecore train translation --data data --out runs/all --shared-decoder --set batch_size=8\n"
+            "wavecore train translation --data data --out runs/fine --init runs/all --set steps=5000\n"
+            "wavecore train translation --out runs/first --resume"
+        ),
+        configure=configure,
+        run=run,
+    )
+}

@@ -1,0 +1,297 @@
+"""Temporal encoders: audio in, one latent vector per hop out.
+
+Two kinds share one interface.  ``waveform`` is the dilated convolution stack
+of the NSynth and music translation papers.  ``cqt`` starts from log
+constant-Q magnitudes instead: pitch is handed over at once, which costs little
+and trains in hours where the other takes days.
+
+Both are *valid* operators: a latent frame depends on ``context_frames`` frames
+of audio on either side, the caller supplies them, and nothing is padded
+inside.  Hence an encoding in chunks equals the encoding of the whole.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from wavecore.errors import UsageError
+
+FLOOR_DB = -80.0
+TYPICAL_LEVEL, TYPICAL_SPREAD = 0.25, 0.2
+"""Of the spectrum's values in music; they bring the convolutions' input to unit scale."""
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """Sizes of an encoder.
+
+    Attributes
+    ----------
+    kind : {"cqt", "waveform"}
+    latent_channels : int
+        Channels C of the latent.
+    hop_length : int
+        Samples per latent frame.
+    sample_rate : int
+        Hz.
+    channels : int
+        Width of the hidden layers.
+    fmin_hz, bins_per_octave, n_bins, filter_scale
+        The constant-Q front end; ``filter_scale`` below 1 shortens the windows.
+    dilation_cycles, layers_per_cycle : int
+        The dilated stack of the waveform encoder.
+    """
+
+    kind: str = "cqt"
+    latent_channels: int = 64
+    hop_length: int = 800
+    sample_rate: int = 16_000
+    channels: int = 128
+    fmin_hz: float = 65.40639132514966  # C2
+    bins_per_octave: int = 24
+    n_bins: int = 162
+    filter_scale: float = 0.5
+    dilation_cycles: int = 3
+    layers_per_cycle: int = 10
+
+    def __post_init__(self):
+        if self.kind not in ENCODERS:
+            raise UsageError(f"there is no encoder {self.kind!r}; choose one of {', '.join(ENCODERS)}")
+        top_hz = self.fmin_hz * 2 ** ((self.n_bins - 1) / self.bins_per_octave)
+        if self.kind == "cqt" and top_hz >= self.sample_rate / 2:
+            raise UsageError(f"the highest constant-Q bin, {top_hz:.0f} Hz, is above half of {self.sample_rate} Hz")
+
+
+class Encoder(nn.Module):
+    """What both encoders share: context, padding, shapes.
+
+    Parameters
+    ----------
+    config : EncoderConfig
+    """
+
+    context_frames: int
+    """Frames of audio on either side that a latent frame depends on."""
+
+    def __init__(self, config: EncoderConfig):
+        super().__init__()
+        self.config = config
+
+    def encode(self, audio: Tensor, *, octave_shift: Tensor | int = 0) -> Tensor:
+        """Encode whole sounds, with silence before and after them.
+
+        Parameters
+        ----------
+        audio : Tensor, shape (B, T), float32 in [-1, 1]
+            At the encoder's rate, any T > 0.
+        octave_shift : int or Tensor of shape (B,), octaves
+            Moves the perceived pitch before encoding.
+
+        Returns
+        -------
+        Tensor, shape (B, F, C), float32
+            F = ceil(T / hop_length).
+        """
+        hop_length = self.config.hop_length
+        margin = self.context_frames * hop_length
+        missing = -audio.shape[1] % hop_length
+        return self(nn.functional.pad(audio, (margin, margin + missing)), octave_shift=octave_shift)
+
+    def _check(self, audio: Tensor) -> int:
+        """Return F, the number of frames that ``audio`` yields."""
+        hop_length = self.config.hop_length
+        if audio.ndim != 2 or audio.shape[1] % hop_length:
+            raise UsageError(f"audio must have shape (B, T), T a multiple of {hop_length}, not {tuple(audio.shape)}")
+        n_frames = audio.shape[1] // hop_length - 2 * self.context_frames
+        if n_frames < 1:
+            raise UsageError(
+                f"{audio.shape[1]} samples leave no frame beside a context of {self.context_frames} frames "
+                f"of {hop_length} samples on either side"
+            )
+        return n_frames
+
+
+class ConstantQEncoder(Encoder):
+    """Log constant-Q magnitudes (nnAudio's kernels), then three small convolutions.
+
+    The kernels are normalised to unit response, so a sinusoid of a given
+    amplitude looks alike in every octave; an octave shift is then a shift of
+    the bins, exact and without an artefact.
+
+    Parameters
+    ----------
+    config : EncoderConfig
+    """
+
+    def __init__(self, config: EncoderConfig):
+        super().__init__(config)
+        kernels = _constant_q_kernels(config)  # (2 * n_bins, 1, W)
+        self.register_buffer("kernels", kernels, persistent=False)
+        half = kernels.shape[-1] // 2
+        spectral_context = max(0, math.ceil((half - config.hop_length / 2) / config.hop_length))
+        self._start = spectral_context * config.hop_length + config.hop_length // 2 - half
+        width = config.channels
+        self.convolutions = nn.Sequential(
+            nn.Conv1d(config.n_bins, width, 3), nn.ELU(), nn.Conv1d(width, width, 3), nn.ELU(),
+            nn.Conv1d(width, config.latent_channels, 1),
+        )
+        # The latent starts at unit scale.  A small one is learnt from slowly, and by
+        # then the decoders have come to do without it.
+        for layer in self.convolutions[::2]:
+            nn.init.normal_(layer.weight, std=1.4 / math.sqrt(layer.in_channels * layer.kernel_size[0]))
+            nn.init.zeros_(layer.bias)
+        self.context_frames = spectral_context + 2
+
+    def forward(self, audio: Tensor, *, octave_shift: Tensor | int = 0) -> Tensor:
+        """Encode audio that carries its own context.
+
+        Parameters
+        ----------
+        audio : Tensor, shape (B, (F + 2 * context_frames) * hop_length), float32
+        octave_shift : int or Tensor of shape (B,), octaves
+
+        Returns
+        -------
+        Tensor, shape (B, F, C), float32
+
+        Raises
+        ------
+        UsageError
+            If the length is not a multiple of the hop or leaves no frame.
+        """
+        n_frames = self._check(audio)
+        spectrum = shift_octaves(self.spectrum(audio), octave_shift, self.config.bins_per_octave)
+        centred = (spectrum[..., : n_frames + 4] - TYPICAL_LEVEL) / TYPICAL_SPREAD
+        return self.convolutions(centred).transpose(1, 2)
+
+    def spectrum(self, audio: Tensor) -> Tensor:
+        """Log constant-Q magnitudes of audio that carries its own context.
+
+        Parameters
+        ----------
+        audio : Tensor, shape (B, T), float32
+
+        Returns
+        -------
+        Tensor, shape (B, n_bins, F + 4), float32 in [0, 1]
+            0 is -80 dB or less, 1 is a sinusoid at full scale; two frames of
+            context for the convolutions on either side.
+        """
+        hop_length = self.config.hop_length
+        signal = audio[:, None, self._start :]
+        parts = nn.functional.conv1d(signal, self.kernels, stride=hop_length)
+        real, imaginary = parts.chunk(2, dim=1)
+        power = real.square() + imaginary.square()
+        level_db = 10 * torch.log10(power.clamp_min(10 ** (FLOOR_DB / 10)))
+        return 1 - level_db.clamp_max(0) / FLOOR_DB
+
+
+class WaveformEncoder(Encoder):
+    """The papers' encoder: a non-causal dilated stack on the waveform, then pooling.
+
+    Conv1d 1 -> channels, kernel 3; residual layers ReLU, dilated kernel 3,
+    ReLU, 1x1; 1x1 to the latent; average over each hop.  No normalisation.
+
+    Parameters
+    ----------
+    config : EncoderConfig
+    """
+
+    def __init__(self, config: EncoderConfig):
+        super().__init__(config)
+        width = config.channels
+        dilations = [2 ** (i % config.layers_per_cycle) for i in range(config.dilation_cycles * config.layers_per_cycle)]
+        self.first = nn.Conv1d(1, width, 3)
+        self.dilated = nn.ModuleList(nn.Conv1d(width, width, 3, dilation=d) for d in dilations)
+        self.pointwise = nn.ModuleList(nn.Conv1d(width, width, 1) for _ in dilations)
+        self.last = nn.Conv1d(width, config.latent_channels, 1)
+        self._reach = 1 + sum(dilations)
+        self.context_frames = math.ceil(self._reach / config.hop_length)
+
+    def forward(self, audio: Tensor, *, octave_shift: Tensor | int = 0) -> Tensor:
+        """Encode audio that carries its own context.
+
+        Parameters
+        ----------
+        audio : Tensor, shape (B, (F + 2 * context_frames) * hop_length), float32
+        octave_shift : int or Tensor of shape (B,), octaves
+            Only 0: a waveform has no bins to shift.
+
+        Returns
+        -------
+        Tensor, shape (B, F, C), float32
+
+        Raises
+        ------
+        UsageError
+            If an octave shift is asked for, or the length does not fit.
+        """
+        if torch.as_tensor(octave_shift).any():
+            raise UsageError("the waveform encoder cannot shift octaves; shift the audio, or use a cqt model")
+        self._check(audio)
+        surplus = self.context_frames * self.config.hop_length - self._reach
+        x = self.first(audio[:, None, surplus : audio.shape[1] - surplus])
+        for dilated, pointwise in zip(self.dilated, self.pointwise, strict=True):
+            y = pointwise(torch.relu(dilated(torch.relu(x))))
+            reach = dilated.dilation[0]
+            x = x[..., reach : x.shape[-1] - reach] + y
+        return nn.functional.avg_pool1d(self.last(x), self.config.hop_length).transpose(1, 2)
+
+
+ENCODERS = {"cqt": ConstantQEncoder, "waveform": WaveformEncoder}
+
+
+def build_encoder(config: EncoderConfig) -> Encoder:
+    """Build the encoder that a configuration names.
+
+    Parameters
+    ----------
+    config : EncoderConfig
+
+    Returns
+    -------
+    Encoder
+    """
+    return ENCODERS[config.kind](config)
+
+
+def shift_octaves(spectrum: Tensor, octaves: Tensor | int, bins_per_octave: int) -> Tensor:
+    """Move a log-frequency spectrum by whole octaves; what enters is silence.
+
+    Parameters
+    ----------
+    spectrum : Tensor, shape (B, n_bins, F), float in [0, 1]
+    octaves : int or Tensor of shape (B,), octaves
+        Positive is up.
+    bins_per_octave : int
+
+    Returns
+    -------
+    Tensor, shape (B, n_bins, F), float in [0, 1]
+    """
+    shifts = torch.as_tensor(octaves, device=spectrum.device).expand(len(spectrum)) * bins_per_octave
+    n_bins = spectrum.shape[1]
+    source = torch.arange(n_bins, device=spectrum.device) - shifts[:, None]  # (B, n_bins)
+    inside = (source >= 0) & (source < n_bins)
+    index = source.clamp(0, n_bins - 1)[..., None].expand_as(spectrum)
+    return spectrum.gather(1, index) * inside[..., None]
+
+
+def _constant_q_kernels(config: EncoderConfig) -> Tensor:
+    """nnAudio's windowed exponentials, trimmed, scaled to unit response to a unit sinusoid."""
+    from nnAudio.features.cqt import CQT1992v2
+
+    transform = CQT1992v2(
+        sr=config.sample_rate, hop_length=config.hop_length, fmin=config.fmin_hz, n_bins=config.n_bins,
+        bins_per_octave=config.bins_per_octave, filter_scale=config.filter_scale, norm=1, verbose=False,
+    )
+    kernels = torch.cat([transform.cqt_kernels_real, transform.cqt_kernels_imag]).detach().clone()
+    sounding = kernels.abs().amax(dim=(0, 1)).nonzero().squeeze(1)
+    centre = kernels.shape[-1] // 2
+    half = int((sounding - centre).abs().max()) + 1
+    # A kernel of unit L1 norm answers a unit cosine with 1/2.
+    return 2 * kernels[..., centre - half : centre + half].contiguous()

@@ -1,0 +1,282 @@
+"""The parts a WaveNet is made of, in matrix form.
+
+A dilated causal convolution is a sum of matrix products over shifted views of
+its input.  With the time axis first, ``(T, B, C)``, a shift by ``d`` samples
+is a slice without a copy, so every tap is one large matrix product; on a CPU
+this trains about three times faster than ``conv1d``.
+
+All matrices are stored ``(in, out)``: ``y = x @ weight + bias``.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+
+class Affine(nn.Module):
+    """A 1x1 convolution: ``y = x @ weight + bias`` over the last axis.
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+        Sizes of the last axis before and after.
+    bias : bool
+        Whether a bias is added.
+    gain : float
+        The weights start with standard deviation ``gain / sqrt(in_channels)``.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, *, bias: bool = True, gain: float = 1.0):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(in_channels, out_channels) * (gain / math.sqrt(in_channels)))
+        self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(..., in_channels)`` to ``(..., out_channels)``.
+
+        Parameters
+        ----------
+        x : Tensor, shape (..., in_channels), float
+
+        Returns
+        -------
+        Tensor, shape (..., out_channels), float
+        """
+        y = x @ self.weight
+        return y if self.bias is None else y + self.bias
+
+
+class CausalFilter(nn.Module):
+    """The weights of a causal convolution, one matrix per tap.
+
+    Tap ``k`` looks ``(kernel_size - 1 - k) * dilation`` samples back, so the
+    last tap sees the newest sample.
+
+    Parameters
+    ----------
+    kernel_size : int
+        Number of taps K.
+    in_channels, out_channels : int
+        Sizes of the channel axis.
+    """
+
+    def __init__(self, kernel_size: int, in_channels: int, out_channels: int):
+        super().__init__()
+        scale = 1.0 / math.sqrt(kernel_size * in_channels)
+        self.weight = nn.Parameter(torch.randn(kernel_size, in_channels, out_channels) * scale)
+        self.bias = nn.Parameter(torch.zeros(out_channels))
+
+
+class GatedLayer(nn.Module):
+    """One WaveNet layer: dilated filter, gate, residual and skip products.
+
+    Parameters
+    ----------
+    kernel_size, dilation : int
+        Taps and their distance in samples.
+    residual_channels, gate_channels, skip_channels, latent_channels : int
+        Channel counts R, G, S and C.
+    n_layers : int
+        Depth of the stack; the outputs start ``1 / sqrt(n_layers)`` smaller, so
+        that the sums over all layers start at unit scale.
+    last : bool
+        The last layer has no residual product: nothing reads it.
+    """
+
+    def __init__(
+        self,
+        *,
+        kernel_size: int,
+        dilation: int,
+        residual_channels: int,
+        gate_channels: int,
+        skip_channels: int,
+        latent_channels: int,
+        n_layers: int,
+        last: bool,
+    ):
+        super().__init__()
+        gain = 2.0 / math.sqrt(n_layers)
+        self.dilation = dilation
+        self.filter = CausalFilter(kernel_size, residual_channels, 2 * gate_channels)
+        self.condition = Affine(latent_channels, 2 * gate_channels, bias=False)
+        self.skip = Affine(gate_channels, skip_channels, gain=gain)
+        self.residual = None if last else Affine(gate_channels, residual_channels, gain=gain)
+
+    def forward(self, x: Tensor, skip: Tensor, latent: Tensor, hop_length: int) -> tuple[Tensor, Tensor]:
+        """Run the layer over a whole sequence.
+
+        Parameters
+        ----------
+        x : Tensor, shape (T, B, R), float
+            The residual stream; what lies before it counts as zeros.
+        skip : Tensor, shape (T, B, S), float
+            The skip stream so far; it may be overwritten.
+        latent : Tensor, shape (F, B, C), float
+            One frame per ``hop_length`` samples, T = F * hop_length.
+        hop_length : int
+            Samples per latent frame.
+
+        Returns
+        -------
+        x, skip : Tensor
+            The two streams after this layer, shapes as given.
+        """
+        condition = self.condition(latent) + self.filter.bias  # (F, B, 2G)
+        run = fused_gated_layer if x.device.type == "cpu" else plain_gated_layer
+        weights = (self.filter.weight, self.skip.weight, self.skip.bias)
+        residual = (None, None) if self.residual is None else (self.residual.weight, self.residual.bias)
+        return run(x, skip, condition, *weights, *residual, self.dilation, hop_length)
+
+
+def plain_gated_layer(
+    x, skip, condition, filter_weight, skip_weight, skip_bias, residual_weight, residual_bias, dilation, hop_length
+):
+    """One gated layer written plainly, for autograd, autocast and compilers.
+
+    This is the definition that ``fused_gated_layer`` is tested against.
+
+    Parameters
+    ----------
+    x : Tensor, shape (T, B, R), float
+    skip : Tensor, shape (T, B, S), float
+    condition : Tensor, shape (F, B, 2G), float
+        Projected latent plus the filter's bias, T = F * hop_length.
+    filter_weight : Tensor, shape (K, R, 2G), float
+    skip_weight : Tensor, shape (G, S), float
+    skip_bias : Tensor, shape (S,), float
+    residual_weight : Tensor, shape (G, R), float, or None
+    residual_bias : Tensor, shape (R,), float, or None
+    dilation, hop_length : int
+        Samples.
+
+    Returns
+    -------
+    x, skip : Tensor
+        The two streams after the layer, shapes as given.
+    """
+    kernel_size = filter_weight.shape[0]
+    n_samples = x.shape[0]
+    z = condition.repeat_interleave(hop_length, dim=0)  # (T, B, 2G)
+    for tap in range(kernel_size):
+        delay = min((kernel_size - 1 - tap) * dilation, n_samples)
+        past = nn.functional.pad(x[: n_samples - delay], (0, 0, 0, 0, delay, 0))
+        z = z + past @ filter_weight[tap]
+    tanh_half, sigmoid_half = z.chunk(2, dim=-1)
+    gated = torch.tanh(tanh_half) * torch.sigmoid(sigmoid_half)  # (T, B, G)
+    skip = skip + gated @ skip_weight + skip_bias
+    if residual_weight is not None:
+        x = x + gated @ residual_weight + residual_bias
+    return x, skip
+
+
+def fused_gated_layer(
+    x, skip, condition, filter_weight, skip_weight, skip_bias, residual_weight, residual_bias, dilation, hop_length
+):
+    """The same layer with its backward pass written out, for a CPU.
+
+    Products accumulate in place and nothing is padded or copied.  tanh comes
+    from the (three times cheaper) vectorised sigmoid: tanh(z) = 2 sigmoid(2z) - 1.
+
+    Parameters
+    ----------
+    x : Tensor, shape (T, B, R), float
+    skip : Tensor, shape (T, B, S), float
+        Overwritten.
+    condition : Tensor, shape (F, B, 2G), float
+    filter_weight : Tensor, shape (K, R, 2G), float
+    skip_weight : Tensor, shape (G, S), float
+    skip_bias : Tensor, shape (S,), float
+    residual_weight : Tensor, shape (G, R), float, or None
+    residual_bias : Tensor, shape (R,), float, or None
+    dilation, hop_length : int
+        Samples.
+
+    Returns
+    -------
+    x, skip : Tensor
+        The two streams after the layer, shapes as given.
+    """
+    arguments = (x, skip, condition, filter_weight, skip_weight, skip_bias, residual_weight, residual_bias)
+    out, skip = _FusedGatedLayer.apply(*arguments, dilation, hop_length)
+    return (x if residual_weight is None else out), skip
+
+
+class _FusedGatedLayer(torch.autograd.Function):
+    """Forward and backward of one gated layer as in-place matrix products."""
+
+    @staticmethod
+    def forward(
+        ctx, x, skip, condition, filter_weight, skip_weight, skip_bias, residual_weight, residual_bias, dilation, hop
+    ):
+        n_samples, batch, _ = x.shape
+        n_frames, _, width = condition.shape  # width = 2G
+        gate = width // 2
+        doubled = torch.cat([2 * condition[..., :gate], condition[..., gate:]], dim=-1)
+        # A copy even where a view would do: what follows writes into it.
+        z = doubled.unsqueeze(1).expand(n_frames, hop, batch, width).contiguous().view(n_samples * batch, width)
+        taps = torch.cat([2 * filter_weight[..., :gate], filter_weight[..., gate:]], dim=-1)
+        rows = x.reshape(n_samples * batch, -1)
+        for past, delay in _taps(rows, taps.shape[0], dilation, batch):
+            tap = taps.shape[0] - 1 - delay // (dilation * batch)
+            z[delay:].addmm_(past, taps[tap])
+        z.sigmoid_()
+        z[:, :gate].mul_(2).sub_(1)  # now tanh | sigmoid
+        gated = z[:, :gate] * z[:, gate:]
+        skip_rows = skip.view(n_samples * batch, -1)
+        skip_rows.addmm_(gated, skip_weight).add_(skip_bias)
+        ctx.mark_dirty(skip)
+        if residual_weight is None:
+            out = x.new_empty(0)
+        else:
+            out = torch.addmm(rows, gated, residual_weight).add_(residual_bias).view_as(x)
+        ctx.save_for_backward(x, z, gated, filter_weight, skip_weight, residual_weight)
+        ctx.sizes = (dilation, hop, n_frames)
+        return out, skip
+
+    @staticmethod
+    def backward(ctx, grad_out, grad_skip):
+        x, z, gated, filter_weight, skip_weight, residual_weight = ctx.saved_tensors
+        dilation, hop, n_frames = ctx.sizes
+        n_samples, batch, _ = x.shape
+        gate = gated.shape[1]
+        skip_rows = grad_skip.reshape(n_samples * batch, -1)
+        d_gated = skip_rows @ skip_weight.t()
+        d_skip_weight = gated.t() @ skip_rows
+        d_residual_weight = d_residual_bias = None
+        d_rows = torch.zeros_like(x).view(n_samples * batch, -1)
+        if residual_weight is not None:
+            out_rows = grad_out.reshape(n_samples * batch, -1)
+            d_gated.addmm_(out_rows, residual_weight.t())
+            d_residual_weight = gated.t() @ out_rows
+            d_residual_bias = out_rows.sum(0)
+            d_rows.copy_(out_rows)
+        tanh_half, sigmoid_half = z[:, :gate], z[:, gate:]
+        d_z = torch.empty_like(z)
+        torch.mul(d_gated, sigmoid_half, out=d_z[:, :gate])
+        torch.mul(d_gated, tanh_half, out=d_z[:, gate:])
+        torch.ops.aten.tanh_backward.grad_input(d_z[:, :gate], tanh_half, grad_input=d_z[:, :gate])
+        torch.ops.aten.sigmoid_backward.grad_input(d_z[:, gate:], sigmoid_half, grad_input=d_z[:, gate:])
+        rows = x.reshape(n_samples * batch, -1)
+        d_filter = torch.zeros_like(filter_weight)
+        kernel_size = filter_weight.shape[0]
+        for past, delay in _taps(rows, kernel_size, dilation, batch):
+            tap = kernel_size - 1 - delay // (dilation * batch)
+            d_filter[tap] = past.t() @ d_z[delay:]
+            d_rows[: len(past)].addmm_(d_z[delay:], filter_weight[tap].t())
+        d_condition = d_z.view(n_frames, hop, batch, -1).sum(1)
+        return (
+            d_rows.view_as(x), grad_skip, d_condition, d_filter, d_skip_weight, skip_rows.sum(0),
+            d_residual_weight, d_residual_bias, None, None,
+        )
+
+
+def _taps(rows: Tensor, kernel_size: int, dilation: int, batch: int):
+    """Yield (past rows, delay in rows) for every tap that reaches into the sequence."""
+    for tap in range(kernel_size):
+        delay = (kernel_size - 1 - tap) * dilation * batch
+        if delay < len(rows):
+            yield rows[: len(rows) - delay], delay

@@ -1,0 +1,124 @@
+"""What happens to the encoder's input before it is encoded.
+
+The paper detunes a random segment, so that the encoder cannot carry the
+waveform through; noise and level are varied, because people's recordings are.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+SEGMENT_S = (0.25, 0.5)
+DETUNE_SEMITONES = 0.5
+GAIN_DB = (-9.0, 3.0)
+NOISE_DB = (-70.0, -35.0)
+HISTORY_NOISE_DB = (-60.0, -12.0)
+DROPOUT_S = (0.02, 0.3)
+
+
+def detune_segment(x: np.ndarray, *, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
+    """Shift the pitch of a random segment by up to half a semitone.
+
+    The segment is read faster or slower and put back in place; over half a
+    second that moves an event by 15 ms at most, less than a latent frame.
+
+    Parameters
+    ----------
+    x : ndarray, shape (T,), float32 in [-1, 1]
+    sample_rate : int
+        Hz.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    ndarray, shape (T,), float32 in [-1, 1]
+        A new array.
+
+    References
+    ----------
+    Mor et al., arXiv:1805.07848, section 3.1.
+    """
+    length = min(len(x), int(rng.uniform(*SEGMENT_S) * sample_rate))
+    start = int(rng.integers(0, len(x) - length + 1))
+    ratio = 2 ** (rng.uniform(-DETUNE_SEMITONES, DETUNE_SEMITONES) / 12)
+    positions = start + length / 2 + (np.arange(length) - length / 2) * ratio
+    out = x.copy()
+    out[start : start + length] = _interpolate(x, positions)
+    return out
+
+
+def add_noise_and_gain(x: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
+    """Vary the level and add white noise, as other microphones and rooms would.
+
+    Parameters
+    ----------
+    x : ndarray, shape (T,), float32 in [-1, 1]
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    ndarray, shape (T,), float32 in [-1, 1]
+    """
+    gain = 10 ** (rng.uniform(*GAIN_DB) / 20)
+    noise = 10 ** (rng.uniform(*NOISE_DB) / 20) * rng.standard_normal(len(x), dtype=np.float32)
+    return np.clip(gain * x + noise, -1, 1).astype(np.float32)
+
+
+def add_history_noise(x: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
+    """Blur the past that a decoder is shown in training.
+
+    A decoder that only ever saw perfect recordings leans on its past alone, and
+    does not know what to do with its own slips.  Under noise it has to take
+    pitch and level from the latent, and learns to come back.
+
+    Parameters
+    ----------
+    x : ndarray, shape (T,), float32 in [-1, 1]
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    ndarray, shape (T,), float32 in [-1, 1]
+        White noise of a random level is added.
+
+    References
+    ----------
+    Jin et al., "FFTNet: a real-time speaker-dependent neural vocoder", ICASSP 2018, section 2.3.3.
+    """
+    level = 10 ** (rng.uniform(*HISTORY_NOISE_DB) / 20)
+    return np.clip(x + level * rng.standard_normal(len(x), dtype=np.float32), -1, 1).astype(np.float32)
+
+
+def drop_history(x: np.ndarray, *, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
+    """Silence a random stretch of the past that a decoder is shown in training.
+
+    A decoder that fell silent by chance sees a silent past under a latent that
+    asks for sound.  Recordings never show that, so it would stay silent.
+
+    Parameters
+    ----------
+    x : ndarray, shape (T,), float32 in [-1, 1]
+    sample_rate : int
+        Hz.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    ndarray, shape (T,), float32 in [-1, 1]
+        A new array.
+    """
+    length = min(len(x), int(rng.uniform(*DROPOUT_S) * sample_rate))
+    # The stretch may begin before the crop does.
+    start = int(rng.integers(-length // 2, len(x) - length + 1))
+    out = x.copy()
+    out[max(start, 0) : start + length] = 0
+    return out
+
+
+def _interpolate(x: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    """Read ``x`` between its samples by Catmull-Rom cubics, held at both ends."""
+    whole = np.floor(positions).astype(np.int64)
+    f = (positions - whole).astype(np.float32)
+    a, b, c, d = (x[np.clip(whole + k, 0, len(x) - 1)] for k in (-1, 0, 1, 2))
+    cubic = b + 0.5 * f * (c - a + f * (2 * a - 5 * b + 4 * c - d + f * (3 * (b - c) + d - a)))
+    return np.clip(cubic, -1, 1).astype(np.float32)

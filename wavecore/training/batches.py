@@ -1,0 +1,179 @@
+"""Training crops for the translation network, drawn anew from (seed, step).
+
+No state is kept between steps, so a resumed run draws exactly what an
+uninterrupted one would have drawn.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from wavecore.audio import mulaw
+from wavecore.datasets.domains import DomainsDataset
+from wavecore.errors import UsageError
+from wavecore.models.translation import TranslationConfig
+from wavecore.training import augmentation
+from wavecore.training.config import TrainingConfig
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One step's crops.
+
+    Attributes
+    ----------
+    clean, augmented : Tensor, shape (B, (F + 2 * context) * hop_length), float32 in [-1, 1]
+        The encoder's input with its context, as it is and as training hears it.
+    octave_shift : Tensor, shape (B,), int64, octaves
+        From the input's octave to the target's.
+    domains : Tensor, shape (B,), int64
+        The inputs' domains, indices into ``TranslationConfig.domains``.
+    targets : Tensor, shape (B,), int64
+        The targets' domains, indices into ``TranslationConfig.targets``.
+    codes : Tensor, shape (B, F * hop_length), int64
+        What the decoder is to say.
+    history : Tensor, shape (B, F * hop_length), int64
+        What it is told it has said: ``codes``, in training partly blurred.
+    """
+
+    clean: Tensor
+    augmented: Tensor
+    octave_shift: Tensor
+    domains: Tensor
+    targets: Tensor
+    codes: Tensor
+    history: Tensor
+
+    def to(self, device: torch.device | str) -> Batch:
+        """Move every tensor.
+
+        Parameters
+        ----------
+        device : torch.device or str
+
+        Returns
+        -------
+        Batch
+        """
+        return Batch(*(getattr(self, name).to(device, non_blocking=True) for name in self.__dataclass_fields__))
+
+
+class BatchSource:
+    """Draws batches from a ``domains`` data set.
+
+    Parameters
+    ----------
+    dataset : DomainsDataset
+    network : TranslationConfig
+    training : TrainingConfig
+    context_frames : int
+        The encoder's.
+
+    Raises
+    ------
+    UsageError
+        If the data set lacks a domain, has another rate, or is not paired where pairs are asked for.
+    """
+
+    def __init__(
+        self, dataset: DomainsDataset, network: TranslationConfig, training: TrainingConfig, context_frames: int
+    ):
+        missing = [name for name in network.domains if name not in dataset.domains]
+        if missing:
+            raise UsageError(f"the data set has no domain {missing}; it has {list(dataset.domains)}")
+        if dataset.sample_rate != network.decoder.sample_rate:
+            raise UsageError(
+                f"the data set is at {dataset.sample_rate} Hz, the network at {network.decoder.sample_rate} Hz"
+            )
+        if training.paired_probability and not dataset.paired:
+            raise UsageError("paired_probability needs a data set in which every piece exists in every domain")
+        self.dataset, self.network, self.training = dataset, network, training
+        self.context_frames = context_frames
+
+    def training_batch(self, step: int) -> Batch:
+        """Draw the batch of a training step.
+
+        Parameters
+        ----------
+        step : int
+
+        Returns
+        -------
+        Batch
+        """
+        rng = np.random.default_rng((self.training.seed, step))
+        targets = rng.integers(0, len(self.network.targets), self.training.batch_size)
+        if not self.network.shared_decoder:
+            targets[:] = targets[0]  # one batch holds one domain
+        pairs = [self._source(rng, self.network.targets[target]) for target in targets]
+        return self._batch(rng, pairs, "train", augment=True)
+
+    def validation_batch(self, source: str, target: str, *, n_crops: int, split: str = "valid") -> Batch:
+        """Draw the same held-out crops at every call.
+
+        Parameters
+        ----------
+        source, target : str
+            Domains of input and output.
+        n_crops : int
+        split : {"valid", "test"}
+
+        Returns
+        -------
+        Batch
+        """
+        rng = np.random.default_rng(self.network.targets.index(target))
+        return self._batch(rng, [(source, target)] * n_crops, split, augment=False)
+
+    def _source(self, rng: np.random.Generator, target: str) -> tuple[str, str]:
+        """Choose the input's domain for a target."""
+        if rng.random() >= self.training.paired_probability:
+            return target, target
+        others = [name for name in self.network.domains if name != target]
+        return others[rng.integers(len(others))], target
+
+    def _batch(self, rng, pairs: list[tuple[str, str]], split: str, *, augment: bool) -> Batch:
+        hop = self.network.decoder.hop_length
+        margin = self.context_frames * hop
+        n_samples = self.training.crop_frames * hop + 2 * margin
+        clean, augmented, shifts, codes, history = [], [], [], [], []
+        for source, target in pairs:
+            crop = self.dataset.paired_crop(rng, source, target, split, n_samples, hop)
+            x = mulaw.decode(crop.source)
+            clean.append(x)
+            augmented.append(self._augment(rng, x) if augment else x)
+            shifts.append(crop.octave_shift)
+            codes.append(np.array(crop.target[margin : n_samples - margin]))
+            history.append(self._history(rng, codes[-1]) if augment else codes[-1])
+        domains = [self.network.domains.index(source) for source, _ in pairs]
+        targets = [self.network.targets.index(target) for _, target in pairs]
+        return Batch(
+            clean=torch.from_numpy(np.stack(clean)),
+            augmented=torch.from_numpy(np.stack(augmented)),
+            octave_shift=torch.tensor(shifts),
+            domains=torch.tensor(domains),
+            targets=torch.tensor(targets),
+            codes=torch.from_numpy(np.stack(codes)).long(),
+            history=torch.from_numpy(np.stack(history)).long(),
+        )
+
+    def _history(self, rng: np.random.Generator, codes: np.ndarray) -> np.ndarray:
+        blur = rng.random() < self.training.history_noise_probability
+        drop = rng.random() < self.training.history_dropout_probability
+        if not (blur or drop):
+            return codes
+        x = mulaw.decode(codes)
+        if drop:
+            x = augmentation.drop_history(x, sample_rate=self.network.decoder.sample_rate, rng=rng)
+        return mulaw.encode(augmentation.add_history_noise(x, rng=rng) if blur else x)
+
+    def _augment(self, rng: np.random.Generator, x: np.ndarray) -> np.ndarray:
+        if rng.random() < self.training.augment_probability:
+            x = augmentation.detune_segment(x, sample_rate=self.network.decoder.sample_rate, rng=rng)
+        if rng.random() < self.training.noise_probability:
+            x = augmentation.add_noise_and_gain(x, rng=rng)
+        return x

@@ -1,0 +1,170 @@
+"""Settings of a training run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from wavecore.errors import UsageError
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """What a run does; the data and the network come beside it.
+
+    Attributes
+    ----------
+    steps : int
+        Autoencoder updates in all.
+    batch_size, crop_frames : int
+        Crops per step and latent frames per crop.
+    learning_rate : float
+        Adam's, for encoder and decoders, after the warm-up.
+    warmup_steps : int
+        Steps over which the rate rises from zero.
+    decay_fraction : float
+        The last part of the run, over which the rate falls linearly to zero.
+    classifier_learning_rate : float
+        Adam's, for the domain classifier.
+    confusion_weight : float
+        Lambda: how much the encoder gains from a wrong classifier.
+    confusion_warmup_steps : int
+        Steps over which lambda rises from zero.  An encoder that is pushed before
+        the decoders listen to it finds the easy way out: a constant latent.
+    paired_probability : float
+        Share of crops whose input is the same passage in another domain.  0 is
+        the paper's unsupervised training; more needs paired data.
+    augment_probability : float
+        Share of crops in which a segment of the input is detuned.
+    noise_probability : float
+        Share of crops whose input gets noise and another level.
+    history_noise_probability : float
+        Share of crops in which the decoder's own past is blurred.  With a clean
+        past it hardly needs the latent, and drifts away when it hears itself.
+    history_dropout_probability : float
+        Share of crops in which a stretch of the decoder's past is silent, so that
+        it learns to begin whenever the latent says that there is a sound.
+    skip_samples : int
+        Samples at a crop's start that the loss leaves out.  They lack a past; but a
+        decoder that never had to begin from nothing stays silent when it should.
+    clip_norm : float
+        Largest norm of the gradient.
+    ema_decay : float
+        Of the weight average that is validated and kept.
+    freeze_encoder : bool
+        Train the decoders alone.
+    validate_every, checkpoint_every : int
+        Steps.
+    validation_crops : int
+        Crops per domain and validation.
+    seed : int
+        Of everything drawn.
+    """
+
+    steps: int = 20_000
+    batch_size: int = 4
+    crop_frames: int = 6
+    learning_rate: float = 1.5e-3
+    warmup_steps: int = 200
+    decay_fraction: float = 0.3
+    classifier_learning_rate: float = 1e-3
+    confusion_weight: float = 0.01
+    confusion_warmup_steps: int = 2000
+    paired_probability: float = 0.0
+    augment_probability: float = 0.5
+    noise_probability: float = 0.3
+    history_noise_probability: float = 0.7
+    history_dropout_probability: float = 0.4
+    skip_samples: int = 0
+    clip_norm: float = 1.0
+    ema_decay: float = 0.999
+    freeze_encoder: bool = False
+    validate_every: int = 500
+    checkpoint_every: int = 100
+    validation_crops: int = 8
+    seed: int = 0
+
+    def __post_init__(self):
+        for name in ("steps", "batch_size", "crop_frames", "validate_every", "checkpoint_every", "validation_crops"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name} must be at least 1, not {getattr(self, name)}")
+        for name in (
+            "paired_probability", "augment_probability", "noise_probability", "history_noise_probability",
+            "history_dropout_probability", "decay_fraction", "ema_decay",
+        ):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UsageError(f"{name} must lie between 0 and 1, not {getattr(self, name)}")
+        for name in ("learning_rate", "classifier_learning_rate", "clip_norm"):
+            if not getattr(self, name) > 0:
+                raise UsageError(f"{name} must be positive, not {getattr(self, name)}")
+        for name in ("confusion_weight", "confusion_warmup_steps", "warmup_steps", "skip_samples", "seed"):
+            if not getattr(self, name) >= 0:
+                raise UsageError(f"{name} must not be negative, not {getattr(self, name)}")
+
+    def rate(self, step: int) -> float:
+        """Return the learning rate of a step: warm-up, plateau, linear fall to zero.
+
+        Parameters
+        ----------
+        step : int
+            0 to ``steps`` - 1.
+
+        Returns
+        -------
+        float
+        """
+        rise = min(1.0, (step + 1) / max(1, self.warmup_steps))
+        decay_steps = self.decay_fraction * self.steps
+        fall = min(1.0, (self.steps - step) / decay_steps) if decay_steps else 1.0
+        return self.learning_rate * rise * fall
+
+    def confusion(self, step: int) -> float:
+        """Return lambda at a step.
+
+        Parameters
+        ----------
+        step : int
+
+        Returns
+        -------
+        float
+        """
+        return self.confusion_weight * min(1.0, (step + 1) / max(1, self.confusion_warmup_steps))
+
+
+def with_settings(config: TrainingConfig, settings: list[str]) -> TrainingConfig:
+    """Apply ``key=value`` texts to a configuration.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+    settings : list of str
+        As given to ``--set``; values take the type of the field.
+
+    Returns
+    -------
+    TrainingConfig
+
+    Raises
+    ------
+    UsageError
+        If a key is unknown or a value has another type.
+    """
+    known = {field.name: type(getattr(config, field.name)) for field in fields(config)}
+    values = {name: getattr(config, name) for name in known}
+    for setting in settings:
+        key, _, text = setting.partition("=")
+        if key not in known:
+            raise UsageError(f"there is no setting {key!r}; choose from {', '.join(known)}")
+        try:
+            values[key] = _parse(text, known[key])
+        except ValueError as error:
+            raise UsageError(f"{key} takes a {known[key].__name__}, not {text!r}") from error
+    return TrainingConfig(**values)
+
+
+def _parse(text: str, kind: type):
+    if kind is bool:
+        if text.lower() not in ("true", "false"):
+            raise ValueError(text)
+        return text.lower() == "true"
+    return kind(text)

@@ -1,0 +1,181 @@
+"""The one training loop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from wavecore.datasets.domains import DomainsDataset
+from wavecore.models import checkpoint
+from wavecore.models.translation import TranslationConfig, TranslationNetwork
+from wavecore.training.batches import BatchSource
+from wavecore.training.config import TrainingConfig
+from wavecore.training.describe import describe
+from wavecore.training.run_folder import RunFolder
+from wavecore.training.trainer import Trainer, build_network
+from wavecore.training.validation import validate
+
+REPORT_EVERY = 20
+"""Steps between two records of the training losses."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a run tells while it goes.
+
+    Attributes
+    ----------
+    step, steps : int
+    losses : dict of str to float
+        Named values; those of a validation start with ``valid/``.
+    samples_per_s : float
+        Trained samples per second since the last report, validation excluded.
+    eta_s : float
+        Seconds left at that speed.
+    """
+
+    step: int
+    steps: int
+    losses: dict[str, float]
+    samples_per_s: float
+    eta_s: float
+
+
+def train(
+    dataset: DomainsDataset,
+    network_config: TranslationConfig,
+    training: TrainingConfig,
+    out: str | Path,
+    *,
+    resume: bool = False,
+    initial: TranslationNetwork | None = None,
+    device: str = "cpu",
+    on_progress: Callable[[Progress], None] | None = None,
+    on_validation: Callable[[TranslationNetwork, int, list[dict]], None] | None = None,
+) -> dict:
+    """Train a translation network; kill it at any moment and resume.
+
+    Parameters
+    ----------
+    dataset : DomainsDataset
+    network_config : TranslationConfig
+    training : TrainingConfig
+    out : str or Path
+        The run's folder (see ``run_folder``).
+    resume : bool
+        Go on from the newest checkpoint in ``out``.
+    initial : TranslationNetwork, optional
+        Weights to start from.
+    device : str
+    on_progress : callable, optional
+        Called with a ``Progress`` every few steps and at validations.
+    on_validation : callable, optional
+        Called with (averaged network, step, history) after every validation, to
+        draw curves and write samples.
+
+    Returns
+    -------
+    dict
+        The summary that is stored with the model.
+
+    Raises
+    ------
+    OutputExistsError, InputError, UsageError
+        If ``out`` holds another run, there is nothing to resume, or the data do not fit.
+    ModelError
+        If the loss stops being finite.
+    """
+    network = initial if initial is not None else build_network(network_config, seed=training.seed)
+    source = BatchSource(dataset, network_config, training, network.encoder.context_frames)
+    folder = RunFolder(out)
+    folder.start(network_config, training, str(dataset.path), resume=resume)
+    trainer = Trainer(network, training, device=device)
+    run = _Run(folder, trainer, source, on_progress, on_validation)
+    run.restore()
+    try:
+        run.go_on()
+    except KeyboardInterrupt:
+        run.save()
+        raise
+    return run.finish()
+
+
+class _Run:
+    """Trainer, folder and history of one call of ``train``."""
+
+    def __init__(self, folder, trainer, source, on_progress, on_validation):
+        self.folder, self.trainer, self.source = folder, trainer, source
+        self.on_progress, self.on_validation = on_progress, on_validation
+        self.config: TrainingConfig = trainer.config
+        self.data = describe(source.dataset)
+        self.history: list[dict] = []
+        self.extra = {"best_bits": None, "best_step": None, "seconds": 0.0}
+        self.clock, self.clock_step = time.monotonic(), trainer.step
+
+    def restore(self) -> None:
+        state = self.folder.load_state()
+        if state is not None:
+            tensors, record = state
+            self.trainer.restore(tensors, record["step"])
+            self.history, self.extra = record["history"], record["extra"]
+        self.clock_step = self.trainer.step
+
+    def go_on(self) -> None:
+        config, trainer = self.config, self.trainer
+        while trainer.step < config.steps:
+            found = trainer.update(self.source.training_batch(trainer.step))
+            if trainer.step % REPORT_EVERY == 0:
+                self.report(found)
+            if trainer.step % config.validate_every == 0 or trainer.step == config.steps:
+                self.validate()
+            if trainer.step % config.checkpoint_every == 0 or trainer.step == config.steps:
+                self.save()
+
+    def report(self, found: dict[str, float]) -> None:
+        """Record losses; speed is told but not recorded, as it would differ between runs."""
+        self.history.append({"step": self.trainer.step} | found)
+        if self.on_progress is not None:
+            self.on_progress(self._progress(found))
+
+    def _progress(self, found: dict[str, float]) -> Progress:
+        now = time.monotonic()
+        steps = max(1, self.trainer.step - self.clock_step)
+        seconds = max(1e-9, now - self.clock)
+        self.extra["seconds"] += seconds
+        self.clock, self.clock_step = now, self.trainer.step
+        per_step = self.config.batch_size * self.config.crop_frames * self.source.network.decoder.hop_length
+        left = (self.config.steps - self.trainer.step) * seconds / steps
+        return Progress(self.trainer.step, self.config.steps, found, per_step * steps / seconds, left)
+
+    def validate(self) -> None:
+        network = self.trainer.averaged_network()
+        found = validate(network, self.source, n_crops=self.config.validation_crops, device=str(self.trainer.device))
+        network = network.cpu()
+        self.report(found)
+        if self.extra["best_bits"] is None or found["valid/bits"] <= self.extra["best_bits"]:
+            self.extra |= {"best_bits": found["valid/bits"], "best_step": self.trainer.step}
+            checkpoint.save(network, self.folder.path / "best", training=self.summary(), overwrite=True)
+        if self.on_validation is not None:
+            self.on_validation(network, self.trainer.step, self.history)
+        self.clock = time.monotonic()
+
+    def save(self) -> None:
+        self.folder.save_state(self.trainer.tensors(), self.trainer.step, self.history, self.extra)
+
+    def summary(self) -> dict:
+        config = self.config
+        per_step = config.batch_size * config.crop_frames * self.source.network.decoder.hop_length
+        return {
+            "steps": self.trainer.step,
+            "audio_hours_seen": self.trainer.step * per_step / self.source.network.decoder.sample_rate / 3600,
+            "settings": asdict(config),
+            "losses": {k: v for record in self.history[-2:] for k, v in record.items() if k != "step"},
+            "data": self.data,
+        }
+
+    def finish(self) -> dict:
+        summary = self.summary()
+        checkpoint.save(self.trainer.averaged_network(), self.folder.path / "last", training=summary, overwrite=True)
+        return summary
