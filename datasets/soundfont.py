@@ -12,7 +12,9 @@ like two players.  One channel is one player, so the left one is taken.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import io
 from pathlib import Path
 
 import numpy as np
@@ -258,7 +260,7 @@ class _Player:
     """
 
     def __init__(self, path: Path, rate: int):
-        fluidsynth = _fluidsynth()
+        fluidsynth = load_fluidsynth()
         self._path = path
         self._write = _write_float(fluidsynth)
         self._synth = fluidsynth.Synth(
@@ -322,9 +324,24 @@ def _block(seconds: float, rate: int) -> int:
     return round(seconds * rate / BLOCK) * BLOCK
 
 
-def _fluidsynth():
+def load_fluidsynth():
+    """Import pyfluidsynth, quietly.
+
+    Returns
+    -------
+    module
+        ``fluidsynth``.
+
+    Raises
+    ------
+    UsageError
+        If pyfluidsynth or the FluidSynth library is missing; the message names both packages.
+    """
     try:
-        import fluidsynth
+        # It prints where it found the library when the environment has CI, into whatever stdout then is:
+        # a program's --json, for one.
+        with contextlib.redirect_stdout(io.StringIO()):
+            import fluidsynth
     except (ImportError, OSError) as error:
         raise UsageError(
             f"rendering needs pyfluidsynth and the FluidSynth library ({error}): "

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import builtins
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -152,3 +155,12 @@ def test_a_missing_library_names_both_packages(tmp_path, monkeypatch, error):
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(UsageError, match=r"pip install 'wavecore\[data\]'.*apt install libfluidsynth3"):
         SoundFont(path)
+
+
+def test_loading_the_library_prints_nothing():
+    """pyfluidsynth tells CI where it found the library, in the middle of a command's JSON."""
+    pytest.importorskip("fluidsynth", exc_type=(ImportError, OSError))
+    code = "from wavecore.datasets import soundfont; soundfont.load_fluidsynth()"
+    command = [sys.executable, "-P", "-c", code]
+    done = subprocess.run(command, env=os.environ | {"CI": "true"}, capture_output=True, text=True, check=True)
+    assert done.stdout == ""

@@ -345,9 +345,9 @@ def _cuda_devices() -> list[str]:
 
 
 def _fluidsynth() -> str:
-    import fluidsynth
+    from wavecore.datasets.soundfont import load_fluidsynth
 
-    fluidsynth.Synth(samplerate=16000.0).delete()
+    load_fluidsynth().Synth(samplerate=16000.0).delete()
     return "loads"
 
 

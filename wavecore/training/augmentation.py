@@ -47,6 +47,25 @@ def detune_segment(x: np.ndarray, *, sample_rate: int, rng: np.random.Generator)
     return out
 
 
+def transpose(x: np.ndarray, ratio: float, n_samples: int) -> np.ndarray:
+    """Play a sound faster or slower, as a tape would.
+
+    Parameters
+    ----------
+    x : ndarray, shape (ceil(n_samples * ratio),), float32 in [-1, 1]
+    ratio : float
+        Above 1 is faster and higher.
+    n_samples : int
+        Of the result.
+
+    Returns
+    -------
+    ndarray, shape (n_samples,), float32 in [-1, 1]
+        A new array.
+    """
+    return _interpolate(x, np.arange(n_samples) * ratio)
+
+
 def add_noise_and_gain(x: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
     """Vary the level and add white noise, as other microphones and rooms would.
 

@@ -6,6 +6,7 @@ uninterrupted one would have drawn.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,6 +39,10 @@ class Batch:
         What the decoder is to say.
     history : Tensor, shape (B, F * hop_length), int64
         What it is told it has said: ``codes``, in training partly blurred.
+    further : Tensor, shape (E, (F + 2 * context) * hop_length), float32 in [-1, 1]
+        More inputs, for encoder and classifier alone.
+    further_octave_shift, further_domains : Tensor, shape (E,), int64
+        As ``octave_shift`` and ``domains``.
     """
 
     clean: Tensor
@@ -47,6 +52,19 @@ class Batch:
     targets: Tensor
     codes: Tensor
     history: Tensor
+    further: Tensor
+    further_octave_shift: Tensor
+    further_domains: Tensor
+
+    @property
+    def all_octave_shifts(self) -> Tensor:
+        """Those of the crops and of the further inputs, shape (B + E,)."""
+        return torch.cat([self.octave_shift, self.further_octave_shift])
+
+    @property
+    def all_domains(self) -> Tensor:
+        """Those of the crops and of the further inputs, shape (B + E,)."""
+        return torch.cat([self.domains, self.further_domains])
 
     def to(self, device: torch.device | str) -> Batch:
         """Move every tensor.
@@ -142,13 +160,13 @@ class BatchSource:
         n_samples = self.training.crop_frames * hop + 2 * margin
         clean, augmented, shifts, codes, history = [], [], [], [], []
         for source, target in pairs:
-            crop = self.dataset.paired_crop(rng, source, target, split, n_samples, hop)
-            x = mulaw.decode(crop.source)
+            x, said, shift = self._crop(rng, source, target, split, n_samples, transpose=augment)
             clean.append(x)
             augmented.append(self._augment(rng, x) if augment else x)
-            shifts.append(crop.octave_shift)
-            codes.append(np.array(crop.target[margin : n_samples - margin]))
+            shifts.append(shift)
+            codes.append(said[margin : n_samples - margin])
             history.append(self._history(rng, codes[-1]) if augment else codes[-1])
+        further, further_shifts, further_domains = self._further(rng, split, n_samples, augment)
         domains = [self.network.domains.index(source) for source, _ in pairs]
         targets = [self.network.targets.index(target) for _, target in pairs]
         return Batch(
@@ -159,7 +177,57 @@ class BatchSource:
             targets=torch.tensor(targets),
             codes=torch.from_numpy(np.stack(codes)).long(),
             history=torch.from_numpy(np.stack(history)).long(),
+            further=torch.from_numpy(further),
+            further_octave_shift=torch.from_numpy(further_shifts),
+            further_domains=torch.from_numpy(further_domains),
         )
+
+    def _crop(self, rng, source: str, target: str, split: str, n_samples: int, *, transpose: bool):
+        """Draw one passage: the input as floats, the target as codes, octaves from one to the other."""
+        semitones = self.training.transpose_semitones if transpose else 0.0
+        ratio = 2 ** (rng.uniform(-semitones, semitones) / 12) if semitones else 1.0
+        read = math.ceil(n_samples * ratio)
+        crop = self.dataset.paired_crop(rng, source, target, split, read, self.network.decoder.hop_length)
+        if ratio == 1.0:
+            return mulaw.decode(crop.source), np.array(crop.target), crop.octave_shift
+        x = augmentation.transpose(mulaw.decode(crop.source), ratio, n_samples)
+        said = x if source == target else augmentation.transpose(mulaw.decode(crop.target), ratio, n_samples)
+        return x, mulaw.encode(said), crop.octave_shift
+
+    def _further(self, rng, split: str, n_samples: int, augment: bool):
+        """Draw more inputs of a step, every domain equally often."""
+        n_crops = self.training.confusion_crops if augment else 0
+        domains = rng.permutation(n_crops) % len(self.network.domains)
+        audio, shifts = np.zeros((n_crops, n_samples), np.float32), np.zeros(n_crops, np.int64)
+        for i, domain in enumerate(domains):
+            audio[i], shifts[i] = self._input(rng, self.network.domains[domain], split, n_samples)
+        return audio, shifts, domains
+
+    def _input(self, rng, name: str, split: str, n_samples: int) -> tuple[np.ndarray, int]:
+        """Draw an input of a domain and the octaves by which it is shifted for a target."""
+        paired = self.dataset.paired and name not in self.network.targets
+        target = self.network.targets[0] if paired else name
+        crop = self.dataset.paired_crop(rng, name, target, split, n_samples, self.network.decoder.hop_length)
+        return mulaw.decode(crop.source), crop.octave_shift
+
+    def validation_inputs(self, domain: str, *, n_crops: int, split: str = "valid") -> tuple[Tensor, Tensor]:
+        """Draw the same held-out inputs of a domain at every call, for encoder and classifier.
+
+        Parameters
+        ----------
+        domain : str
+        n_crops : int
+        split : {"valid", "test"}
+
+        Returns
+        -------
+        audio : Tensor, shape (n_crops, (F + 2 * context) * hop_length), float32 in [-1, 1]
+        octave_shift : Tensor, shape (n_crops,), int64
+        """
+        rng = np.random.default_rng(self.network.domains.index(domain))
+        n_samples = (self.training.crop_frames + 2 * self.context_frames) * self.network.decoder.hop_length
+        drawn = [self._input(rng, domain, split, n_samples) for _ in range(n_crops)]
+        return torch.from_numpy(np.stack([x for x, _ in drawn])), torch.tensor([shift for _, shift in drawn])
 
     def _history(self, rng: np.random.Generator, codes: np.ndarray) -> np.ndarray:
         blur = rng.random() < self.training.history_noise_probability

@@ -7,6 +7,9 @@ from dataclasses import dataclass, fields
 from wavecore.errors import UsageError
 
 
+PRECISIONS = ("auto", "float32", "bfloat16")
+
+
 @dataclass(frozen=True)
 class TrainingConfig:
     """What a run does; the data and the network come beside it.
@@ -33,6 +36,12 @@ class TrainingConfig:
     paired_probability : float
         Share of crops whose input is the same passage in another domain.  0 is
         the paper's unsupervised training; more needs paired data.
+    confusion_crops : int
+        Further crops per step that only encoder and classifier see.  They cost a
+        few percent, and a classifier that learns from more can be confused better.
+    transpose_semitones : float
+        Input and target of a crop are transposed together by up to this much.
+        Rendered scores are in tune; who whistles is not.
     augment_probability : float
         Share of crops in which a segment of the input is detuned.
     noise_probability : float
@@ -58,6 +67,8 @@ class TrainingConfig:
         Crops per domain and validation.
     seed : int
         Of everything drawn.
+    precision : {"auto", "float32", "bfloat16"}
+        Of the matrix products; see ``precision.autocast``.
     """
 
     steps: int = 20_000
@@ -70,6 +81,8 @@ class TrainingConfig:
     confusion_weight: float = 0.01
     confusion_warmup_steps: int = 2000
     paired_probability: float = 0.0
+    confusion_crops: int = 32
+    transpose_semitones: float = 0.5
     augment_probability: float = 0.5
     noise_probability: float = 0.3
     history_noise_probability: float = 0.7
@@ -82,6 +95,7 @@ class TrainingConfig:
     checkpoint_every: int = 100
     validation_crops: int = 8
     seed: int = 0
+    precision: str = "auto"
 
     def __post_init__(self):
         for name in ("steps", "batch_size", "crop_frames", "validate_every", "checkpoint_every", "validation_crops"):
@@ -96,9 +110,16 @@ class TrainingConfig:
         for name in ("learning_rate", "classifier_learning_rate", "clip_norm"):
             if not getattr(self, name) > 0:
                 raise UsageError(f"{name} must be positive, not {getattr(self, name)}")
-        for name in ("confusion_weight", "confusion_warmup_steps", "warmup_steps", "skip_samples", "seed"):
+        for name in (
+            "confusion_weight", "confusion_warmup_steps", "confusion_crops", "transpose_semitones", "warmup_steps",
+            "skip_samples", "seed",
+        ):
             if not getattr(self, name) >= 0:
                 raise UsageError(f"{name} must not be negative, not {getattr(self, name)}")
+        if self.transpose_semitones > 6:
+            raise UsageError(f"transpose_semitones must be at most 6, not {self.transpose_semitones}: timbres would change")
+        if self.precision not in PRECISIONS:
+            raise UsageError(f"precision must be one of {', '.join(PRECISIONS)}, not {self.precision!r}")
 
     def rate(self, step: int) -> float:
         """Return the learning rate of a step: warm-up, plateau, linear fall to zero.

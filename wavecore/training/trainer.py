@@ -14,6 +14,7 @@ from wavecore.models.translation import TranslationConfig, TranslationNetwork
 from wavecore.training import losses
 from wavecore.training.batches import Batch
 from wavecore.training.config import TrainingConfig
+from wavecore.training.precision import autocast
 
 
 def build_network(config: TranslationConfig, *, seed: int) -> TranslationNetwork:
@@ -41,7 +42,7 @@ class Trainer:
     network : TranslationNetwork
     config : TrainingConfig
     device : str
-        Where to train; on a GPU under bfloat16 autocast.
+        Where to train; ``config.precision`` says in which number format.
     """
 
     def __init__(self, network: TranslationNetwork, config: TrainingConfig, *, device: str = "cpu"):
@@ -85,28 +86,32 @@ class Trainer:
         self._update_average()
         return found
 
-    def _autocast(self):
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda")
+    def _encode(self, audio: torch.Tensor, octave_shift: torch.Tensor) -> torch.Tensor:
+        # Levels in dB of quiet bins do not survive bfloat16, and the cqt encoder costs next to nothing.
+        if self.network.config.encoder.kind == "cqt":
+            return self.network.encoder(audio, octave_shift=octave_shift)
+        with autocast(self.config.precision, self.device):
+            return self.network.encoder(audio, octave_shift=octave_shift).float()
 
     def _update_classifier(self, batch: Batch) -> dict[str, float]:
-        with torch.no_grad(), self._autocast():
-            latent = self.network.encoder(batch.clean, octave_shift=batch.octave_shift)
-        logits = self.network.classifier(latent.float())
-        loss = losses.domain(logits, batch.domains)
+        with torch.no_grad():
+            latent = self._encode(torch.cat([batch.clean, batch.further]), batch.all_octave_shifts)
+        logits = self.network.classifier(latent)
+        loss = losses.domain(logits, batch.all_domains)
         self.classifier_optimizer.zero_grad()
         loss.backward()
         self.classifier_optimizer.step()
         return {
             "classifier/loss": float(loss.detach()),
-            "classifier/accuracy": float(losses.accuracy(logits, batch.domains)),
+            "classifier/accuracy": float(losses.accuracy(logits, batch.all_domains)),
         }
 
     def _update_autoencoder(self, batch: Batch) -> dict[str, float]:
-        with self._autocast():
-            latent = self.network.encoder(batch.augmented, octave_shift=batch.octave_shift)
-            logits = self.network(batch.codes, latent, batch.targets, history=batch.history)
+        latent = self._encode(torch.cat([batch.augmented, batch.further]), batch.all_octave_shifts)
+        with autocast(self.config.precision, self.device):
+            logits = self.network(batch.codes, latent[: len(batch.codes)], batch.targets, history=batch.history)
         nats = losses.reconstruction(logits, batch.codes, skip_samples=self.config.skip_samples)
-        confusion = losses.domain(self.network.classifier(latent.float()), batch.domains)
+        confusion = losses.domain(self.network.classifier(latent), batch.all_domains)
         loss = nats - self.config.confusion(self.step) * confusion
         if not bool(torch.isfinite(loss)):
             raise ModelError(f"the loss became {float(loss.detach())} at step {self.step}; lower the learning rate and resume")

@@ -53,6 +53,39 @@ def test_fused_layer_equals_the_plain_one(sizes, dilation, last):
         torch.testing.assert_close(fused, plain, rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize(
+    "sizes, dilation",
+    [
+        (dict(n_frames=3, hop=40, batch=2, kernel_size=2, residual=16, gate=24, skip=40), 4),
+        (dict(n_frames=2, hop=70, batch=1, kernel_size=3, residual=24, gate=16, skip=32), 30),
+        (dict(n_frames=2, hop=4, batch=3, kernel_size=3, residual=2, gate=4, skip=2), 50),
+        (dict(n_frames=1, hop=9, batch=2, kernel_size=1, residual=4, gate=3, skip=3), 1),
+    ],
+)
+def test_the_bfloat16_layer_is_the_plain_one_but_for_rounding(sizes, dilation, last):
+    """Eight bits of significand: half a percent at every product, in outputs and gradients."""
+    found = {}
+    for name in ("plain", "bfloat16"):
+        # The same values in both, already representable where the products read them.
+        tensors = [
+            None if t is None else t.detach().mul(0.5).float().bfloat16().float().requires_grad_()
+            for t in _arguments(0, **sizes, last=last)
+        ]
+        with torch.autocast("cpu", torch.bfloat16, enabled=name == "bfloat16"):
+            run = layers.plain_gated_layer if name == "plain" else layers.fused_gated_layer
+            x, skip = run(tensors[0], tensors[1] * 1, *tensors[2:], dilation, sizes["hop"])
+        assert x.dtype == skip.dtype == torch.float32
+        generator = torch.Generator().manual_seed(1)
+        weights = [torch.randn(y.shape, generator=generator).bfloat16().float() for y in (x, skip)]
+        (sum((w * y).sum() for w, y in zip(weights, (x, skip)))).backward()
+        found[name] = [x, skip, *(t.grad for t in tensors if t is not None)]
+    for plain, rounded in zip(found["plain"], found["bfloat16"], strict=True):
+        assert rounded.dtype == plain.dtype
+        error = float((rounded - plain).norm() / plain.norm())
+        assert error < 0.012, error
+
+
 def test_fused_layer_passes_gradcheck():
     tensors = _arguments(2, n_frames=2, hop=3, batch=2, kernel_size=2, residual=3, gate=2, skip=3)
 

@@ -81,3 +81,15 @@ def test_cubic_interpolation_is_exact_on_cubics_and_on_the_grid():
     positions = np.array([1.0, 4.25, 9.5, 17.0])
     expected = 1e-4 * (positions - 3) * (positions - 9) * 2
     np.testing.assert_allclose(augmentation._interpolate(x, positions), expected, atol=1e-7)
+
+
+@pytest.mark.parametrize("cents", [-300, -50, 0, 37, 300])
+def test_a_transposed_sound_is_higher_by_the_ratio_and_as_long_as_asked(cents):
+    ratio = 2 ** (cents / 1200)
+    n_samples = 9_001
+    x = _tone(seconds=2.0)[: int(np.ceil(n_samples * ratio))]
+    y = augmentation.transpose(x, ratio, n_samples)
+    assert y.shape == (n_samples,) and y.dtype == np.float32
+    assert 1200 * np.log2(_frequency_hz(y) / 440) == pytest.approx(cents, abs=2)
+    if cents == 0:
+        np.testing.assert_allclose(y, x, atol=1e-6)

@@ -14,7 +14,7 @@ from wavecore.training.config import TrainingConfig
 
 PLAIN = TrainingConfig(
     batch_size=5, crop_frames=6, paired_probability=0.5, augment_probability=0.0, noise_probability=0.0,
-    history_noise_probability=0.0, history_dropout_probability=0.0,
+    history_noise_probability=0.0, history_dropout_probability=0.0, transpose_semitones=0.0, confusion_crops=7,
 )
 
 
@@ -78,6 +78,59 @@ def test_the_altered_past_leaves_the_target_alone(dataset, network_config, kind)
     if kind == "dropout":
         silent = altered.history != altered.codes
         assert set(altered.history[silent].tolist()) == {128}
+
+
+def test_input_and_target_are_transposed_together(dataset, network_config):
+    """Every piece is one tone: whatever the ratio, the two stay the octave apart that the data say."""
+    source = _source(dataset, network_config, replace(PLAIN, paired_probability=1.0, transpose_semitones=3.0))
+    margin = source.context_frames * network_config.decoder.hop_length
+    offsets = []
+    for step in range(4):
+        batch = source.training_batch(step)
+        said = mulaw.decode(batch.codes.numpy())
+        for x, y, shift in zip(batch.clean[:, margin:-margin].numpy(), said, batch.octave_shift):
+            heard, meant = _pitch(x), _pitch(y)
+            assert meant == pytest.approx(heard + 12 * int(shift), abs=0.15)
+            offsets.append(meant - round(meant))
+    assert max(np.abs(offsets)) > 0.2, "nothing was transposed"
+
+
+def _pitch(x):
+    """MIDI pitch of the strongest partial up to 2 kHz (the first, in these data)."""
+    spectrum = np.abs(np.fft.rfft(x * np.hanning(len(x)), 1 << 17))[: 2000 * (1 << 17) // 16_000]
+    return 69 + 12 * np.log2(spectrum.argmax() * 16_000 / (1 << 17) / 440)
+
+
+def test_further_inputs_hold_every_domain_alike(dataset, network_config):
+    source = _source(dataset, network_config, replace(PLAIN, confusion_crops=12))
+    batch = source.training_batch(0)
+    hop = network_config.decoder.hop_length
+    assert batch.further.shape == (12, (6 + 2 * source.context_frames) * hop)
+    assert np.bincount(batch.further_domains).tolist() == [4, 4, 4]
+    whistles = batch.further_domains == network_config.domains.index("whistle")
+    assert set(batch.further_octave_shift[whistles].tolist()) == {-1}
+    assert set(batch.further_octave_shift[~whistles].tolist()) == {0}
+    assert batch.all_domains.shape == batch.all_octave_shifts.shape == (5 + 12,)
+    assert float(batch.further.abs().amax(1).min()) > 0.05
+
+
+def test_no_further_inputs_are_drawn_unasked(dataset, network_config):
+    batch = _source(dataset, network_config, replace(PLAIN, confusion_crops=0)).training_batch(0)
+    assert batch.further.shape[0] == 0 and torch.equal(batch.all_domains, batch.domains)
+
+
+def test_unpaired_data_give_further_inputs_of_their_own(dataset, network_config):
+    unpaired = type(dataset)(dataset.path, replace(dataset.manifest, paired=False), dataset._shards)
+    batch = _source(unpaired, network_config, replace(PLAIN, paired_probability=0.0)).training_batch(0)
+    assert not batch.further_octave_shift.any()
+    assert len(set(batch.further_domains.tolist())) == 3
+
+
+def test_validation_inputs_are_fixed(dataset, network_config):
+    source = _source(dataset, network_config)
+    (audio, shift), (again, _) = (source.validation_inputs("whistle", n_crops=3) for _ in range(2))
+    assert torch.equal(audio, again) and shift.tolist() == [-1, -1, -1]
+    assert audio.shape == (3, (6 + 2 * source.context_frames) * network_config.decoder.hop_length)
 
 
 def test_validation_crops_are_fixed_and_held_out(dataset, network_config):

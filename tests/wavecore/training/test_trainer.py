@@ -32,7 +32,11 @@ def _batch(step, target=0):
     clean = 0.4 * torch.sin(2 * torch.pi * (400 + 50 * torch.rand(2, 1, generator=generator)) * t)
     codes = ((clean[:, CONTEXT * HOP : -CONTEXT * HOP] + 1) * 127).long()
     noise = 0.01 * torch.randn(clean.shape, generator=generator)
-    return Batch(clean, clean + noise, torch.zeros(2, dtype=torch.int64), torch.tensor([target + 1, 0]), torch.full((2,), target), codes, codes)
+    further = 0.2 * torch.randn(3, length, generator=generator)
+    return Batch(
+        clean, clean + noise, torch.zeros(2, dtype=torch.int64), torch.tensor([target + 1, 0]), torch.full((2,), target),
+        codes, codes, further, torch.zeros(3, dtype=torch.int64), torch.arange(3),
+    )
 
 
 def _trainer(**changes):
@@ -81,15 +85,15 @@ def test_a_frozen_encoder_stays_as_it_is():
 def test_the_confusion_term_pushes_the_encoder_against_the_classifier():
     gradients = {}
     for weight in (0.0, 0.5):
-        trainer = _trainer(confusion_weight=weight, clip_norm=1e9)
+        trainer = _trainer(confusion_weight=weight, clip_norm=1e9, precision="float32")
         trainer.update(_batch(0))
         gradients[weight] = torch.cat([p.grad.flatten() for p in trainer.network.encoder.parameters()])
     # The difference of the two gradients is -0.5 times that of the classifier's loss.
-    trainer = _trainer(confusion_weight=0.0)
+    trainer = _trainer(confusion_weight=0.0, precision="float32")
     batch = _batch(0)
     trainer._update_classifier(batch)
-    latent = trainer.network.encoder(batch.augmented)
-    loss = torch.nn.functional.cross_entropy(trainer.network.classifier(latent), batch.domains)
+    latent = trainer.network.encoder(torch.cat([batch.augmented, batch.further]))
+    loss = torch.nn.functional.cross_entropy(trainer.network.classifier(latent), batch.all_domains)
     expected = torch.cat([g.flatten() for g in torch.autograd.grad(loss, list(trainer.network.encoder.parameters()))])
     torch.testing.assert_close(gradients[0.5] - gradients[0.0], -0.5 * expected, rtol=1e-3, atol=1e-6)
 
