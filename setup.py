@@ -7,7 +7,7 @@ because top-level packages of those names would hide well-known ones.
 
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import Extension, setup
 
 ROOT = Path(__file__).parent
 
@@ -16,6 +16,17 @@ ROOT = Path(__file__).parent
 # loads with; 2.15 moved on to a later CUDA.  `wavecore doctor` names this
 # mismatch where it finds one.
 TORCH = ["torch>=2.11,<2.15", "torchaudio==2.11.*"]
+
+# A plain shared library, loaded by ctypes: it knows nothing of Python.  Optional: without a C compiler
+# the install goes on, and generation uses numba.
+NATIVE = Extension(
+    "wavecore.kernels._native",
+    ["kernels/native/native.c"],
+    depends=sorted(str(path.relative_to(ROOT)) for path in (ROOT / "kernels/native").glob("*.h")),
+    extra_compile_args=["-std=gnu11", "-O3", "-ffp-contract=off", "-pthread"],
+    extra_link_args=["-pthread"],
+    optional=True,
+)
 
 setup(
     name="wavecore",
@@ -42,6 +53,7 @@ setup(
         "wavecore.datasets": "datasets",
         "wavecore.kernels": "kernels",
     },
+    ext_modules=[NATIVE],
     package_data={
         "wavecore.pretrained": [
             "*/model.safetensors",

@@ -28,7 +28,7 @@ def main() -> None:
     model = checkpoint.load(arguments.model)
     dataset = DomainsDataset.open(arguments.data)
     losses = _losses(model, dataset, arguments.split, arguments.crops)
-    pieces = list(dataset.whole_pieces(arguments.split, arguments.source))[: arguments.pieces]
+    pieces = _one_excerpt_a_tune(dataset, arguments.split, arguments.source)[: arguments.pieces]
     targets = arguments.targets.split(",") if arguments.targets else list(model.network.config.targets)
     accuracies: dict[str, list[float]] = {target: [] for target in targets}
     for piece, codes in pieces:
@@ -56,6 +56,14 @@ def main() -> None:
         print(f"{arguments.source} -> {target}: median raw chroma accuracy {statistics.median(values):.3f}")
     for name, value in losses.items():
         print(f"{name}: {value:.3f}")
+
+
+def _one_excerpt_a_tune(dataset: DomainsDataset, split: str, source: str) -> list:
+    """The first excerpt of every tune, so that N pieces are N tunes."""
+    found = {}
+    for piece, codes in dataset.whole_pieces(split, source):
+        found.setdefault(piece.tune, (piece, codes))
+    return list(found.values())
 
 
 def _losses(model, dataset: DomainsDataset, split: str, crops: int) -> dict[str, float]:

@@ -15,8 +15,6 @@ from wavecore.kernels.interface import GeneratorState, Trace
 from wavecore.kernels.packing import PackedWaveNet
 from wavecore.kernels.sampling import check_temperature
 
-# Samples per call of a backend's inner loop: few enough that Ctrl-C is heard
-# soon, and enough that the call itself costs nothing.
 BLOCK = 256
 
 
@@ -65,6 +63,10 @@ class BaseGenerator(ABC):
     UsageError
         If an argument is out of its range.
     """
+
+    # Samples per call of a backend's inner loop: few enough that Ctrl-C is heard
+    # soon, and enough that the call itself costs nothing.
+    block_samples = BLOCK
 
     def __init__(
         self,
@@ -289,8 +291,8 @@ class BaseGenerator(ABC):
     def _run(self, run: Run) -> None:
         """Advance in blocks, freeing latent frames on the way."""
         hop, n_samples = self._packed.hop_length, run.codes.shape[1]
-        for first in range(0, n_samples, BLOCK):
-            n = min(BLOCK, n_samples - first)
+        for first in range(0, n_samples, self.block_samples):
+            n = min(self.block_samples, n_samples - first)
             into_frame = self._position % hop
             self._broken = True  # until the block is through: an interrupt leaves it so
             bad = self._advance(run, self._latent(-(-(into_frame + n) // hop)), first, n)

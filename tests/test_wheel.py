@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import venv
 import zipfile
 from pathlib import Path
@@ -34,11 +35,11 @@ def wheel(tmp_path_factory) -> Path:
     """The wheel, built from a clean copy of the sources, tests included."""
     folder = tmp_path_factory.mktemp("wheel")
     tree = folder / "tree"
-    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
+    for name in ("setup.py", "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE"):
         tree.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tree / name)
     for name in (*FOLDERS, "tests"):
-        shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
+        shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__", "*.pyc", "*.so"))
     # The extra `test` brings the builder, so nothing is fetched here.
     pip = (sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index")
     run(*pip, "--wheel-dir", folder, tree, folder=folder)
@@ -81,6 +82,28 @@ def test_the_wheel_holds_every_file_of_the_shipped_models(wheel):
     assert any(name.endswith("/model.safetensors") for name in pretrained), "no model is shipped"
     missing = {f"wavecore/pretrained/{name}" for name in pretrained} - set(zipfile.ZipFile(wheel).namelist())
     assert not missing
+
+
+@pytest.mark.skipif(shutil.which("cc") is None and shutil.which("gcc") is None, reason="there is no C compiler here")
+def test_the_wheel_holds_the_native_kernel(wheel):
+    (name,) = [name for name in zipfile.ZipFile(wheel).namelist() if "/_native." in name]
+    assert name == "wavecore/kernels/_native" + sysconfig.get_config_var("EXT_SUFFIX")
+
+
+def test_without_a_compiler_the_wheel_is_built_all_the_same(tmp_path):
+    for name in ("setup.py", "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    for name in FOLDERS:
+        ignored = shutil.ignore_patterns("__pycache__", "*.pyc", "*.so", "*.safetensors")
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=ignored)
+    code = "import setuptools, sys; sys.argv = ['setup.py', 'bdist_wheel']; exec(open('setup.py').read())"
+    environment = os.environ | {"CC": "/nonexistent/cc", "LDSHARED": "/nonexistent/cc"}
+    command = [sys.executable, "-c", code.replace("exec(", "__file__ = 'setup.py'; exec(")]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (wheel,) = (tmp_path / "dist").glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert "wavecore/kernels/native_cpu.py" in names and not [name for name in names if "/_native." in name]
 
 
 def test_the_wheel_holds_no_tests_and_names_nothing_at_the_top_but_itself(wheel):

@@ -18,8 +18,9 @@ from wavecore.kernels.interface import Generator
 from wavecore.kernels.packing import pack
 from wavecore.models.wavenet import WaveNetConfig
 
-BACKENDS = ("reference", "numba")
+BACKENDS = ("reference", "numba", "native")
 """What ``--backend`` takes beside ``auto``."""
+_ON_CPU = ("numba", "native")
 
 
 def resolve_device(name: str) -> tuple[str, str]:
@@ -80,13 +81,39 @@ def resolve_backend(name: str, device: str) -> tuple[str, str]:
     """
     if name == "auto":
         if device == "cpu":
-            return "numba", "the fastest on a CPU"
+            from wavecore.kernels.native_cpu import library_path
+
+            if library_path() is None:
+                return "numba", "native was not built at install, for want of a C compiler"
+            return "native", "the fastest on a CPU"
         return "reference", "the only one that runs on a GPU"
     if name not in BACKENDS:
         raise UsageError(f"there is no backend {name!r}; give auto or one of {', '.join(BACKENDS)}")
-    if name == "numba" and device != "cpu":
-        raise DeviceError(f"the numba backend runs on the CPU, not on {device}; give --device cpu or --backend reference")
+    if name in _ON_CPU and device != "cpu":
+        raise DeviceError(f"the {name} backend runs on the CPU, not on {device}; give --device cpu or --backend reference")
+    if name == "native":
+        from wavecore.kernels.native_cpu import load_library
+
+        load_library()
     return name, "as asked"
+
+
+def native_kernel() -> str:
+    """Describe the compiled CPU kernel.
+
+    Returns
+    -------
+    str
+        Its instruction set and its file.
+
+    Raises
+    ------
+    DeviceError
+        If it was not built, or does not load.
+    """
+    from wavecore.kernels.native_cpu import best_isa, library_path
+
+    return f"{best_isa()}, {library_path()}"
 
 
 def open_generator(
@@ -99,6 +126,7 @@ def open_generator(
     temperature: float = 1.0,
     backend: str = "auto",
     device: str = "cpu",
+    threads: int = 1,
 ) -> Generator:
     """Open a generator of ``batch`` streams.
 
@@ -120,6 +148,8 @@ def open_generator(
         ``auto`` or one of ``BACKENDS``.
     device : str
         As ``resolve_device`` returned it.
+    threads : int
+        Cores that this generator may use on a CPU; it never changes the samples.
 
     Returns
     -------
@@ -137,8 +167,11 @@ def open_generator(
     if backend == "numba":
         from wavecore.kernels.numba_cpu import NumbaGenerator
 
-        # The caller spreads work over threads: one generator, one thread.
-        return NumbaGenerator(packed, threads=1, **shared)
+        return NumbaGenerator(packed, threads=threads, **shared)
+    if backend == "native":
+        from wavecore.kernels.native_cpu import NativeGenerator
+
+        return NativeGenerator(packed, threads=threads, **shared)
     from wavecore.kernels.reference import ReferenceGenerator
 
     return ReferenceGenerator(packed, device=device, **shared)

@@ -137,11 +137,13 @@ def translate_file(
     found = survey(source, sample_rate=config.sample_rate, min_samples=config.hop_length)
     job = _Job(model, Path(source), found, octave, device)
     workers = min(len(outputs), cpu_count() or 1)
+    # Voices run side by side; cores that are left over help each of them.
+    threads = max(1, (cpu_count() or 1) // len(outputs))
     with ExitStack() as stack:
         pool = stack.enter_context(ThreadPoolExecutor(workers))
         voices = [
             stack.enter_context(
-                _Voice(job, target, Path(path), number, seed, temperature, rate, backend, device, overwrite)
+                _Voice(job, target, Path(path), number, seed, temperature, rate, backend, device, threads, overwrite)
             )
             for number, (target, path) in enumerate(outputs.items())
         ]
@@ -311,13 +313,13 @@ def share_outside(midi: np.ndarray, low: float, high: float, shift: int) -> floa
 class _Voice:
     """One target: its generator, its file, its excerpts for the pitch measure."""
 
-    def __init__(self, job, target, path, number, seed, temperature, rate, backend, device, overwrite):
+    def __init__(self, job, target, path, number, seed, temperature, rate, backend, device, threads, overwrite):
         network = job.model.network
         self.job, self.target, self.path = job, target, path
         self.octave_shift, self.warnings = job.octave_shift(target)
         self.generator = open_generator(
             network.decoder_state(target), network.config.decoder, batch=1, seed=seed, streams=[number],
-            temperature=temperature, backend=backend, device=device,
+            temperature=temperature, backend=backend, device=device, threads=threads,
         )
         self.excerpts = ExcerptCollector(job.survey.excerpts)
         self.done, self.written, self.seconds_of_work = 0, 0, 0.0

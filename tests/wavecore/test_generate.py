@@ -6,14 +6,25 @@ import torch
 
 from wavecore.errors import DeviceError, UsageError
 from wavecore.generate import BACKENDS, generate_blocks, open_generator, resolve_backend, resolve_device
+from wavecore.kernels import native_cpu
+from wavecore.kernels.native_cpu import library_path
 from wavecore.models.wavenet import WaveNet, WaveNetConfig
 
 CONFIG = WaveNetConfig(1, 4, 2, 8, 8, 8, 12, latent_channels=3, hop_length=7)
 
+HERE = tuple(
+    pytest.param(name, marks=pytest.mark.skipif(name == "native" and library_path() is None, reason="not built here"))
+    for name in BACKENDS
+)
+
 
 def _state(seed=0):
     generator = torch.Generator().manual_seed(seed)
-    return {name: 0.4 * torch.randn(t.shape, generator=generator) for name, t in WaveNet(CONFIG).state_dict().items()}
+    # Half precision, in which the native backend keeps them, holds these weights exactly.
+    return {
+        name: (0.4 * torch.randn(t.shape, generator=generator)).half().float()
+        for name, t in WaveNet(CONFIG).state_dict().items()
+    }
 
 
 def _latent(n_frames=9, batch=2):
@@ -36,17 +47,33 @@ def test_unknown_devices_are_refused(name):
 
 
 def test_backends():
-    assert resolve_backend("auto", "cpu")[0] == "numba"
+    assert resolve_backend("auto", "cpu")[0] == ("numba" if library_path() is None else "native")
     assert resolve_backend("auto", "cuda:0")[0] == "reference"
-    for name in BACKENDS:
-        assert resolve_backend(name, "cpu") == (name, "as asked")
-    with pytest.raises(DeviceError, match="numba backend runs on the CPU"):
-        resolve_backend("numba", "cuda:0")
+    for name in ("numba", "native"):
+        with pytest.raises(DeviceError, match=f"{name} backend runs on the CPU"):
+            resolve_backend(name, "cuda:0")
     with pytest.raises(UsageError, match="no backend 'magic'.*reference, numba"):
         resolve_backend("magic", "cpu")
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("name", HERE)
+def test_a_backend_that_is_asked_for_is_taken(name):
+    assert resolve_backend(name, "cpu") == (name, "as asked")
+
+
+def test_without_a_compiler_numba_is_taken_and_native_refused(monkeypatch):
+    monkeypatch.setattr(native_cpu, "library_path", lambda: None)
+    native_cpu.load_library.cache_clear()
+    try:
+        backend, reason = resolve_backend("auto", "cpu")
+        assert backend == "numba" and "compiler" in reason
+        with pytest.raises(DeviceError, match="needs a C compiler"):
+            resolve_backend("native", "cpu")
+    finally:
+        native_cpu.load_library.cache_clear()
+
+
+@pytest.mark.parametrize("backend", HERE)
 def test_blocks_of_any_size_make_the_same_sound(backend):
     state, latent = _state(), _latent()
     found = [
@@ -60,7 +87,24 @@ def test_blocks_of_any_size_make_the_same_sound(backend):
     assert all(np.array_equal(found[0], other) for other in found[1:])
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("name", HERE)
+def test_a_backend_that_is_asked_for_is_taken(name):
+    assert resolve_backend(name, "cpu") == (name, "as asked")
+
+
+def test_without_a_compiler_numba_is_taken_and_native_refused(monkeypatch):
+    monkeypatch.setattr(native_cpu, "library_path", lambda: None)
+    native_cpu.load_library.cache_clear()
+    try:
+        backend, reason = resolve_backend("auto", "cpu")
+        assert backend == "numba" and "compiler" in reason
+        with pytest.raises(DeviceError, match="needs a C compiler"):
+            resolve_backend("native", "cpu")
+    finally:
+        native_cpu.load_library.cache_clear()
+
+
+@pytest.mark.parametrize("backend", HERE)
 def test_every_backend_predicts_what_the_network_predicts(backend):
     state, latent = _state(), _latent()
     network = WaveNet(CONFIG)

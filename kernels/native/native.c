@@ -1,0 +1,89 @@
+/* WaveNet generation on a CPU: everything is a matrix times a vector, and the time goes into reading the matrix.
+ *
+ * The sources that depend on the vector width are included once for every instruction set; the best one is chosen
+ * when the program runs.  See native.h for what goes in. */
+#include "native.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "draw.h"
+#include "together.h"
+
+#include "vector_portable.h"
+#include "products.h"
+#include "network.h"
+#include "pair.h"
+#include "ceilings.h"
+#include "vector_end.h"
+
+#if (defined(__x86_64__) || defined(__i386__)) && (defined(__GNUC__) || defined(__clang__))
+#define HAS_X86 1
+#include <immintrin.h>
+
+#include "vector_avx2.h"
+#include "products.h"
+#include "network.h"
+#include "pair.h"
+#include "ceilings.h"
+#include "vector_end.h"
+
+#include "vector_avx512.h"
+#include "products.h"
+#include "network.h"
+#include "pair.h"
+#include "ceilings.h"
+#include "vector_end.h"
+#endif
+
+int64_t wavecore_isa(void)
+{
+#ifdef HAS_X86
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512vl"))
+        return ISA_AVX512;
+    /* f16c has no name here; every processor with AVX2 has it. */
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        return ISA_AVX2;
+#endif
+    return ISA_PORTABLE;
+}
+
+#ifdef HAS_X86
+#define DISPATCH(name, ...) \
+    (isa == ISA_AVX512 ? name##_avx512(__VA_ARGS__) \
+     : isa == ISA_AVX2 ? name##_avx2(__VA_ARGS__) \
+                       : name##_portable(__VA_ARGS__))
+#else
+#define DISPATCH(name, ...) name##_portable(__VA_ARGS__)
+#endif
+
+int64_t wavecore_advance(
+    const Network *net, const Memory *memory, const Run *run, int64_t isa, int64_t begin, int64_t end)
+{
+    if (isa > wavecore_isa())
+        return -2;
+    return DISPATCH(advance, net, memory, run, begin, end);
+}
+
+int64_t wavecore_advance_pair(const Network *net, const Memory *memory, const Run *run, int64_t isa, int64_t stream)
+{
+    if (isa > wavecore_isa())
+        return -2;
+    return DISPATCH(advance_pair, net, memory, run, stream);
+}
+
+double wavecore_read(const void *memory, int64_t bytes, int64_t times, int64_t isa)
+{
+    return isa > wavecore_isa() ? -1 : DISPATCH(read, memory, bytes, times);
+}
+
+double wavecore_multiply_adds(int64_t n, int64_t isa)
+{
+    return isa > wavecore_isa() ? -1 : DISPATCH(multiply_adds, n);
+}

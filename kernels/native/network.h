@@ -1,0 +1,178 @@
+/* One sample of up to eight streams on one core, and the loop over samples. */
+
+typedef struct {
+    float *conditions; /* (S, F, conditions): every frame of the run, projected */
+    float *x, *skip, *z, *gated, *hidden, *logits, *input; /* (S, padded channels) */
+} NAME(Scratch);
+
+/* Sizes in floats of a tile's scratch, in the order of Scratch. */
+static void NAME(sizes)(const Network *net, int64_t n_frames, int64_t sizes[8])
+{
+    const int64_t found[8] = {net->conditions * n_frames, net->residual, net->skip,    2 * net->gate,
+                              net->gate,                  net->head,     net->classes, net->residual};
+    memcpy(sizes, found, sizeof found);
+}
+
+static int NAME(allocate)(const Network *net, int64_t n_frames, int S, NAME(Scratch) *scratch)
+{
+    int64_t sizes[8], total = 0;
+    NAME(sizes)(net, n_frames, sizes);
+    for (int i = 0; i < 8; i++)
+        total += (sizes[i] * S + 15) / 16 * 16;
+    float *memory = aligned_alloc(64, total * sizeof(float));
+    if (!memory)
+        return -1;
+    memset(memory, 0, total * sizeof(float));
+    float **members[8] = {&scratch->conditions, &scratch->x,      &scratch->skip,   &scratch->z,
+                          &scratch->gated,      &scratch->hidden, &scratch->logits, &scratch->input};
+    for (int i = 0; i < 8; i++) {
+        *members[i] = memory;
+        memory += (sizes[i] * S + 15) / 16 * 16;
+    }
+    return 0;
+}
+
+/* Every frame of the run to the conditions of all layers and of the head, the biases of both included. */
+static TARGET void NAME(project)(
+    const Network *net, const Run *run, NAME(Scratch) *scratch, int64_t begin, int S)
+{
+    const Matrix weight = {net->condition, NULL};
+    for (int s = 0; s < S; s++)
+        for (int64_t f = 0; f < run->n_frames; f++) {
+            float *to = scratch->conditions + (s * run->n_frames + f) * net->conditions;
+            const float *from = run->latent + ((begin + s) * run->n_frames + f) * net->latent_in;
+            memcpy(to, net->condition_bias, net->conditions * sizeof(float));
+            NAME(product)(STORE_FLOAT32, 1, to, 0, from, 0, weight, net->latent_in, net->conditions);
+        }
+}
+
+/* The two streams before the first layer. */
+static TARGET void NAME(begin_sample)(const Network *net, const float *history, float *x, float *skip)
+{
+    memcpy(x, net->first_bias, net->residual * sizeof(float));
+    memcpy(skip, net->first_bias + net->residual, net->skip * sizeof(float));
+    for (int64_t k = 0; k < net->kernel_size; k++) {
+        const float *row = net->first + k * (net->residual + net->skip);
+        const VF scalar = V_SET1(history[k]);
+        for (int64_t j = 0; j < net->residual; j += VL)
+            V_STORE(x + j, V_FMA(scalar, V_LOAD(row + j), V_LOAD(x + j)));
+        for (int64_t j = 0; j < net->skip; j += VL)
+            V_STORE(skip + j, V_FMA(scalar, V_LOAD(row + net->residual + j), V_LOAD(skip + j)));
+    }
+}
+
+/* The ring of a layer has (K - 1) dilation + 1 slots; the input of time t lies in slot t modulo their number. */
+static inline int64_t NAME(row)(const Network *net, int64_t layer, int64_t tap, int64_t t)
+{
+    const int64_t slots = (net->kernel_size - 1) * net->dilations[layer] + 1;
+    return net->ring_offsets[layer] + (t + 1 + tap * net->dilations[layer]) % slots;
+}
+
+static TARGET void NAME(remember)(const Network *net, float *history, int code)
+{
+    for (int64_t k = 0; k + 1 < net->kernel_size; k++)
+        history[k] = history[k + 1];
+    history[net->kernel_size - 1] = (float)code / (float)(net->n_classes - 1) - 0.5f;
+}
+
+/* Read or draw the code of column i; 0, or -1 if a logit is not finite. */
+static TARGET int NAME(settle)(
+    const Network *net, const Memory *memory, const Run *run, float *logits, int64_t stream, int64_t i)
+{
+    uint8_t *code = run->codes + stream * run->columns + i;
+    if (i < run->logit_columns)
+        memcpy(run->logits + (stream * run->logit_columns + i) * net->n_classes, logits, net->n_classes * sizeof(float));
+    const int64_t t = run->start + i - run->first;
+    const double uniform = run->forced ? 0 : philox_uniform(run->seed, run->streams[stream], (uint64_t)t);
+    const int picked = NAME(pick)(logits, net->n_classes, run->forced ? 0 : run->temperature, uniform);
+    if (picked < 0)
+        return -1;
+    if (!run->forced)
+        *code = (uint8_t)picked;
+    NAME(remember)(net, memory->history + stream * net->kernel_size, *code);
+    return 0;
+}
+
+/* Column i of S streams from `begin` on; 0, or -1 if a logit is not finite. */
+static TARGET int NAME(sample)(
+    const Network *net, const Memory *memory, const Run *run, NAME(Scratch) *c, int64_t begin, int S, int64_t i)
+{
+    const int64_t t = run->start + i - run->first, frame = t / net->hop - run->start / net->hop;
+    const int64_t ring = net->ring_rows * net->residual, both = net->residual + net->skip;
+    float *rings = memory->rings + begin * ring;
+    for (int s = 0; s < S; s++)
+        NAME(begin_sample)(net, memory->history + (begin + s) * net->kernel_size, c->x + s * net->residual,
+                           c->skip + s * net->skip);
+    for (int64_t layer = 0; layer < net->n_layers; layer++) {
+        const int64_t newest = NAME(row)(net, layer, net->kernel_size - 1, t) * net->residual;
+        for (int s = 0; s < S; s++) {
+            const float *condition = c->conditions + (s * run->n_frames + frame) * net->conditions;
+            memcpy(c->z + s * 2 * net->gate, condition + layer * 2 * net->gate, 2 * net->gate * sizeof(float));
+            memcpy(rings + s * ring + newest, c->x + s * net->residual, net->residual * sizeof(float));
+            if (i < run->trace_columns) {
+                const int64_t at = (begin + s) * run->trace_columns + i;
+                memcpy(run->residual_trace + (at * net->n_layers + layer) * net->residual_in,
+                       c->x + s * net->residual, net->residual_in * sizeof(float));
+                memcpy(run->skip_trace + (at * (net->n_layers + 1) + layer) * net->skip_in, c->skip + s * net->skip,
+                       net->skip_in * sizeof(float));
+            }
+        }
+        for (int64_t tap = 0; tap < net->kernel_size; tap++)
+            NAME(product)(net->storage, S, c->z, 2 * net->gate,
+                          rings + NAME(row)(net, layer, tap, t) * net->residual, ring,
+                          net->filter[layer * net->kernel_size + tap], net->residual_in, 2 * net->gate);
+        for (int s = 0; s < S; s++) {
+            NAME(gate)(c->z + s * 2 * net->gate, c->gated + s * net->gate, net->gate);
+            NAME(add)(c->x + s * net->residual, net->residual_skip_bias + layer * both, net->residual);
+            NAME(add)(c->skip + s * net->skip, net->residual_skip_bias + layer * both + net->residual, net->skip);
+        }
+        if (layer + 1 < net->n_layers)
+            NAME(product)(net->storage, S, c->x, net->residual, c->gated, net->gate, net->to_residual[layer],
+                          net->gate_in, net->residual);
+        NAME(product)(net->storage, S, c->skip, net->skip, c->gated, net->gate, net->to_skip[layer], net->gate_in,
+                      net->skip);
+    }
+    for (int s = 0; s < S; s++) {
+        const float *condition = c->conditions + (s * run->n_frames + frame) * net->conditions;
+        if (i < run->trace_columns)
+            memcpy(run->skip_trace +
+                       (((begin + s) * run->trace_columns + i) * (net->n_layers + 1) + net->n_layers) * net->skip_in,
+                   c->skip + s * net->skip, net->skip_in * sizeof(float));
+        NAME(rectify)(c->skip + s * net->skip, net->skip);
+        memcpy(c->hidden + s * net->head, condition + net->n_layers * 2 * net->gate, net->head * sizeof(float));
+        memcpy(c->logits + s * net->classes, net->output_bias, net->classes * sizeof(float));
+    }
+    NAME(product)(net->storage, S, c->hidden, net->head, c->skip, net->skip, *net->to_head, net->skip_in, net->head);
+    for (int s = 0; s < S; s++)
+        NAME(rectify)(c->hidden + s * net->head, net->head);
+    NAME(product)(net->storage, S, c->logits, net->classes, c->hidden, net->head, *net->output, net->head_in,
+                  net->classes);
+    int found = 0;
+    for (int s = 0; s < S; s++)
+        found |= NAME(settle)(net, memory, run, c->logits + s * net->classes, begin + s, i);
+    return found;
+}
+
+static TARGET int64_t NAME(advance)(
+    const Network *net, const Memory *memory, const Run *run, int64_t begin, int64_t end)
+{
+    int64_t earliest = -1;
+    while (begin < end) {
+        int S = MAX_TILE;
+        while (S > end - begin)
+            S /= 2;
+        NAME(Scratch) scratch;
+        if (NAME(allocate)(net, run->n_frames, S, &scratch))
+            return -2;
+        NAME(project)(net, run, &scratch, begin, S);
+        for (int64_t i = run->first; i < run->first + run->n; i++)
+            if (NAME(sample)(net, memory, run, &scratch, begin, S, i)) {
+                if (earliest < 0 || i - run->first < earliest)
+                    earliest = i - run->first;
+                break;
+            }
+        free(scratch.conditions);
+        begin += S;
+    }
+    return earliest;
+}

@@ -1,0 +1,22 @@
+/* Makes room for the next vector width. */
+#undef NAME
+#undef TARGET
+#undef VF
+#undef VL
+#undef V_LOAD
+#undef V_STORE
+#undef V_SET1
+#undef V_FMA
+#undef V_ADD
+#undef V_SUB
+#undef V_MUL
+#undef V_DIV
+#undef V_MIN
+#undef V_MAX
+#undef V_HALF
+#undef V_INT8
+#undef V_POWER
+#undef VECTORS_1
+#undef VECTORS_2
+#undef VECTORS_4
+#undef VECTORS_8

@@ -1,0 +1,247 @@
+"""A packed WaveNet as the native kernel reads it: padded, blocked, in the storage format, in one piece.
+
+native/native.h has the layout.  Everything that is read for every sample lies in
+one buffer in the order in which it is read, because at batch 1 reading it is
+what takes the time, and processors read ahead where memory is read in order.
+"""
+
+from __future__ import annotations
+
+import ctypes
+
+import numpy as np
+
+from wavecore.errors import UsageError
+from wavecore.kernels.packing import PackedWaveNet
+
+COLUMNS = 64
+GATES = 32
+STORAGES = {"float32": 0, "float16": 1, "int8": 2}
+"""How weights can be stored, and the kernel's number for it.  Arithmetic is float32 in each."""
+
+
+class Matrix(ctypes.Structure):
+    """``Matrix`` of native.h."""
+
+    _fields_ = [("weight", ctypes.c_void_p), ("scale", ctypes.c_void_p)]
+
+
+class Network(ctypes.Structure):
+    """``Network`` of native.h."""
+
+    _fields_ = [
+        *((name, ctypes.c_int64) for name in (
+            "storage", "n_layers", "kernel_size", "n_classes", "hop",
+            "residual_in", "gate_in", "skip_in", "head_in", "latent_in",
+            "residual", "gate", "skip", "head", "classes", "conditions",
+        )),
+        ("dilations", ctypes.c_void_p), ("ring_offsets", ctypes.c_void_p), ("ring_rows", ctypes.c_int64),
+        ("first", ctypes.c_void_p), ("first_bias", ctypes.c_void_p),
+        ("condition", ctypes.c_void_p), ("condition_bias", ctypes.c_void_p),
+        ("filter", ctypes.c_void_p), ("to_residual", ctypes.c_void_p), ("to_skip", ctypes.c_void_p),
+        ("residual_skip_bias", ctypes.c_void_p),
+        ("to_head", ctypes.c_void_p), ("output", ctypes.c_void_p), ("output_bias", ctypes.c_void_p),
+    ]  # fmt: skip
+
+
+class NativeWeights:
+    """Weights in the native layout; the arrays live as long as this object.
+
+    Parameters
+    ----------
+    packed : PackedWaveNet
+    storage : {"float32", "float16", "int8"}
+        int8 is rounded per output channel and tap, to 127 steps on either side of zero.
+    expand_half : bool
+        Keep float16's values in float32, for processors that cannot read float16.
+
+    Attributes
+    ----------
+    network : Network
+        For the kernel.
+    nbytes : int
+        Read for every sample.
+    residual, ring_rows : int
+        Shape of a stream's rings, padded.
+
+    Raises
+    ------
+    UsageError
+        If there is no such storage.
+    """
+
+    def __init__(self, packed: PackedWaveNet, *, storage: str = "float16", expand_half: bool = False):
+        if storage not in STORAGES:
+            raise UsageError(f"there is no weight format {storage!r}; choose from {', '.join(STORAGES)}")
+        p = packed
+        self._kept: list[object] = []
+        self._storage, self._expand = storage, expand_half
+        self.residual, skip = _up(p.residual_channels, COLUMNS), _up(p.skip_channels, COLUMNS)
+        gate, head, classes = _up(p.gate_channels, GATES), _up(p.head_channels, COLUMNS), _up(p.n_classes, COLUMNS)
+        offsets = np.cumsum([0, *p.ring_slots], dtype=np.int64)
+        self.ring_rows = int(offsets[-1])
+        matrices = self._matrices(p, gate, skip, head, classes)
+        n_filters = p.n_layers * p.kernel_size
+        condition, condition_bias = _conditions(p, gate, head)
+        self.network = Network(
+            storage=STORAGES["float32" if expand_half and storage == "float16" else storage],
+            n_layers=p.n_layers, kernel_size=p.kernel_size, n_classes=p.n_classes, hop=p.hop_length,
+            residual_in=p.residual_channels, gate_in=p.gate_channels, skip_in=p.skip_channels,
+            head_in=p.head_channels, latent_in=p.latent_channels,
+            residual=self.residual, gate=gate, skip=skip, head=head, classes=classes,
+            conditions=condition.shape[1], dilations=self._keep(np.array(p.dilations, np.int64)),
+            ring_offsets=self._keep(offsets[:-1].copy()), ring_rows=self.ring_rows,
+            first=self._keep(self._streams(p, p.first_weight, skip)),
+            first_bias=self._keep(self._streams(p, p.first_bias, skip)),
+            condition=self._keep(blocked(condition)), condition_bias=self._keep(condition_bias),
+            filter=self._table(matrices[:n_filters]),
+            to_residual=self._table(matrices[n_filters : n_filters + p.n_layers]),
+            to_skip=self._table(matrices[n_filters + p.n_layers : -2]),
+            residual_skip_bias=self._keep(self._streams(p, p.residual_skip_bias, skip)),
+            to_head=self._table(matrices[-2:-1]), output=self._table(matrices[-1:]),
+            output_bias=self._keep(_pad(p.output_bias, classes)),
+        )  # fmt: skip
+
+    def _matrices(self, p: PackedWaveNet, gate: int, skip: int, head: int, classes: int) -> list[Matrix]:
+        """All matrices of the time loop: filters, residuals, skips, head, output; stored in reading order."""
+        residual_skip = np.split(p.residual_skip_weight, [p.residual_channels], axis=-1)
+        filters = [
+            _pad_halves(p.filter_weight[layer, tap], gate) for layer in range(p.n_layers) for tap in range(p.kernel_size)
+        ]
+        residuals = [_pad(weight, self.residual) for weight in residual_skip[0]]
+        skips = [_pad(weight, skip) for weight in residual_skip[1]]
+        ends = [_pad(p.head_weight, head), _pad(p.output_weight, classes)]
+        everything = [*filters, *residuals, *skips, *ends]
+        stored = [store(matrix, self._storage, expand_half=self._expand) for matrix in everything]
+        n_filters = len(filters)
+        order = []
+        for layer in range(p.n_layers):
+            order += range(layer * p.kernel_size, (layer + 1) * p.kernel_size)
+            order += [n_filters + layer, n_filters + p.n_layers + layer]
+        order += [len(everything) - 2, len(everything) - 1]
+        self.nbytes = sum(blocks.nbytes for blocks, _ in stored)
+        buffer = aligned(self.nbytes)
+        self._kept.append(buffer)
+        places, at = {}, 0
+        for index in order:
+            blocks = stored[index][0]
+            buffer[at : at + blocks.nbytes] = blocks.view(np.uint8).reshape(-1)
+            places[index] = buffer.ctypes.data + at
+            at += blocks.nbytes
+        return [
+            Matrix(places[index], None if scale is None else self._keep(scale))
+            for index, (_, scale) in enumerate(stored)
+        ]
+
+    def _streams(self, p: PackedWaveNet, joined: np.ndarray, skip: int) -> np.ndarray:
+        """Residual and skip columns, padded each for itself."""
+        residual, other = np.split(joined, [p.residual_channels], axis=-1)
+        return np.concatenate([_pad(residual, self.residual), _pad(other, skip)], axis=-1)
+
+    def _keep(self, array: np.ndarray) -> int:
+        """Hold an array and return its address."""
+        array = np.ascontiguousarray(array)
+        self._kept.append(array)
+        return array.ctypes.data
+
+    def _table(self, matrices: list[Matrix]) -> int:
+        table = (Matrix * len(matrices))(*matrices)
+        self._kept.append(table)
+        return ctypes.addressof(table)
+
+
+def store(matrix: np.ndarray, storage: str, *, expand_half: bool = False) -> tuple[np.ndarray, np.ndarray | None]:
+    """Round a matrix to a storage format and block it.
+
+    Parameters
+    ----------
+    matrix : ndarray, shape (n_in, n_out), float32
+        n_out a multiple of 64.
+    storage : {"float32", "float16", "int8"}
+    expand_half : bool
+        Give float16's values as float32.
+
+    Returns
+    -------
+    blocks : ndarray, shape (n_out / 64, n_in, 64), of the format
+    scale : ndarray, shape (n_out,), float32, or None
+        int8 alone: what a column is to be multiplied with.
+
+    Raises
+    ------
+    UsageError
+        If float16 cannot hold a weight.
+    """
+    blocks = blocked(matrix)
+    if storage == "float32":
+        return blocks, None
+    if storage == "float16":
+        with np.errstate(over="ignore"):
+            half = blocks.astype(np.float16)
+        if not np.isfinite(half).all():
+            raise UsageError(
+                f"a weight of {np.abs(matrix).max():.3g} does not fit float16 (65,504 at most); take float32"
+            )
+        return half.astype(np.float32) if expand_half else half, None
+    scale = np.abs(matrix).max(axis=0) / 127
+    scale = np.where(scale > 0, scale, 1).astype(np.float32)
+    return blocked(np.rint(matrix / scale)).astype(np.int8), scale
+
+
+def blocked(matrix: np.ndarray) -> np.ndarray:
+    """Cut a matrix into blocks of 64 columns.
+
+    Parameters
+    ----------
+    matrix : ndarray, shape (n_in, n_out), float
+        n_out a multiple of 64.
+
+    Returns
+    -------
+    ndarray, shape (n_out / 64, n_in, 64)
+        Contiguous.
+    """
+    n_in, n_out = matrix.shape
+    return np.ascontiguousarray(matrix.reshape(n_in, n_out // COLUMNS, COLUMNS).transpose(1, 0, 2))
+
+
+def aligned(n_bytes: int) -> np.ndarray:
+    """Reserve memory that begins with a cache line.
+
+    Parameters
+    ----------
+    n_bytes : int
+
+    Returns
+    -------
+    ndarray, shape (n_bytes,), uint8
+        Zeros.
+    """
+    memory = np.zeros(n_bytes + 64, np.uint8)
+    offset = -memory.ctypes.data % 64
+    return memory[offset : offset + n_bytes]
+
+
+def _conditions(p: PackedWaveNet, gate: int, head: int) -> tuple[np.ndarray, np.ndarray]:
+    """Projection of the latent to all layers and the head, (C, P) and (P,), every part padded."""
+    width = 2 * p.gate_channels
+
+    def padded(rows: np.ndarray) -> np.ndarray:
+        layers = [_pad_halves(rows[..., i * width : (i + 1) * width], gate) for i in range(p.n_layers)]
+        return np.concatenate([*layers, _pad(rows[..., p.n_layers * width :], head)], axis=-1)
+
+    return padded(p.condition_weight), padded(p.condition_bias)
+
+
+def _pad_halves(columns: np.ndarray, gate: int) -> np.ndarray:
+    """Pad tanh's and sigmoid's columns each for themselves."""
+    return np.concatenate([_pad(half, gate) for half in np.split(columns, 2, axis=-1)], axis=-1)
+
+
+def _pad(columns: np.ndarray, n: int) -> np.ndarray:
+    """Zeros behind the last axis, up to n."""
+    return np.pad(columns, [(0, 0)] * (columns.ndim - 1) + [(0, n - columns.shape[-1])])
+
+
+def _up(n: int, multiple: int) -> int:
+    return -(-n // multiple) * multiple
