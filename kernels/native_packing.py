@@ -15,7 +15,10 @@ from wavecore.errors import UsageError
 from wavecore.kernels.packing import PackedWaveNet
 
 COLUMNS = 64
+"""Channels that are written are padded to a multiple of this."""
 GATES = 32
+BLOCK = 128
+"""Columns of a block."""
 STORAGES = {"float32": 0, "float16": 1, "int8": 2}
 """How weights can be stored, and the kernel's number for it.  Arithmetic is float32 in each."""
 
@@ -103,7 +106,11 @@ class NativeWeights:
         )  # fmt: skip
 
     def _matrices(self, p: PackedWaveNet, gate: int, skip: int, head: int, classes: int) -> list[Matrix]:
-        """All matrices of the time loop: filters, residuals, skips, head, output; stored in reading order."""
+        """All matrices of the time loop: filters, residuals, skips, head, output.
+
+        Where two cores share a stream, one reads the current taps and the residuals,
+        the other the past taps and the skips; so these lie together.
+        """
         residual_skip = np.split(p.residual_skip_weight, [p.residual_channels], axis=-1)
         filters = [
             _pad_halves(p.filter_weight[layer, tap], gate) for layer in range(p.n_layers) for tap in range(p.kernel_size)
@@ -116,8 +123,9 @@ class NativeWeights:
         n_filters = len(filters)
         order = []
         for layer in range(p.n_layers):
-            order += range(layer * p.kernel_size, (layer + 1) * p.kernel_size)
-            order += [n_filters + layer, n_filters + p.n_layers + layer]
+            order += [(layer + 1) * p.kernel_size - 1, n_filters + layer]
+        for layer in range(p.n_layers):
+            order += [*range(layer * p.kernel_size, (layer + 1) * p.kernel_size - 1), n_filters + p.n_layers + layer]
         order += [len(everything) - 2, len(everything) - 1]
         self.nbytes = sum(blocks.nbytes for blocks, _ in stored)
         buffer = aligned(self.nbytes)
@@ -163,7 +171,8 @@ def store(matrix: np.ndarray, storage: str, *, expand_half: bool = False) -> tup
 
     Returns
     -------
-    blocks : ndarray, shape (n_out / 64, n_in, 64), of the format
+    blocks : ndarray, shape (n_in * n_out,), of the format
+        See ``blocked``.
     scale : ndarray, shape (n_out,), float32, or None
         int8 alone: what a column is to be multiplied with.
 
@@ -189,7 +198,7 @@ def store(matrix: np.ndarray, storage: str, *, expand_half: bool = False) -> tup
 
 
 def blocked(matrix: np.ndarray) -> np.ndarray:
-    """Cut a matrix into blocks of 64 columns.
+    """Cut a matrix into blocks of 128 columns; what is left makes one of 64.
 
     Parameters
     ----------
@@ -198,11 +207,11 @@ def blocked(matrix: np.ndarray) -> np.ndarray:
 
     Returns
     -------
-    ndarray, shape (n_out / 64, n_in, 64)
-        Contiguous.
+    ndarray, shape (n_in * n_out,)
+        Block after block, each row after row.
     """
-    n_in, n_out = matrix.shape
-    return np.ascontiguousarray(matrix.reshape(n_in, n_out // COLUMNS, COLUMNS).transpose(1, 0, 2))
+    n_out = matrix.shape[1]
+    return np.concatenate([matrix[:, begin : begin + BLOCK].reshape(-1) for begin in range(0, n_out, BLOCK)])
 
 
 def aligned(n_bytes: int) -> np.ndarray:

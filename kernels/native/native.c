@@ -4,12 +4,18 @@
  * when the program runs.  See native.h for what goes in. */
 #include "native.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+/* Bytes; enough for the latency of a distant cache at the speed of the arithmetic. */
+#ifndef READ_AHEAD
+#define READ_AHEAD 2048
+#endif
 
 #include "draw.h"
 #include "together.h"

@@ -3,15 +3,16 @@
  * Channel counts are padded: gates to a multiple of 32, everything else that is written to a multiple of 64, with
  * zero weights.  A padded channel is zero throughout, so nothing that is heard depends on it.
  *
- * A matrix (n_in, n_out) is stored in blocks of 64 columns, block after block, each block row after row: the order
- * in which it is read.  n_in is not padded.
+ * A matrix (n_in, n_out) is stored in blocks of 128 columns (the last may have 64), block after block, each block row
+ * after row: the order in which it is read.  n_in is not padded.  Where the matrices themselves lie, Python decides:
+ * one behind the other in the order in which a core reads them, for it reads ahead.
  */
 #ifndef WAVECORE_NATIVE_H
 #define WAVECORE_NATIVE_H
 
 #include <stdint.h>
 
-#define BLOCK_COLUMNS 64
+#define BLOCK_COLUMNS 128
 #define MAX_TILE 8 /* streams that share one read of the weights */
 
 enum { STORE_FLOAT32 = 0, STORE_FLOAT16 = 1, STORE_INT8 = 2 };

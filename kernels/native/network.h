@@ -65,7 +65,8 @@ static TARGET void NAME(begin_sample)(const Network *net, const float *history, 
 static inline int64_t NAME(row)(const Network *net, int64_t layer, int64_t tap, int64_t t)
 {
     const int64_t slots = (net->kernel_size - 1) * net->dilations[layer] + 1;
-    return net->ring_offsets[layer] + (t + 1 + tap * net->dilations[layer]) % slots;
+    const int64_t slot = t % slots + 1 + tap * net->dilations[layer];
+    return net->ring_offsets[layer] + (slot < slots ? slot : slot - slots);
 }
 
 static TARGET void NAME(remember)(const Network *net, float *history, int code)

@@ -3,22 +3,28 @@
  * A sum runs over the input channels in order, one fused multiply-add each, whatever the number of streams beside
  * it and whichever core does it.  So a stream's samples are the same bits in every batch. */
 
-/* out (S, .) += x (S, n_in) @ weight, for V vectors of columns.  S, V and storage are constants where it is called,
- * so that the accumulators stay in registers. */
+/* out (S, .) += x (S, n_in) @ weight, for V vectors of columns of one block, whose rows are `row_bytes` apart.  S, V
+ * and storage are constants where it is called, so that the accumulators stay in registers.
+ *
+ * A processor's own read-ahead starts anew at every page.  Where one stream reads the weights once (S = 1) that would
+ * be half of the time, so what comes next is asked for in time: rows follow rows, and matrices follow matrices. */
 static inline __attribute__((always_inline)) TARGET void NAME(tile)(
     const int S, const int V, const int storage, float *out, int64_t out_stride, const float *x, int64_t x_stride,
-    const char *weight, int64_t next_block, int64_t n_in, const float *scale)
+    const char *weight, int64_t row_bytes, int64_t n_in, const float *scale)
 {
     const int width = storage == STORE_FLOAT32 ? 4 : storage == STORE_FLOAT16 ? 2 : 1;
-    const int per_block = BLOCK_COLUMNS / VL;
     VF sums[MAX_TILE][8];
     for (int s = 0; s < S; s++)
         for (int v = 0; v < V; v++)
             sums[s][v] = storage == STORE_INT8 ? V_SET1(0) : V_LOAD(out + s * out_stride + v * VL);
     for (int64_t k = 0; k < n_in; k++) {
+        const char *row_at = weight + k * row_bytes;
+        if (S == 1)
+            for (int byte = 0; byte < V * VL * width; byte += 64)
+                __builtin_prefetch(row_at + READ_AHEAD + byte, 0, 3);
         VF row[8];
         for (int v = 0; v < V; v++) {
-            const char *at = weight + (v / per_block) * next_block + (k * BLOCK_COLUMNS + v % per_block * VL) * width;
+            const char *at = row_at + v * VL * width;
             if (storage == STORE_FLOAT32)
                 row[v] = V_LOAD((const float *)at);
             else if (storage == STORE_INT8)
@@ -47,24 +53,25 @@ static inline __attribute__((always_inline)) TARGET void NAME(tile)(
         }
 }
 
+/* HALF is V, or less where a block of 64 columns is narrower than V vectors. */
 #define TILED(S, V, STORAGE) \
     static TARGET void NAME(tiled_##S##_##STORAGE)( \
         float *out, int64_t out_stride, const float *x, int64_t x_stride, const char *weight, int64_t n_in, \
         int64_t n_out, const float *scale) \
     { \
-        const int width = STORAGE == STORE_FLOAT32 ? 4 : STORAGE == STORE_FLOAT16 ? 2 : 1; \
-        const int64_t block = n_in * BLOCK_COLUMNS * width; \
-        int64_t done = 0; \
-        for (; done + (V) * VL <= n_out; done += (V) * VL) { \
-            const char *at = weight + done / BLOCK_COLUMNS * block + done % BLOCK_COLUMNS * width; \
-            NAME(tile)(S, V, STORAGE, out + done, out_stride, x, x_stride, at, block, n_in, scale + done); \
+        enum { WIDTH = STORAGE == STORE_FLOAT32 ? 4 : STORAGE == STORE_FLOAT16 ? 2 : 1, \
+               HALF = (V) * VL > BLOCK_COLUMNS / 2 ? BLOCK_COLUMNS / 2 / VL : (V) }; \
+        for (int64_t begin = 0; begin < n_out; begin += BLOCK_COLUMNS) { \
+            const char *block = weight + begin * n_in * WIDTH; \
+            if (n_out - begin >= BLOCK_COLUMNS) \
+                for (int column = 0; column < BLOCK_COLUMNS; column += (V) * VL) \
+                    NAME(tile)(S, V, STORAGE, out + begin + column, out_stride, x, x_stride, block + column * WIDTH, \
+                               BLOCK_COLUMNS * WIDTH, n_in, scale + begin + column); \
+            else \
+                for (int column = 0; column < BLOCK_COLUMNS / 2; column += HALF * VL) \
+                    NAME(tile)(S, HALF, STORAGE, out + begin + column, out_stride, x, x_stride, \
+                               block + column * WIDTH, BLOCK_COLUMNS / 2 * WIDTH, n_in, scale + begin + column); \
         } \
-        for (; done < n_out; done += BLOCK_COLUMNS / 4) /* one odd block, where V * VL spans two */ \
-            for (int part = 0; part < BLOCK_COLUMNS / 4; part += VL) { \
-                int64_t column = done + part; \
-                const char *at = weight + column / BLOCK_COLUMNS * block + column % BLOCK_COLUMNS * width; \
-                NAME(tile)(S, 1, STORAGE, out + column, out_stride, x, x_stride, at, block, n_in, scale + column); \
-            } \
     }
 #define TILED_ALL(STORAGE) \
     TILED(1, VECTORS_1, STORAGE) \
@@ -154,40 +161,72 @@ static inline TARGET void NAME(add)(float *out, const float *x, int64_t n)
         V_STORE(out + j, V_ADD(V_LOAD(out + j), V_LOAD(x + j)));
 }
 
-/* The rule of kernels/sampling.py, with float32 exponentials.  Overwrites the logits.  -1 if one is not finite. */
+/* The rule of kernels/sampling.py, with float32 exponentials.  Overwrites the logits, and needs them padded to a
+ * multiple of 16.  -1 if one is not finite.
+ *
+ * The sums are float64, so their order does not matter; sixteen at a time they take a tenth of the time. */
 static TARGET int NAME(pick)(float *logits, int64_t n_classes, double temperature, double uniform)
 {
-    int best = 0;
+    enum { GROUP = 16 };
+    const int64_t padded = (n_classes + GROUP - 1) / GROUP * GROUP;
     float check = 0;
-    for (int a = 0; a < n_classes; a++) {
-        check += logits[a] - logits[a]; /* NaN if one is NaN or infinite */
-        if (logits[a] > logits[best])
-            best = a;
+    for (int64_t a = 0; a < n_classes; a += VL) { /* padded logits are 0, or not finite where others are not */
+        float lanes[VL];
+        V_STORE(lanes, V_SUB(V_LOAD(logits + a), V_LOAD(logits + a)));
+        for (int lane = 0; lane < VL; lane++)
+            check += lanes[lane];
     }
-    if (check != 0)
+    if (check != 0) /* NaN if one is NaN or infinite */
         return -1;
-    if (temperature == 0)
+    for (int64_t a = n_classes; a < padded; a++)
+        logits[a] = -INFINITY;
+    VF most = V_LOAD(logits);
+    for (int64_t a = VL; a < padded; a += VL)
+        most = V_MAX(most, V_LOAD(logits + a));
+    float lanes[VL], largest;
+    V_STORE(lanes, most);
+    largest = lanes[0];
+    for (int lane = 1; lane < VL; lane++)
+        largest = lanes[lane] > largest ? lanes[lane] : largest;
+    if (temperature == 0) {
+        int best = 0;
+        while (logits[best] != largest)
+            best++;
         return best;
-    /* Padded classes have a logit of 0; they are not summed. */
+    }
     const float divisor = temperature < 1e-30 ? 1e-30f : (float)temperature;
-    const VF largest = V_SET1(logits[best]), by = V_SET1(divisor), floor = V_SET1(-87);
-    for (int64_t a = 0; a < n_classes; a += VL) {
-        VF s, x = V_MAX(floor, V_DIV(V_SUB(V_LOAD(logits + a), largest), by));
-        VF p = NAME(scaled_expm1)(V_MIN(V_SET1(0), x), &s);
+    const float least = 1.7e-38f; /* exp(-87) is 1.6e-38: what was held there has no weight */
+    double groups[256 / GROUP], total = 0;
+    for (int64_t a = 0; a < padded; a += VL) {
+        VF s, x = V_DIV(V_SUB(V_LOAD(logits + a), V_SET1(largest)), V_SET1(divisor));
+        VF p = NAME(scaled_expm1)(V_MAX(V_SET1(-87), x), &s);
         V_STORE(logits + a, V_FMA(s, p, s));
     }
-    const float least = 1.7e-38f; /* exp(-87) is 1.6e-38: what was held there has no weight */
-    double total = 0;
-    for (int a = 0; a < n_classes; a++) {
-        logits[a] = logits[a] < least ? 0 : logits[a];
-        total += logits[a];
+    for (int64_t g = 0; g < padded / GROUP; g++) {
+        double sums[4] = {0, 0, 0, 0};
+        for (int a = 0; a < GROUP; a++) {
+            float *weight = logits + g * GROUP + a;
+            *weight = *weight < least ? 0 : *weight;
+            sums[a % 4] += *weight;
+        }
+        groups[g] = (sums[0] + sums[1]) + (sums[2] + sums[3]);
+        total += groups[g];
     }
-    double threshold = uniform * total, edge = 0;
-    int code = 0;
-    for (; code < n_classes; code++) {
-        edge += logits[code];
-        if (edge > threshold)
-            break;
+    const double threshold = uniform * total;
+    double edge = 0;
+    int64_t g = 0;
+    while (g + 1 < padded / GROUP && edge + groups[g] <= threshold)
+        edge += groups[g++];
+    /* Rounding may leave the threshold a last bit beyond the group; then its last class that has weight is meant. */
+    int code = (int)(g * GROUP), last = code;
+    for (int a = 0; a < GROUP; a++) {
+        const float weight = logits[g * GROUP + a];
+        edge += weight;
+        last = weight > 0 ? (int)(g * GROUP + a) : last;
+        if (edge > threshold) {
+            code = (int)(g * GROUP + a);
+            return code;
+        }
     }
-    return code;
+    return last;
 }

@@ -16,18 +16,19 @@ from wavecore.kernels.native_packing import NativeWeights, aligned, blocked, sto
 
 
 def test_blocks_hold_the_columns_in_order():
-    matrix = np.arange(3 * 128, dtype=np.float32).reshape(3, 128)
+    matrix = np.arange(3 * 320, dtype=np.float32).reshape(3, 320)
     blocks = blocked(matrix)
-    assert blocks.shape == (2, 3, 64) and blocks.flags.c_contiguous
-    for block in range(2):
-        np.testing.assert_array_equal(blocks[block], matrix[:, 64 * block : 64 * (block + 1)])
+    assert blocks.shape == (960,) and blocks.flags.c_contiguous
+    np.testing.assert_array_equal(blocks[:384].reshape(3, 128), matrix[:, :128])
+    np.testing.assert_array_equal(blocks[384:768].reshape(3, 128), matrix[:, 128:256])
+    np.testing.assert_array_equal(blocks[768:].reshape(3, 64), matrix[:, 256:])
 
 
 def test_half_precision_is_rounded_to_nearest_and_can_be_kept_in_float32():
     matrix = np.random.default_rng(0).standard_normal((5, 64)).astype(np.float32)
     half, scale = store(matrix, "float16")
     assert half.dtype == np.float16 and scale is None
-    np.testing.assert_array_equal(half[0], matrix.astype(np.float16))
+    np.testing.assert_array_equal(half.reshape(5, 64), matrix.astype(np.float16))
     expanded, _ = store(matrix, "float16", expand_half=True)
     assert expanded.dtype == np.float32
     np.testing.assert_array_equal(expanded, half.astype(np.float32))
@@ -47,7 +48,7 @@ def test_weights_beyond_half_precision_are_refused():
 def test_int8_errs_by_half_a_step_at_most(matrix):
     blocks, scale = store(matrix, "int8")
     assert blocks.dtype == np.int8 and np.abs(blocks.astype(int)).max() <= 127
-    restored = blocks[0].astype(np.float32) * scale
+    restored = blocks.reshape(3, 64).astype(np.float32) * scale
     assert (np.abs(restored - matrix) <= 0.5 * scale * (1 + 1e-5) + 1e-30).all()
 
 
@@ -71,7 +72,9 @@ def test_everything_is_there_padded_with_zeros(name, new_packed):
 
     def read(matrix, n_in, n_out):
         array = np.ctypeslib.as_array((ctypes.c_float * (n_in * n_out)).from_address(matrix.weight))
-        return array.reshape(n_out // 64, n_in, 64).transpose(1, 0, 2).reshape(n_in, n_out)
+        ends = [min(begin + 128, n_out) for begin in range(0, n_out, 128)]
+        blocks = np.split(array, [n_in * end for end in ends[:-1]])
+        return np.concatenate([block.reshape(n_in, -1) for block in blocks], axis=1)
 
     filters = (native_packing.Matrix * (packed.n_layers * packed.kernel_size)).from_address(net.filter)
     for layer in range(packed.n_layers):

@@ -47,23 +47,40 @@ def detune_segment(x: np.ndarray, *, sample_rate: int, rng: np.random.Generator)
     return out
 
 
-def transpose(x: np.ndarray, ratio: float, n_samples: int) -> np.ndarray:
-    """Play a sound faster or slower, as a tape would.
+def tape_positions(n_samples: int, *, semitones: tuple[float, float]) -> np.ndarray:
+    """Say where to read a sound that is transposed as by a tape, at a speed that may change on the way.
 
     Parameters
     ----------
-    x : ndarray, shape (ceil(n_samples * ratio),), float32 in [-1, 1]
-    ratio : float
-        Above 1 is faster and higher.
     n_samples : int
-        Of the result.
+        To be read.
+    semitones : tuple of float
+        Up, at the first sample and at the last; in between it changes evenly.
 
     Returns
     -------
-    ndarray, shape (n_samples,), float32 in [-1, 1]
-        A new array.
+    ndarray, shape (n_samples,), float64
+        In samples, from 0 on, ascending.
     """
-    return _interpolate(x, np.arange(n_samples) * ratio)
+    speed = 2 ** (np.linspace(*semitones, n_samples) / 12)
+    return np.cumsum(speed) - speed[0]
+
+
+def read_at(x: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    """Read a sound between its samples.
+
+    Parameters
+    ----------
+    x : ndarray, shape (T,), float32 in [-1, 1]
+    positions : ndarray, shape (N,), float64
+        In samples; before the first and behind the last sample the sound stands still.
+
+    Returns
+    -------
+    ndarray, shape (N,), float32 in [-1, 1]
+        A new array, by cubic interpolation.
+    """
+    return _interpolate(x, positions)
 
 
 def add_noise_and_gain(x: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:

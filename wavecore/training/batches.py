@@ -184,15 +184,23 @@ class BatchSource:
 
     def _crop(self, rng, source: str, target: str, split: str, n_samples: int, *, transpose: bool):
         """Draw one passage: the input as floats, the target as codes, octaves from one to the other."""
-        semitones = self.training.transpose_semitones if transpose else 0.0
-        ratio = 2 ** (rng.uniform(-semitones, semitones) / 12) if semitones else 1.0
-        read = math.ceil(n_samples * ratio)
-        crop = self.dataset.paired_crop(rng, source, target, split, read, self.network.decoder.hop_length)
-        if ratio == 1.0:
+        semitones = self._semitones(rng) if transpose else (0.0, 0.0)
+        hop = self.network.decoder.hop_length
+        if semitones == (0.0, 0.0):
+            crop = self.dataset.paired_crop(rng, source, target, split, n_samples, hop)
             return mulaw.decode(crop.source), np.array(crop.target), crop.octave_shift
-        x = augmentation.transpose(mulaw.decode(crop.source), ratio, n_samples)
-        said = x if source == target else augmentation.transpose(mulaw.decode(crop.target), ratio, n_samples)
+        positions = augmentation.tape_positions(n_samples, semitones=semitones)
+        crop = self.dataset.paired_crop(rng, source, target, split, math.ceil(positions[-1]) + 1, hop)
+        x = augmentation.read_at(mulaw.decode(crop.source), positions)
+        said = x if source == target else augmentation.read_at(mulaw.decode(crop.target), positions)
         return x, mulaw.encode(said), crop.octave_shift
+
+    def _semitones(self, rng) -> tuple[float, float]:
+        """Transposition of a crop's first and last sample."""
+        widest, glide = self.training.transpose_semitones, self.training.glide_semitones
+        first = rng.uniform(-widest, widest) if widest else 0.0
+        glides = glide and rng.random() < self.training.glide_probability
+        return first, first + (rng.uniform(-glide, glide) if glides else 0.0)
 
     def _further(self, rng, split: str, n_samples: int, augment: bool):
         """Draw more inputs of a step, every domain equally often."""

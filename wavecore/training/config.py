@@ -42,6 +42,9 @@ class TrainingConfig:
     transpose_semitones : float
         Input and target of a crop are transposed together by up to this much.
         Rendered scores are in tune; who whistles is not.
+    glide_probability, glide_semitones : float
+        Share of crops over which that transposition changes, and by how much at most.
+        Rendered notes stand still; who whistles slides.
     augment_probability : float
         Share of crops in which a segment of the input is detuned.
     noise_probability : float
@@ -83,6 +86,8 @@ class TrainingConfig:
     paired_probability: float = 0.0
     confusion_crops: int = 32
     transpose_semitones: float = 0.5
+    glide_probability: float = 0.3
+    glide_semitones: float = 3.0
     augment_probability: float = 0.5
     noise_probability: float = 0.3
     history_noise_probability: float = 0.7
@@ -103,7 +108,7 @@ class TrainingConfig:
                 raise UsageError(f"{name} must be at least 1, not {getattr(self, name)}")
         for name in (
             "paired_probability", "augment_probability", "noise_probability", "history_noise_probability",
-            "history_dropout_probability", "decay_fraction", "ema_decay",
+            "history_dropout_probability", "glide_probability", "decay_fraction", "ema_decay",
         ):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"{name} must lie between 0 and 1, not {getattr(self, name)}")
@@ -111,13 +116,16 @@ class TrainingConfig:
             if not getattr(self, name) > 0:
                 raise UsageError(f"{name} must be positive, not {getattr(self, name)}")
         for name in (
-            "confusion_weight", "confusion_warmup_steps", "confusion_crops", "transpose_semitones", "warmup_steps",
-            "skip_samples", "seed",
+            "confusion_weight", "confusion_warmup_steps", "confusion_crops", "transpose_semitones", "glide_semitones",
+            "warmup_steps", "skip_samples", "seed",
         ):
             if not getattr(self, name) >= 0:
                 raise UsageError(f"{name} must not be negative, not {getattr(self, name)}")
-        if self.transpose_semitones > 6:
-            raise UsageError(f"transpose_semitones must be at most 6, not {self.transpose_semitones}: timbres would change")
+        if self.transpose_semitones + self.glide_semitones > 6:
+            raise UsageError(
+                "transpose_semitones and glide_semitones must be 6 in sum at most, not "
+                f"{self.transpose_semitones} + {self.glide_semitones}: timbres would change"
+            )
         if self.precision not in PRECISIONS:
             raise UsageError(f"precision must be one of {', '.join(PRECISIONS)}, not {self.precision!r}")
 

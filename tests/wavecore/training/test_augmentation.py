@@ -85,11 +85,22 @@ def test_cubic_interpolation_is_exact_on_cubics_and_on_the_grid():
 
 @pytest.mark.parametrize("cents", [-300, -50, 0, 37, 300])
 def test_a_transposed_sound_is_higher_by_the_ratio_and_as_long_as_asked(cents):
-    ratio = 2 ** (cents / 1200)
-    n_samples = 9_001
-    x = _tone(seconds=2.0)[: int(np.ceil(n_samples * ratio))]
-    y = augmentation.transpose(x, ratio, n_samples)
-    assert y.shape == (n_samples,) and y.dtype == np.float32
+    positions = augmentation.tape_positions(9_001, semitones=(cents / 100, cents / 100))
+    x = _tone(seconds=2.0)
+    y = augmentation.read_at(x, positions)
+    assert y.shape == (9_001,) and y.dtype == np.float32
     assert 1200 * np.log2(_frequency_hz(y) / 440) == pytest.approx(cents, abs=2)
     if cents == 0:
-        np.testing.assert_allclose(y, x, atol=1e-6)
+        np.testing.assert_allclose(y, x[:9_001], atol=1e-6)
+
+
+def test_a_glide_goes_from_one_pitch_to_the_other():
+    y = augmentation.read_at(_tone(seconds=3.0), augmentation.tape_positions(32_000, semitones=(-1.0, 2.0)))
+    ends = [1200 * np.log2(_frequency_hz(part) / 440) for part in (y[:1600], y[-1600:])]
+    assert ends == pytest.approx([-92, 192], abs=6)  # the mean over a twentieth of the way
+
+
+def test_positions_begin_at_zero_and_ascend():
+    positions = augmentation.tape_positions(1000, semitones=(3.0, -3.0))
+    assert positions[0] == 0 and (np.diff(positions) > 0).all()
+    assert positions[-1] == pytest.approx(1000, rel=0.02)

@@ -14,7 +14,8 @@ from wavecore.training.config import TrainingConfig
 
 PLAIN = TrainingConfig(
     batch_size=5, crop_frames=6, paired_probability=0.5, augment_probability=0.0, noise_probability=0.0,
-    history_noise_probability=0.0, history_dropout_probability=0.0, transpose_semitones=0.0, confusion_crops=7,
+    history_noise_probability=0.0, history_dropout_probability=0.0, transpose_semitones=0.0,
+    glide_probability=0.0, confusion_crops=7,
 )
 
 
@@ -93,6 +94,20 @@ def test_input_and_target_are_transposed_together(dataset, network_config):
             assert meant == pytest.approx(heard + 12 * int(shift), abs=0.15)
             offsets.append(meant - round(meant))
     assert max(np.abs(offsets)) > 0.2, "nothing was transposed"
+
+
+def test_some_crops_glide(dataset, network_config):
+    training = replace(PLAIN, paired_probability=1.0, glide_probability=1.0, glide_semitones=4.0)
+    source = _source(dataset, network_config, training)
+    margin = source.context_frames * network_config.decoder.hop_length
+    widest = 0.0
+    for step in range(4):
+        batch = source.training_batch(step)
+        for x, y, shift in zip(batch.clean[:, margin:-margin].numpy(), mulaw.decode(batch.codes.numpy()), batch.octave_shift):
+            heard, meant = ([_pitch(half) for half in np.split(z, 2)] for z in (x, y))
+            assert meant == pytest.approx([p + 12 * int(shift) for p in heard], abs=0.3)
+            widest = max(widest, abs(heard[1] - heard[0]))
+    assert 0.3 < widest < 2.5
 
 
 def _pitch(x):
