@@ -32,10 +32,13 @@ LEVELS = {
     "wavecore.datasets": 4,
     "wavecore.metrics": 4,
     "wavecore.generate": 5,
+    "wavecore.canvas": 5,
     "wavecore.training": 6,  # above generate: a run writes samples while it goes
     "wavecore.translate": 7,
     "wavecore.interpolate": 7,
     "wavecore.render": 7,
+    "wavecore.measure": 7,
+    "wavecore.speed_chart": 7,
     "wavecore.plots": 7,
     "wavecore.cli": 8,
     "wavecore.pretrained": 8,  # data: imports nothing, nothing imports it

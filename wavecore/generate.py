@@ -20,6 +20,14 @@ from wavecore.models.wavenet import WaveNetConfig
 
 BACKENDS = ("reference", "numba", "native")
 """What ``--backend`` takes beside ``auto``."""
+DTYPES = {
+    "reference": ("float32", "float64"),
+    "numba": ("float32",),
+    "native": ("float16", "float32", "int8"),
+}
+"""In which formats a backend can keep the weights; the first is what it takes unless told."""
+STREAMS_PER_READ = {"reference": 1, "numba": 4, "native": 8}
+"""Streams of one core that share a read of the weights."""
 _ON_CPU = ("numba", "native")
 
 
@@ -98,6 +106,28 @@ def resolve_backend(name: str, device: str) -> tuple[str, str]:
     return name, "as asked"
 
 
+def available_backends(device: str) -> list[str]:
+    """List the backends that run on a device of this machine.
+
+    Parameters
+    ----------
+    device : str
+        As ``resolve_device`` returned it.
+
+    Returns
+    -------
+    list of str
+    """
+    found = []
+    for name in BACKENDS:
+        try:
+            resolve_backend(name, device)
+        except DeviceError:
+            continue
+        found.append(name)
+    return found
+
+
 def native_kernel() -> str:
     """Describe the compiled CPU kernel.
 
@@ -116,6 +146,38 @@ def native_kernel() -> str:
     return f"{best_isa()}, {library_path()}"
 
 
+def cpu_ceilings(n_bytes: int):
+    """Measure what one core can do at best with a working set of this size.
+
+    Parameters
+    ----------
+    n_bytes : int
+
+    Returns
+    -------
+    kernels.roofline.Ceilings or None
+        None where the native kernel, which measures, was not built.
+    """
+    from wavecore.kernels.native_cpu import library_path
+    from wavecore.kernels.roofline import measure_ceilings
+
+    return None if library_path() is None else measure_ceilings(n_bytes)
+
+
+def cpu_read_speeds() -> dict[int, float] | None:
+    """Measure how fast one core reads working sets of growing size.
+
+    Returns
+    -------
+    dict of int to float, or None
+        Bytes per second for each number of bytes; None without the native kernel.
+    """
+    from wavecore.kernels.native_cpu import library_path
+    from wavecore.kernels.roofline import read_speeds
+
+    return None if library_path() is None else read_speeds()
+
+
 def open_generator(
     state: Mapping[str, Tensor],
     config: WaveNetConfig,
@@ -127,6 +189,7 @@ def open_generator(
     backend: str = "auto",
     device: str = "cpu",
     threads: int = 1,
+    dtype: str | None = None,
 ) -> Generator:
     """Open a generator of ``batch`` streams.
 
@@ -150,6 +213,8 @@ def open_generator(
         As ``resolve_device`` returned it.
     threads : int
         Cores that this generator may use on a CPU; it never changes the samples.
+    dtype : str, optional
+        Format of the weights, one of ``DTYPES[backend]``; the first of them if not given.
 
     Returns
     -------
@@ -162,6 +227,9 @@ def open_generator(
         If the backend does not run there, an argument is off, or the weights do not fit.
     """
     backend, _ = resolve_backend(backend, device)
+    dtype = DTYPES[backend][0] if dtype is None else dtype
+    if dtype not in DTYPES[backend]:
+        raise UsageError(f"the {backend} backend does not run in {dtype!r}; it takes {', '.join(DTYPES[backend])}")
     packed = pack(state, config)
     shared = {"batch": batch, "seed": seed, "streams": streams, "temperature": temperature}
     if backend == "numba":
@@ -171,10 +239,10 @@ def open_generator(
     if backend == "native":
         from wavecore.kernels.native_cpu import NativeGenerator
 
-        return NativeGenerator(packed, threads=threads, **shared)
+        return NativeGenerator(packed, threads=threads, storage=dtype, **shared)
     from wavecore.kernels.reference import ReferenceGenerator
 
-    return ReferenceGenerator(packed, device=device, **shared)
+    return ReferenceGenerator(packed, device=device, dtype=getattr(torch, dtype), **shared)
 
 
 def generate_blocks(generator: Generator, latent: np.ndarray, *, block_samples: int = 16_000) -> Iterator[np.ndarray]:

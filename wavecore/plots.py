@@ -15,27 +15,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from wavecore.audio import output, pictures
+from wavecore import canvas
+from wavecore.audio import pictures
 from wavecore.audio.pitch import PitchTrack, hz_to_midi
 from wavecore.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 Samples = np.ndarray | torch.Tensor
 History = Mapping[str, Sequence[tuple[float, float]]] | Sequence[Mapping[str, float]]
 Curve = list[tuple[float, float]]
 
-BACKGROUND = "#101319"
-PANEL = "#07080b"
-TEXT = "#e8ebf1"
-MUTED = "#8d95a5"
-GRID = "#262c38"
-LINES = ("#4cc9f0", "#ffb454", "#f2719b", "#9be564", "#b892ff", "#f4e285", "#ff7b54", "#64dfdf")
-
 _NOTE_NAMES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
-_DPI = 160
 _TITLE_LENGTH = 38
 # A curve's name ends in one of these where its last part is a measure and not one of several series.
 _MEASURES = ("accuracy", "bits", "loss", "norm", "rate")
@@ -171,16 +163,16 @@ def pitch_overlay(
     """
     if not tracks:
         raise InputError("there are no pitch tracks to draw")
-    figure = _figure(9.0, 4.2)
+    figure = canvas.figure(9.0, 4.2)
     axes = figure.add_subplot()
-    _style(axes, title)
-    axes.grid(axis="y", color=GRID, linewidth=0.7)
+    canvas.style(axes, title)
+    axes.grid(axis="y", color=canvas.GRID, linewidth=0.7)
     for index, (name, track) in enumerate(tracks.items()):
         broad = index == 0 and len(tracks) > 1
         axes.plot(
             track.times_s,
             hz_to_midi(track.f0_hz),
-            color=LINES[index % len(LINES)],
+            color=canvas.LINES[index % len(canvas.LINES)],
             linewidth=7.0 if broad else 1.7,
             alpha=0.4 if broad else 1.0,
             solid_capstyle="round",
@@ -189,8 +181,8 @@ def pitch_overlay(
     _note_axis(axes, [hz_to_midi(track.f0_hz[track.voiced]) for track in tracks.values()])
     _seconds_axis(axes)
     axes.set_xlim(0.0, max(float(track.times_s.max(initial=0.0)) for track in tracks.values()) or 1.0)
-    _legend(axes, outside=True)
-    return _save(figure, path, overwrite)
+    canvas.legend(axes, outside=True)
+    return canvas.save(figure, path, overwrite)
 
 
 def curves(history: History, path: str | os.PathLike[str], *, overwrite: bool = True) -> Path:
@@ -228,13 +220,13 @@ def curves(history: History, path: str | os.PathLike[str], *, overwrite: bool = 
     panels = _panels(_by_name(history))
     columns = min(3, len(panels))
     rows = -(-len(panels) // columns)
-    figure = _figure(4.4 * columns + 0.4, 3.1 * rows + 0.3)
+    figure = canvas.figure(4.4 * columns + 0.4, 3.1 * rows + 0.3)
     for index, (title, series) in enumerate(panels.items()):
         axes = figure.add_subplot(rows, columns, index + 1)
-        _style(axes, _plain(title))
-        axes.grid(color=GRID, linewidth=0.7)
+        canvas.style(axes, _plain(title))
+        axes.grid(color=canvas.GRID, linewidth=0.7)
         _draw_series(axes, series)
-    return _save(figure, path, overwrite)
+    return canvas.save(figure, path, overwrite)
 
 
 def _by_name(history: History) -> dict[str, Curve]:
@@ -274,7 +266,7 @@ def _draw_series(axes: Axes, series: dict[str, Curve]) -> None:
 
     for index, (label, points) in enumerate(sorted(series.items(), key=lambda item: item[0].count(","))):
         steps, values = np.asarray(points, dtype=np.float64).T
-        color = LINES[index % len(LINES)]
+        color = canvas.LINES[index % len(canvas.LINES)]
         window = len(values) // 40
         if window > 1 and np.abs(np.diff(values)).sum() > 4 * np.ptp(values):  # long, and noisy
             axes.plot(steps, values, color=color, linewidth=0.7, alpha=0.3)
@@ -290,7 +282,7 @@ def _draw_series(axes: Axes, series: dict[str, Curve]) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     if list(series) != ["training"]:
-        _legend(axes)
+        canvas.legend(axes)
 
 
 def _smoothed(values: np.ndarray, window: int) -> np.ndarray:
@@ -309,19 +301,19 @@ def _sheet(
     """A grid of pictures of one kind, with titles and one caption."""
     if not len(sounds):
         raise InputError("there are no sounds to draw")
-    _require_png(path, overwrite)  # before the work, not after it
+    canvas.require_png(path, overwrite)  # before the work, not after it
     columns = next(n for n in (1, 2, 3, 4) if n == 4 or n * n >= len(sounds))
     rows = -(-len(sounds) // columns)
-    figure = _figure(max(7.0, 4.0 * columns + 0.5), 2.8 * rows + 0.5)
+    figure = canvas.figure(max(7.0, 4.0 * columns + 0.5), 2.8 * rows + 0.5)
     for index, (title, x, sample_rate) in enumerate(sounds):
         axes = figure.add_subplot(rows, columns, index + 1)
-        _style(axes, _plain(title))
-        axes.set_facecolor(PANEL)
+        canvas.style(axes, _plain(title))
+        axes.set_facecolor(canvas.PANEL)
         draw(axes, x, sample_rate)
         if index % columns:
             axes.tick_params(axis="y", labelleft=False)
-    figure.supxlabel(caption, color=MUTED, fontsize=7.5)
-    return _save(figure, path, overwrite)
+    figure.supxlabel(caption, color=canvas.MUTED, fontsize=7.5)
+    return canvas.save(figure, path, overwrite)
 
 
 def _show(axes: Axes, image: np.ndarray, seconds: float, bins_per_octave: int, *, interpolation: str) -> None:
@@ -352,45 +344,9 @@ def _seconds_axis(axes: Axes) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: f"{seconds:g} s"))
 
 
-def _figure(width_in: float, height_in: float) -> Figure:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width_in, height_in), dpi=_DPI, facecolor=BACKGROUND, layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.1, h_pad=0.08, wspace=0.02)
-    return figure
-
-
-def _style(axes: Axes, title: str) -> None:
-    axes.set_facecolor(BACKGROUND)
-    axes.set_title(title, loc="left", color=TEXT, fontsize=10.5, fontweight="bold", pad=7)
-    axes.tick_params(which="both", colors=MUTED, labelsize=8, length=0, pad=4)
-    axes.set_axisbelow(True)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-
-
-def _legend(axes: Axes, *, outside: bool = False) -> None:
-    """Names in the colours of their lines, without a frame."""
-    place = {"loc": "lower right", "bbox_to_anchor": (1.0, 1.0), "ncols": 6} if outside else {}
-    axes.legend(frameon=False, labelcolor="linecolor", fontsize=8, handlelength=1.2, **place)
-
-
 def _plain(text: str) -> str:
     """Text that matplotlib takes as it is, not as a formula, and that fits above a panel."""
     if len(text) > _TITLE_LENGTH:
         half = _TITLE_LENGTH // 2
         text = f"{text[:half].rstrip()} … {text[-half:].lstrip()}"
     return text.replace("$", r"\$")
-
-
-def _require_png(path: str | os.PathLike[str], overwrite: bool) -> None:
-    if Path(path).suffix.lower() != ".png":
-        raise UsageError(f"{path}: pictures are written as PNG; give a name that ends in .png")
-    output.refuse_existing(path, overwrite=overwrite)
-
-
-def _save(figure: Figure, path: str | os.PathLike[str], overwrite: bool) -> Path:
-    _require_png(path, overwrite)
-    with output.whole_file(path, overwrite=overwrite) as temporary:
-        figure.savefig(temporary, format="png")
-    return Path(path)

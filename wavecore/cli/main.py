@@ -25,6 +25,7 @@ VERBS = {
     "translate": "timbre transfer: recordings in, the same music in other domains out",
     "train": "train a model",
     "data": "build data sets",
+    "bench": "samples per second, against the machine's own limits",
 }
 
 SUMMARY = "an audio synthesis and transfer engine with WaveNet at its centre"

@@ -76,6 +76,14 @@ class WaveNetConfig:
         return (self.kernel_size - 1) * (sum(self.dilations) + 1) + 1
 
     @property
+    def multiply_adds(self) -> int:
+        """Multiply-adds that generating one sample takes; conditioning, once per latent frame, left out."""
+        streams = self.residual_channels + self.skip_channels
+        layer = self.kernel_size * self.residual_channels * 2 * self.gate_channels + self.gate_channels * streams
+        head = self.skip_channels * self.head_channels + self.head_channels * self.n_classes
+        return self.kernel_size * streams + self.n_layers * layer + head
+
+    @property
     def frame_rate(self) -> float:
         """Latent frames per second."""
         return self.sample_rate / self.hop_length

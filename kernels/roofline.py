@@ -1,0 +1,106 @@
+"""What the machine can do at best, measured with the native kernel's own instructions.
+
+At batch 1 a sample cannot take less time than reading the weights from the cache
+that holds them; with many streams it cannot take less than the arithmetic.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from wavecore.errors import UsageError
+from wavecore.kernels.native_cpu import INSTRUCTION_SETS, best_isa, load_library
+from wavecore.kernels.native_packing import aligned
+
+READ_AT_LEAST = 4e8
+"""Bytes per measurement: milliseconds, long beside the clock's steps and an interrupt."""
+REPEATS = 7
+
+
+@dataclass(frozen=True)
+class Ceilings:
+    """The limits of one core.
+
+    Attributes
+    ----------
+    n_bytes : int
+        The working set that was read.
+    bytes_per_s : float
+        Reading it again and again.
+    multiply_adds_per_s : float
+        Fused float32 multiply-adds from registers.
+    """
+
+    n_bytes: int
+    bytes_per_s: float
+    multiply_adds_per_s: float
+
+    def samples_per_s(self, *, streams: int, reads: int, multiply_adds: int) -> float:
+        """Bound the speed of streams that advance together on one core.
+
+        Parameters
+        ----------
+        streams : int
+        reads : int
+            How often the working set is read for one sample of each stream.
+        multiply_adds : int
+            For one sample of one stream.
+
+        Returns
+        -------
+        float
+            Samples per second over all streams.
+        """
+        reading = reads * self.n_bytes / self.bytes_per_s
+        computing = streams * multiply_adds / self.multiply_adds_per_s
+        return streams / max(reading, computing)
+
+
+def measure_ceilings(n_bytes: int, *, isa: str | None = None) -> Ceilings:
+    """Measure one core.
+
+    Parameters
+    ----------
+    n_bytes : int
+        The working set, at least 4,096: it decides which cache it is read from.
+    isa : {"portable", "avx2", "avx512"}, optional
+        The best one if not given.
+
+    Returns
+    -------
+    Ceilings
+        The best of several runs each.
+
+    Raises
+    ------
+    UsageError
+        If the working set is too small to measure.
+    DeviceError
+        If the native kernel was not built.
+    """
+    if n_bytes < 4096:
+        raise UsageError(f"a working set of {n_bytes} bytes is too small to measure; 4,096 at least")
+    library, number = load_library(), INSTRUCTION_SETS.index(isa or best_isa())
+    memory = aligned(n_bytes)
+    memory[:] = 1  # pages that were never written are all one page of zeros
+    times = max(2, int(READ_AT_LEAST / n_bytes))
+    took = min(library.wavecore_read(memory.ctypes.data, n_bytes, times, number) for _ in range(REPEATS))
+    rate = max(library.wavecore_multiply_adds(1_000_000, number) for _ in range(REPEATS))
+    return Ceilings(n_bytes, n_bytes * times / took, rate)
+
+
+def read_speeds(sizes: tuple[int, ...] = (1 << 18, 1 << 20, 1 << 22, 1 << 24, 1 << 27)) -> dict[int, float]:
+    """Measure how fast one core reads working sets of growing size: one figure per cache level.
+
+    Parameters
+    ----------
+    sizes : tuple of int
+        Bytes.
+
+    Returns
+    -------
+    dict of int to float
+        Bytes per second for each size.
+    """
+    return {size: measure_ceilings(size).bytes_per_s for size in sizes}
+

@@ -1,0 +1,37 @@
+"""The machine's ceilings: orders of magnitude, and the arithmetic of the bound."""
+
+import pytest
+
+from wavecore.errors import UsageError
+from wavecore.kernels.native_cpu import library_path
+from wavecore.kernels.roofline import Ceilings, measure_ceilings, read_speeds
+
+built = pytest.mark.skipif(library_path() is None, reason="the native kernel was not built: no C compiler")
+
+
+def test_the_bound_is_the_slower_of_reading_and_computing():
+    ceilings = Ceilings(n_bytes=1000, bytes_per_s=1e6, multiply_adds_per_s=1e6)
+    assert ceilings.samples_per_s(streams=1, reads=1, multiply_adds=10) == pytest.approx(1000)  # 1 ms of reading
+    assert ceilings.samples_per_s(streams=8, reads=1, multiply_adds=10) == pytest.approx(8000)  # shared by eight
+    assert ceilings.samples_per_s(streams=8, reads=8, multiply_adds=10) == pytest.approx(1000)
+    assert ceilings.samples_per_s(streams=8, reads=1, multiply_adds=1000) == pytest.approx(1000)  # 8 ms of arithmetic
+
+
+@built
+def test_a_machine_is_measured_within_reason():
+    small = measure_ceilings(1 << 15)
+    assert small.n_bytes == 1 << 15
+    assert 1e9 < small.bytes_per_s < 1e13 and 1e9 < small.multiply_adds_per_s < 1e13
+    portable = measure_ceilings(1 << 15, isa="portable")
+    assert 1e8 < portable.multiply_adds_per_s < 1e13
+
+
+@built
+def test_each_size_has_its_speed():
+    speeds = read_speeds((1 << 14, 1 << 16))
+    assert list(speeds) == [1 << 14, 1 << 16] and all(speed > 1e8 for speed in speeds.values())
+
+
+def test_tiny_working_sets_are_refused():
+    with pytest.raises(UsageError, match="100 bytes is too small"):
+        measure_ceilings(100)
