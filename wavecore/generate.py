@@ -7,7 +7,7 @@ Every backend draws from the same counter-based generator and is tested against
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -245,21 +245,49 @@ def open_generator(
     return ReferenceGenerator(packed, device=device, dtype=getattr(torch, dtype), **shared)
 
 
-def generate_blocks(generator: Generator, latent: np.ndarray, *, block_samples: int = 16_000) -> Iterator[np.ndarray]:
-    """Generate all that a latent allows, in blocks.
+def generate_blocks(
+    generator: Generator,
+    latent: np.ndarray,
+    *,
+    block_samples: int = 16_000,
+    first_samples: int = 800,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Iterator[np.ndarray]:
+    """Generate all that a latent allows, in blocks: play one while the next is made.
+
+    Closing the iterator, or dropping it, cancels what is left; only the generator
+    is still held, by whoever opened it, and can go on from there.
 
     Parameters
     ----------
     generator : Generator
     latent : ndarray, shape (B, F, C), float32
     block_samples : int
-        Largest block; it does not change the samples.
+        Largest block, at least 1; it does not change the samples.
+    first_samples : int
+        The first block, shorter so that something is heard soon; at least 1.
+    on_progress : callable, optional
+        Called with (samples done, samples in all) after every block, before it is yielded.
 
     Yields
     ------
     ndarray, shape (B, n), uint8
         Mu-law codes.
+
+    Raises
+    ------
+    UsageError
+        If a block is to be shorter than a sample.
     """
+    for name, value in (("block_samples", block_samples), ("first_samples", first_samples)):
+        if value < 1:
+            raise UsageError(f"{name} is {value}; at least 1 is needed")
     generator.feed(latent)
+    total, done = generator.available, 0
     while generator.available:
-        yield generator.generate(min(block_samples, generator.available))
+        size = min(block_samples, generator.available, block_samples if done else first_samples)
+        codes = generator.generate(size)
+        done += size
+        if on_progress is not None:
+            on_progress(done, total)
+        yield codes

@@ -56,6 +56,35 @@ def test_backends():
         resolve_backend("magic", "cpu")
 
 
+def test_the_first_block_comes_early_and_progress_is_told():
+    told = []
+    generator = open_generator(_state(), CONFIG, batch=2, seed=5, backend="numba")
+    blocks = generate_blocks(
+        generator, _latent(), block_samples=25, first_samples=4, on_progress=lambda *done: told.append(done)
+    )
+    assert next(blocks).shape == (2, 4) and told == [(4, 63)]
+    assert [block.shape[1] for block in blocks] == [25, 25, 9]
+    assert told == [(4, 63), (29, 63), (54, 63), (63, 63)]
+
+
+def test_who_stops_listening_cancels_the_rest():
+    generator = open_generator(_state(), CONFIG, batch=2, seed=5, backend="numba")
+    blocks = generate_blocks(generator, _latent(), block_samples=10, first_samples=10)
+    begun = next(blocks)
+    blocks.close()
+    assert generator.position == 10 and list(blocks) == []
+    whole = open_generator(_state(), CONFIG, batch=2, seed=5, backend="numba")
+    whole.feed(_latent())
+    assert np.array_equal(np.concatenate([begun, generator.generate(53)], axis=1), whole.generate(63))
+
+
+@pytest.mark.parametrize("sizes", [{"block_samples": 0}, {"first_samples": -1}])
+def test_blocks_without_samples_are_refused(sizes):
+    generator = open_generator(_state(), CONFIG, batch=2, seed=5, backend="numba")
+    with pytest.raises(UsageError, match="at least 1 is needed"):
+        next(generate_blocks(generator, _latent(), **sizes))
+
+
 @pytest.mark.parametrize("name", HERE)
 def test_a_backend_that_is_asked_for_is_taken(name):
     assert resolve_backend(name, "cpu") == (name, "as asked")
@@ -85,6 +114,35 @@ def test_blocks_of_any_size_make_the_same_sound(backend):
     ]
     assert found[0].shape == (2, 63) and found[0].dtype == np.uint8
     assert all(np.array_equal(found[0], other) for other in found[1:])
+
+
+def test_the_first_block_comes_early_and_progress_is_told():
+    told = []
+    generator = open_generator(_state(), CONFIG, batch=2, seed=5, backend="numba")
+    blocks = generate_blocks(
+        generator, _latent(), block_samples=25, first_samples=4, on_progress=lambda *done: told.append(done)
+    )
+    assert next(blocks).shape == (2, 4) and told == [(4, 63)]
+    assert [block.shape[1] for block in blocks] == [25, 25, 9]
+    assert told == [(4, 63), (29, 63), (54, 63), (63, 63)]
+
+
+def test_who_stops_listening_cancels_the_rest():
+    generator = open_generator(_state(), CONFIG, batch=2, seed=5, backend="numba")
+    blocks = generate_blocks(generator, _latent(), block_samples=10, first_samples=10)
+    begun = next(blocks)
+    blocks.close()
+    assert generator.position == 10 and list(blocks) == []
+    whole = open_generator(_state(), CONFIG, batch=2, seed=5, backend="numba")
+    whole.feed(_latent())
+    assert np.array_equal(np.concatenate([begun, generator.generate(53)], axis=1), whole.generate(63))
+
+
+@pytest.mark.parametrize("sizes", [{"block_samples": 0}, {"first_samples": -1}])
+def test_blocks_without_samples_are_refused(sizes):
+    generator = open_generator(_state(), CONFIG, batch=2, seed=5, backend="numba")
+    with pytest.raises(UsageError, match="at least 1 is needed"):
+        next(generate_blocks(generator, _latent(), **sizes))
 
 
 @pytest.mark.parametrize("name", HERE)

@@ -98,7 +98,12 @@ def run(args: argparse.Namespace, console: Console) -> None:
         dataset, network, training, 0
     )  # data that do not fit are refused before the folder is claimed
     _record(args, model)
-    _announce(console, args.out, network, training)
+    _announce(console, args.out, network, training, device)
+    if dataset.paired and not training.paired_probability and not args.resume:
+        console.say(
+            "the data hold every piece in every domain; --set paired_probability=0.8 uses that, and learns to "
+            "translate with far less compute"
+        )
     keep_freed_memory()
     initial = run_settings.starting_network(model.network, network) if model else None
     listener = _Listener(args.out, dataset, console)
@@ -187,7 +192,11 @@ def _record(args: argparse.Namespace, model) -> None:
     checkpoint.write_json(record, args.out / run_settings.RECORD)
 
 
-def _announce(console: Console, out: Path, network, training) -> None:
+def _announce(console: Console, out: Path, network, training, device: str) -> None:
+    import torch
+
+    from wavecore.training.precision import resolve
+
     decoders = "one shared decoder" if network.shared_decoder else f"{len(network.targets)} decoders"
     seconds = training.batch_size * training.crop_frames / network.decoder.frame_rate
     sizes = f"{network.decoder.n_layers} layers x {network.decoder.residual_channels} channels"
@@ -195,6 +204,7 @@ def _announce(console: Console, out: Path, network, training) -> None:
         f"run {out}: {training.steps:,} steps of {seconds:.1f} s of sound; "
         f"{', '.join(network.domains)} to {', '.join(network.targets)}; "
         f"{network.encoder.kind} encoder, {decoders} of {sizes}; "
+        f"{resolve(training.precision, torch.device(device))} products; "
         f"curves and samples every {training.validate_every} steps"
     )
 

@@ -67,6 +67,24 @@ def test_a_run_leaves_model_curves_samples_and_record(train, data, tmp_path):
     assert json.loads((run / "settings.json").read_text())["training"]["seed"] == 4
 
 
+@pytest.mark.parametrize("paired", [True, False])
+def test_pairs_that_are_not_used_are_pointed_out(train, data, tmp_path, monkeypatch, paired):
+    from wavecore.datasets.domains import DomainsDataset
+
+    genuine = DomainsDataset.open
+    monkeypatch.setattr(DomainsDataset, "open", classmethod(lambda cls, path: _as_paired(genuine(path), paired)))
+    interrupt_at(monkeypatch, 0)  # what is said before the first step is all that is looked at
+    done = train("--data", data, "--out", tmp_path / "run", *SMALL, "--set", "steps=1", "--set", "precision=float32")
+    assert done.code == 130
+    assert ("paired_probability=0.8" in done.err) == paired
+    assert "float32 products" in done.err
+
+
+def _as_paired(dataset, paired: bool):
+    dataset.paired = paired
+    return dataset
+
+
 def test_json_is_one_document(train, data, tmp_path):
     done = train("--data", data, "--out", tmp_path / "run", *SMALL, "--set", "steps=1", "--json", "-q")
     found = json.loads(done.out)
