@@ -65,10 +65,13 @@ def legend(axes: Axes, *, outside: bool = False) -> None:
     ----------
     axes : matplotlib.axes.Axes
     outside : bool
-        Above the axes, on the right.
+        Below the axes, where long names overlap nothing.
     """
-    place = {"loc": "lower right", "bbox_to_anchor": (1.0, 1.0), "ncols": 6} if outside else {}
-    axes.legend(frameon=False, labelcolor="linecolor", fontsize=8, handlelength=1.2, **place)
+    looks = {"frameon": False, "labelcolor": "linecolor", "fontsize": 8, "handlelength": 1.2}
+    if outside:
+        axes.figure.legend(*axes.get_legend_handles_labels(), loc="outside lower left", ncols=4, **looks)
+    else:
+        axes.legend(**looks)
 
 
 def require_png(path: str | os.PathLike[str], overwrite: bool) -> None:
