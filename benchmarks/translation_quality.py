@@ -14,8 +14,12 @@ import statistics
 import tempfile
 from pathlib import Path
 
+import numpy as np
+import torch
+
 from wavecore.audio import files, mulaw
 from wavecore.datasets.domains import DomainsDataset
+from wavecore.metrics.probe import probe_accuracy
 from wavecore.models import checkpoint
 from wavecore.training.batches import BatchSource
 from wavecore.training.config import TrainingConfig
@@ -48,6 +52,7 @@ def main() -> None:
             for target, values in accuracies.items()
         },
         "losses": losses,
+        "latent_probe_accuracy": _probe(model, dataset, arguments.split),
         "classifier_chance": 1 / len(model.network.config.domains),
     }
     if arguments.out:
@@ -56,6 +61,7 @@ def main() -> None:
         print(f"{arguments.source} -> {target}: median raw chroma accuracy {statistics.median(values):.3f}")
     for name, value in losses.items():
         print(f"{name}: {value:.3f}")
+    print(f"latent_probe_accuracy: {found['latent_probe_accuracy']:.3f}, chance {found['classifier_chance']:.3f}")
 
 
 def _one_excerpt_a_tune(dataset: DomainsDataset, split: str, source: str) -> list:
@@ -71,6 +77,24 @@ def _losses(model, dataset: DomainsDataset, split: str, crops: int) -> dict[str,
     context = model.network.encoder.context_frames
     training = TrainingConfig(crop_frames=16, skip_samples=800, paired_probability=1.0 if dataset.paired else 0.0)
     return validate(model.network, BatchSource(dataset, model.network.config, training, context), n_crops=crops, split=split)
+
+
+@torch.inference_mode()
+def _latents(network, source: BatchSource, split: str, n_crops: int) -> tuple[np.ndarray, np.ndarray]:
+    """Latents of crops of every domain, and the domains' numbers."""
+    latents, labels = [], []
+    for index, domain in enumerate(network.config.domains):
+        audio, octave_shift = source.validation_inputs(domain, n_crops=n_crops, split=split)
+        latents.append(network.encoder(audio, octave_shift=octave_shift).numpy())
+        labels += [index] * n_crops
+    return np.concatenate(latents), np.array(labels)
+
+
+def _probe(model, dataset: DomainsDataset, split: str) -> float:
+    """What a classifier that the encoder never met reads from 0.8 s of latent: a network's own can be fooled."""
+    network = model.network
+    source = BatchSource(dataset, network.config, TrainingConfig(crop_frames=16), network.encoder.context_frames)
+    return probe_accuracy(*_latents(network, source, "train", 300), *_latents(network, source, split, 100))
 
 
 def _translate(model, x, name: str, targets: list[str], arguments) -> dict[str, float]:

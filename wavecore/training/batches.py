@@ -219,13 +219,13 @@ class BatchSource:
         return mulaw.decode(crop.source), crop.octave_shift
 
     def validation_inputs(self, domain: str, *, n_crops: int, split: str = "valid") -> tuple[Tensor, Tensor]:
-        """Draw the same held-out inputs of a domain at every call, for encoder and classifier.
+        """Draw the same inputs of a domain at every call, for encoder and classifier.
 
         Parameters
         ----------
         domain : str
         n_crops : int
-        split : {"valid", "test"}
+        split : {"train", "valid", "test"}
 
         Returns
         -------
