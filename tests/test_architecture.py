@@ -61,7 +61,12 @@ IMPORTERS = {
 }
 
 # Compiled code needs its compiler from the first line on; such a module is imported where it is used.
-COMPILED = {"wavecore.kernels.numba_ops": {"numba", "llvmlite"}}
+COMPILED = {
+    "wavecore.kernels.numba_ops": {"numba", "llvmlite"},
+    "wavecore.kernels.triton_latency_ops": {"triton"},
+    "wavecore.kernels.triton_throughput_ops": {"triton"},
+    "wavecore.kernels.triton_words": {"triton"},
+}
 
 # What a machine may lack, or what takes long to load, is imported where it is used.
 LATE = {
