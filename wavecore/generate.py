@@ -18,14 +18,17 @@ from wavecore.kernels.interface import Generator
 from wavecore.kernels.packing import pack
 from wavecore.models.wavenet import WaveNetConfig
 
-BACKENDS = ("reference", "numba", "native")
+BACKENDS = ("reference", "numba", "native", "triton")
 """What ``--backend`` takes beside ``auto``."""
 DTYPES = {
     "reference": ("float32", "float64"),
     "numba": ("float32",),
     "native": ("float16", "float32", "int8"),
+    "triton": ("float16", "float32"),
 }
-"""In which formats a backend can keep the weights; the first is what it takes unless told."""
+"""In which formats a backend can keep the weights; see ``usual_dtype``."""
+LATENCY_BATCH = 4
+"""Up to so many streams in float32 the triton backend takes its latency kernel, beyond that its throughput kernel."""
 STREAMS_PER_READ = {"reference": 1, "numba": 4, "native": 8}
 """Streams of one core that share a read of the weights."""
 _ON_CPU = ("numba", "native")
@@ -94,11 +97,13 @@ def resolve_backend(name: str, device: str) -> tuple[str, str]:
             if library_path() is None:
                 return "numba", "native was not built at install, for want of a C compiler"
             return "native", "the fastest on a CPU"
-        return "reference", "the only one that runs on a GPU"
+        return "reference", "triton's kernels have not been measured on a GPU yet; --backend triton takes them"
     if name not in BACKENDS:
         raise UsageError(f"there is no backend {name!r}; give auto or one of {', '.join(BACKENDS)}")
     if name in _ON_CPU and device != "cpu":
         raise DeviceError(f"the {name} backend runs on the CPU, not on {device}; give --device cpu or --backend reference")
+    if name == "triton" and device == "cpu":
+        raise DeviceError("the triton backend runs on a CUDA device, not on the CPU; give --device cuda or --backend native")
     if name == "native":
         from wavecore.kernels.native_cpu import load_library
 
@@ -214,7 +219,7 @@ def open_generator(
     threads : int
         Cores that this generator may use on a CPU; it never changes the samples.
     dtype : str, optional
-        Format of the weights, one of ``DTYPES[backend]``; the first of them if not given.
+        Format of the weights, one of ``DTYPES[backend]``; ``usual_dtype`` if not given.
 
     Returns
     -------
@@ -227,7 +232,7 @@ def open_generator(
         If the backend does not run there, an argument is off, or the weights do not fit.
     """
     backend, _ = resolve_backend(backend, device)
-    dtype = DTYPES[backend][0] if dtype is None else dtype
+    dtype = usual_dtype(backend, batch) if dtype is None else dtype
     if dtype not in DTYPES[backend]:
         raise UsageError(f"the {backend} backend does not run in {dtype!r}; it takes {', '.join(DTYPES[backend])}")
     packed = pack(state, config)
@@ -240,9 +245,41 @@ def open_generator(
         from wavecore.kernels.native_cpu import NativeGenerator
 
         return NativeGenerator(packed, threads=threads, storage=dtype, **shared)
+    if backend == "triton":
+        return _open_triton(packed, dtype, device, shared)
     from wavecore.kernels.reference import ReferenceGenerator
 
     return ReferenceGenerator(packed, device=device, dtype=getattr(torch, dtype), **shared)
+
+
+def _open_triton(packed, dtype: str, device: str, shared: dict) -> Generator:
+    if shared["batch"] <= LATENCY_BATCH and dtype == "float32":
+        from wavecore.kernels.triton_latency import TritonLatencyGenerator
+
+        return TritonLatencyGenerator(packed, device=device, **shared)
+    from wavecore.kernels.triton_throughput import TritonThroughputGenerator
+
+    return TritonThroughputGenerator(packed, precision=dtype, device=device, **shared)
+
+
+def usual_dtype(backend: str, batch: int) -> str:
+    """Name the format in which a backend keeps the weights unless told.
+
+    Parameters
+    ----------
+    backend : str
+        One of ``BACKENDS``.
+    batch : int
+        Streams.
+
+    Returns
+    -------
+    str
+        One of ``DTYPES[backend]``.
+    """
+    if backend == "triton" and batch <= LATENCY_BATCH:
+        return "float32"
+    return DTYPES[backend][0]
 
 
 def generate_blocks(

@@ -131,11 +131,15 @@ def plan(
             raise UsageError(f"there is no preset {name!r}; choose from {', '.join(PRESETS)}")
     for backend in backends:
         generate.resolve_backend(backend, device)
-        for dtype in dtypes or [generate.DTYPES[backend][0]]:
-            if dtype not in generate.DTYPES[backend]:
+        for dtype in dtypes or [None]:
+            if dtype is not None and dtype not in generate.DTYPES[backend]:
                 skipped.append(f"{backend} does not run in {dtype}")
                 continue
-            cases += [Case(name, backend, device, dtype, batch, threads) for name in presets for batch in batches]
+            cases += [
+                Case(name, backend, device, dtype or generate.usual_dtype(backend, batch), batch, threads)
+                for name in presets
+                for batch in batches
+            ]
     if not cases:
         raise UsageError(f"there is nothing to measure: {'; '.join(skipped)}")
     return cases, skipped

@@ -5,7 +5,14 @@ import pytest
 import torch
 
 from wavecore.errors import DeviceError, UsageError
-from wavecore.generate import BACKENDS, generate_blocks, open_generator, resolve_backend, resolve_device
+from wavecore.generate import (
+    BACKENDS,
+    available_backends,
+    generate_blocks,
+    open_generator,
+    resolve_backend,
+    resolve_device,
+)
 from wavecore.kernels import native_cpu
 from wavecore.kernels.native_cpu import library_path
 from wavecore.models.wavenet import WaveNet, WaveNetConfig
@@ -15,6 +22,7 @@ CONFIG = WaveNetConfig(1, 4, 2, 8, 8, 8, 12, latent_channels=3, hop_length=7)
 HERE = tuple(
     pytest.param(name, marks=pytest.mark.skipif(name == "native" and library_path() is None, reason="not built here"))
     for name in BACKENDS
+    if name != "triton"  # on a GPU alone
 )
 
 
@@ -90,6 +98,34 @@ def test_a_backend_that_is_asked_for_is_taken(name):
     assert resolve_backend(name, "cpu") == (name, "as asked")
 
 
+def test_triton_runs_on_a_gpu_alone():
+    with pytest.raises(DeviceError, match="CUDA device, not on the CPU"):
+        resolve_backend("triton", "cpu")
+    assert resolve_backend("triton", "cuda:0") == ("triton", "as asked")
+    assert "triton" not in available_backends("cpu") and "triton" in available_backends("cuda:0")
+
+
+def test_the_triton_kernel_follows_from_batch_and_format(monkeypatch):
+    from wavecore.kernels import triton_latency, triton_throughput
+
+    opened = []
+    monkeypatch.setattr(triton_latency, "TritonLatencyGenerator", lambda *a, **k: opened.append(("latency", k)))
+    monkeypatch.setattr(triton_throughput, "TritonThroughputGenerator", lambda *a, **k: opened.append(("throughput", k)))
+    for batch, dtype in ((1, None), (4, None), (5, None), (2, "float16"), (9, "float32")):
+        open_generator(_state(), CONFIG, batch=batch, seed=0, backend="triton", device="cuda:0", dtype=dtype)
+    assert [kind for kind, _ in opened] == ["latency", "latency", "throughput", "throughput", "throughput"]
+    assert [options.get("precision") for _, options in opened] == [None, None, "float16", "float16", "float32"]
+    assert {options["device"] for _, options in opened} == {"cuda:0"}
+
+
+@pytest.mark.parametrize(("backend", "dtype"), [("numba", "int8"), ("native", "float64"), ("reference", "float16")])
+def test_formats_that_a_backend_lacks_are_refused(backend, dtype):
+    if backend == "native" and library_path() is None:
+        pytest.skip("not built here")
+    with pytest.raises(UsageError, match=f"{backend} backend does not run in '{dtype}'"):
+        open_generator(_state(), CONFIG, batch=1, seed=0, backend=backend, dtype=dtype)
+
+
 def test_without_a_compiler_numba_is_taken_and_native_refused(monkeypatch):
     monkeypatch.setattr(native_cpu, "library_path", lambda: None)
     native_cpu.load_library.cache_clear()
@@ -148,6 +184,34 @@ def test_blocks_without_samples_are_refused(sizes):
 @pytest.mark.parametrize("name", HERE)
 def test_a_backend_that_is_asked_for_is_taken(name):
     assert resolve_backend(name, "cpu") == (name, "as asked")
+
+
+def test_triton_runs_on_a_gpu_alone():
+    with pytest.raises(DeviceError, match="CUDA device, not on the CPU"):
+        resolve_backend("triton", "cpu")
+    assert resolve_backend("triton", "cuda:0") == ("triton", "as asked")
+    assert "triton" not in available_backends("cpu") and "triton" in available_backends("cuda:0")
+
+
+def test_the_triton_kernel_follows_from_batch_and_format(monkeypatch):
+    from wavecore.kernels import triton_latency, triton_throughput
+
+    opened = []
+    monkeypatch.setattr(triton_latency, "TritonLatencyGenerator", lambda *a, **k: opened.append(("latency", k)))
+    monkeypatch.setattr(triton_throughput, "TritonThroughputGenerator", lambda *a, **k: opened.append(("throughput", k)))
+    for batch, dtype in ((1, None), (4, None), (5, None), (2, "float16"), (9, "float32")):
+        open_generator(_state(), CONFIG, batch=batch, seed=0, backend="triton", device="cuda:0", dtype=dtype)
+    assert [kind for kind, _ in opened] == ["latency", "latency", "throughput", "throughput", "throughput"]
+    assert [options.get("precision") for _, options in opened] == [None, None, "float16", "float16", "float32"]
+    assert {options["device"] for _, options in opened} == {"cuda:0"}
+
+
+@pytest.mark.parametrize(("backend", "dtype"), [("numba", "int8"), ("native", "float64"), ("reference", "float16")])
+def test_formats_that_a_backend_lacks_are_refused(backend, dtype):
+    if backend == "native" and library_path() is None:
+        pytest.skip("not built here")
+    with pytest.raises(UsageError, match=f"{backend} backend does not run in '{dtype}'"):
+        open_generator(_state(), CONFIG, batch=1, seed=0, backend=backend, dtype=dtype)
 
 
 def test_without_a_compiler_numba_is_taken_and_native_refused(monkeypatch):
