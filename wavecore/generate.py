@@ -103,7 +103,7 @@ def resolve_backend(name: str, device: str) -> tuple[str, str]:
     if name in _ON_CPU and device != "cpu":
         raise DeviceError(f"the {name} backend runs on the CPU, not on {device}; give --device cpu or --backend reference")
     if name == "triton" and device == "cpu":
-        raise DeviceError("the triton backend runs on a CUDA device, not on the CPU; give --device cuda or --backend native")
+        raise DeviceError("the triton backend runs on a CUDA device, not on the CPU; give --device cuda, or --backend native, numba or reference")
     if name == "native":
         from wavecore.kernels.native_cpu import load_library
 
