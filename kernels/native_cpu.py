@@ -23,7 +23,7 @@ from wavecore.kernels.base import BaseGenerator, Run, check_whole
 from wavecore.kernels.native_packing import NativeWeights, Network
 from wavecore.kernels.packing import PackedWaveNet
 
-INSTRUCTION_SETS = ("portable", "avx2", "avx512")
+INSTRUCTION_SETS = ("portable", "avx2", "avx512", "avx512vnni")
 """In the kernel's numbering."""
 TILE = 8
 
@@ -85,6 +85,7 @@ def load_library() -> ctypes.CDLL:
         ("wavecore_advance_pair", integer, [pointer, pointer, pointer, integer, integer]),
         ("wavecore_read", ctypes.c_double, [pointer, integer, integer, integer]),
         ("wavecore_multiply_adds", ctypes.c_double, [integer, integer]),
+        ("wavecore_dots", ctypes.c_double, [integer, integer]),
     ):
         function = getattr(library, name)
         function.restype, function.argtypes = result, arguments
@@ -96,7 +97,7 @@ def best_isa() -> str:
 
     Returns
     -------
-    {"portable", "avx2", "avx512"}
+    {"portable", "avx2", "avx512", "avx512vnni"}
 
     Raises
     ------
@@ -123,9 +124,9 @@ class NativeGenerator(BaseGenerator):
         Divides the logits; 0 takes the likeliest code.
     threads : int, optional
         Cores to use; ``os.cpu_count()`` if not given.  It never changes the samples.
-    storage : {"float16", "float32", "int8"}
+    storage : {"int16", "float16", "float32", "int8"}
         Format of the weights.
-    isa : {"portable", "avx2", "avx512"}, optional
+    isa : {"portable", "avx2", "avx512", "avx512vnni"}, optional
         Instruction set; the best one if not given.
 
     Raises
@@ -147,7 +148,7 @@ class NativeGenerator(BaseGenerator):
         streams: Sequence[int] | None = None,
         temperature: float = 1.0,
         threads: int | None = None,
-        storage: str = "float16",
+        storage: str = "int16",
         isa: str | None = None,
     ):
         super().__init__(packed, batch=batch, seed=seed, streams=streams, temperature=temperature)

@@ -19,8 +19,15 @@ COLUMNS = 64
 GATES = 32
 BLOCK = 128
 """Columns of a block."""
-STORAGES = {"float32": 0, "float16": 1, "int8": 2}
-"""How weights can be stored, and the kernel's number for it.  Arithmetic is float32 in each."""
+STORAGES = {"int16": 3, "float16": 1, "float32": 0, "int8": 2}
+"""How weights can be stored, and the kernel's number for it.
+
+With float weights the arithmetic is float32.  With whole numbers the inputs of a product are rounded to
+`LEVELS` steps, too, and the sums are exact (native/integers.h)."""
+LEVELS = 8191
+MOST_INPUTS = 128
+"""Inputs of a column that the kernel sums in whole numbers."""
+_LARGEST = {"int16": 32_767, "int8": 127}
 
 
 class Matrix(ctypes.Structure):
@@ -53,8 +60,9 @@ class NativeWeights:
     Parameters
     ----------
     packed : PackedWaveNet
-    storage : {"float32", "float16", "int8"}
-        int8 is rounded per output channel and tap, to 127 steps on either side of zero.
+    storage : {"int16", "float16", "float32", "int8"}
+        int16 and int8 are rounded per output channel and tap, to 32,767 or 127 steps at most on
+        either side of zero.
     expand_half : bool
         Keep float16's values in float32, for processors that cannot read float16.
 
@@ -73,7 +81,7 @@ class NativeWeights:
         If there is no such storage.
     """
 
-    def __init__(self, packed: PackedWaveNet, *, storage: str = "float16", expand_half: bool = False):
+    def __init__(self, packed: PackedWaveNet, *, storage: str = "int16", expand_half: bool = False):
         if storage not in STORAGES:
             raise UsageError(f"there is no weight format {storage!r}; choose from {', '.join(STORAGES)}")
         p = packed
@@ -127,19 +135,19 @@ class NativeWeights:
         for layer in range(p.n_layers):
             order += [*range(layer * p.kernel_size, (layer + 1) * p.kernel_size - 1), n_filters + p.n_layers + layer]
         order += [len(everything) - 2, len(everything) - 1]
-        self.nbytes = sum(blocks.nbytes for blocks, _ in stored)
+        self.nbytes = sum(array.nbytes for pair in stored for array in pair if array is not None)
         buffer = aligned(self.nbytes)
         self._kept.append(buffer)
-        places, at = {}, 0
+        found, at = [Matrix()] * len(stored), 0
         for index in order:
-            blocks = stored[index][0]
-            buffer[at : at + blocks.nbytes] = blocks.view(np.uint8).reshape(-1)
-            places[index] = buffer.ctypes.data + at
-            at += blocks.nbytes
-        return [
-            Matrix(places[index], None if scale is None else self._keep(scale))
-            for index, (_, scale) in enumerate(stored)
-        ]
+            places: list[int | None] = [None, None]
+            for which, array in enumerate(stored[index]):
+                if array is not None:
+                    buffer[at : at + array.nbytes] = array.view(np.uint8).reshape(-1)
+                    places[which] = buffer.ctypes.data + at
+                    at += array.nbytes
+            found[index] = Matrix(*places)
+        return found
 
     def _streams(self, p: PackedWaveNet, joined: np.ndarray, skip: int) -> np.ndarray:
         """Residual and skip columns, padded each for itself."""
@@ -165,7 +173,7 @@ def store(matrix: np.ndarray, storage: str, *, expand_half: bool = False) -> tup
     ----------
     matrix : ndarray, shape (n_in, n_out), float32
         n_out a multiple of 64.
-    storage : {"float32", "float16", "int8"}
+    storage : {"int16", "float16", "float32", "int8"}
     expand_half : bool
         Give float16's values as float32.
 
@@ -174,7 +182,7 @@ def store(matrix: np.ndarray, storage: str, *, expand_half: bool = False) -> tup
     blocks : ndarray, shape (n_in * n_out,), of the format
         See ``blocked``.
     scale : ndarray, shape (n_out,), float32, or None
-        int8 alone: what a column is to be multiplied with.
+        int16 and int8 alone: what a column is to be multiplied with.
 
     Raises
     ------
@@ -192,26 +200,42 @@ def store(matrix: np.ndarray, storage: str, *, expand_half: bool = False) -> tup
                 f"a weight of {np.abs(matrix).max():.3g} does not fit float16 (65,504 at most); take float32"
             )
         return half.astype(np.float32) if expand_half else half, None
-    scale = np.abs(matrix).max(axis=0) / 127
-    scale = np.where(scale > 0, scale, 1).astype(np.float32)
-    return blocked(np.rint(matrix / scale)).astype(np.int8), scale
+    scale = _steps(matrix, storage)
+    whole = np.rint(matrix / scale)
+    pairs = np.pad(whole, [(0, len(matrix) % 2), (0, 0)])
+    return blocked(pairs, rows=2).astype(storage), scale
 
 
-def blocked(matrix: np.ndarray) -> np.ndarray:
+def _steps(matrix: np.ndarray, storage: str) -> np.ndarray:
+    """The size of a step of each column, (n_out,), such that sums over `MOST_INPUTS` inputs fit 32 bits."""
+    absolute = np.abs(matrix.astype(np.float64))
+    sums = [absolute[begin : begin + MOST_INPUTS].sum(axis=0) for begin in range(0, len(matrix), MOST_INPUTS)]
+    # Rounding adds half a step per input at most.
+    most = (2**31 - 1) / LEVELS - MOST_INPUTS / 2
+    steps = np.maximum(absolute.max(axis=0) / _LARGEST[storage], np.max(sums, axis=0) / most)
+    return np.where(steps > 1e-30, steps, 1).astype(np.float32)
+
+
+def blocked(matrix: np.ndarray, *, rows: int = 1) -> np.ndarray:
     """Cut a matrix into blocks of 128 columns; what is left makes one of 64.
 
     Parameters
     ----------
     matrix : ndarray, shape (n_in, n_out), float
         n_out a multiple of 64.
+    rows : int
+        So many rows lie side by side, column by column; n_in is a multiple of it.
 
     Returns
     -------
     ndarray, shape (n_in * n_out,)
         Block after block, each row after row.
     """
-    n_out = matrix.shape[1]
-    return np.concatenate([matrix[:, begin : begin + BLOCK].reshape(-1) for begin in range(0, n_out, BLOCK)])
+    n_in, n_out = matrix.shape
+    blocks = [matrix[:, begin : begin + BLOCK] for begin in range(0, n_out, BLOCK)]
+    return np.concatenate(
+        [block.reshape(n_in // rows, rows, -1).transpose(0, 2, 1).reshape(-1) for block in blocks]
+    )
 
 
 def aligned(n_bytes: int) -> np.ndarray:

@@ -29,13 +29,16 @@ class Ceilings:
         Reading it again and again.
     multiply_adds_per_s : float
         Fused float32 multiply-adds from registers.
+    dots_per_s : float
+        Multiply-adds of 16-bit whole numbers from registers.
     """
 
     n_bytes: int
     bytes_per_s: float
     multiply_adds_per_s: float
+    dots_per_s: float
 
-    def samples_per_s(self, *, streams: int, reads: int, multiply_adds: int) -> float:
+    def samples_per_s(self, *, streams: int, reads: int, multiply_adds: int, whole_numbers: bool = False) -> float:
         """Bound the speed of streams that advance together on one core.
 
         Parameters
@@ -45,6 +48,8 @@ class Ceilings:
             How often the working set is read for one sample of each stream.
         multiply_adds : int
             For one sample of one stream.
+        whole_numbers : bool
+            Whether they are done in whole numbers, see ``native/integers.h``.
 
         Returns
         -------
@@ -52,7 +57,7 @@ class Ceilings:
             Samples per second over all streams.
         """
         reading = reads * self.n_bytes / self.bytes_per_s
-        computing = streams * multiply_adds / self.multiply_adds_per_s
+        computing = streams * multiply_adds / (self.dots_per_s if whole_numbers else self.multiply_adds_per_s)
         return streams / max(reading, computing)
 
 
@@ -63,7 +68,7 @@ def measure_ceilings(n_bytes: int, *, isa: str | None = None) -> Ceilings:
     ----------
     n_bytes : int
         The working set, at least 4,096: it decides which cache it is read from.
-    isa : {"portable", "avx2", "avx512"}, optional
+    isa : {"portable", "avx2", "avx512", "avx512vnni"}, optional
         The best one if not given.
 
     Returns
@@ -86,7 +91,8 @@ def measure_ceilings(n_bytes: int, *, isa: str | None = None) -> Ceilings:
     times = max(2, int(READ_AT_LEAST / n_bytes))
     took = min(library.wavecore_read(memory.ctypes.data, n_bytes, times, number) for _ in range(REPEATS))
     rate = max(library.wavecore_multiply_adds(1_000_000, number) for _ in range(REPEATS))
-    return Ceilings(n_bytes, n_bytes * times / took, rate)
+    dots = max(library.wavecore_dots(1_000_000, number) for _ in range(REPEATS))
+    return Ceilings(n_bytes, n_bytes * times / took, rate, dots)
 
 
 def read_speeds(sizes: tuple[int, ...] = (1 << 18, 1 << 20, 1 << 22, 1 << 24, 1 << 27)) -> dict[int, float]:

@@ -23,7 +23,7 @@ BACKENDS = ("reference", "numba", "native", "triton")
 DTYPES = {
     "reference": ("float32", "float64"),
     "numba": ("float32",),
-    "native": ("float16", "float32", "int8"),
+    "native": ("int16", "float16", "float32", "int8"),
     "triton": ("float16", "float32"),
 }
 """In which formats a backend can keep the weights; see ``usual_dtype``."""

@@ -41,3 +41,22 @@ static TARGET double NAME(multiply_adds)(int64_t n)
     NAME(sink) = out[0] * 0;
     return (double)n * 12 * VL / took;
 }
+
+static TARGET double NAME(dots)(int64_t n)
+{
+    VI sums[12];
+    const VI a = V_SPLAT((int32_t)NAME(sink) + 0x00010003);
+    for (int v = 0; v < 12; v++)
+        sums[v] = V_SPLAT(v);
+    const double begun = seconds();
+    for (int64_t i = 0; i < n; i++)
+        for (int v = 0; v < 12; v++)
+            sums[v] = V_DOT(sums[v], a, sums[v]); /* not the same product twice, which would be done once */
+    const double took = seconds() - begun;
+    float out[VL];
+    for (int v = 1; v < 12; v++)
+        sums[0] = V_LARGER(sums[0], sums[v]);
+    V_STORE(out, V_TO_FLOAT(sums[0]));
+    NAME(sink) = out[0] * 0;
+    return (double)n * 12 * 2 * VL / took;
+}

@@ -20,7 +20,18 @@
 #include "draw.h"
 #include "together.h"
 
+static inline int in_whole_numbers(int64_t storage) { return storage == STORE_INT16 || storage == STORE_INT8; }
+
+/* Bytes of a column of n_in weights. */
+static inline int64_t column_bytes(int64_t storage, int64_t n_in)
+{
+    return storage == STORE_FLOAT32   ? n_in * 4
+           : storage == STORE_FLOAT16 ? n_in * 2
+                                      : (n_in + 1) / 2 * 2 * (storage == STORE_INT16 ? 2 : 1);
+}
+
 #include "vector_portable.h"
+#include "integers.h"
 #include "products.h"
 #include "network.h"
 #include "pair.h"
@@ -32,6 +43,7 @@
 #include <immintrin.h>
 
 #include "vector_avx2.h"
+#include "integers.h"
 #include "products.h"
 #include "network.h"
 #include "pair.h"
@@ -39,6 +51,16 @@
 #include "vector_end.h"
 
 #include "vector_avx512.h"
+#include "integers.h"
+#include "products.h"
+#include "network.h"
+#include "pair.h"
+#include "ceilings.h"
+#include "vector_end.h"
+
+#define WITH_VNNI
+#include "vector_avx512.h"
+#include "integers.h"
 #include "products.h"
 #include "network.h"
 #include "pair.h"
@@ -52,7 +74,7 @@ int64_t wavecore_isa(void)
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
         __builtin_cpu_supports("avx512vl"))
-        return ISA_AVX512;
+        return __builtin_cpu_supports("avx512vnni") ? ISA_AVX512_VNNI : ISA_AVX512;
     /* f16c has no name here; every processor with AVX2 has it. */
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
         return ISA_AVX2;
@@ -62,9 +84,10 @@ int64_t wavecore_isa(void)
 
 #ifdef HAS_X86
 #define DISPATCH(name, ...) \
-    (isa == ISA_AVX512 ? name##_avx512(__VA_ARGS__) \
-     : isa == ISA_AVX2 ? name##_avx2(__VA_ARGS__) \
-                       : name##_portable(__VA_ARGS__))
+    (isa == ISA_AVX512_VNNI ? name##_avx512vnni(__VA_ARGS__) \
+     : isa == ISA_AVX512    ? name##_avx512(__VA_ARGS__) \
+     : isa == ISA_AVX2      ? name##_avx2(__VA_ARGS__) \
+                            : name##_portable(__VA_ARGS__))
 #else
 #define DISPATCH(name, ...) name##_portable(__VA_ARGS__)
 #endif
@@ -93,3 +116,5 @@ double wavecore_multiply_adds(int64_t n, int64_t isa)
 {
     return isa > wavecore_isa() ? -1 : DISPATCH(multiply_adds, n);
 }
+
+double wavecore_dots(int64_t n, int64_t isa) { return isa > wavecore_isa() ? -1 : DISPATCH(dots, n); }

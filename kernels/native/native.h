@@ -4,7 +4,7 @@
  * zero weights.  A padded channel is zero throughout, so nothing that is heard depends on it.
  *
  * A matrix (n_in, n_out) is stored in blocks of 128 columns (the last may have 64), block after block, each block row
- * after row: the order in which it is read.  n_in is not padded.  Where the matrices themselves lie, Python decides:
+ * after row: the order in which it is read.  n_in is not padded, except to an even number for whole numbers.  Where the matrices themselves lie, Python decides:
  * one behind the other in the order in which a core reads them, for it reads ahead.
  */
 #ifndef WAVECORE_NATIVE_H
@@ -15,12 +15,17 @@
 #define BLOCK_COLUMNS 128
 #define MAX_TILE 8 /* streams that share one read of the weights */
 
-enum { STORE_FLOAT32 = 0, STORE_FLOAT16 = 1, STORE_INT8 = 2 };
-enum { ISA_PORTABLE = 0, ISA_AVX2 = 1, ISA_AVX512 = 2 };
+enum { STORE_FLOAT32 = 0, STORE_FLOAT16 = 1, STORE_INT8 = 2, STORE_INT16 = 3 };
+enum { ISA_PORTABLE = 0, ISA_AVX2 = 1, ISA_AVX512 = 2, ISA_AVX512_VNNI = 3 };
+
+/* Of the storages in whole numbers, see integers.h. */
+#define LEVELS 8191      /* steps of an input on either side of zero */
+#define MOST_INPUTS 128  /* that are summed in whole numbers */
+#define ROW_UNIT 32      /* inputs */
 
 typedef struct {
-    const void *weight; /* float, uint16_t (half) or int8_t, as Network.storage says */
-    const float *scale; /* per column, for int8 alone */
+    const void *weight; /* float, uint16_t (half), int8_t or int16_t, as Network.storage says */
+    const float *scale; /* per column, for whole numbers alone */
 } Matrix;
 
 typedef struct {
@@ -42,7 +47,7 @@ typedef struct {
 } Network;
 
 typedef struct {
-    float *rings;   /* (B, ring_rows, residual): the inputs of every layer */
+    float *rings;   /* (B, ring_rows, residual): the inputs of every layer, as products take them */
     float *history; /* (B, K): input scalars, the newest last */
 } Memory;
 
@@ -79,7 +84,9 @@ int64_t wavecore_advance_pair(const Network *, const Memory *, const Run *, int6
  * Returns seconds. */
 double wavecore_read(const void *memory, int64_t bytes, int64_t times, int64_t isa);
 
-/* Do `n` dependent-free multiply-adds per lane: the arithmetic roofline.  Returns multiply-adds per second. */
+/* Do `n` multiply-adds of float32 per lane that do not wait for each other, or of pairs of whole numbers: the arithmetic
+ * roofline.  Returns multiply-adds per second. */
 double wavecore_multiply_adds(int64_t n, int64_t isa);
+double wavecore_dots(int64_t n, int64_t isa);
 
 #endif

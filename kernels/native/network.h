@@ -2,14 +2,14 @@
 
 typedef struct {
     float *conditions; /* (S, F, conditions): every frame of the run, projected */
-    float *x, *skip, *z, *gated, *hidden, *logits, *input; /* (S, padded channels) */
+    float *x, *skip, *z, *gated, *hidden, *logits, *row; /* (S, padded channels) */
 } NAME(Scratch);
 
 /* Sizes in floats of a tile's scratch, in the order of Scratch. */
 static void NAME(sizes)(const Network *net, int64_t n_frames, int64_t sizes[8])
 {
     const int64_t found[8] = {net->conditions * n_frames, net->residual, net->skip,    2 * net->gate,
-                              net->gate,                  net->head,     net->classes, net->residual};
+                              2 * net->gate,              net->head,     net->classes, net->head};
     memcpy(sizes, found, sizeof found);
 }
 
@@ -24,7 +24,7 @@ static int NAME(allocate)(const Network *net, int64_t n_frames, int S, NAME(Scra
         return -1;
     memset(memory, 0, total * sizeof(float));
     float **members[8] = {&scratch->conditions, &scratch->x,      &scratch->skip,   &scratch->z,
-                          &scratch->gated,      &scratch->hidden, &scratch->logits, &scratch->input};
+                          &scratch->gated,      &scratch->hidden, &scratch->logits, &scratch->row};
     for (int i = 0; i < 8; i++) {
         *members[i] = memory;
         memory += (sizes[i] * S + 15) / 16 * 16;
@@ -94,58 +94,119 @@ static TARGET int NAME(settle)(
     return 0;
 }
 
-/* Column i of S streams from `begin` on; 0, or -1 if a logit is not finite. */
+/* What the parts of a sample share. */
+typedef struct {
+    const Network *net;
+    const Run *run;
+    NAME(Scratch) *c;
+    float *rings; /* of the first of S streams */
+    int64_t begin, i, t, frame, ring;
+    int S;
+} NAME(Moment);
+
+/* Ask for the ring rows of a layer.  Every sample takes rows that were last touched `dilation` samples ago, and by then
+ * the weights have pushed them far away. */
+static inline void NAME(ask_for_rows)(const Network *net, float *ring, int64_t layer, int64_t t)
+{
+    if (layer >= net->n_layers)
+        return;
+    const int64_t bytes = in_whole_numbers(net->storage) ? 2 * net->residual_in + 4 : 4 * net->residual_in;
+    for (int64_t tap = 0; tap < net->kernel_size; tap++) {
+        const char *row = (const char *)(ring + NAME(row)(net, layer, tap, t) * net->residual);
+        for (int64_t byte = 0; byte < bytes; byte += 64)
+            __builtin_prefetch(row + byte, tap + 1 == net->kernel_size, 3);
+    }
+}
+
+/* The inputs of a layer into its rings, and its filter sums without the current tap. */
+static inline TARGET void NAME(enter)(const NAME(Moment) *m, int64_t layer)
+{
+    const Network *net = m->net;
+    const Run *run = m->run;
+    NAME(Scratch) *c = m->c;
+    const int64_t newest = NAME(row)(net, layer, net->kernel_size - 1, m->t) * net->residual;
+    for (int s = 0; s < m->S; s++) {
+        NAME(ask_for_rows)(net, m->rings + s * m->ring, layer + 1, m->t);
+        const float *condition = c->conditions + (s * run->n_frames + m->frame) * net->conditions;
+        memcpy(c->z + s * 2 * net->gate, condition + layer * 2 * net->gate, 2 * net->gate * sizeof(float));
+        if (m->i < run->trace_columns)
+            memcpy(run->residual_trace +
+                       (((m->begin + s) * run->trace_columns + m->i) * net->n_layers + layer) * net->residual_in,
+                   c->x + s * net->residual, net->residual_in * sizeof(float));
+        NAME(ready)(net->storage, c->x + s * net->residual, net->residual_in, m->rings + s * m->ring + newest);
+    }
+    for (int64_t tap = 0; tap + 1 < net->kernel_size; tap++)
+        NAME(product)(net->storage, m->S, c->z, 2 * net->gate,
+                      m->rings + NAME(row)(net, layer, tap, m->t) * net->residual, m->ring,
+                      net->filter[layer * net->kernel_size + tap], net->residual_in, 2 * net->gate);
+}
+
+/* What layer `layer` - 1 gives to the skip stream. */
+static inline TARGET void NAME(skip_of)(const NAME(Moment) *m, int64_t layer)
+{
+    const Network *net = m->net;
+    const Run *run = m->run;
+    NAME(Scratch) *c = m->c;
+    if (layer > 0) {
+        const float *bias = net->residual_skip_bias + (layer - 1) * (net->residual + net->skip) + net->residual;
+        for (int s = 0; s < m->S; s++)
+            NAME(add)(c->skip + s * net->skip, bias, net->skip);
+        NAME(product)(net->storage, m->S, c->skip, net->skip, c->gated + (layer - 1) % 2 * m->S * net->gate, net->gate,
+                      net->to_skip[layer - 1], net->gate_in, net->skip);
+    }
+    for (int s = 0; s < m->S && m->i < run->trace_columns; s++)
+        memcpy(run->skip_trace +
+                   (((m->begin + s) * run->trace_columns + m->i) * (net->n_layers + 1) + layer) * net->skip_in,
+               c->skip + s * net->skip, net->skip_in * sizeof(float));
+}
+
+/* Column i of S streams from `begin` on; 0, or -1 if a logit is not finite.
+ *
+ * A layer waits for the gate of its own and for the residual of the one before.  So that the processor has something to
+ * do meanwhile, the skip product of the layer before follows the gate, and the past taps of the next layer follow the
+ * residual product. */
 static TARGET int NAME(sample)(
     const Network *net, const Memory *memory, const Run *run, NAME(Scratch) *c, int64_t begin, int S, int64_t i)
 {
-    const int64_t t = run->start + i - run->first, frame = t / net->hop - run->start / net->hop;
-    const int64_t ring = net->ring_rows * net->residual, both = net->residual + net->skip;
-    float *rings = memory->rings + begin * ring;
+    const int64_t t = run->start + i - run->first, ring = net->ring_rows * net->residual;
+    const NAME(Moment) m = {net, run, c, memory->rings + begin * ring,           begin,
+                            i,   t,   t / net->hop - run->start / net->hop, ring, S};
     for (int s = 0; s < S; s++)
         NAME(begin_sample)(net, memory->history + (begin + s) * net->kernel_size, c->x + s * net->residual,
                            c->skip + s * net->skip);
+    NAME(enter)(&m, 0);
     for (int64_t layer = 0; layer < net->n_layers; layer++) {
-        const int64_t newest = NAME(row)(net, layer, net->kernel_size - 1, t) * net->residual;
+        const int64_t current = net->kernel_size - 1;
+        NAME(product)(net->storage, S, c->z, 2 * net->gate, m.rings + NAME(row)(net, layer, current, t) * net->residual,
+                      ring, net->filter[layer * net->kernel_size + current], net->residual_in, 2 * net->gate);
+        float *gated = c->gated + layer % 2 * S * net->gate;
         for (int s = 0; s < S; s++) {
-            const float *condition = c->conditions + (s * run->n_frames + frame) * net->conditions;
-            memcpy(c->z + s * 2 * net->gate, condition + layer * 2 * net->gate, 2 * net->gate * sizeof(float));
-            memcpy(rings + s * ring + newest, c->x + s * net->residual, net->residual * sizeof(float));
-            if (i < run->trace_columns) {
-                const int64_t at = (begin + s) * run->trace_columns + i;
-                memcpy(run->residual_trace + (at * net->n_layers + layer) * net->residual_in,
-                       c->x + s * net->residual, net->residual_in * sizeof(float));
-                memcpy(run->skip_trace + (at * (net->n_layers + 1) + layer) * net->skip_in, c->skip + s * net->skip,
-                       net->skip_in * sizeof(float));
-            }
+            NAME(gate)(c->z + s * 2 * net->gate, gated + s * net->gate, net->gate);
+            NAME(ready)(net->storage, gated + s * net->gate, net->gate_in, gated + s * net->gate);
         }
-        for (int64_t tap = 0; tap < net->kernel_size; tap++)
-            NAME(product)(net->storage, S, c->z, 2 * net->gate,
-                          rings + NAME(row)(net, layer, tap, t) * net->residual, ring,
-                          net->filter[layer * net->kernel_size + tap], net->residual_in, 2 * net->gate);
-        for (int s = 0; s < S; s++) {
-            NAME(gate)(c->z + s * 2 * net->gate, c->gated + s * net->gate, net->gate);
-            NAME(add)(c->x + s * net->residual, net->residual_skip_bias + layer * both, net->residual);
-            NAME(add)(c->skip + s * net->skip, net->residual_skip_bias + layer * both + net->residual, net->skip);
-        }
-        if (layer + 1 < net->n_layers)
-            NAME(product)(net->storage, S, c->x, net->residual, c->gated, net->gate, net->to_residual[layer],
-                          net->gate_in, net->residual);
-        NAME(product)(net->storage, S, c->skip, net->skip, c->gated, net->gate, net->to_skip[layer], net->gate_in,
-                      net->skip);
+        NAME(skip_of)(&m, layer);
+        if (layer + 1 == net->n_layers)
+            break;
+        for (int s = 0; s < S; s++)
+            NAME(add)(c->x + s * net->residual, net->residual_skip_bias + layer * (net->residual + net->skip),
+                      net->residual);
+        NAME(product)(net->storage, S, c->x, net->residual, gated, net->gate, net->to_residual[layer], net->gate_in,
+                      net->residual);
+        NAME(enter)(&m, layer + 1);
     }
+    NAME(skip_of)(&m, net->n_layers);
     for (int s = 0; s < S; s++) {
-        const float *condition = c->conditions + (s * run->n_frames + frame) * net->conditions;
-        if (i < run->trace_columns)
-            memcpy(run->skip_trace +
-                       (((begin + s) * run->trace_columns + i) * (net->n_layers + 1) + net->n_layers) * net->skip_in,
-                   c->skip + s * net->skip, net->skip_in * sizeof(float));
+        const float *condition = c->conditions + (s * run->n_frames + m.frame) * net->conditions;
         NAME(rectify)(c->skip + s * net->skip, net->skip);
+        NAME(ready)(net->storage, c->skip + s * net->skip, net->skip_in, c->skip + s * net->skip);
         memcpy(c->hidden + s * net->head, condition + net->n_layers * 2 * net->gate, net->head * sizeof(float));
         memcpy(c->logits + s * net->classes, net->output_bias, net->classes * sizeof(float));
     }
     NAME(product)(net->storage, S, c->hidden, net->head, c->skip, net->skip, *net->to_head, net->skip_in, net->head);
-    for (int s = 0; s < S; s++)
+    for (int s = 0; s < S; s++) {
         NAME(rectify)(c->hidden + s * net->head, net->head);
+        NAME(ready)(net->storage, c->hidden + s * net->head, net->head_in, c->hidden + s * net->head);
+    }
     NAME(product)(net->storage, S, c->logits, net->classes, c->hidden, net->head, *net->output, net->head_in,
                   net->classes);
     int found = 0;

@@ -16,8 +16,11 @@ typedef struct {
     NAME(Scratch) *leader;
     float *past;   /* (L, 2 gate): filter sums without the current tap */
     float *gated;  /* (L, gate) */
-    float *skip;   /* (skip), rectified when the helper is through */
-    int64_t stream;
+    float *skip;   /* (skip): without the last layer, when the helper is through */
+    float *own_skip; /* (skip): the helper's, with it */
+    float *x;      /* (residual): of no use to the helper, which begins a sample for the sake of its skip stream */
+    float *row;    /* (head): the helper's copy of the hidden channels */
+    int64_t stream, from, end; /* columns [from, end) */
 } NAME(Job);
 
 /* Blocks of columns that the leader does of a product that both share. */
@@ -31,8 +34,7 @@ static inline int64_t NAME(leaders)(int64_t n_out)
 static TARGET void NAME(part)(
     const Network *net, float *out, const float *x, Matrix matrix, int64_t n_in, int64_t begin, int64_t end)
 {
-    const int64_t width = net->storage == STORE_FLOAT32 ? 4 : net->storage == STORE_FLOAT16 ? 2 : 1;
-    const Matrix right = {(const char *)matrix.weight + begin * n_in * width,
+    const Matrix right = {(const char *)matrix.weight + begin * column_bytes(net->storage, n_in),
                           matrix.scale ? matrix.scale + begin : NULL};
     if (begin < end)
         NAME(product)(net->storage, 1, out + begin, 0, x, 0, right, n_in, end - begin);
@@ -53,58 +55,83 @@ static TARGET void NAME(look_back)(const NAME(Job) *job, int64_t layer, int64_t 
                       net->filter[layer * net->kernel_size + tap], net->residual_in, 2 * net->gate);
 }
 
+/* What a layer gives to the skip stream. */
+static TARGET void NAME(skip_product)(const NAME(Job) *job, int64_t layer, float *skip)
+{
+    const Network *net = job->net;
+    NAME(add)(skip, net->residual_skip_bias + layer * (net->residual + net->skip) + net->residual, net->skip);
+    NAME(product)(net->storage, 1, skip, 0, job->gated + layer * net->gate, 0, net->to_skip[layer], net->gate_in,
+                  net->skip);
+}
+
+/* The skip stream of the last layer, ready for the head.  Both cores do it, each for itself: it takes less time than to
+ * hand it over. */
+static TARGET void NAME(end_skip)(const NAME(Job) *job, float *skip)
+{
+    const Network *net = job->net;
+    memcpy(skip, job->skip, net->skip * sizeof(float));
+    NAME(skip_product)(job, net->n_layers - 1, skip);
+    NAME(rectify)(skip, net->skip);
+    NAME(ready)(net->storage, skip, net->skip_in, skip);
+}
+
 static TARGET void *NAME(help)(void *argument)
 {
     const NAME(Job) *job = argument;
     const Network *net = job->net;
-    const Run *run = job->run;
     Pair *pair = job->pair;
-    const int64_t L = net->n_layers, both = net->residual + net->skip;
+    const int64_t L = net->n_layers;
     const float *history = job->memory->history + job->stream * net->kernel_size;
     float *hidden = job->leader->hidden, *logits = job->leader->logits;
     for (int64_t layer = 0; layer < L && !stopped(pair); layer++) {
-        NAME(look_back)(job, layer, run->first);
+        NAME(look_back)(job, layer, job->from);
         publish(&pair->past, layer + 1);
     }
-    for (int64_t n = 0; n < run->n; n++) {
+    for (int64_t n = 0; n < job->end - job->from; n++) {
         for (int64_t layer = 0; layer < L; layer++) {
             if (await_leader(pair, &pair->progress, n * L + layer + 1))
                 return NULL;
             if (layer == 0)
-                NAME(begin_sample)(net, history, job->leader->input, job->skip);
-            NAME(add)(job->skip, net->residual_skip_bias + layer * both + net->residual, net->skip);
-            NAME(product)(net->storage, 1, job->skip, 0, job->gated + layer * net->gate, 0, net->to_skip[layer],
-                          net->gate_in, net->skip);
-            if (layer + 1 < L && n + 1 < run->n) {
-                NAME(look_back)(job, layer, run->first + n + 1);
+                NAME(begin_sample)(net, history, job->x, job->skip);
+            if (layer + 1 == L)
+                break;
+            NAME(skip_product)(job, layer, job->skip);
+            if (layer + 2 == L)
+                publish(&pair->skip_ready, n + 1);
+            if (n + 1 < job->end - job->from) {
+                NAME(look_back)(job, layer, job->from + n + 1);
                 publish(&pair->past, (n + 1) * L + layer + 1);
             }
         }
-        NAME(rectify)(job->skip, net->skip);
-        publish(&pair->skip_ready, n + 1);
-        NAME(part)(net, hidden, job->skip, *net->to_head, net->skip_in, NAME(leaders)(net->head), net->head);
+        if (L == 1)
+            publish(&pair->skip_ready, n + 1);
+        NAME(end_skip)(job, job->own_skip);
+        NAME(part)(net, hidden, job->own_skip, *net->to_head, net->skip_in, NAME(leaders)(net->head), net->head);
         NAME(rectify)(hidden + NAME(leaders)(net->head), net->head - NAME(leaders)(net->head));
         publish(&pair->hidden_of_helper, n + 1);
         if (await_leader(pair, &pair->hidden_of_leader, n + 1))
             return NULL;
-        NAME(part)(net, logits, hidden, *net->output, net->head_in, NAME(leaders)(net->classes), net->classes);
+        NAME(ready)(net->storage, hidden, net->head_in, job->row);
+        NAME(part)(net, logits, job->row, *net->output, net->head_in, NAME(leaders)(net->classes), net->classes);
         publish(&pair->logits_of_helper, n + 1);
-        if (n + 1 < run->n) {
-            NAME(look_back)(job, L - 1, run->first + n + 1);
+        if (n + 1 < job->end - job->from) {
+            NAME(look_back)(job, L - 1, job->from + n + 1);
             publish(&pair->past, (n + 1) * L + L);
         }
     }
     return NULL;
 }
 
-/* The leader's half of column i; 1 if the helper did not answer in time, -1 if a logit is not finite. */
-static TARGET int NAME(lead)(const NAME(Job) *job, int64_t i)
+/* The leader's half of column i.  `seen`: what was read of the counter `past`, so that it need not be read, which would
+ * take its cache line from the helper, for every layer.  Returns
+ * 1 if the helper did not answer in time, -1 if a logit is not finite. */
+static TARGET int NAME(lead)(const NAME(Job) *job, int64_t i, int64_t *seen)
 {
     const Network *net = job->net;
     const Run *run = job->run;
     Pair *pair = job->pair;
     NAME(Scratch) *c = job->leader;
-    const int64_t L = net->n_layers, n = i - run->first, t = run->start + n, both = net->residual + net->skip;
+    const int64_t L = net->n_layers, n = i - job->from, t = run->start + i - run->first, both = net->residual + net->skip;
     const int64_t frame = t / net->hop - run->start / net->hop, current = net->kernel_size - 1;
     float *ring = job->memory->rings + job->stream * net->ring_rows * net->residual;
     /* What the helper adds to lies ready before it is told that there is something to add. */
@@ -114,13 +141,17 @@ static TARGET int NAME(lead)(const NAME(Job) *job, int64_t i)
     for (int64_t layer = 0; layer < L; layer++) {
         float *input = ring + NAME(row)(net, layer, current, t) * net->residual;
         float *gated = job->gated + layer * net->gate;
-        memcpy(input, c->x, net->residual * sizeof(float));
-        if (await_helper(pair, &pair->past, n * L + layer + 1))
-            return 1;
+        NAME(ready)(net->storage, c->x, net->residual_in, input);
+        if (*seen < n * L + layer + 1) {
+            if (await_helper(pair, &pair->past, n * L + layer + 1))
+                return 1;
+            *seen = atomic_load_explicit(&pair->past, memory_order_acquire); /* mostly a whole sample ahead */
+        }
         memcpy(c->z, job->past + layer * 2 * net->gate, 2 * net->gate * sizeof(float));
         NAME(product)(net->storage, 1, c->z, 0, input, 0, net->filter[layer * net->kernel_size + current],
                       net->residual_in, 2 * net->gate);
         NAME(gate)(c->z, gated, net->gate);
+        NAME(ready)(net->storage, gated, net->gate_in, gated);
         publish(&pair->progress, n * L + layer + 1);
         if (layer + 1 < L) {
             NAME(add)(c->x, net->residual_skip_bias + layer * both, net->residual);
@@ -129,22 +160,49 @@ static TARGET int NAME(lead)(const NAME(Job) *job, int64_t i)
     }
     if (await_helper(pair, &pair->skip_ready, n + 1))
         return 1;
-    NAME(part)(net, c->hidden, job->skip, *net->to_head, net->skip_in, 0, NAME(leaders)(net->head));
+    NAME(end_skip)(job, c->skip);
+    NAME(part)(net, c->hidden, c->skip, *net->to_head, net->skip_in, 0, NAME(leaders)(net->head));
     NAME(rectify)(c->hidden, NAME(leaders)(net->head));
     publish(&pair->hidden_of_leader, n + 1);
     if (await_helper(pair, &pair->hidden_of_helper, n + 1))
         return 1;
-    NAME(part)(net, c->logits, c->hidden, *net->output, net->head_in, 0, NAME(leaders)(net->classes));
+    NAME(ready)(net->storage, c->hidden, net->head_in, c->row);
+    NAME(part)(net, c->logits, c->row, *net->output, net->head_in, 0, NAME(leaders)(net->classes));
     if (await_helper(pair, &pair->logits_of_helper, n + 1))
         return 1;
     return NAME(settle)(net, job->memory, run, c->logits, job->stream, i);
 }
 
+/* Columns [from, end) on both cores, as far as the helper answers in time.  Returns the first column that was not done;
+ * `bad` is set to it if its logits are not finite. */
+static TARGET int64_t NAME(together)(NAME(Job) *job, int64_t from, int64_t end, int64_t *bad)
+{
+    Pair pair = {0};
+    pthread_t helper;
+    job->pair = &pair;
+    job->from = from;
+    job->end = end;
+    if (pthread_create(&helper, NULL, NAME(help), job))
+        return from;
+    int64_t i = from, seen = 0;
+    for (; i < end; i++) {
+        const int found = NAME(lead)(job, i, &seen);
+        if (found == 1)
+            ++*job->run->abandoned;
+        if (found < 0)
+            *bad = i - job->run->first;
+        if (found)
+            break;
+    }
+    atomic_store(&pair.stop, 1);
+    pthread_join(helper, NULL);
+    return i;
+}
+
 static TARGET int64_t NAME(advance_pair)(const Network *net, const Memory *memory, const Run *run, int64_t stream)
 {
     NAME(Scratch) shared, alone;
-    Pair pair = {0};
-    const int64_t size = (net->n_layers * 3 * net->gate + net->skip + 15) / 16 * 16;
+    const int64_t size = (net->n_layers * 3 * net->gate + 2 * net->skip + net->residual + net->head + 15) / 16 * 16;
     float *more = aligned_alloc(64, size * sizeof(float));
     if (!more || NAME(allocate)(net, run->n_frames, 1, &shared)) {
         free(more);
@@ -155,30 +213,22 @@ static TARGET int64_t NAME(advance_pair)(const Network *net, const Memory *memor
         free(shared.conditions);
         return -2;
     }
+    memset(more, 0, size * sizeof(float));
     NAME(project)(net, run, &shared, stream, 1);
     memcpy(alone.conditions, shared.conditions, run->n_frames * net->conditions * sizeof(float));
-    NAME(Job) job = {net, memory, run, &pair, &shared, more, more + net->n_layers * 2 * net->gate,
-                     more + net->n_layers * 3 * net->gate, stream};
-    pthread_t helper;
-    int together = pthread_create(&helper, NULL, NAME(help), &job) == 0;
-    const int join = together;
-    int64_t bad = -1;
-    for (int64_t i = run->first; i < run->first + run->n && bad < 0; i++) {
-        int found = together ? NAME(lead)(&job, i) : 1;
-        if (found == 1) {
-            if (together) {
-                atomic_store(&pair.stop, 1);
-                ++*run->abandoned;
-            }
-            together = 0;
-            found = NAME(sample)(net, memory, run, &alone, stream, 1, i);
-        }
-        if (found)
-            bad = i - run->first;
+    float *skip = more + net->n_layers * 3 * net->gate, *x = skip + 2 * net->skip;
+    NAME(Job) job = {.net = net, .memory = memory, .run = run, .leader = &shared, .past = more,
+                     .gated = more + net->n_layers * 2 * net->gate, .skip = skip, .own_skip = skip + net->skip,
+                     .x = x, .row = x + net->residual, .stream = stream};
+    const int64_t end = run->first + run->n;
+    int64_t bad = -1, i = run->first;
+    while (i < end && bad < 0) {
+        i = NAME(together)(&job, i, end, &bad);
+        /* A core that was taken away is asked again, but not at once. */
+        for (int64_t n = 0; n < SAMPLES_ALONE && i < end && bad < 0; n++, i++)
+            if (NAME(sample)(net, memory, run, &alone, stream, 1, i))
+                bad = i - run->first;
     }
-    atomic_store(&pair.stop, 1);
-    if (join)
-        pthread_join(helper, NULL);
     free(more);
     free(shared.conditions);
     free(alone.conditions);

@@ -10,13 +10,13 @@
  * be half of the time, so what comes next is asked for in time: rows follow rows, and matrices follow matrices. */
 static inline __attribute__((always_inline)) TARGET void NAME(tile)(
     const int S, const int V, const int storage, float *out, int64_t out_stride, const float *x, int64_t x_stride,
-    const char *weight, int64_t row_bytes, int64_t n_in, const float *scale)
+    const char *weight, int64_t row_bytes, int64_t n_in)
 {
-    const int width = storage == STORE_FLOAT32 ? 4 : storage == STORE_FLOAT16 ? 2 : 1;
+    const int width = storage == STORE_FLOAT32 ? 4 : 2;
     VF sums[MAX_TILE][8];
     for (int s = 0; s < S; s++)
         for (int v = 0; v < V; v++)
-            sums[s][v] = storage == STORE_INT8 ? V_SET1(0) : V_LOAD(out + s * out_stride + v * VL);
+            sums[s][v] = V_LOAD(out + s * out_stride + v * VL);
     for (int64_t k = 0; k < n_in; k++) {
         const char *row_at = weight + k * row_bytes;
         if (S == 1)
@@ -27,8 +27,6 @@ static inline __attribute__((always_inline)) TARGET void NAME(tile)(
             const char *at = row_at + v * VL * width;
             if (storage == STORE_FLOAT32)
                 row[v] = V_LOAD((const float *)at);
-            else if (storage == STORE_INT8)
-                row[v] = V_INT8((const int8_t *)at);
 #ifdef V_HALF
             else
                 row[v] = V_HALF((const uint16_t *)at);
@@ -44,13 +42,23 @@ static inline __attribute__((always_inline)) TARGET void NAME(tile)(
         }
     }
     for (int s = 0; s < S; s++)
-        for (int v = 0; v < V; v++) {
-            float *to = out + s * out_stride + v * VL;
-            VF sum = sums[s][v];
-            if (storage == STORE_INT8)
-                sum = V_FMA(sum, V_LOAD(scale + v * VL), V_LOAD(to));
-            V_STORE(to, sum);
-        }
+        for (int v = 0; v < V; v++)
+            V_STORE(out + s * out_stride + v * VL, sums[s][v]);
+}
+
+/* A tile in any storage.  Rows of whole numbers hold two inputs each. */
+static inline __attribute__((always_inline)) TARGET void NAME(any_tile)(
+    const int S, const int V, const int storage, float *out, int64_t out_stride, const float *x, int64_t x_stride,
+    const char *block, int64_t columns, int64_t column, int64_t n_in, const float *scale)
+{
+    if (storage == STORE_FLOAT32)
+        NAME(tile)(S, V, storage, out, out_stride, x, x_stride, block + column * 4, columns * 4, n_in);
+    else if (storage == STORE_FLOAT16)
+        NAME(tile)(S, V, storage, out, out_stride, x, x_stride, block + column * 2, columns * 2, n_in);
+    else if (storage == STORE_INT16)
+        NAME(whole_tile)(S, V, storage, out, out_stride, x, x_stride, block + column * 4, columns * 4, n_in, scale);
+    else
+        NAME(whole_tile)(S, V, storage, out, out_stride, x, x_stride, block + column * 2, columns * 2, n_in, scale);
 }
 
 /* HALF is V, or less where a block of 64 columns is narrower than V vectors. */
@@ -59,18 +67,17 @@ static inline __attribute__((always_inline)) TARGET void NAME(tile)(
         float *out, int64_t out_stride, const float *x, int64_t x_stride, const char *weight, int64_t n_in, \
         int64_t n_out, const float *scale) \
     { \
-        enum { WIDTH = STORAGE == STORE_FLOAT32 ? 4 : STORAGE == STORE_FLOAT16 ? 2 : 1, \
-               HALF = (V) * VL > BLOCK_COLUMNS / 2 ? BLOCK_COLUMNS / 2 / VL : (V) }; \
+        enum { HALF = (V) * VL > BLOCK_COLUMNS / 2 ? BLOCK_COLUMNS / 2 / VL : (V) }; \
         for (int64_t begin = 0; begin < n_out; begin += BLOCK_COLUMNS) { \
-            const char *block = weight + begin * n_in * WIDTH; \
+            const char *block = weight + begin * column_bytes(STORAGE, n_in); \
             if (n_out - begin >= BLOCK_COLUMNS) \
                 for (int column = 0; column < BLOCK_COLUMNS; column += (V) * VL) \
-                    NAME(tile)(S, V, STORAGE, out + begin + column, out_stride, x, x_stride, block + column * WIDTH, \
-                               BLOCK_COLUMNS * WIDTH, n_in, scale + begin + column); \
+                    NAME(any_tile)(S, V, STORAGE, out + begin + column, out_stride, x, x_stride, block, \
+                                   BLOCK_COLUMNS, column, n_in, scale + begin + column); \
             else \
                 for (int column = 0; column < BLOCK_COLUMNS / 2; column += HALF * VL) \
-                    NAME(tile)(S, HALF, STORAGE, out + begin + column, out_stride, x, x_stride, \
-                               block + column * WIDTH, BLOCK_COLUMNS / 2 * WIDTH, n_in, scale + begin + column); \
+                    NAME(any_tile)(S, HALF, STORAGE, out + begin + column, out_stride, x, x_stride, block, \
+                                   BLOCK_COLUMNS / 2, column, n_in, scale + begin + column); \
         } \
     }
 #define TILED_ALL(STORAGE) \
@@ -81,6 +88,7 @@ static inline __attribute__((always_inline)) TARGET void NAME(tile)(
 TILED_ALL(STORE_FLOAT32)
 TILED_ALL(STORE_FLOAT16)
 TILED_ALL(STORE_INT8)
+TILED_ALL(STORE_INT16)
 
 #define CALL(S, STORAGE) \
     NAME(tiled_##S##_##STORAGE)(out, out_stride, x, x_stride, matrix.weight, n_in, n_out, matrix.scale)
@@ -92,7 +100,7 @@ TILED_ALL(STORE_INT8)
     default: CALL(8, STORAGE); \
     }
 
-/* out (S, n_out) += x (S, n_in) @ matrix, S of 1, 2, 4 or 8. */
+/* out (S, n_out) += x (S, n_in) @ matrix, S of 1, 2, 4 or 8; x as NAME(ready) leaves it. */
 static TARGET void NAME(product)(
     int64_t storage, int n_streams, float *out, int64_t out_stride, const float *x, int64_t x_stride, Matrix matrix,
     int64_t n_in, int64_t n_out)
@@ -101,6 +109,8 @@ static TARGET void NAME(product)(
         CALL_ANY(STORE_FLOAT16)
     } else if (storage == STORE_FLOAT32) {
         CALL_ANY(STORE_FLOAT32)
+    } else if (storage == STORE_INT16) {
+        CALL_ANY(STORE_INT16)
     } else {
         CALL_ANY(STORE_INT8)
     }
@@ -109,6 +119,15 @@ static TARGET void NAME(product)(
 #undef TILED_ALL
 #undef CALL
 #undef CALL_ANY
+
+/* Make x (n_in) what a product of this storage takes; to == x is allowed. */
+static inline TARGET void NAME(ready)(int64_t storage, const float *x, int64_t n_in, float *to)
+{
+    if (in_whole_numbers(storage))
+        NAME(quantise)(x, n_in, to);
+    else if (to != x)
+        memcpy(to, x, n_in * sizeof *to);
+}
 
 /* exp(x) = s (1 + p), |x| <= 87: s = 2^n and p = expm1(f) for x = n ln 2 + f, from Taylor's series up to f^7. */
 static inline __attribute__((always_inline)) TARGET VF NAME(scaled_expm1)(VF x, VF *s)
@@ -198,7 +217,9 @@ static TARGET int NAME(pick)(float *logits, int64_t n_classes, double temperatur
     const float least = 1.7e-38f; /* exp(-87) is 1.6e-38: what was held there has no weight */
     double groups[256 / GROUP], total = 0;
     for (int64_t a = 0; a < padded; a += VL) {
-        VF s, x = V_DIV(V_SUB(V_LOAD(logits + a), V_SET1(largest)), V_SET1(divisor));
+        VF s, x = V_SUB(V_LOAD(logits + a), V_SET1(largest));
+        if (divisor != 1)
+            x = V_DIV(x, V_SET1(divisor));
         VF p = NAME(scaled_expm1)(V_MAX(V_SET1(-87), x), &s);
         V_STORE(logits + a, V_FMA(s, p, s));
     }

@@ -3,7 +3,7 @@
 typedef struct {
     _Alignas(64) _Atomic int64_t progress;         /* leader: layers whose input and gated output lie ready */
     _Alignas(64) _Atomic int64_t past;             /* helper: layers whose past taps are summed */
-    _Alignas(64) _Atomic int64_t skip_ready;       /* helper: samples whose skip stream is complete */
+    _Alignas(64) _Atomic int64_t skip_ready;       /* helper: samples whose skip stream lacks but the last layer */
     _Alignas(64) _Atomic int64_t hidden_of_leader; /* samples whose half of the head is done */
     _Alignas(64) _Atomic int64_t hidden_of_helper;
     _Alignas(64) _Atomic int64_t logits_of_helper;
@@ -11,7 +11,8 @@ typedef struct {
     char end[64];
 } Pair;
 
-static const double LONGEST_WAIT_S = 200e-6; /* a sample takes 20 to 300; a lost time slice 1,000 and more */
+static const double LONGEST_WAIT_S = 300e-6; /* a sample takes 10 to 300; a lost time slice 1,000 and more */
+enum { SAMPLES_ALONE = 100 };                /* before a core that did not answer is asked again */
 static const double FIRST_WAIT_S = 2e-3;     /* until the helper's thread runs */
 
 static inline void publish(_Atomic int64_t *counter, int64_t value)

@@ -15,6 +15,7 @@ from wavecore.kernels import native_cpu
 from wavecore.kernels.native_cpu import INSTRUCTION_SETS, NativeGenerator, library_path, load_library
 from wavecore.kernels.packing import pack
 from wavecore.kernels.reference import ReferenceGenerator
+from wavecore.models.wavenet import WaveNet, WaveNetConfig
 
 pytestmark = pytest.mark.skipif(library_path() is None, reason="the native kernel was not built: no C compiler")
 
@@ -25,7 +26,8 @@ ISAS = [
     for isa in INSTRUCTION_SETS
 ]
 # Relative to the largest number.  float32: 6e-8 per operation over some hundred; the others are their rounding.
-TOLERANCES = {"float32": 1e-5, "float16": 3e-3, "int8": 5e-2}
+TOLERANCES = {"float32": 1e-5, "float16": 3e-3, "int16": 2e-3, "int8": 5e-2}
+STORAGES = ["float32", "float16", "int16", "int8"]
 
 
 def started(backend, packed, latent, **options):
@@ -67,7 +69,7 @@ def test_every_layer_agrees_with_float64(isa, name, batch, new_packed, new_laten
 
 
 @pytest.mark.parametrize("isa", ISAS)
-@pytest.mark.parametrize("storage", ["float16", "int8"])
+@pytest.mark.parametrize("storage", ["float16", "int16", "int8"])
 def test_narrow_weights_err_by_their_rounding(isa, storage, new_packed, new_latent):
     packed = new_packed("odd")
     latent = new_latent(packed, 3, 100)
@@ -76,6 +78,40 @@ def test_narrow_weights_err_by_their_rounding(isa, storage, new_packed, new_late
     got = started(NativeGenerator, packed, latent, isa=isa, storage=storage).force(codes)
     assert_close(got, want, TOLERANCES[storage])
     assert np.abs(got - want).max() > 1e-5 * np.abs(want).max(), "nothing was rounded"
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("batch", [1, 2, 8])
+@pytest.mark.parametrize("n_inputs", [126, 128, 130, 257])
+def test_long_sums_of_whole_numbers_do_not_overflow(isa, batch, n_inputs):
+    """The hardest case: every weight and every input at its largest, all of one sign, one block of inputs or several."""
+    config = WaveNetConfig(
+        dilation_cycles=1, layers_per_cycle=2, kernel_size=2, residual_channels=n_inputs, gate_channels=n_inputs,
+        skip_channels=n_inputs, head_channels=n_inputs, latent_channels=1, n_classes=16, hop_length=8,
+    )  # fmt: skip
+    state = {name: torch.zeros_like(tensor) for name, tensor in WaveNet(config).state_dict().items()}
+    for name, tensor in state.items():
+        tensor.fill_(0.75 if name.endswith("weight") else 1.0)
+    packed = pack(state, config)
+    latent = np.ones((batch, 5, 1), np.float32)
+    codes = np.full((batch, 40), 15, np.uint8)
+    want = started(ReferenceGenerator, packed, latent, dtype=torch.float64).force(codes)
+    for storage in ("int16", "int8"):
+        got = started(NativeGenerator, packed, latent, isa=isa, storage=storage).force(codes)
+        assert_close(got, want, 1e-2)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("storage", STORAGES)
+def test_what_is_not_finite_inside_is_found_in_the_logits(isa, storage, configs, new_state):
+    """A layer whose sums overflow float32, though its weights and its inputs do not."""
+    state = new_state(configs["odd"])
+    for layer in range(2):
+        state[f"layers.{layer}.residual.bias"][:] = 3e38
+    packed = pack(state, configs["odd"])
+    latent = np.zeros((2, 3, packed.latent_channels), np.float32)
+    with pytest.raises(ModelError, match="not finite"):
+        started(NativeGenerator, packed, latent, isa=isa, storage=storage).generate(20)
 
 
 @pytest.mark.parametrize("isa", ISAS)
@@ -114,7 +150,7 @@ def test_likeliest_codes_equal_the_reference(temperature, new_packed, new_latent
     np.testing.assert_array_equal(got, want)
 
 
-@pytest.mark.parametrize("storage", ["float32", "float16", "int8"])
+@pytest.mark.parametrize("storage", STORAGES)
 @pytest.mark.parametrize("isa", ISAS)
 def test_batch_threads_and_chunks_never_change_a_bit(isa, storage, new_packed, new_latent):
     packed = new_packed("kernel3")
@@ -133,7 +169,7 @@ def test_batch_threads_and_chunks_never_change_a_bit(isa, storage, new_packed, n
 
 
 @pytest.mark.parametrize("isa", ISAS)
-@pytest.mark.parametrize("storage", ["float32", "float16", "int8"])
+@pytest.mark.parametrize("storage", STORAGES)
 @pytest.mark.parametrize("name", NAMES)
 def test_two_cores_make_the_same_bits_as_one(isa, storage, name, new_packed, new_latent):
     packed = new_packed(name)

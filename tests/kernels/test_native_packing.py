@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as arrays
 
 from wavecore.errors import UsageError
 from wavecore.kernels import native_packing
-from wavecore.kernels.native_packing import NativeWeights, aligned, blocked, store
+from wavecore.kernels.native_packing import LEVELS, MOST_INPUTS, NativeWeights, aligned, blocked, store
 
 
 def test_blocks_hold_the_columns_in_order():
@@ -42,18 +42,51 @@ def test_weights_beyond_half_precision_are_refused():
     assert store(matrix, "float32")[0].max() == np.float32(7e4)
 
 
+def test_whole_numbers_lie_in_pairs_of_rows():
+    matrix = np.arange(4 * 192, dtype=np.float32).reshape(4, 192)
+    blocks = blocked(matrix, rows=2)
+    first = blocks[:512].reshape(2, 128, 2)
+    np.testing.assert_array_equal(first[0, :, 0], matrix[0, :128])
+    np.testing.assert_array_equal(first[0, :, 1], matrix[1, :128])
+    np.testing.assert_array_equal(first[1, :, 1], matrix[3, :128])
+    np.testing.assert_array_equal(blocks[512:].reshape(2, 64, 2)[1, :, 0], matrix[2, 128:])
+
+
+def unpaired(blocks, n_in):
+    """What ``store`` made of a matrix of 64 columns."""
+    return blocks.reshape(-1, 64, 2).transpose(0, 2, 1).reshape(-1, 64)[:n_in]
+
+
+@pytest.mark.parametrize(("storage", "most"), [("int16", 32_767), ("int8", 127)])
 @given(
-    arrays.arrays(np.float32, (3, 64), elements=st.floats(-1e3, 1e3, width=32)),
+    matrix=st.integers(1, 5).flatmap(
+        lambda n: arrays.arrays(np.float32, (n, 64), elements=st.floats(-1e3, 1e3, width=32))
+    )
 )
-def test_int8_errs_by_half_a_step_at_most(matrix):
-    blocks, scale = store(matrix, "int8")
-    assert blocks.dtype == np.int8 and np.abs(blocks.astype(int)).max() <= 127
-    restored = blocks.reshape(3, 64).astype(np.float32) * scale
+def test_whole_numbers_err_by_half_a_step_at_most(storage, most, matrix):
+    blocks, scale = store(matrix, storage)
+    assert blocks.dtype == np.dtype(storage) and np.abs(blocks.astype(int)).max() <= most
+    assert blocks.size == 64 * (len(matrix) + len(matrix) % 2)
+    restored = unpaired(blocks, len(matrix)).astype(np.float32) * scale
     assert (np.abs(restored - matrix) <= 0.5 * scale * (1 + 1e-5) + 1e-30).all()
 
 
-def test_int8_keeps_columns_of_zeros():
-    blocks, scale = store(np.zeros((2, 64), np.float32), "int8")
+@pytest.mark.parametrize("storage", ["int16", "int8"])
+@given(seed=st.integers(0, 2**32 - 1), n_in=st.integers(1, 300), heavy=st.booleans())
+def test_sums_of_whole_numbers_fit_32_bits(storage, seed, n_in, heavy):
+    rng = np.random.default_rng(seed)
+    matrix = rng.standard_normal((n_in, 64)).astype(np.float32)
+    if heavy:
+        matrix = np.full_like(matrix, 0.7)  # every weight at its largest: the most that a column can sum to
+    blocks, _ = store(matrix, storage)
+    whole = np.abs(unpaired(blocks, n_in).astype(np.int64))
+    for begin in range(0, n_in, MOST_INPUTS):
+        assert (LEVELS * whole[begin : begin + MOST_INPUTS].sum(axis=0)).max() < 2**31
+
+
+@pytest.mark.parametrize("storage", ["int16", "int8"])
+def test_whole_numbers_keep_columns_of_zeros(storage):
+    blocks, scale = store(np.zeros((2, 64), np.float32), storage)
     assert not blocks.any() and (scale == 1).all()
 
 
@@ -92,14 +125,15 @@ def test_everything_is_there_padded_with_zeros(name, new_packed):
     assert weights.ring_rows == sum(packed.ring_slots)
 
 
-@pytest.mark.parametrize(("storage", "width"), [("float32", 4), ("float16", 2), ("int8", 1)])
+@pytest.mark.parametrize(("storage", "width"), [("float32", 4), ("float16", 2), ("int16", 2), ("int8", 1)])
 def test_the_bytes_read_per_sample_follow_the_format(storage, width, new_packed):
     packed = new_packed("even")
     weights = NativeWeights(packed, storage=storage)
     per_layer = 2 * 32 * 64 + 32 * 64 + 32 * 64
-    assert weights.nbytes == width * (8 * per_layer + 32 * 64 + 64 * 256)
+    scales = 4 * (8 * (2 * 64 + 64 + 64) + 64 + 256) if storage.startswith("int") else 0
+    assert weights.nbytes == width * (8 * per_layer + 32 * 64 + 64 * 256) + scales
 
 
 def test_an_unknown_format_is_refused(new_packed):
-    with pytest.raises(UsageError, match="'int4'.*float32, float16, int8"):
+    with pytest.raises(UsageError, match="'int4'.*int16, float16, float32, int8"):
         NativeWeights(new_packed("few"), storage="int4")

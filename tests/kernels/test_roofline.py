@@ -10,20 +10,22 @@ built = pytest.mark.skipif(library_path() is None, reason="the native kernel was
 
 
 def test_the_bound_is_the_slower_of_reading_and_computing():
-    ceilings = Ceilings(n_bytes=1000, bytes_per_s=1e6, multiply_adds_per_s=1e6)
+    ceilings = Ceilings(n_bytes=1000, bytes_per_s=1e6, multiply_adds_per_s=1e6, dots_per_s=4e6)
     assert ceilings.samples_per_s(streams=1, reads=1, multiply_adds=10) == pytest.approx(1000)  # 1 ms of reading
     assert ceilings.samples_per_s(streams=8, reads=1, multiply_adds=10) == pytest.approx(8000)  # shared by eight
     assert ceilings.samples_per_s(streams=8, reads=8, multiply_adds=10) == pytest.approx(1000)
     assert ceilings.samples_per_s(streams=8, reads=1, multiply_adds=1000) == pytest.approx(1000)  # 8 ms of arithmetic
+    whole = ceilings.samples_per_s(streams=8, reads=1, multiply_adds=1000, whole_numbers=True)
+    assert whole == pytest.approx(4000)
 
 
 @built
 def test_a_machine_is_measured_within_reason():
     small = measure_ceilings(1 << 15)
     assert small.n_bytes == 1 << 15
-    assert 1e9 < small.bytes_per_s < 1e13 and 1e9 < small.multiply_adds_per_s < 1e13
+    assert 1e9 < small.bytes_per_s < 1e13 and 1e9 < small.multiply_adds_per_s < 1e13 and 1e9 < small.dots_per_s < 1e13
     portable = measure_ceilings(1 << 15, isa="portable")
-    assert 1e8 < portable.multiply_adds_per_s < 1e13
+    assert 1e8 < portable.multiply_adds_per_s < 1e13 and 1e8 < portable.dots_per_s < 1e13
 
 
 @built
