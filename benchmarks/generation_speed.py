@@ -187,14 +187,17 @@ def _ratios(peers: list[dict], results: list[dict]) -> dict[str, float]:
     found = {}
     for name in dict.fromkeys(r["preset"] for r in results):
         most = max(r["threads"] for r in results)
-        one, two, eight = speed(name, "float16", 1, 1), speed(name, "float16", 1, most), speed(name, "float16", 8, 1)
-        if one and eager.get(name):
-            found[f"{name}: native float16 on one core to eager"] = one / eager[name]
-            found[f"{name}: native float16 on {most} cores to eager"] = (two or one) / eager[name]
-        if one and two and most > 1:
-            found[f"{name}: {most} cores to one"] = two / one
-        if one and eight:
-            found[f"{name}: 8 streams to 1, one core"] = eight / one
+        for dtype in ("int16", "float16", "int8"):
+            one, two, eight = speed(name, dtype, 1, 1), speed(name, dtype, 1, most), speed(name, dtype, 8, 1)
+            label = f"{name}, native {dtype}"
+            if one and eager.get(name):
+                found[f"{label}: one core to eager"] = one / eager[name]
+            if two and eager.get(name):
+                found[f"{label}: {most} cores to eager"] = two / eager[name]
+            if one and two and most > 1:
+                found[f"{label}: {most} cores to one"] = two / one
+            if one and eight:
+                found[f"{label}: 8 streams to 1, one core"] = eight / one
     return found
 
 

@@ -1,7 +1,8 @@
 """Random configurations, batches, chunkings, seeds and cancellations, against the reference, for minutes on end.
 
-Every round draws a network and two generators.  A float32 generator must agree
-with the reference teacher-forced; the same streams generated in other batches,
+Every round draws a network and its generators.  In float32 a generator must agree
+with the reference teacher-forced, and in every other format of the weights by what
+that format rounds; the same streams generated in other batches,
 chunks and thread counts must be the same bytes; generators are dropped halfway,
 as a listener who stops would.  Memory must stay flat.
 
@@ -75,6 +76,8 @@ def stress(rng: np.random.Generator, backend: str) -> float:
     error = _forced_error(rng, backend, state, config, latent, min(n_samples, 60))
     assert error <= TOLERANCE, f"logit error {error:.2g} with {config}, batch {batch}"
     dtype = str(rng.choice(generate.DTYPES[backend]))
+    narrow = _forced_error(rng, backend, state, config, latent, min(n_samples, 60), dtype)
+    assert narrow <= measure.TOLERANCES[dtype], f"logit error {narrow:.2g} in {dtype} with {config}, batch {batch}"
     seed, temperature = int(rng.integers(2**63)), float(rng.choice([0.0, 0.6, 1.0, 1.7]))
     streams = rng.permutation(1000)[:batch].tolist()
     options = {"seed": seed, "temperature": temperature, "backend": backend, "dtype": dtype}
@@ -112,12 +115,12 @@ def random_config(rng: np.random.Generator) -> WaveNetConfig:
     )  # fmt: skip
 
 
-def _forced_error(rng, backend, state, config, latent, n_samples: int) -> float:
-    """Teacher-forced, a float32 backend beside the float64 reference."""
+def _forced_error(rng, backend, state, config, latent, n_samples: int, dtype: str = "float32") -> float:
+    """Teacher-forced, a backend beside the float64 reference."""
     codes = rng.integers(0, config.n_classes, (len(latent), n_samples)).astype(np.uint8)
     logits = []
-    for name, dtype in (("reference", "float64"), (backend, "float32")):
-        generator = generate.open_generator(state, config, batch=len(latent), seed=0, backend=name, dtype=dtype)
+    for name, kept in (("reference", "float64"), (backend, dtype)):
+        generator = generate.open_generator(state, config, batch=len(latent), seed=0, backend=name, dtype=kept)
         generator.feed(latent)
         logits.append(generator.force(codes).astype(np.float64))
     return float(np.abs(logits[1] - logits[0]).max() / max(1.0, np.abs(logits[0]).max()))

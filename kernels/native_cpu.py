@@ -1,8 +1,9 @@
 """The native backend: generation on a CPU by a kernel in C, compiled when wavecore was installed.
 
-At batch 1 the speed is that of reading the weights, so they are stored in
-half precision (the arithmetic stays float32), and a second core, where there
-is one, takes half of them.  Several streams share one read, eight at a time,
+At batch 1 the speed is that of reading the weights, so they are stored in 16 bits:
+whole numbers with a scale for each output channel, which are multiplied without being
+turned into anything (native/integers.h), or half precision.  A second core, where
+there is one, takes half of them.  Several streams share one read, eight at a time,
 and are spread over the cores.
 """
 
@@ -39,7 +40,7 @@ class _Run(ctypes.Structure):
         ("seed", ctypes.c_uint64), ("streams", ctypes.c_void_p), ("temperature", ctypes.c_double),
         ("codes", ctypes.c_void_p), ("logits", ctypes.c_void_p), ("logit_columns", ctypes.c_int64),
         ("residual_trace", ctypes.c_void_p), ("skip_trace", ctypes.c_void_p), ("trace_columns", ctypes.c_int64),
-        ("abandoned", ctypes.c_void_p),
+        ("partner", ctypes.c_void_p),
     ]  # fmt: skip
 
 
@@ -159,15 +160,15 @@ class NativeGenerator(BaseGenerator):
         self._weights = NativeWeights(packed, storage=storage, expand_half=self._isa == 0)
         self._rings = np.zeros((batch, self._weights.ring_rows, self._weights.residual), np.float32)
         self._history = np.zeros((batch, packed.kernel_size), np.float32)
-        self._abandoned = np.zeros(1, np.int64)
+        self._partner = np.array([0, 0, 100], np.int64)  # `Partner` of native.h
         self._pair = batch == 1 and threads > 1
         self._shares = _shares(batch, threads)
         self._pool = ThreadPoolExecutor(len(self._shares)) if len(self._shares) > 1 else None
 
     @property
     def abandoned(self) -> int:
-        """How often a block was finished on one core because the second one did not answer."""
-        return int(self._abandoned[0])
+        """How often the second core did not answer in time; for a while one core goes on alone."""
+        return int(self._partner[0])
 
     @property
     def bytes_per_sample(self) -> int:
@@ -183,7 +184,7 @@ class NativeGenerator(BaseGenerator):
             temperature=self._temperature, codes=run.codes.ctypes.data, logits=run.logits.ctypes.data,
             logit_columns=run.logits.shape[1], residual_trace=run.residual.ctypes.data,
             skip_trace=run.skip.ctypes.data, trace_columns=run.skip.shape[1],
-            abandoned=self._abandoned.ctypes.data,
+            partner=self._partner.ctypes.data,
         )  # fmt: skip
         arguments = [ctypes.byref(self._weights.network), ctypes.byref(memory), ctypes.byref(call), self._isa]
         if self._pair and not run.skip.shape[1]:

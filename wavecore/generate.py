@@ -6,6 +6,7 @@ Every backend draws from the same counter-based generator and is tested against
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -28,7 +29,7 @@ DTYPES = {
 }
 """In which formats a backend can keep the weights; see ``usual_dtype``."""
 LATENCY_BATCH = 4
-"""Up to so many streams in float32 the triton backend takes its latency kernel, beyond that its throughput kernel."""
+"""Up to so many streams there is a kernel for latency on a GPU; it computes in float32."""
 STREAMS_PER_READ = {"reference": 1, "numba": 4, "native": 8}
 """Streams of one core that share a read of the weights."""
 _ON_CPU = ("numba", "native")
@@ -97,7 +98,7 @@ def resolve_backend(name: str, device: str) -> tuple[str, str]:
             if library_path() is None:
                 return "numba", "native was not built at install, for want of a C compiler"
             return "native", "the fastest on a CPU"
-        return "reference", "triton's kernels have not been measured on a GPU yet; --backend triton takes them"
+        return "auto", "the fastest that agrees with the reference: measured once on this GPU, and remembered"
     if name not in BACKENDS:
         raise UsageError(f"there is no backend {name!r}; give auto or one of {', '.join(BACKENDS)}")
     if name in _ON_CPU and device != "cpu":
@@ -183,6 +184,29 @@ def cpu_read_speeds() -> dict[int, float] | None:
     return None if library_path() is None else read_speeds()
 
 
+@functools.lru_cache
+def gpu_ceilings(device: str):
+    """Measure what a GPU can do at best.
+
+    Parameters
+    ----------
+    device : str
+
+    Returns
+    -------
+    kernels.gpu_roofline.GpuCeilings
+        Measured once in a process.
+
+    Raises
+    ------
+    DeviceError
+        If it is no CUDA device that is here.
+    """
+    from wavecore.kernels.gpu_roofline import measure_gpu
+
+    return measure_gpu(device)
+
+
 def open_generator(
     state: Mapping[str, Tensor],
     config: WaveNetConfig,
@@ -213,7 +237,8 @@ def open_generator(
     temperature : float
         Divides the logits; 0 takes the likeliest code.
     backend : str
-        ``auto`` or one of ``BACKENDS``.
+        ``auto`` or one of ``BACKENDS``.  Where several kernels could do it, which is so on a GPU alone, the
+        fastest is found by measuring at first use, see `kernels.choice`.
     device : str
         As ``resolve_device`` returned it.
     threads : int
@@ -232,11 +257,12 @@ def open_generator(
         If the backend does not run there, an argument is off, or the weights do not fit.
     """
     backend, _ = resolve_backend(backend, device)
-    dtype = usual_dtype(backend, batch) if dtype is None else dtype
-    if dtype not in DTYPES[backend]:
-        raise UsageError(f"the {backend} backend does not run in {dtype!r}; it takes {', '.join(DTYPES[backend])}")
+    if dtype is not None and dtype not in (known := DTYPES["triton" if backend == "auto" else backend]):
+        raise UsageError(f"the {backend} backend does not run in {dtype!r}; it takes {', '.join(known)}")
     packed = pack(state, config)
     shared = {"batch": batch, "seed": seed, "streams": streams, "temperature": temperature}
+    if backend not in ("auto", "triton"):
+        dtype = usual_dtype(backend, batch) if dtype is None else dtype
     if backend == "numba":
         from wavecore.kernels.numba_cpu import NumbaGenerator
 
@@ -245,21 +271,14 @@ def open_generator(
         from wavecore.kernels.native_cpu import NativeGenerator
 
         return NativeGenerator(packed, threads=threads, storage=dtype, **shared)
-    if backend == "triton":
-        return _open_triton(packed, dtype, device, shared)
+    if backend in ("auto", "triton"):
+        from wavecore.kernels.gpu import open_fastest
+
+        precisions = DTYPES["triton"] if dtype is None else (dtype,)
+        return open_fastest(packed, precisions, device=device, reference_too=backend == "auto", **shared)
     from wavecore.kernels.reference import ReferenceGenerator
 
     return ReferenceGenerator(packed, device=device, dtype=getattr(torch, dtype), **shared)
-
-
-def _open_triton(packed, dtype: str, device: str, shared: dict) -> Generator:
-    if shared["batch"] <= LATENCY_BATCH and dtype == "float32":
-        from wavecore.kernels.triton_latency import TritonLatencyGenerator
-
-        return TritonLatencyGenerator(packed, device=device, **shared)
-    from wavecore.kernels.triton_throughput import TritonThroughputGenerator
-
-    return TritonThroughputGenerator(packed, precision=dtype, device=device, **shared)
 
 
 def usual_dtype(backend: str, batch: int) -> str:
@@ -279,7 +298,7 @@ def usual_dtype(backend: str, batch: int) -> str:
     """
     if backend == "triton" and batch <= LATENCY_BATCH:
         return "float32"
-    return DTYPES[backend][0]
+    return DTYPES["triton" if backend == "auto" else backend][0]
 
 
 def generate_blocks(

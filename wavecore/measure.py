@@ -30,6 +30,8 @@ TOLERANCES = {"float64": 1e-5, "float32": 1e-5, "float16": 3e-3, "int16": 3e-3, 
 BLOCKS = 9
 """Timed stretches; the median is reported, and the spread between the quartiles."""
 PARITY_SAMPLES = 48
+HOPS_BESIDE_LAYERS = 3
+"""From the last layer to the hidden channels, to the logits, and with the code back to the first layer."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +73,9 @@ class Result:
     median_s, spread : float or None
         Seconds per timed stretch, and the distance of its quartiles relative to it.
     roofline_samples_per_s, roofline_fraction : float or None
-        What memory and arithmetic of this machine allow, and the share that was reached;
-        None on a GPU and without the native kernel, which measures them.
+        What memory and arithmetic of this machine allow (on a GPU arithmetic, and for a few streams the
+        way from layer to layer), and the share that was reached; None without the native kernel, which
+        measures a CPU.
     first_sample_ms : float or None
         From latent to first sample with an open generator.
     peak_memory_bytes : int
@@ -166,7 +169,7 @@ def measure_all(cases: list[Case], *, seconds: float) -> Iterator[Result]:
             yield pool.submit(measure, case, seconds=seconds).result()
 
 
-def measure(case: Case, *, seconds: float) -> Result:
+def measure(case: Case, *, seconds: float, config: WaveNetConfig | None = None) -> Result:
     """Measure one case in this process.
 
     Parameters
@@ -174,6 +177,8 @@ def measure(case: Case, *, seconds: float) -> Result:
     case : Case
     seconds : float
         To be timed.
+    config : WaveNetConfig, optional
+        The sizes, where ``case.preset`` is only a name for them.
 
     Returns
     -------
@@ -184,7 +189,7 @@ def measure(case: Case, *, seconds: float) -> Result:
     WavecoreError
         As ``generate.open_generator`` says.
     """
-    config = preset(case.preset)
+    config = preset(case.preset) if config is None else config
     state = random_state(config)
     parity = logit_error(state, config, case)
     found: dict[str, float | None] = dict.fromkeys(
@@ -288,7 +293,11 @@ def _clock(generator, n_samples: int, config: WaveNetConfig | None = None, rng=N
 def _roofline(config: WaveNetConfig, case: Case, n_bytes: int) -> float | None:
     """Samples per second that reading the weights and multiplying allow, over all cores used."""
     if case.device != "cpu":
-        return None
+        handed_on = case.batch <= generate.LATENCY_BATCH and case.dtype == "float32"
+        return generate.gpu_ceilings(case.device).samples_per_s(
+            streams=case.batch, multiply_adds=config.multiply_adds,
+            hops=config.n_layers + HOPS_BESIDE_LAYERS if handed_on else 0,
+        )  # fmt: skip
     splits = case.backend == "native" and case.batch == 1 and case.threads > 1  # two cores read half each
     ceilings = generate.cpu_ceilings(n_bytes // 2 if splits else n_bytes)
     if ceilings is None:
@@ -345,6 +354,8 @@ def machine(device: str) -> dict[str, object]:
         "numpy": np.__version__,
         "device": torch.cuda.get_device_name(device) if device.startswith("cuda") else "cpu",
     }
+    if device.startswith("cuda"):
+        found["gpu"] = asdict(generate.gpu_ceilings(device))
     ceilings = generate.cpu_ceilings(1 << 20)
     found["native"] = None if ceilings is None else generate.native_kernel().partition(",")[0]
     found["multiply_adds_per_s"] = None if ceilings is None else ceilings.multiply_adds_per_s

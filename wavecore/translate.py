@@ -32,6 +32,7 @@ BLOCK_FRAMES = 20
 
 MAX_OCTAVES = 4
 TOLERANCE_SEMITONES = 1.0
+END_SEMITONES = 3.0
 DEFAULT_LEVEL_DB = -20.0
 MAX_LAG_S = 0.05
 """A latent frame: the finest timing that a translation can keep."""
@@ -273,6 +274,9 @@ def frame_windows(blocks: Iterator[np.ndarray], *, hop_length: int, context_fram
 def best_octave(midi: np.ndarray, low: float, high: float) -> int:
     """Find the octave shift that leaves the fewest pitches outside a range.
 
+    Among shifts that leave equally few, one that has most of the melody at the very ends of the
+    range comes last: a decoder has seldom heard the outermost notes that it was trained on.
+
     Parameters
     ----------
     midi : ndarray, shape (n,), float
@@ -285,8 +289,11 @@ def best_octave(midi: np.ndarray, low: float, high: float) -> int:
     int
         The smallest such shift; octaves.
     """
-    shifts = sorted(range(-MAX_OCTAVES, MAX_OCTAVES + 1), key=abs)
-    return min(shifts, key=lambda shift: share_outside(midi, low, high, shift))
+    def cost(shift: int) -> tuple[float, bool, int]:
+        at_the_ends = share_outside(midi, low + END_SEMITONES, high - END_SEMITONES, shift)
+        return share_outside(midi, low, high, shift), at_the_ends > 0.5, abs(shift)
+
+    return min(range(-MAX_OCTAVES, MAX_OCTAVES + 1), key=cost)
 
 
 def share_outside(midi: np.ndarray, low: float, high: float, shift: int) -> float:

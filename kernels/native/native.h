@@ -51,6 +51,13 @@ typedef struct {
     float *history; /* (B, K): input scalars, the newest last */
 } Memory;
 
+/* What one stream on two cores remembers of the second one. */
+typedef struct {
+    int64_t abandoned; /* how often it did not answer in time */
+    int64_t alone;     /* samples still to be done without it */
+    int64_t patience;  /* samples to be done without it when it fails again; at first LEAST_ALONE */
+} Partner;
+
 typedef struct {
     const float *latent; /* (B, n_frames, latent_in), begins with the frame of `start` */
     int64_t n_frames;
@@ -67,7 +74,7 @@ typedef struct {
     float *residual_trace;   /* (B, trace_columns, L, residual_in) */
     float *skip_trace;       /* (B, trace_columns, L + 1, skip_in) */
     int64_t trace_columns;
-    int64_t *abandoned;      /* counts how often the second core was given up */
+    Partner *partner;
 } Run;
 
 /* The best instruction set that this processor has. */

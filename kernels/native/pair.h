@@ -182,13 +182,19 @@ static TARGET int64_t NAME(together)(NAME(Job) *job, int64_t from, int64_t end, 
     job->pair = &pair;
     job->from = from;
     job->end = end;
-    if (pthread_create(&helper, NULL, NAME(help), job))
+    if (pthread_create(&helper, NULL, NAME(help), job)) {
+        job->run->partner->alone = MOST_ALONE;
         return from;
+    }
     int64_t i = from, seen = 0;
     for (; i < end; i++) {
         const int found = NAME(lead)(job, i, &seen);
-        if (found == 1)
-            ++*job->run->abandoned;
+        if (found == 1) {
+            Partner *partner = job->run->partner;
+            partner->abandoned++;
+            partner->alone = partner->patience;
+            partner->patience = partner->patience < MOST_ALONE ? 2 * partner->patience : MOST_ALONE;
+        }
         if (found < 0)
             *bad = i - job->run->first;
         if (found)
@@ -222,10 +228,16 @@ static TARGET int64_t NAME(advance_pair)(const Network *net, const Memory *memor
                      .x = x, .row = x + net->residual, .stream = stream};
     const int64_t end = run->first + run->n;
     int64_t bad = -1, i = run->first;
+    Partner *partner = run->partner;
     while (i < end && bad < 0) {
-        i = NAME(together)(&job, i, end, &bad);
-        /* A core that was taken away is asked again, but not at once. */
-        for (int64_t n = 0; n < SAMPLES_ALONE && i < end && bad < 0; n++, i++)
+        if (partner->alone == 0) {
+            const int64_t before = i;
+            i = NAME(together)(&job, i, end, &bad);
+            if (i - before >= MOST_ALONE / 16) /* it went well for long enough */
+                partner->patience = LEAST_ALONE;
+        }
+        /* A core that was taken away is asked again, but later every time. */
+        for (; i < end && bad < 0 && partner->alone > 0; i++, partner->alone--)
             if (NAME(sample)(net, memory, run, &alone, stream, 1, i))
                 bad = i - run->first;
     }

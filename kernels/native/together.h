@@ -12,7 +12,7 @@ typedef struct {
 } Pair;
 
 static const double LONGEST_WAIT_S = 300e-6; /* a sample takes 10 to 300; a lost time slice 1,000 and more */
-enum { SAMPLES_ALONE = 100 };                /* before a core that did not answer is asked again */
+enum { LEAST_ALONE = 100, MOST_ALONE = 16000 }; /* samples before a core that did not answer is asked again */
 static const double FIRST_WAIT_S = 2e-3;     /* until the helper's thread runs */
 
 static inline void publish(_Atomic int64_t *counter, int64_t value)

@@ -56,7 +56,8 @@ def test_unknown_devices_are_refused(name):
 
 def test_backends():
     assert resolve_backend("auto", "cpu")[0] == ("numba" if library_path() is None else "native")
-    assert resolve_backend("auto", "cuda:0")[0] == "reference"
+    backend, reason = resolve_backend("auto", "cuda:0")
+    assert backend == "auto" and "measured once" in reason
     for name in ("numba", "native"):
         with pytest.raises(DeviceError, match=f"{name} backend runs on the CPU"):
             resolve_backend(name, "cuda:0")
@@ -105,17 +106,21 @@ def test_triton_runs_on_a_gpu_alone():
     assert "triton" not in available_backends("cpu") and "triton" in available_backends("cuda:0")
 
 
-def test_the_triton_kernel_follows_from_batch_and_format(monkeypatch):
-    from wavecore.kernels import triton_latency, triton_throughput
+@pytest.mark.parametrize(
+    ("backend", "dtype", "precisions"),
+    [("triton", None, ("float16", "float32")), ("triton", "float16", ("float16",)), ("auto", "float32", ("float32",))],
+)
+def test_a_gpu_s_kernel_is_chosen_by_measurement(backend, dtype, precisions, monkeypatch):
+    from wavecore.kernels import gpu
 
     opened = []
-    monkeypatch.setattr(triton_latency, "TritonLatencyGenerator", lambda *a, **k: opened.append(("latency", k)))
-    monkeypatch.setattr(triton_throughput, "TritonThroughputGenerator", lambda *a, **k: opened.append(("throughput", k)))
-    for batch, dtype in ((1, None), (4, None), (5, None), (2, "float16"), (9, "float32")):
-        open_generator(_state(), CONFIG, batch=batch, seed=0, backend="triton", device="cuda:0", dtype=dtype)
-    assert [kind for kind, _ in opened] == ["latency", "latency", "throughput", "throughput", "throughput"]
-    assert [options.get("precision") for _, options in opened] == [None, None, "float16", "float16", "float32"]
-    assert {options["device"] for _, options in opened} == {"cuda:0"}
+    monkeypatch.setattr(gpu, "open_fastest", lambda packed, allowed, **options: opened.append((allowed, options)))
+    open_generator(
+        _state(), CONFIG, batch=3, seed=5, streams=[1, 2, 3], backend=backend, device="cuda:0", dtype=dtype
+    )
+    [(allowed, options)] = opened
+    assert tuple(allowed) == precisions and options["reference_too"] == (backend == "auto")
+    assert (options["device"], options["batch"], options["streams"]) == ("cuda:0", 3, [1, 2, 3])
 
 
 @pytest.mark.parametrize(("backend", "dtype"), [("numba", "int8"), ("native", "float64"), ("reference", "float16")])

@@ -134,6 +134,14 @@ def test_an_input_in_range_stays_where_it_is():
     assert translate.best_octave(np.array([60.0, 64.0, 67.0]), 40, 90) == 0
 
 
+def test_a_melody_at_the_very_end_of_the_range_is_moved_inwards():
+    """84 is inside of 40 to 84, and yet nothing a decoder knows well."""
+    assert translate.best_octave(np.full(9, 84.0), 40, 84) == -1
+    assert translate.best_octave(np.full(9, 41.0), 40, 84) == 1
+    assert translate.best_octave(np.array([70.0, 72.0, 75.0, 79.0, 84.0]), 40, 84) == 0, "most of it lies well"
+    assert translate.best_octave(np.array([60.0, 90.0]), 58, 90) == 0, "nothing is gained by moving"
+
+
 def test_pitch_accuracy_needs_a_pitch(model, tmp_path):
     noise = 0.1 * np.random.default_rng(0).standard_normal(RATE // 2).astype(np.float32)
     files.write(tmp_path / "noise.wav", noise, RATE)
