@@ -33,7 +33,7 @@ from wavecore.models.wavenet import PRESETS, WaveNetConfig
 
 NV_WAVENET = WaveNetConfig(2, 10, 2, 64, 64, 128, 256)
 """The network of nv-wavenet's table: 20 layers, 64 residual and 128 skip channels."""
-TINY = WaveNetConfig(1, 2, 2, 8, 8, 8, 8, latent_channels=4, n_classes=16, hop_length=4)
+TINY = WaveNetConfig(1, 2, 2, 16, 16, 16, 16, latent_channels=4, n_classes=16, hop_length=4)
 TARGETS = {  # samples per second that were asked for, over all streams
     ("umt", 1): 20_000, ("nv-wavenet", 1): 50_000, ("small", 1): 40_000,
     ("umt", "total"): 3_000_000, ("small", "total"): 15_000_000, ("nsynth", "total"): 500_000,
@@ -60,6 +60,7 @@ def main() -> None:
         "many streams": lambda: many_streams(sizes, device, arguments.rehearse),
         "listeners": lambda: listeners(sizes["umt"], device, arguments.rehearse),
     }
+    Path(arguments.out).mkdir(parents=True, exist_ok=True)
     name = "rehearsal" if arguments.rehearse else torch.cuda.get_device_name(device).lower().replace(" ", "-")
     path = Path(arguments.out) / f"{name}.json"
     for part, work in parts.items():

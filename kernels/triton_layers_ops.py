@@ -173,9 +173,10 @@ def residual_skip(
     clock, call : int64
     layer : int
         The next layer.
-    slots, n_rows : int
+    slots : int
     first_block : int
         Of the first program: after the last layer none is left to hear the residual columns.
+    n_rows : int
     LAYERS, RESIDUAL, SKIP, GATE, TILE, COLUMNS, DEPTH : int
     TRACE : bool
     """

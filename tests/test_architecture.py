@@ -64,6 +64,7 @@ IMPORTERS = {
 COMPILED = {
     "wavecore.kernels.numba_ops": {"numba", "llvmlite"},
     "wavecore.kernels.triton_latency_ops": {"triton"},
+    "wavecore.kernels.triton_layers_ops": {"triton"},
     "wavecore.kernels.triton_throughput_ops": {"triton"},
     "wavecore.kernels.triton_words": {"triton"},
 }

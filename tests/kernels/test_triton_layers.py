@@ -144,11 +144,12 @@ def results(network, ties, overflow, tmp_path_factory):
     for name, precision, n in FORCED:
         config, state, packed, latent = network(name, 3, n + 2)
         calls, codes = [["trace", n], ["force", 2]], random_codes(packed, 3, n + 2)
-        jobs.add(f"force-{name}-{precision}", config, state, latent, calls, codes=codes, precision=precision)
+        options = {"codes": codes, "launch_bytes": 30_000, "precision": precision}
+        jobs.add(f"force-{name}-{precision}", config, state, latent, calls, **options)
     for name, batch, temperature, n in DRAWN:
         config, state, _, latent = network(name, batch, n)
         calls = [["generate", 1], ["generate", n - 3], ["generate", 2]]
-        jobs.add(f"draw-{name}", config, state, latent, calls, launch_bytes=40_000, temperature=temperature)
+        jobs.add(f"draw-{name}", config, state, latent, calls, launch_bytes=4_000, temperature=temperature)
     config, state, _, latent = network("kernel2", TILE + 2, 9)
     jobs.add("together", config, state, latent, [["generate", 9]], precision="float16")
     calls = [["generate", 3], ["generate", 1], ["save", 0], ["generate", 5], ["restore", 0], ["generate", 5]]
@@ -191,7 +192,7 @@ def test_every_layer_agrees_with_float64(name, precision, n, network, results):
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "batch", "temperature", "n"), DRAWN)
 def test_samples_equal_the_reference(name, batch, temperature, n, network, results, assert_same_draws):
-    """The largest batch is two tiles, the second not full; there are three chunks, some cut into several launches."""
+    """The largest batch is two tiles, the second not full; there are three chunks, cut into several launches."""
     _, _, packed, latent = network(name, batch, n)
     want = started(ReferenceGenerator, packed, latent, temperature=temperature).generate(n)
     got = np.concatenate([results[f"draw-{name}"][key] for key in "012"], axis=1)

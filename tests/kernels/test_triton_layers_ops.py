@@ -1,7 +1,8 @@
-"""The kernels of the layers backend compiled for GPUs that are not here, with the arguments that a launch gives them.
+"""The kernels of the layers backend, one by one in the interpreter, and compiled for GPUs that are not here.
 
-A job for a process of its own, this file run as a script: the compiler must
-not be the interpreter.
+Both are jobs for a process of their own, this file run as a script: the
+interpreter is chosen before Triton is imported, and the compiler must not be
+the interpreter.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import numpy as np
 import pytest
 import torch
 
+from wavecore.kernels import sampling
 from wavecore.kernels.packing import PackedWaveNet
 from wavecore.kernels.triton_layers import _allocate, _Weights, choose_layers_tiling
 
@@ -30,9 +32,14 @@ TENSORS = {
 }  # fmt: skip
 SHARED_BYTES = {90: 232_448, 80: 166_912}
 
-# Of the model presets; kernel size, residual, gate, skip, head, latent, layers.
-PRESETS = {"nsynth": (3, 512, 512, 256, 256, 16, 30), "small": (2, 64, 64, 64, 256, 64, 30)}
-NAMES = ["begin", "filter_gate", "residual_skip", "dense", "dense", "draw"]
+# Of the model presets; kernel size, residual, gate, skip, head, latent.  Layers are all alike, so few are enough.
+PRESETS = {"nsynth": (3, 512, 512, 256, 256, 16, 5), "small": (2, 64, 64, 64, 256, 64, 5)}
+TARGETS = [
+    ("nsynth", "float16", 90), ("nsynth", "float16", 80), ("small", "float16", 90), ("small", "float16", 80),
+    ("nsynth", "float32", 90), ("nsynth", "float32", 80),
+]  # fmt: skip
+KERNELS = ["begin", "filter_gate", "residual_skip", "dense", "dense", "draw", "project"]
+PRODUCTS = KERNELS[1:5]
 
 
 def blank(taps, r, g, s, h, c, layers):
@@ -52,8 +59,73 @@ def blank(taps, r, g, s, h, c, layers):
     )  # fmt: skip
 
 
+def in_its_own_process(*arguments, interpret):
+    env = {**os.environ, "TRITON_INTERPRET": "1" if interpret else "0"}
+    command = [sys.executable, "-P", "-W", "ignore", __file__, *arguments]
+    done = subprocess.run(command, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def check_draws():
+    """Two programs, the second with padded rows; the logits of the third sample of a run."""
+    n, a, batch, t, start = 32, 48, 27, 2**33 + 7, 2**33 + 5
+    logits = (np.random.default_rng(0).standard_normal((3, n, a)) * 3).astype(np.float32)
+    logits[2, 5, 7] = logits[2, 30, 0] = np.nan  # the second one is padding
+    streams = np.random.default_rng(1).integers(0, 2**63, n)
+    memory = {
+        "codes": torch.full((3, n), 9, dtype=torch.uint8), "history": torch.zeros(3, n),
+        "failed": torch.full((2,), 3, dtype=torch.int32), "clock": torch.full((2,), t),
+        "logits": torch.from_numpy(logits), "streams": torch.from_numpy(streams),
+        "scalars": torch.arange(a) / 8, "call": torch.tensor([11, start, 0]),
+    }  # fmt: skip
+    sizes = {"batch": batch, "logits_step": n, "n_rows": n, "TAPS": 3, "CLASSES": a, "GROUP": 16, "ROWS": ops.ROWS}
+    ops.draw[(2,)](**memory, **sizes, inverse_temperature=1 / 0.7)
+    fine = np.isfinite(logits[2]).all(-1)
+    uniforms = sampling.philox_uniform(11, streams.astype(np.uint64), t)
+    want = sampling.sample(logits[2][fine], uniforms[fine], 0.7)
+    np.testing.assert_array_equal(memory["codes"][2][fine], want)
+    np.testing.assert_array_equal(memory["history"][t % 3][fine], want / 8)
+    assert (memory["codes"][:2] == 9).all() and np.count_nonzero(memory["history"].any(1)) == 1
+    assert memory["failed"].tolist() == [2, 3] and memory["clock"].tolist() == [t + 1, t + 1]
+    memory["call"][2], memory["codes"][2] = 1, torch.arange(n)  # the last time was the third sample's
+    memory["clock"][:] = t
+    ops.draw[(2,)](**memory, **sizes, inverse_temperature=0.0)
+    np.testing.assert_array_equal(memory["codes"][2], np.arange(n))
+    np.testing.assert_array_equal(memory["history"][t % 3], np.arange(n) / 8)
+
+
+def check_filters():
+    """Three taps of a ring that the last sample has come round, two frames into the run."""
+    generator = np.random.default_rng(0)
+    taps, r, g, n, dilation, hop, t, start, width = 3, 32, 16, 16, 2, 5, 12, 3, 80
+    slots = (taps - 1) * dilation + 1
+    ring, weight = generator.standard_normal((slots, n, r)), generator.standard_normal((taps, r, 2, g)) / 8
+    condition = generator.standard_normal((3, n, width))
+    heard = [ring[(t - (taps - 1 - k) * dilation) % slots] for k in range(taps)]
+    z = sum(np.einsum("nr,rhg->nhg", x, w) for x, w in zip(heard, weight, strict=True))
+    z += condition[t // hop - start // hop, :, 2 * g : 4 * g].reshape(n, g, 2).swapaxes(1, 2)
+    gated = torch.full((n, g), torch.nan)
+    given = {"ring": ring, "weight": weight.swapaxes(2, 3), "condition": condition}
+    given = {name: torch.tensor(np.ascontiguousarray(array), dtype=torch.float32) for name, array in given.items()}
+    ops.filter_gate[(1, 1)](
+        gated, **given, clock=torch.tensor([t]), call=torch.tensor([0, start, 0]), layer=1, slots=slots,
+        dilation=dilation, hop=hop, n_rows=n, TAPS=taps, RESIDUAL=r, GATE=g, WIDTH=width, TILE=16, COLUMNS=16,
+        DEPTH=16,
+    )  # fmt: skip
+    np.testing.assert_allclose(gated, np.tanh(z[:, 0]) / (1 + np.exp(-z[:, 1])), rtol=0, atol=2e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("check", ["check_draws", "check_filters"])
+def test_a_kernel_does_in_the_interpreter_what_numpy_does(check):
+    in_its_own_process(check, interpret=True)
+
+
 def launches_for(preset, precision, capability, trace):
     """The launches of a sample, on tensors without memory; of the layers only the first one's."""
+    from wavecore.kernels.triton_throughput_ops import project
+
     tiling = choose_layers_tiling(precision, capability)
     weights = _Weights(blank(*PRESETS[preset]), precision=precision, tiling=tiling, device="meta")
     rows, n = 2 * tiling.tile, 4
@@ -66,7 +138,12 @@ def launches_for(preset, precision, capability, trace):
     memory |= {name: torch.empty(shape, device="meta") for name, shape in outputs.items()}
     launches = ops.list_launches(weights, memory, batch=3, logits_step=rows, inverse_temperature=1.0, trace=trace)
     assert len(launches) == 2 * weights.n_layers + 4
-    return launches[:3] + launches[-3:]
+    projection = {
+        "latent": torch.empty((1, rows, weights.latent), device="meta"), "weight": weights.condition_weight,
+        "bias": weights.condition_bias, "condition": memory["condition"], "TILE": ops.ROWS, "LATENT": weights.latent,
+        "WIDTH": weights.width, "COLUMNS": 64,
+    }  # fmt: skip
+    return [*launches[:3], *launches[-3:], (project, (1, 1, 1), projection)]
 
 
 def compiled(kernel, arguments, capability):
@@ -110,12 +187,47 @@ def assembled(kernel, capability):
     }
 
 
-def compile_for(preset, precision, capability, trace):
-    """Compile all kernels for a GPU that need not be here; say what they take of it."""
-    capability = int(capability)
-    launches = launches_for(preset, precision, capability, trace == "trace")
-    found = [assembled(compiled(kernel, arguments, capability), capability) for kernel, _, arguments in launches]
+def compile_for(targets, trace):
+    """Compile all kernels for GPUs that need not be here; say what they take of them."""
+    found = []
+    for preset, precision, capability in json.loads(targets):
+        launches = launches_for(preset, precision, capability, trace == "trace")
+        assert [kernel.fn.__name__ for kernel, _, _ in launches] == KERNELS
+        found.append([assembled(compiled(kernel, given, capability), capability) for kernel, _, given in launches])
     print(json.dumps(found))
+
+
+@pytest.fixture(scope="module")
+def binaries():
+    """What the kernels take of each target; one process compiles for all."""
+    found = json.loads(in_its_own_process("compile_for", json.dumps(TARGETS), "", interpret=False))
+    return dict(zip(TARGETS, found, strict=True))
+
+
+def assert_fit(found, capability):
+    for name, kernel in zip(KERNELS, found, strict=True):
+        assert kernel["registers"] <= 255, name
+        assert kernel["spilled"] == 0, name
+        assert kernel["shared"] <= SHARED_BYTES[capability], name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_kernels_fit_gpus_without_spilling(target, binaries):
+    preset, precision, capability = target
+    assert_fit(binaries[target], capability)
+    for name, kernel in zip(KERNELS, binaries[target], strict=True):
+        if name in PRODUCTS and precision == "float16":
+            assert kernel["products"], f"{name} does not use the tensor cores"
+        if name in PRODUCTS and preset == "nsynth":
+            assert kernel["copies"], f"the loads of {name} are not pipelined"
+
+
+@pytest.mark.slow
+def test_the_kernels_fit_with_traces():
+    target = ("nsynth", "float16", 90)
+    (found,) = json.loads(in_its_own_process("compile_for", json.dumps([target]), "trace", interpret=False))
+    assert_fit(found, 90)
 
 
 if __name__ == "__main__":

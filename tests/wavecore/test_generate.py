@@ -165,7 +165,7 @@ def test_every_backend_predicts_what_the_network_predicts(backend):
     codes = torch.randint(0, 256, (2, 60), generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         expected = network(codes, torch.from_numpy(latent)).numpy()
-    generator = open_generator(state, CONFIG, batch=2, seed=0, backend=backend)
+    generator = open_generator(state, CONFIG, batch=2, seed=0, backend=backend, dtype="float32")
     generator.feed(latent)
     found = generator.force(codes.numpy().astype(np.uint8))
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
