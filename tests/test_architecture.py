@@ -62,6 +62,7 @@ IMPORTERS = {
 
 # Compiled code needs its compiler from the first line on; such a module is imported where it is used.
 COMPILED = {
+    "wavecore.kernels.gpu_roofline_ops": {"triton"},
     "wavecore.kernels.numba_ops": {"numba", "llvmlite"},
     "wavecore.kernels.triton_latency_ops": {"triton"},
     "wavecore.kernels.triton_layers_ops": {"triton"},
@@ -77,7 +78,10 @@ LATE = {
 KERNEL_LIBRARIES = {"numpy", "torch", "numba", "llvmlite", "triton"}
 
 # Training must start on a machine that has torch, numpy and safetensors, and no more.
-TRAINING_SIDE = ("wavecore.models", "wavecore.training", "wavecore.datasets.domains", "wavecore.audio.mulaw")
+TRAINING_SIDE = (
+    "wavecore.models", "wavecore.training", "wavecore.datasets.domains", "wavecore.datasets.notes",
+    "wavecore.audio.mulaw",
+)
 TRAINING_LIBRARIES = {"torch", "numpy", "safetensors"}
 
 # Import name -> name in setup.py, where they differ.

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wavecore.cli import common, flags
+from wavecore.cli import common, data_notes, flags
 from wavecore.cli.console import Console, duration, plural
 from wavecore.errors import UsageError
 
@@ -246,5 +246,5 @@ COMMANDS = {
         ),
         configure=configure,
         run=run,
-    )
-}
+    ),
+} | data_notes.COMMANDS

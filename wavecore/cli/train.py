@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 
-from wavecore.cli import common, flags, run_settings
+from wavecore.cli import common, flags, run_settings, train_nsynth
 from wavecore.cli.console import Console, duration
 from wavecore.cli.failures import explain
 
@@ -83,8 +84,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
     from wavecore.datasets.domains import DomainsDataset
     from wavecore.models import checkpoint
     from wavecore.training.batches import BatchSource
-    from wavecore.training.loop import train
-    from wavecore.training.memory import keep_freed_memory
+    from wavecore.training.loop import TranslationTask
 
     before = run_settings.read_run(args.out) if args.resume else None
     dataset = DomainsDataset.open(run_settings.data_folder(args, before))
@@ -97,32 +97,65 @@ def run(args: argparse.Namespace, console: Console) -> None:
     BatchSource(
         dataset, network, training, 0
     )  # data that do not fit are refused before the folder is claimed
-    _record(args, model)
+    record_start(args, model)
     _announce(console, args.out, network, training, device)
     if dataset.paired and not training.paired_probability and not args.resume:
         console.say(
             "the data hold every piece in every domain; --set paired_probability=0.8 uses that, and learns to "
             "translate with far less compute"
         )
-    keep_freed_memory()
     initial = run_settings.starting_network(model.network, network) if model else None
-    listener = _Listener(args.out, dataset, console)
+    def write(averaged, step: int) -> None:
+        from wavecore.training.samples import write_samples
+
+        write_samples(averaged, dataset, args.out / "samples", step=step)
+
+    task = TranslationTask(dataset, network, training, initial)
+    follow("translation", task, args, device, write, console)
+
+
+def follow(
+    name: str, task, args: argparse.Namespace, device: str, write_samples: Callable[..., object], console: Console
+) -> None:
+    """Run a training and show it: progress, curves, samples, and how to go on with it.
+
+    Parameters
+    ----------
+    name : str
+        Of the command.
+    task : training.loop.Task
+    args : argparse.Namespace
+        ``out`` and ``resume``.
+    device : str
+    write_samples : callable
+        Called with (averaged network, step) after every validation.
+    console : Console
+
+    Raises
+    ------
+    WavecoreError
+        As ``training.loop.run_task`` says.
+    KeyboardInterrupt
+        After the state was saved and it was said how to go on.
+    """
+    from wavecore.training.loop import run_task
+    from wavecore.training.memory import keep_freed_memory
+
+    keep_freed_memory()
+    listener = _Listener(args.out, write_samples, console)
     try:
         with console.progress("training", unit="steps") as listener.show:
-            summary = train(
-                dataset,
-                network,
-                training,
+            summary = run_task(
+                task,
                 args.out,
                 resume=args.resume,
-                initial=initial,
                 device=device,
                 on_progress=listener.progress,
                 on_validation=listener.validation,
             )
     except KeyboardInterrupt:
         if run_settings.has_checkpoint(args.out):
-            again = f"wavecore train translation --out {shlex.quote(str(args.out))} --resume"
+            again = f"wavecore train {name} --out {shlex.quote(str(args.out))} --resume"
             console.warn(f"stopped with the state saved; to go on: {again}")
         raise
     console.document({"run": args.out, "model": args.out / "best", "summary": summary})
@@ -136,8 +169,8 @@ def run(args: argparse.Namespace, console: Console) -> None:
 class _Listener:
     """Shows how a training goes, draws its curves and writes its samples."""
 
-    def __init__(self, out: Path, dataset, console: Console):
-        self.out, self.dataset, self.console = out, dataset, console
+    def __init__(self, out: Path, write_samples: Callable[..., object], console: Console):
+        self.out, self.write_samples, self.console = out, write_samples, console
         self.show = None
         self.best: float | None = None
         self._speed = ""
@@ -162,7 +195,7 @@ class _Listener:
         self.console.say(f"step {step}: {bits[-1]:.3f} bits held out (best {self.best:.3f}){speed}")
         try:
             self._draw(history)
-            self._write_samples(network, step)
+            self.write_samples(network, step)
         except Exception as error:
             # A picture or a sound that fails, on a full disk for example, must not end hours of training.
             self.console.warn(f"curves or samples of step {step} could not be written: {explain(error)[0]}")
@@ -172,14 +205,15 @@ class _Listener:
 
         plots.curves(history, self.out / "curves.png")
 
-    def _write_samples(self, network, step: int) -> None:
-        from wavecore.training.samples import write_samples
 
-        write_samples(network, self.dataset, self.out / "samples", step=step)
+def record_start(args: argparse.Namespace, model) -> None:
+    """Note how a new run was started, and from which model.
 
-
-def _record(args: argparse.Namespace, model) -> None:
-    """Note how a new run was started, and from which model."""
+    Parameters
+    ----------
+    args : argparse.Namespace
+    model : LoadedModel or None
+    """
     from wavecore.models import checkpoint
 
     if (args.out / "settings.json").exists():
@@ -220,5 +254,6 @@ COMMANDS = {
         ),
         configure=configure,
         run=run,
-    )
+    ),
+    "nsynth": train_nsynth.COMMAND,
 }

@@ -24,9 +24,15 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from wavecore.errors import ModelError, OutputExistsError, UsageError
+from wavecore.models.nsynth import NSynthConfig, NSynthNetwork
 from wavecore.models.translation import TranslationConfig, TranslationNetwork
 
 SCHEMA_VERSION = 1
+KINDS = {
+    TranslationNetwork.kind: (TranslationConfig, TranslationNetwork),
+    NSynthNetwork.kind: (NSynthConfig, NSynthNetwork),
+}
+"""What a model folder can hold: the configuration's class and the network's."""
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
 PRETRAINED = Path(__file__).resolve().parent.parent / "pretrained"
 
@@ -37,7 +43,7 @@ class LoadedModel:
 
     Attributes
     ----------
-    network : TranslationNetwork
+    network : TranslationNetwork or NSynthNetwork
         In evaluation mode, float32, on the CPU.
     name : str
         The folder's name; of a training run's best model, the run's.
@@ -57,7 +63,7 @@ class LoadedModel:
 
 
 def save(
-    network: TranslationNetwork,
+    network: TranslationNetwork | NSynthNetwork,
     folder: str | Path,
     *,
     training: Mapping | None = None,
@@ -68,7 +74,7 @@ def save(
 
     Parameters
     ----------
-    network : TranslationNetwork
+    network : TranslationNetwork or NSynthNetwork
     folder : str or Path
         Created; other files in it are kept.
     training : mapping, optional
@@ -103,13 +109,12 @@ def save(
     decoder = network.config.decoder
     card = {
         "schema_version": SCHEMA_VERSION,
-        "kind": "translation",
+        "kind": network.kind,
         "sample_rate": decoder.sample_rate,
         "codec": "mu-law-256",
         "hop_length": decoder.hop_length,
         "receptive_field": decoder.receptive_field,
-        "domains": list(network.config.domains),
-        "targets": list(network.config.targets),
+        **network.card(),
         "config": network.config.to_dict(),
         "training": dict(training or {}),
         "sha256": digest,
@@ -118,12 +123,14 @@ def save(
     return digest
 
 
-def load(model: str | Path) -> LoadedModel:
+def load(model: str | Path, *, kind: str = "translation") -> LoadedModel:
     """Read a model by the name of a shipped one, or by its folder.
 
     Parameters
     ----------
     model : str or Path
+    kind : str
+        One of ``KINDS``: what the caller can use.
 
     Returns
     -------
@@ -136,15 +143,16 @@ def load(model: str | Path) -> LoadedModel:
     """
     folder = find(model)
     card = read_card(folder)
-    if card.get("kind") != "translation":
-        raise ModelError(f"{folder} holds a model of kind {card.get('kind')!r}, not 'translation'")
+    if card.get("kind") != kind:
+        raise ModelError(f"{folder} holds a model of kind {card.get('kind')!r}, not {kind!r}")
     digest = file_sha256(folder / WEIGHTS)
     if digest != card.get("sha256"):
         raise ModelError(f"{folder / WEIGHTS} is corrupt: its sha256 {digest[:12]} is not {str(card.get('sha256'))[:12]}")
     try:
-        network = TranslationNetwork(TranslationConfig.from_dict(card["config"]))
+        config_class, network_class = KINDS[kind]
+        network = network_class(config_class.from_dict(card["config"]))
     except (KeyError, TypeError, UsageError) as error:
-        raise ModelError(f"{folder / CONFIG} does not describe a translation network: {error}") from error
+        raise ModelError(f"{folder / CONFIG} does not describe a network of kind {kind!r}: {error}") from error
     tensors = {name: tensor.float() for name, tensor in read_tensors(folder / WEIGHTS).items()}
     try:
         network.load_state_dict(tensors)

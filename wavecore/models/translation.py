@@ -125,6 +125,8 @@ class TranslationNetwork(nn.Module):
     config : TranslationConfig
     """
 
+    kind = "translation"
+
     def __init__(self, config: TranslationConfig):
         super().__init__()
         self.config = config
@@ -199,6 +201,15 @@ class TranslationNetwork(nn.Module):
             state[f"layers.{i}.filter.bias"] += embedding @ state[f"layers.{i}.condition.weight"]
         state["head.bias"] += embedding @ state["head_condition.weight"]
         return state
+
+    def card(self) -> dict:
+        """Say what a model folder's card holds beside the sizes.
+
+        Returns
+        -------
+        dict
+        """
+        return {"domains": list(self.config.domains), "targets": list(self.config.targets)}
 
     def fork(self) -> TranslationNetwork:
         """Make one decoder per domain of a shared decoder; the outputs stay the same.

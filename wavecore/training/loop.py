@@ -6,11 +6,14 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, Protocol
+
+from torch import nn
 
 from wavecore.datasets.domains import DomainsDataset
 from wavecore.models import checkpoint
 from wavecore.models.translation import TranslationConfig, TranslationNetwork
-from wavecore.training.batches import BatchSource
+from wavecore.training.batches import Batch, BatchSource
 from wavecore.training.config import TrainingConfig
 from wavecore.training.describe import describe
 from wavecore.training.run_folder import RunFolder
@@ -43,6 +46,33 @@ class Progress:
     eta_s: float
 
 
+class Task(Protocol):
+    """What is trained: a network, its data, its update, its held-out measure."""
+
+    training: TrainingConfig
+    network_config: Any
+    """With ``to_dict``."""
+    data: str
+    """Where the data lie."""
+    samples_per_step: int
+    sample_rate: int
+
+    def build(self) -> nn.Module:
+        """Build the network, from its seed or from given weights."""
+
+    def trainer(self, network: nn.Module, device: str) -> Any:
+        """Build an ``AveragedTrainer`` that has ``update(batch)``."""
+
+    def batch(self, step: int) -> Any:
+        """Draw the batch of a step; the same one at every call."""
+
+    def validate(self, network: nn.Module, device: str) -> dict[str, float]:
+        """Measure a network; ``valid/bits`` decides which is the best."""
+
+    def describe(self) -> dict:
+        """Say what a model must remember of its data."""
+
+
 def train(
     dataset: DomainsDataset,
     network_config: TranslationConfig,
@@ -62,12 +92,47 @@ def train(
     dataset : DomainsDataset
     network_config : TranslationConfig
     training : TrainingConfig
+    out, resume, device, on_progress, on_validation
+        As of ``run_task``.
+    initial : TranslationNetwork, optional
+        Weights to start from.
+
+    Returns
+    -------
+    dict
+        The summary that is stored with the model.
+
+    Raises
+    ------
+    OutputExistsError, InputError, UsageError
+        If ``out`` holds another run, there is nothing to resume, or the data do not fit.
+    ModelError
+        If the loss stops being finite.
+    """
+    task = TranslationTask(dataset, network_config, training, initial)
+    return run_task(
+        task, out, resume=resume, device=device, on_progress=on_progress, on_validation=on_validation
+    )
+
+
+def run_task(
+    task: Task,
+    out: str | Path,
+    *,
+    resume: bool = False,
+    device: str = "cpu",
+    on_progress: Callable[[Progress], None] | None = None,
+    on_validation: Callable[[nn.Module, int, list[dict]], None] | None = None,
+) -> dict:
+    """Train what a task says.
+
+    Parameters
+    ----------
+    task : Task
     out : str or Path
         The run's folder (see ``run_folder``).
     resume : bool
         Go on from the newest checkpoint in ``out``.
-    initial : TranslationNetwork, optional
-        Weights to start from.
     device : str
     on_progress : callable, optional
         Called with a ``Progress`` every few steps and at validations.
@@ -83,16 +148,14 @@ def train(
     Raises
     ------
     OutputExistsError, InputError, UsageError
-        If ``out`` holds another run, there is nothing to resume, or the data do not fit.
+        If ``out`` holds another run, or there is nothing to resume.
     ModelError
         If the loss stops being finite.
     """
-    network = initial if initial is not None else build_network(network_config, seed=training.seed)
-    source = BatchSource(dataset, network_config, training, network.encoder.context_frames)
+    network = task.build()
     folder = RunFolder(out)
-    folder.start(network_config, training, str(dataset.path), resume=resume)
-    trainer = Trainer(network, training, device=device)
-    run = _Run(folder, trainer, source, on_progress, on_validation)
+    folder.start(task.network_config, task.training, task.data, resume=resume)
+    run = _Run(folder, task, task.trainer(network, device), on_progress, on_validation)
     run.restore()
     try:
         run.go_on()
@@ -102,14 +165,101 @@ def train(
     return run.finish()
 
 
-class _Run:
-    """Trainer, folder and history of one call of ``train``."""
+class TranslationTask:
+    """A translation network and the domains that it learns.
 
-    def __init__(self, folder, trainer, source, on_progress, on_validation):
-        self.folder, self.trainer, self.source = folder, trainer, source
+    Parameters
+    ----------
+    dataset : DomainsDataset
+    network_config : TranslationConfig
+    training : TrainingConfig
+    initial : TranslationNetwork, optional
+        Weights to start from.
+    """
+
+    def __init__(
+        self,
+        dataset: DomainsDataset,
+        network_config: TranslationConfig,
+        training: TrainingConfig,
+        initial: TranslationNetwork | None = None,
+    ):
+        self.network_config, self.training, self.data = network_config, training, str(dataset.path)
+        decoder = network_config.decoder
+        self.samples_per_step = training.batch_size * training.crop_frames * decoder.hop_length
+        self.sample_rate = decoder.sample_rate
+        self._network = initial if initial is not None else build_network(network_config, seed=training.seed)
+        self.source = BatchSource(dataset, network_config, training, self._network.encoder.context_frames)
+
+    def build(self) -> TranslationNetwork:
+        """Return the network that is to be trained.
+
+        Returns
+        -------
+        TranslationNetwork
+        """
+        return self._network
+
+    def trainer(self, network: TranslationNetwork, device: str) -> Trainer:
+        """Build the trainer.
+
+        Parameters
+        ----------
+        network : TranslationNetwork
+        device : str
+
+        Returns
+        -------
+        Trainer
+        """
+        return Trainer(network, self.training, device=device)
+
+    def batch(self, step: int) -> Batch:
+        """Draw the batch of a step.
+
+        Parameters
+        ----------
+        step : int
+
+        Returns
+        -------
+        Batch
+        """
+        return self.source.training_batch(step)
+
+    def validate(self, network: TranslationNetwork, device: str) -> dict[str, float]:
+        """Measure a network on held-out crops.
+
+        Parameters
+        ----------
+        network : TranslationNetwork
+        device : str
+
+        Returns
+        -------
+        dict of str to float
+            As ``validation.validate`` says.
+        """
+        return validate(network, self.source, n_crops=self.training.validation_crops, device=device)
+
+    def describe(self) -> dict:
+        """Summarise the data.
+
+        Returns
+        -------
+        dict
+        """
+        return describe(self.source.dataset)
+
+
+class _Run:
+    """Trainer, folder and history of one call of ``run_task``."""
+
+    def __init__(self, folder, task, trainer, on_progress, on_validation):
+        self.folder, self.task, self.trainer = folder, task, trainer
         self.on_progress, self.on_validation = on_progress, on_validation
-        self.config: TrainingConfig = trainer.config
-        self.data = describe(source.dataset)
+        self.config: TrainingConfig = task.training
+        self.data = task.describe()
         self.history: list[dict] = []
         self.extra = {"best_bits": None, "best_step": None, "seconds": 0.0}
         self.clock, self.clock_step = time.monotonic(), trainer.step
@@ -125,7 +275,7 @@ class _Run:
     def go_on(self) -> None:
         config, trainer = self.config, self.trainer
         while trainer.step < config.steps:
-            found = trainer.update(self.source.training_batch(trainer.step))
+            found = trainer.update(self.task.batch(trainer.step))
             if trainer.step % REPORT_EVERY == 0:
                 self.report(found)
             if trainer.step % config.validate_every == 0 or trainer.step == config.steps:
@@ -145,13 +295,12 @@ class _Run:
         seconds = max(1e-9, now - self.clock)
         self.extra["seconds"] += seconds
         self.clock, self.clock_step = now, self.trainer.step
-        per_step = self.config.batch_size * self.config.crop_frames * self.source.network.decoder.hop_length
         left = (self.config.steps - self.trainer.step) * seconds / steps
-        return Progress(self.trainer.step, self.config.steps, found, per_step * steps / seconds, left)
+        return Progress(self.trainer.step, self.config.steps, found, self.task.samples_per_step * steps / seconds, left)
 
     def validate(self) -> None:
         network = self.trainer.averaged_network()
-        found = validate(network, self.source, n_crops=self.config.validation_crops, device=str(self.trainer.device))
+        found = self.task.validate(network, str(self.trainer.device))
         network = network.cpu()
         self.report(found)
         if self.extra["best_bits"] is None or found["valid/bits"] <= self.extra["best_bits"]:
@@ -165,12 +314,10 @@ class _Run:
         self.folder.save_state(self.trainer.tensors(), self.trainer.step, self.history, self.extra)
 
     def summary(self) -> dict:
-        config = self.config
-        per_step = config.batch_size * config.crop_frames * self.source.network.decoder.hop_length
         return {
             "steps": self.trainer.step,
-            "audio_hours_seen": self.trainer.step * per_step / self.source.network.decoder.sample_rate / 3600,
-            "settings": asdict(config),
+            "audio_hours_seen": self.trainer.step * self.task.samples_per_step / self.task.sample_rate / 3600,
+            "settings": asdict(self.config),
             "losses": {k: v for record in self.history[-2:] for k, v in record.items() if k != "step"},
             "data": self.data,
         }

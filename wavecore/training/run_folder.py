@@ -16,12 +16,12 @@ import json
 import shutil
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
 from wavecore.errors import InputError, OutputExistsError, UsageError
 from wavecore.models import checkpoint
-from wavecore.models.translation import TranslationConfig
 from wavecore.training.config import TrainingConfig
 
 KEEP = 2
@@ -39,12 +39,13 @@ class RunFolder:
         self.path = Path(path)
         self.checkpoints = self.path / "checkpoint"
 
-    def start(self, network: TranslationConfig, training: TrainingConfig, data: str, *, resume: bool) -> None:
+    def start(self, network: Any, training: TrainingConfig, data: str, *, resume: bool) -> None:
         """Claim the folder for a run, or check that it is the one to resume.
 
         Parameters
         ----------
-        network : TranslationConfig
+        network : object
+            A configuration with ``to_dict``.
         training : TrainingConfig
         data : str
             The data set's folder.

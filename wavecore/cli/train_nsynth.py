@@ -1,0 +1,166 @@
+"""``wavecore train nsynth``: a WaveNet autoencoder of single notes."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from wavecore.cli import common, flags, run_settings
+from wavecore.cli.console import Console
+from wavecore.errors import UsageError
+
+PRESETS = {"small": "small-nsynth"}
+"""Sizes whose latents are those of notes, by the name that people give."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``wavecore train nsynth``.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+    """
+    parser.add_argument(
+        "--data", type=Path, metavar="DIR", help="notes that `wavecore data soundfont` or `data nsynth` built"
+    )
+    parser.add_argument("-o", "--out", type=Path, required=True, metavar="RUN", help="the run's folder")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on with the run in RUN; it keeps its settings"
+    )
+    network = parser.add_argument_group("network")
+    network.add_argument("--preset", metavar="P", help="size: tiny, small or nsynth (default: small)")
+    network.add_argument(
+        "--encoder",
+        choices=("cqt", "waveform"),
+        help="hears a constant-Q spectrum, or the waveform as the paper's does (default: cqt)",
+    )
+    network.add_argument(
+        "--pitch-channels",
+        type=int,
+        metavar="N",
+        help="tell the decoder the pitch by so many channels beside the latent (default: 0, as published)",
+    )
+    network.add_argument("--init", metavar="MODEL", help="start from a model's weights")
+    training = parser.add_argument_group("training")
+    training.add_argument(
+        "--set",
+        dest="settings",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a setting of the training, steps=20000 for example; a wrong key lists them all",
+    )
+    flags.add_seed(training)
+    flags.add_device(training)
+
+
+def run(args: argparse.Namespace, console: Console) -> None:
+    """Train, or go on training.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+    console : Console
+
+    Raises
+    ------
+    WavecoreError
+        As ``training.loop.run_task`` says.
+    """
+    import torch
+
+    from wavecore.cli import train
+    from wavecore.datasets.notes import NotesDataset
+    from wavecore.models import checkpoint
+    from wavecore.training.nsynth_samples import write_samples
+    from wavecore.training.nsynth_task import NSynthTask
+    from wavecore.training.precision import resolve
+
+    before = run_settings.read_run(args.out) if args.resume else None
+    dataset = NotesDataset.open(run_settings.data_folder(args, before))
+    init = before["init"] if before else args.init
+    needed = init and not (before and run_settings.has_checkpoint(args.out))
+    model = checkpoint.load(init, kind="nsynth") if needed else None
+    config = network_settings(args, model and model.network.config, before)
+    training = run_settings.training_settings(args, before, console)
+    device = common.settle_device(args.device, console)
+    task = NSynthTask(dataset, config, training, model and model.network)
+    train.record_start(args, model)
+    seconds = task.samples_per_step / task.sample_rate
+    console.say(
+        f"run {args.out}: {training.steps:,} steps of {seconds:.1f} s of sound; {len(dataset.notes('train')):,} notes; "
+        f"{config.encoder.kind} encoder, {config.decoder.n_layers} layers x {config.decoder.residual_channels} channels; "
+        f"{resolve(training.precision, torch.device(device))} products; "
+        f"curves and samples every {training.validate_every} steps"
+    )
+
+    def write(network, step: int) -> None:
+        write_samples(network, dataset, args.out / "samples", step=step)
+
+    train.follow("nsynth", task, args, device, write, console)
+
+
+def network_settings(args: argparse.Namespace, initial, before: dict | None):
+    """Work out the network's sizes.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+    initial : NSynthConfig or None
+        Of the model to start from.
+    before : dict or None
+        What the run was started with, if it is resumed.
+
+    Returns
+    -------
+    NSynthConfig
+
+    Raises
+    ------
+    UsageError
+        If a flag contradicts the model or the run.
+    """
+    from dataclasses import replace
+
+    from wavecore.models.encoders import EncoderConfig
+    from wavecore.models.nsynth import NSynthConfig
+    from wavecore.models.wavenet import preset
+
+    settled = NSynthConfig.from_dict(before["network"]) if before is not None else initial
+    if settled is not None:
+        whose = "the run" if before is not None else "the model of --init"
+        for flag, given, found in (
+            ("--encoder", args.encoder, settled.encoder.kind),
+            ("--pitch-channels", args.pitch_channels, settled.pitch_channels),
+        ):
+            if given is not None and given != found:
+                raise UsageError(f"{whose} has {found} where {flag} says {given}; leave the flag out")
+        if args.preset is not None:
+            wanted = preset(PRESETS.get(args.preset, args.preset))
+            if replace(wanted, latent_channels=settled.decoder.latent_channels) != settled.decoder:
+                raise UsageError(f"{whose} has a decoder of another size than --preset {args.preset}; leave the flag out")
+        return settled
+    decoder = preset(PRESETS.get(args.preset or "small", args.preset))
+    encoder = EncoderConfig(
+        kind=args.encoder or "cqt",
+        latent_channels=decoder.latent_channels,
+        hop_length=decoder.hop_length,
+        sample_rate=decoder.sample_rate,
+    )
+    pitch_channels = args.pitch_channels or 0
+    if pitch_channels < 0:
+        raise UsageError(f"--pitch-channels must not be negative, not {pitch_channels}")
+    decoder = replace(decoder, latent_channels=decoder.latent_channels + pitch_channels)
+    return NSynthConfig(encoder, decoder, pitch_channels)
+
+
+COMMAND = flags.Command(
+    summary="train a WaveNet autoencoder of single notes, as NSynth's",
+    example=(
+        "wavecore data soundfont -o data/notes\n"
+        "wavecore train nsynth --data data/notes --out runs/notes --set steps=20000\n"
+        "wavecore train nsynth --out runs/notes --resume"
+    ),
+    configure=configure,
+    run=run,
+)

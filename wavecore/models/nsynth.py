@@ -1,0 +1,170 @@
+"""The NSynth autoencoder: a temporal encoder, and a WaveNet that says the sound again.
+
+References
+----------
+Engel et al., "Neural Audio Synthesis of Musical Notes with WaveNet Autoencoders", arXiv:1704.01279.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from wavecore.errors import UsageError
+from wavecore.models.encoders import EncoderConfig, build_encoder
+from wavecore.models.wavenet import WaveNet, WaveNetConfig
+
+N_PITCHES = 128
+
+
+@dataclass(frozen=True)
+class NSynthConfig:
+    """Sizes of an autoencoder.
+
+    Attributes
+    ----------
+    encoder : EncoderConfig
+        Its latent is what is interpolated.
+    decoder : WaveNetConfig
+        Its ``latent_channels`` are the encoder's and ``pitch_channels``.
+    pitch_channels : int
+        Width of a learned vector for each of 128 pitches that is set beside the latent;
+        0 for none, as in the published model.
+    """
+
+    encoder: EncoderConfig = field(default_factory=lambda: EncoderConfig(latent_channels=16, hop_length=512))
+    decoder: WaveNetConfig = field(default_factory=lambda: WaveNetConfig(latent_channels=16, hop_length=512))
+    pitch_channels: int = 0
+
+    def __post_init__(self):
+        if self.pitch_channels < 0:
+            raise UsageError(f"pitch_channels must not be negative, not {self.pitch_channels}")
+        for name in ("hop_length", "sample_rate"):
+            if getattr(self.encoder, name) != getattr(self.decoder, name):
+                values = f"{getattr(self.encoder, name)} and {getattr(self.decoder, name)}"
+                raise UsageError(f"encoder and decoder disagree on {name}: {values}")
+        wanted = self.encoder.latent_channels + self.pitch_channels
+        if self.decoder.latent_channels != wanted:
+            raise UsageError(
+                f"the decoder takes {self.decoder.latent_channels} latent channels; the encoder's "
+                f"{self.encoder.latent_channels} and {self.pitch_channels} of pitch are {wanted}"
+            )
+
+    def to_dict(self) -> dict:
+        """Return the configuration as plain JSON values.
+
+        Returns
+        -------
+        dict
+        """
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict) -> NSynthConfig:
+        """Build a configuration from what ``to_dict`` returned.
+
+        Parameters
+        ----------
+        values : dict
+
+        Returns
+        -------
+        NSynthConfig
+        """
+        return cls(EncoderConfig(**values["encoder"]), WaveNetConfig(**values["decoder"]), values["pitch_channels"])
+
+
+class NSynthNetwork(nn.Module):
+    """Encoder and decoder.
+
+    Parameters
+    ----------
+    config : NSynthConfig
+    """
+
+    kind = "nsynth"
+
+    def __init__(self, config: NSynthConfig):
+        super().__init__()
+        self.config = config
+        self.encoder = build_encoder(config.encoder)
+        self.decoder = WaveNet(config.decoder)
+        if config.pitch_channels:
+            self.pitch_embedding = nn.Parameter(torch.randn(N_PITCHES, config.pitch_channels))
+
+    def forward(
+        self, codes: Tensor, latent: Tensor, pitches: Tensor | None = None, *, history: Tensor | None = None
+    ) -> Tensor:
+        """Predict the codes of sounds (teacher forcing).
+
+        Parameters
+        ----------
+        codes : Tensor, shape (B, T), integer
+            Mu-law codes.
+        latent : Tensor, shape (B, F, C), float
+        pitches : Tensor, shape (B,), integer, optional
+            MIDI note numbers; needed with, and refused without, pitch channels.
+        history : Tensor, shape (B, T), integer, optional
+            What the decoder is told it has said, if not ``codes``.
+
+        Returns
+        -------
+        Tensor, shape (B, T, A), float
+            Logits.
+
+        Raises
+        ------
+        UsageError
+            If pitches are missing, or given where the network has no use for them.
+        """
+        return self.decoder(codes if history is None else history, self.condition(latent, pitches))
+
+    def condition(self, latent: Tensor, pitches: Tensor | None = None) -> Tensor:
+        """Set the pitch beside the latent.
+
+        Parameters
+        ----------
+        latent : Tensor, shape (B, F, C), float
+        pitches : Tensor, shape (B,), integer, optional
+
+        Returns
+        -------
+        Tensor, shape (B, F, C + pitch_channels), float
+            What the decoder is told.
+
+        Raises
+        ------
+        UsageError
+            If pitches are missing, out of range, or of no use.
+        """
+        if not self.config.pitch_channels:
+            if pitches is not None:
+                raise UsageError("this model has no pitch conditioning; leave the pitch out")
+            return latent
+        if pitches is None:
+            raise UsageError("this model is told the pitch; give a MIDI note number for each sound")
+        if int(pitches.min()) < 0 or int(pitches.max()) >= N_PITCHES:
+            raise UsageError(f"pitches must be MIDI note numbers, 0 to {N_PITCHES - 1}, not {pitches.tolist()}")
+        vectors = self.pitch_embedding[pitches][:, None].expand(-1, latent.shape[1], -1)
+        return torch.cat([latent, vectors], dim=-1)
+
+    def decoder_state(self) -> dict[str, Tensor]:
+        """Return the state of the WaveNet that generates.
+
+        Returns
+        -------
+        dict of str to Tensor
+            A ``WaveNet(config.decoder)`` state dict.
+        """
+        return {name: tensor.detach().clone() for name, tensor in self.decoder.state_dict().items()}
+
+    def card(self) -> dict:
+        """Say what a model folder's card holds beside the sizes.
+
+        Returns
+        -------
+        dict
+        """
+        return {"pitch_conditioned": bool(self.config.pitch_channels)}

@@ -1,0 +1,148 @@
+"""What every training run keeps: weights, their average, and the optimisers' moments.
+
+Everything that decides what comes next lives in ``tensors`` and ``step``; saved and
+restored, a run goes on bit for bit.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from wavecore.errors import ModelError
+from wavecore.training.config import TrainingConfig
+
+
+class AveragedTrainer:
+    """Network, weight average and optimisers.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Built by ``type(network)(network.config)``.
+    config : TrainingConfig
+    groups : dict of str to (dict of str to Parameter, float)
+        Per optimiser: its parameters by name, and its learning rate.
+    device : str
+        Where to train; ``config.precision`` says in which number format.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        config: TrainingConfig,
+        groups: dict[str, tuple[dict[str, nn.Parameter], float]],
+        *,
+        device: str = "cpu",
+    ):
+        self.config = config
+        self.device = torch.device(device)
+        self.network = network.to(self.device).train()
+        self.step = 0
+        self.average = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+        self.parameters = {label: parameters for label, (parameters, _) in groups.items()}
+        self.optimizers = {label: _adam(parameters, rate) for label, (parameters, rate) in groups.items()}
+
+    def descend(self, label: str, loss: Tensor) -> dict[str, float]:
+        """Follow a loss's gradient with the step's learning rate, clipped.
+
+        Parameters
+        ----------
+        label : str
+            Of the optimiser.
+        loss : Tensor, scalar
+
+        Returns
+        -------
+        dict of str to float
+            ``gradient_norm``, ``learning_rate``.
+
+        Raises
+        ------
+        ModelError
+            If the loss is not finite.
+        """
+        if not bool(torch.isfinite(loss)):
+            raise ModelError(f"the loss became {float(loss.detach())} at step {self.step}; lower the learning rate and resume")
+        rate, optimizer = self.config.rate(self.step), self.optimizers[label]
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        self.network.zero_grad()
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters[label].values(), self.config.clip_norm)
+        optimizer.step()
+        return {"gradient_norm": float(norm), "learning_rate": rate}
+
+    @torch.no_grad()
+    def finish_step(self) -> None:
+        """Count the step and move the average."""
+        self.step += 1
+        # Early on a long memory would hold on to the random start.
+        decay = min(self.config.ema_decay, (1 + self.step) / (10 + self.step))
+        for name, tensor in self.network.state_dict().items():
+            self.average[name].lerp_(tensor, 1 - decay)
+
+    def averaged_network(self) -> nn.Module:
+        """Build the network of the averaged weights.
+
+        Returns
+        -------
+        nn.Module
+            On the CPU, in evaluation mode.
+        """
+        network = type(self.network)(self.network.config)
+        network.load_state_dict({name: tensor.cpu() for name, tensor in self.average.items()})
+        return network.eval()
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Collect all state but the step: weights, average, optimiser moments.
+
+        Returns
+        -------
+        dict of str to Tensor
+        """
+        found = {f"network.{k}": v for k, v in self.network.state_dict().items()}
+        found |= {f"average.{k}": v for k, v in self.average.items()}
+        for label, parameters in self.parameters.items():
+            for name, parameter in parameters.items():
+                for key, value in self.optimizers[label].state.get(parameter, {}).items():
+                    found[f"{label}.{key}.{name}"] = value
+        return {name: tensor.detach().cpu().contiguous() for name, tensor in found.items()}
+
+    def restore(self, tensors: dict[str, Tensor], step: int) -> None:
+        """Take up the state that ``tensors`` returned.
+
+        Parameters
+        ----------
+        tensors : dict of str to Tensor
+        step : int
+
+        Raises
+        ------
+        ModelError
+            If the state belongs to another network.
+        """
+        try:
+            self.network.load_state_dict(_under(tensors, "network."))
+        except RuntimeError as error:
+            raise ModelError(f"the checkpoint belongs to another network: {error}") from error
+        for name, tensor in _under(tensors, "average.").items():
+            self.average[name].copy_(tensor)
+        for label, parameters in self.parameters.items():
+            for name, parameter in parameters.items():
+                state = {}
+                for key in ("step", "exp_avg", "exp_avg_sq"):
+                    stored = tensors.get(f"{label}.{key}.{name}")
+                    if stored is not None:
+                        state[key] = stored.clone().to(self.device)
+                if state:
+                    self.optimizers[label].state[parameter] = state
+        self.step = step
+
+
+def _adam(parameters: dict[str, nn.Parameter], learning_rate: float) -> torch.optim.Adam:
+    return torch.optim.Adam(list(parameters.values()), lr=learning_rate, betas=(0.9, 0.98), fused=True)
+
+
+def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

@@ -1,0 +1,302 @@
+"""What trains an NSynth autoencoder: crops of single notes, its one update, its held-out loss."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from wavecore.audio import mulaw
+from wavecore.datasets.notes import NotesDataset
+from wavecore.errors import UsageError
+from wavecore.models.nsynth import NSynthConfig, NSynthNetwork
+from wavecore.training import augmentation, losses
+from wavecore.training.averaged import AveragedTrainer
+from wavecore.training.config import TrainingConfig
+from wavecore.training.precision import autocast
+
+ONSET_PROBABILITY = 0.2
+"""Share of crops that begin with the note: what happens there happens nowhere else."""
+RELEASED_PROBABILITY = 0.15
+"""Share of crops from anywhere, silence after the release included; the others begin while the key is held."""
+HELD_S = 3.0
+
+
+@dataclass(frozen=True)
+class NotesBatch:
+    """Crops of notes.
+
+    Attributes
+    ----------
+    audio : Tensor, shape (B, (F + 2 * context_frames) * hop_length), float32 in [-1, 1]
+        What the encoder hears.
+    codes : Tensor, shape (B, F * hop_length), int64
+        What the decoder is to say.
+    history : Tensor, shape (B, F * hop_length), int64
+        What it is told it has said.
+    pitches : Tensor, shape (B,), int64
+        MIDI note numbers.
+    """
+
+    audio: Tensor
+    codes: Tensor
+    history: Tensor
+    pitches: Tensor
+
+    def to(self, device: torch.device) -> NotesBatch:
+        """Copy the batch to a device.
+
+        Parameters
+        ----------
+        device : torch.device
+
+        Returns
+        -------
+        NotesBatch
+        """
+        return NotesBatch(*(getattr(self, name).to(device, non_blocking=True) for name in self.__dataclass_fields__))
+
+
+class NSynthTrainer(AveragedTrainer):
+    """One optimiser for encoder and decoder.
+
+    Parameters
+    ----------
+    network : NSynthNetwork
+    config : TrainingConfig
+    device : str
+    """
+
+    def __init__(self, network: NSynthNetwork, config: TrainingConfig, *, device: str = "cpu"):
+        groups = {"autoencoder": (dict(network.named_parameters()), config.learning_rate)}
+        super().__init__(network, config, groups, device=device)
+
+    def update(self, batch: NotesBatch) -> dict[str, float]:
+        """Do one step.
+
+        Parameters
+        ----------
+        batch : NotesBatch
+
+        Returns
+        -------
+        dict of str to float
+            ``bits`` per sample, ``gradient_norm``, ``learning_rate``.
+
+        Raises
+        ------
+        ModelError
+            If the loss is not finite.
+        """
+        batch = batch.to(self.device)
+        logits = predict(self.network, batch, self.config.precision)
+        nats = losses.reconstruction(logits, batch.codes, skip_samples=self.config.skip_samples)
+        found = {"bits": losses.bits(nats.detach())} | self.descend("autoencoder", nats)
+        self.finish_step()
+        return found
+
+
+def predict(network: NSynthNetwork, batch: NotesBatch, precision: str) -> Tensor:
+    """Run a batch through encoder and decoder.
+
+    Parameters
+    ----------
+    network : NSynthNetwork
+    batch : NotesBatch
+    precision : str
+        Of ``TrainingConfig``.
+
+    Returns
+    -------
+    Tensor, shape (B, T, A), float
+        Logits.
+    """
+    device = batch.audio.device
+    pitches = batch.pitches if network.config.pitch_channels else None
+    if network.config.encoder.kind == "cqt":  # levels in dB of quiet bins do not survive bfloat16
+        latent = network.encoder(batch.audio)
+        with autocast(precision, device):
+            return network(batch.codes, latent, pitches, history=batch.history)
+    with autocast(precision, device):
+        latent = network.encoder(batch.audio).float()
+        return network(batch.codes, latent, pitches, history=batch.history)
+
+
+class NSynthTask:
+    """An autoencoder and the notes that it learns.
+
+    Parameters
+    ----------
+    dataset : NotesDataset
+        With the splits train and valid.
+    network_config : NSynthConfig
+    training : TrainingConfig
+        ``transpose_semitones`` detunes whole crops; what belongs to domains has no effect.
+    initial : NSynthNetwork, optional
+        Weights to start from.
+
+    Raises
+    ------
+    UsageError
+        If the notes are too short, at another rate, or lack a split.
+    """
+
+    def __init__(
+        self,
+        dataset: NotesDataset,
+        network_config: NSynthConfig,
+        training: TrainingConfig,
+        initial: NSynthNetwork | None = None,
+    ):
+        decoder = network_config.decoder
+        missing = [split for split in ("train", "valid") if split not in dataset.splits]
+        if missing:
+            raise UsageError(f"{dataset.path} has no split {missing[0]!r}; training needs train and valid")
+        if dataset.sample_rate != decoder.sample_rate:
+            raise UsageError(f"the notes are at {dataset.sample_rate} Hz, the network at {decoder.sample_rate} Hz")
+        if training.crop_frames * decoder.hop_length > dataset.n_samples:
+            raise UsageError(f"a crop of {training.crop_frames} frames is longer than a note of {dataset.n_samples} samples")
+        self.dataset, self.network_config, self.training = dataset, network_config, training
+        self.data = str(dataset.path)
+        self.samples_per_step = training.batch_size * training.crop_frames * decoder.hop_length
+        self.sample_rate = decoder.sample_rate
+        if initial is None:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(training.seed)
+                initial = NSynthNetwork(network_config)
+        self._network = initial
+        self._pitches = {split: np.array([note.pitch for note in dataset.notes(split)]) for split in dataset.splits}
+
+    def build(self) -> NSynthNetwork:
+        """Return the network that is to be trained.
+
+        Returns
+        -------
+        NSynthNetwork
+        """
+        return self._network
+
+    def trainer(self, network: NSynthNetwork, device: str) -> NSynthTrainer:
+        """Build the trainer.
+
+        Parameters
+        ----------
+        network : NSynthNetwork
+        device : str
+
+        Returns
+        -------
+        NSynthTrainer
+        """
+        return NSynthTrainer(network, self.training, device=device)
+
+    def batch(self, step: int) -> NotesBatch:
+        """Draw the batch of a step.
+
+        Parameters
+        ----------
+        step : int
+
+        Returns
+        -------
+        NotesBatch
+        """
+        rng = np.random.default_rng((self.training.seed, step))
+        return self._batch(rng, "train", self.training.batch_size, augment=True)
+
+    def held_out(self, *, n_crops: int, split: str = "valid") -> NotesBatch:
+        """Draw the same held-out crops at every call.
+
+        Parameters
+        ----------
+        n_crops : int
+        split : {"valid", "test"}
+
+        Returns
+        -------
+        NotesBatch
+        """
+        return self._batch(np.random.default_rng(0), split, n_crops, augment=False)
+
+    @torch.no_grad()
+    def validate(self, network: NSynthNetwork, device: str) -> dict[str, float]:
+        """Measure a network on held-out crops of unseen instruments.
+
+        Parameters
+        ----------
+        network : NSynthNetwork
+        device : str
+
+        Returns
+        -------
+        dict of str to float
+            ``valid/bits`` per sample, and ``valid/latent_worth``: what is lost with another note's
+            latent, near zero where the decoder does not listen.
+        """
+        network = network.to(device)
+        batch = self.held_out(n_crops=4 * self.training.validation_crops).to(torch.device(device))
+        skip = self.training.skip_samples
+        bits = losses.bits(losses.reconstruction(predict(network, batch, "float32"), batch.codes, skip_samples=skip))
+        other = NotesBatch(batch.audio.roll(1, dims=0), batch.codes, batch.history, batch.pitches)
+        deaf = losses.bits(losses.reconstruction(predict(network, other, "float32"), batch.codes, skip_samples=skip))
+        return {"valid/bits": bits, "valid/latent_worth": deaf - bits}
+
+    def describe(self) -> dict:
+        """Summarise the data.
+
+        Returns
+        -------
+        dict
+            The data set's summary, and the range of pitches.
+        """
+        pitches = self._pitches["train"]
+        return self.dataset.summary() | {"midi_range": [int(pitches.min()), int(pitches.max())]}
+
+    def _batch(self, rng: np.random.Generator, split: str, n_crops: int, *, augment: bool) -> NotesBatch:
+        hop, codes = self.network_config.decoder.hop_length, self.dataset.codes(split)
+        margin = self._network.encoder.context_frames * hop
+        n_samples = self.training.crop_frames * hop
+        audio, said, history = [], [], []
+        notes = rng.integers(0, len(codes), n_crops)
+        for note in notes:
+            x = self._passage(rng, mulaw.decode(np.array(codes[note])), n_samples, margin, augment=augment)
+            audio.append(x)
+            said.append(mulaw.encode(x[margin : margin + n_samples]))
+            history.append(self._history(rng, said[-1]) if augment else said[-1])
+        return NotesBatch(
+            audio=torch.from_numpy(np.stack(audio)),
+            codes=torch.from_numpy(np.stack(said)).long(),
+            history=torch.from_numpy(np.stack(history)).long(),
+            pitches=torch.from_numpy(self._pitches[split][notes]).long(),
+        )
+
+    def _passage(self, rng: np.random.Generator, x: np.ndarray, n_samples: int, margin: int, *, augment: bool):
+        """A crop with its context; silence where the note has none."""
+        widest = self.training.transpose_semitones if augment else 0.0
+        if widest:
+            bent = rng.uniform(-widest, widest)
+            positions = augmentation.tape_positions(len(x), semitones=(bent, bent))
+            positions = positions[positions <= len(x) - 1]
+            x = augmentation.read_at(x, positions)
+        kind, last = rng.random(), len(x) - n_samples
+        if kind < ONSET_PROBABILITY:
+            begin = -int(rng.integers(0, n_samples // 2))
+        elif kind < ONSET_PROBABILITY + RELEASED_PROBABILITY:
+            begin = int(rng.integers(0, last + 1))
+        else:
+            begin = int(rng.integers(0, max(1, min(last, int(HELD_S * self.sample_rate)))))
+        wanted = np.arange(begin - margin, begin + n_samples + margin)
+        inside = (wanted >= 0) & (wanted < len(x))
+        return np.where(inside, x[np.clip(wanted, 0, len(x) - 1)], np.float32(0)).astype(np.float32)
+
+    def _history(self, rng: np.random.Generator, codes: np.ndarray) -> np.ndarray:
+        blur = rng.random() < self.training.history_noise_probability
+        drop = rng.random() < self.training.history_dropout_probability
+        if not (blur or drop):
+            return codes
+        x = mulaw.decode(codes)
+        if drop:
+            x = augmentation.drop_history(x, sample_rate=self.sample_rate, rng=rng)
+        return mulaw.encode(augmentation.add_history_noise(x, rng=rng) if blur else x)
