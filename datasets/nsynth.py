@@ -84,6 +84,7 @@ class NSynth:
         self.skipped = skipped
         self._containers = containers
         self._notes = notes
+        self._told: set[tuple[str, str]] = set()  # a second reading finds the same again
 
     @classmethod
     def open(cls, path: str | Path) -> NSynth:
@@ -168,7 +169,8 @@ class NSynth:
                 yield wanted[name], samples
 
     def _skip(self, split: str, name: str, reason: str) -> None:
-        if not any((item.split, item.name) == (split, name) for item in self.skipped):
+        if (split, name) not in self._told:
+            self._told.add((split, name))
             self.skipped.append(Skipped(split, name, reason))
 
     def _require(self, split: str) -> dict[str, Note]:

@@ -92,8 +92,8 @@ def candidates(path: Path) -> list[Path]:
     found = folders + [f for f in files if is_archive(f)] + [f for f in files if f.suffix == ".tfrecord"]
     if not found:
         raise InputError(
-            f"{path} holds no NSynth data: neither examples.json nor nsynth-train, nsynth-valid or nsynth-test "
-            "as a folder, .tar.gz or .tfrecord"
+            f"{path} holds no NSynth data: neither examples.json nor nsynth-train, nsynth-valid or "
+            "nsynth-test as a folder, .tar.gz or .tfrecord"
         )
     return found
 
@@ -147,7 +147,8 @@ def entries(path: Path, *, taken: Collection[str] = ()) -> Iterator[tuple[str, C
 def _told(split: str | None, name: str, path: Path) -> str:
     if split is None:
         raise InputError(
-            f"{path}: {name!r} does not say of which split it is; call it nsynth-train, nsynth-valid or nsynth-test"
+            f"{path}: {name!r} does not say of which split it is; "
+            "call it nsynth-train, nsynth-valid or nsynth-test"
         )
     return split
 

@@ -21,12 +21,13 @@ SAMPLE_RATE = 16_000  # Hz
 N_SAMPLES = 64_000  # four seconds
 SPLITS = ("train", "valid", "test")
 FAMILIES = (
-    "bass", "brass", "flute", "guitar", "keyboard", "mallet", "organ", "reed", "string", "synth_lead", "vocal",
+    "bass", "brass", "flute", "guitar", "keyboard", "mallet", "organ", "reed", "string", "synth_lead",
+    "vocal",
 )  # fmt: skip
 SOURCES = ("acoustic", "electronic", "synthetic")
 QUALITIES = (
-    "bright", "dark", "distortion", "fast_decay", "long_release", "multiphonic", "nonlinear_env", "percussive",
-    "reverb", "tempo-synced",
+    "bright", "dark", "distortion", "fast_decay", "long_release", "multiphonic", "nonlinear_env",
+    "percussive", "reverb", "tempo-synced",
 )  # fmt: skip
 
 

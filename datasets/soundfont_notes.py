@@ -204,8 +204,11 @@ def render_instrument(
     gain = np.float32(MEDIAN_PEAK / np.median(loud)) if loud else np.float32(1.0)
     notes, kept = [], []
     report: dict[str, Any] = {
-        "preset": sounds.preset_name(program.number), "gain": round(float(gain), 6), "silent": [], "clipped": []
-    }  # fmt: skip
+        "preset": sounds.preset_name(program.number),
+        "gain": round(float(gain), 6),
+        "silent": [],
+        "clipped": [],
+    }
     for (pitch, velocity), x, peak in zip(keys, played, peaks, strict=True):
         samples = pcm.quantize(gain * x)
         note = _note(program, pitch, velocity, pcm.to_float(samples))
@@ -303,7 +306,7 @@ def _join(parts: Parts, tasks: list[_Task], settings: dict[str, Any], sounds: So
             splits[split] = write_split(parts.out / split_folder(split), notes, codes)
     if not splits:
         raise InputError(
-            f"nothing sounds in {sounds.path} at MIDI {min(settings['pitches'])} to {max(settings['pitches'])}"
+            f"nothing sounds in {sounds.path} at MIDI {settings['pitches'][0]} to {settings['pitches'][-1]}"
         )
     reports = {task.program.name: entries[task]["report"] | {"split": task.split} for task in tasks}
     source = f"{sounds.path.name}, rendered note by note"
