@@ -9,6 +9,8 @@ written: such an archive is not what it says.
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import gzip
 import tarfile
 import zlib
@@ -75,20 +77,31 @@ def members(path: str | Path) -> Iterator[Member]:
     """
     path = Path(path)
     seen: set[str] = set()
+    with _explained(path), _opened(path) as file:
+        watched = _Watched(file)
+        with tarfile.open(fileobj=watched, mode="r:") as archive:
+            while (info := archive.next()) is not None:
+                archive.members.clear()  # else 300,000 of them stay in memory
+                name = _checked_name(info, path, seen)
+                if info.isreg() and not name.rpartition("/")[2].startswith("._"):
+                    yield Member(name, info.size, functools.partial(_read, archive, info, path))
+        _require_end(watched, path)
+
+
+@contextlib.contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn what tarfile, gzip and the system say into our words."""
     try:
-        with _opened(path) as file:
-            watched = _Watched(file)
-            with tarfile.open(fileobj=watched, mode="r:") as archive:
-                while (info := archive.next()) is not None:
-                    archive.members.clear()  # else 300,000 of them stay in memory
-                    name = _checked_name(info, path, seen)
-                    if info.isreg() and not name.rpartition("/")[2].startswith("._"):
-                        yield Member(name, info.size, lambda info=info: archive.extractfile(info).read())
-            _require_end(watched, path)
+        yield
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise InputError(f"{path} is cut off or damaged ({error}); get it again") from error
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def _read(archive: tarfile.TarFile, info: tarfile.TarInfo, path: Path) -> bytes:
+    with _explained(path):
+        return archive.extractfile(info).read()
 
 
 class _Watched:

@@ -35,7 +35,9 @@ LEVELS = {
     "wavecore.canvas": 5,
     "wavecore.training": 6,  # above generate: a run writes samples while it goes
     "wavecore.translate": 7,
-    "wavecore.interpolate": 7,
+    "wavecore.interpolate": 6,
+    "wavecore.grid": 7,
+    "wavecore.latent_files": 7,
     "wavecore.render": 7,
     "wavecore.measure": 7,
     "wavecore.speed_chart": 7,

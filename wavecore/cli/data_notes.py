@@ -60,10 +60,10 @@ def run_soundfont(args: argparse.Namespace, console: Console) -> None:
         console.say(f"skipped: {args.out} holds a finished data set")
         report(NotesDataset.open(args.out), console)
         return
+    families = ", ".join(args.families) if args.families else "all families"
     console.say(
-        f"{plural(len(args.pitches) * len(args.velocities), 'note')} of every instrument of "
-        f"{', '.join(args.families) if args.families else 'all families'}, each about 0.05 to 0.1 s of one core "
-        "and 0.2 MB; stopped, the same command goes on"
+        f"{plural(len(args.pitches) * len(args.velocities), 'note')} of every instrument of {families}, "
+        "each 0.05 to 0.1 s of one core and 0.2 MB; stopped, the same command goes on"
     )
     with console.progress("rendering", unit="instruments") as show:
         dataset = build_notes(

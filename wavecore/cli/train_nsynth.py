@@ -66,6 +66,8 @@ def run(args: argparse.Namespace, console: Console) -> None:
     ------
     WavecoreError
         As ``training.loop.run_task`` says.
+    KeyboardInterrupt
+        After the state was saved and it was said how to go on.
     """
     import torch
 
@@ -77,6 +79,8 @@ def run(args: argparse.Namespace, console: Console) -> None:
     from wavecore.training.precision import resolve
 
     before = run_settings.read_run(args.out) if args.resume else None
+    if args.data is None and before is None:
+        raise UsageError("the data are missing: --data DIR (`wavecore data soundfont` builds some)")
     dataset = NotesDataset.open(run_settings.data_folder(args, before))
     init = before["init"] if before else args.init
     needed = init and not (before and run_settings.has_checkpoint(args.out))
@@ -126,7 +130,10 @@ def network_settings(args: argparse.Namespace, initial, before: dict | None):
     from wavecore.models.nsynth import NSynthConfig
     from wavecore.models.wavenet import preset
 
-    settled = NSynthConfig.from_dict(before["network"]) if before is not None else initial
+    try:
+        settled = NSynthConfig.from_dict(before["network"]) if before is not None else initial
+    except (KeyError, TypeError) as error:
+        raise UsageError(f"{args.out} holds a run of another kind of network than nsynth's") from error
     if settled is not None:
         whose = "the run" if before is not None else "the model of --init"
         for flag, given, found in (

@@ -39,8 +39,8 @@ class NSynthConfig:
     pitch_channels: int = 0
 
     def __post_init__(self):
-        if self.pitch_channels < 0:
-            raise UsageError(f"pitch_channels must not be negative, not {self.pitch_channels}")
+        if type(self.pitch_channels) is not int or self.pitch_channels < 0:
+            raise UsageError(f"pitch_channels must be a whole number of at least 0, not {self.pitch_channels!r}")
         for name in ("hop_length", "sample_rate"):
             if getattr(self.encoder, name) != getattr(self.decoder, name):
                 values = f"{getattr(self.encoder, name)} and {getattr(self.decoder, name)}"
@@ -137,7 +137,7 @@ class NSynthNetwork(nn.Module):
         Raises
         ------
         UsageError
-            If pitches are missing, out of range, or of no use.
+            If pitches are missing, of no use, out of range, or not one whole number for each sound.
         """
         if not self.config.pitch_channels:
             if pitches is not None:
@@ -145,6 +145,9 @@ class NSynthNetwork(nn.Module):
             return latent
         if pitches is None:
             raise UsageError("this model is told the pitch; give a MIDI note number for each sound")
+        if pitches.is_floating_point() or pitches.shape != latent.shape[:1]:
+            found = f"{pitches.dtype} of shape {tuple(pitches.shape)}"
+            raise UsageError(f"pitches must be whole numbers of shape ({len(latent)},), not {found}")
         if int(pitches.min()) < 0 or int(pitches.max()) >= N_PITCHES:
             raise UsageError(f"pitches must be MIDI note numbers, 0 to {N_PITCHES - 1}, not {pitches.tolist()}")
         vectors = self.pitch_embedding[pitches][:, None].expand(-1, latent.shape[1], -1)

@@ -12,6 +12,9 @@ from torch import Tensor, nn
 from wavecore.errors import ModelError
 from wavecore.training.config import TrainingConfig
 
+REMEDY = "start another run with a lower learning_rate, from this run's model if it is worth it"
+"""A run cannot be resumed with other settings."""
+
 
 class AveragedTrainer:
     """Network, weight average and optimisers.
@@ -50,7 +53,7 @@ class AveragedTrainer:
         ----------
         label : str
             Of the optimiser.
-        loss : Tensor, scalar
+        loss : Tensor, shape ()
 
         Returns
         -------
@@ -60,16 +63,19 @@ class AveragedTrainer:
         Raises
         ------
         ModelError
-            If the loss is not finite.
+            If the loss or its gradient is not finite; the weights stay as they were.
         """
         if not bool(torch.isfinite(loss)):
-            raise ModelError(f"the loss became {float(loss.detach())} at step {self.step}; lower the learning rate and resume")
+            raise ModelError(f"the loss became {float(loss.detach())} at step {self.step}; {REMEDY}")
         rate, optimizer = self.config.rate(self.step), self.optimizers[label]
         for group in optimizer.param_groups:
             group["lr"] = rate
         self.network.zero_grad()
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.parameters[label].values(), self.config.clip_norm)
+        if not bool(torch.isfinite(norm)):
+            # Clipped, it would still make every weight NaN, and the next checkpoint would keep them.
+            raise ModelError(f"the gradient's norm became {float(norm)} at step {self.step}; {REMEDY}")
         optimizer.step()
         return {"gradient_norm": float(norm), "learning_rate": rate}
 
@@ -122,11 +128,15 @@ class AveragedTrainer:
         ModelError
             If the state belongs to another network.
         """
+        average = _under(tensors, "average.")
+        wanted = {name: tensor.shape for name, tensor in self.average.items()}
+        if {name: tensor.shape for name, tensor in average.items()} != wanted:
+            raise ModelError("the checkpoint belongs to another network: its weight average has other names or shapes")
         try:
             self.network.load_state_dict(_under(tensors, "network."))
         except RuntimeError as error:
             raise ModelError(f"the checkpoint belongs to another network: {error}") from error
-        for name, tensor in _under(tensors, "average.").items():
+        for name, tensor in average.items():
             self.average[name].copy_(tensor)
         for label, parameters in self.parameters.items():
             for name, parameter in parameters.items():

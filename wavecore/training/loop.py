@@ -92,10 +92,12 @@ def train(
     dataset : DomainsDataset
     network_config : TranslationConfig
     training : TrainingConfig
-    out, resume, device, on_progress, on_validation
+    out, resume
         As of ``run_task``.
     initial : TranslationNetwork, optional
         Weights to start from.
+    device, on_progress, on_validation
+        As of ``run_task``.
 
     Returns
     -------

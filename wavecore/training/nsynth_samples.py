@@ -9,6 +9,7 @@ import torch
 
 from wavecore.audio import mulaw
 from wavecore.datasets.notes import NotesDataset
+from wavecore.errors import UsageError
 from wavecore.generate import generate_blocks, open_generator
 from wavecore.models.nsynth import NSynthNetwork
 
@@ -30,25 +31,40 @@ def write_samples(
         Gets ``step-XXXXXXXX__NOTE.wav`` and ``input__NOTE.wav``.
     step : int
         For the names; files of the same step are replaced.
-    n_notes, seed : int
+    n_notes : int
+        At least 1; as many as there are, at most.
+    seed : int
 
     Returns
     -------
     list of Path
         The files of this step.
+
+    Raises
+    ------
+    UsageError
+        If the notes are none, at another rate than the network's, or shorter than a frame.
     """
+    decoder = network.config.decoder
+    if n_notes < 1:
+        raise UsageError(f"n_notes must be at least 1, not {n_notes}")
+    if dataset.sample_rate != decoder.sample_rate or dataset.n_samples < decoder.hop_length:
+        raise UsageError(
+            f"notes of {dataset.n_samples} samples at {dataset.sample_rate} Hz do not fit a network with frames of "
+            f"{decoder.hop_length} samples at {decoder.sample_rate} Hz"
+        )
     # Where a model is trained, libsndfile need not be until something is written.
     from wavecore.audio import files
 
     notes, codes = dataset.notes("valid"), dataset.codes("valid")
     chosen = np.linspace(0, len(notes) - 1, min(n_notes, len(notes))).astype(int)
-    hop = network.config.decoder.hop_length
+    hop = decoder.hop_length
     n_samples = min(dataset.n_samples, int(SECONDS * dataset.sample_rate)) // hop * hop
     heard = np.stack([mulaw.decode(np.array(codes[i][:n_samples])) for i in chosen])
     pitches = torch.tensor([notes[i].pitch for i in chosen]) if network.config.pitch_channels else None
     with torch.inference_mode():
         latent = network.condition(network.encoder.encode(torch.from_numpy(heard)), pitches).numpy()
-    generator = open_generator(network.decoder_state(), network.config.decoder, batch=len(chosen), seed=seed)
+    generator = open_generator(network.decoder_state(), decoder, batch=len(chosen), seed=seed)
     said = np.concatenate(list(generate_blocks(generator, latent)), axis=1)
     written = []
     for i, x, said_codes in zip(chosen, heard, said, strict=True):

@@ -22,6 +22,8 @@ ONSET_PROBABILITY = 0.2
 RELEASED_PROBABILITY = 0.15
 """Share of crops from anywhere, silence after the release included; the others begin while the key is held."""
 HELD_S = 3.0
+MEASURED_NOTES = 200
+"""Notes whose level is measured."""
 
 
 @dataclass(frozen=True)
@@ -135,12 +137,13 @@ class NSynthTask:
     training : TrainingConfig
         ``transpose_semitones`` detunes whole crops; what belongs to domains has no effect.
     initial : NSynthNetwork, optional
-        Weights to start from.
+        Weights to start from; of the sizes ``network_config``.
 
     Raises
     ------
     UsageError
-        If the notes are too short, at another rate, or lack a split.
+        If the notes are too short, at another rate, or lack a split, ``skip_samples`` leaves
+        nothing of a crop, or ``initial`` has other sizes.
     """
 
     def __init__(
@@ -158,6 +161,11 @@ class NSynthTask:
             raise UsageError(f"the notes are at {dataset.sample_rate} Hz, the network at {decoder.sample_rate} Hz")
         if training.crop_frames * decoder.hop_length > dataset.n_samples:
             raise UsageError(f"a crop of {training.crop_frames} frames is longer than a note of {dataset.n_samples} samples")
+        if training.skip_samples >= training.crop_frames * decoder.hop_length:
+            crop = training.crop_frames * decoder.hop_length
+            raise UsageError(f"skip_samples is {training.skip_samples}, which leaves nothing of a crop of {crop} samples")
+        if initial is not None and initial.config != network_config:
+            raise UsageError("the weights to start from belong to a network of other sizes than network_config")
         self.dataset, self.network_config, self.training = dataset, network_config, training
         self.data = str(dataset.path)
         self.samples_per_step = training.batch_size * training.crop_frames * decoder.hop_length
@@ -249,10 +257,20 @@ class NSynthTask:
         Returns
         -------
         dict
-            The data set's summary, and the range of pitches.
+            The data set's summary, the range of pitches, and ``level_db``: the median over notes
+            of the root mean square of their loudest half second, dB of full scale.
         """
-        pitches = self._pitches["train"]
-        return self.dataset.summary() | {"midi_range": [int(pitches.min()), int(pitches.max())]}
+        pitches, codes = self._pitches["train"], self.dataset.codes("train")
+        levels = []
+        for row in codes[:: max(1, len(codes) // MEASURED_NOTES)]:
+            x = mulaw.decode(np.array(row))
+            frame = min(len(x), self.sample_rate // 2)
+            power = (x[: len(x) // frame * frame].reshape(-1, frame) ** 2).mean(axis=1).max()
+            levels.append(10 * np.log10(max(power, 1e-9)))
+        return self.dataset.summary() | {
+            "midi_range": [int(pitches.min()), int(pitches.max())],
+            "level_db": round(float(np.median(levels)), 1),
+        }
 
     def _batch(self, rng: np.random.Generator, split: str, n_crops: int, *, augment: bool) -> NotesBatch:
         hop, codes = self.network_config.decoder.hop_length, self.dataset.codes(split)
@@ -280,7 +298,8 @@ class NSynthTask:
             positions = augmentation.tape_positions(len(x), semitones=(bent, bent))
             positions = positions[positions <= len(x) - 1]
             x = augmentation.read_at(x, positions)
-        kind, last = rng.random(), len(x) - n_samples
+        # A note that is read faster may be shorter than the crop.
+        kind, last = rng.random(), max(0, len(x) - n_samples)
         if kind < ONSET_PROBABILITY:
             begin = -int(rng.integers(0, n_samples // 2))
         elif kind < ONSET_PROBABILITY + RELEASED_PROBABILITY:

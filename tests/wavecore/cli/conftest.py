@@ -13,6 +13,7 @@ from wavecore.audio import files
 from wavecore.cli.main import main
 from wavecore.models import checkpoint
 from wavecore.models.encoders import EncoderConfig
+from wavecore.models.nsynth import NSynthConfig, NSynthNetwork
 from wavecore.models.translation import TranslationConfig, TranslationNetwork
 from wavecore.models.wavenet import preset
 
@@ -73,6 +74,20 @@ def make_tune(*, seconds: float = 0.6, sample_rate: int = 16_000) -> np.ndarray:
 @pytest.fixture(scope="session")
 def network():
     return make_network
+
+
+@pytest.fixture(scope="session")
+def nsynth_model(tmp_path_factory) -> Path:
+    """The folder of a tiny autoencoder of notes."""
+    encoder = EncoderConfig(hop_length=512, latent_channels=16, channels=8)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = NSynthNetwork(NSynthConfig(encoder, preset("tiny")))
+        with torch.no_grad():
+            network.decoder.output.weight.normal_(std=0.2)
+    folder = tmp_path_factory.mktemp("nsynth") / "notes"
+    checkpoint.save(network, folder, training={"data": {"level_db": -15.0}})
+    return folder
 
 
 @pytest.fixture(scope="session")

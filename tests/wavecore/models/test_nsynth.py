@@ -1,0 +1,214 @@
+"""The autoencoder: its sizes, what the decoder is told, and what is generated from it."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+
+from wavecore.errors import ModelError, UsageError
+from wavecore.generate import open_generator
+from wavecore.models import checkpoint
+from wavecore.models.encoders import EncoderConfig
+from wavecore.models.nsynth import N_PITCHES, NSynthConfig, NSynthNetwork
+from wavecore.models.translation import TranslationConfig, TranslationNetwork
+from wavecore.models.wavenet import WaveNet, WaveNetConfig, preset
+
+ENCODER = EncoderConfig("waveform", 3, 40, channels=4, dilation_cycles=1, layers_per_cycle=2)
+DECODER = WaveNetConfig(1, 3, 2, 6, 5, 4, 7, latent_channels=3, hop_length=40)
+
+
+def _config(pitch_channels=0):
+    return NSynthConfig(ENCODER, replace(DECODER, latent_channels=3 + pitch_channels), pitch_channels)
+
+
+def _network(pitch_channels=0):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = NSynthNetwork(_config(pitch_channels))
+        for parameter in network.parameters():
+            torch.nn.init.normal_(parameter, std=0.3)
+    return network.eval()
+
+
+def _inputs(n_frames=3, batch=2):
+    generator = torch.Generator().manual_seed(1)
+    codes = torch.randint(0, 256, (batch, n_frames * 40), generator=generator)
+    return codes, torch.randn(batch, n_frames, 3, generator=generator), torch.tensor([60, 127][:batch])
+
+
+def _pitches(network, pitches):
+    return pitches if network.config.pitch_channels else None
+
+
+def test_the_usual_sizes_are_those_of_notes():
+    config = NSynthConfig()
+    assert (config.encoder.latent_channels, config.encoder.hop_length, config.pitch_channels) == (16, 512, 0)
+    assert config.decoder == preset("small-nsynth")
+
+
+@pytest.mark.parametrize("pitch_channels", [0, 2])
+def test_the_configuration_survives_json(pitch_channels):
+    config = _config(pitch_channels)
+    assert NSynthConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
+@pytest.mark.parametrize("pitch_channels", [-1, 1.0, True, "2", None])
+def test_pitch_channels_that_are_no_number_of_channels_are_refused(pitch_channels):
+    with pytest.raises(UsageError, match=f"pitch_channels must be a whole number.*{pitch_channels!r}"):
+        NSynthConfig(ENCODER, DECODER, pitch_channels)
+
+
+@pytest.mark.parametrize(
+    ("encoder", "decoder", "pitch_channels", "message"),
+    [
+        ({"hop_length": 50}, {}, 0, "hop_length: 50 and 40"),
+        ({}, {"sample_rate": 8000}, 0, "sample_rate: 16000 and 8000"),
+        ({"latent_channels": 4}, {}, 0, "takes 3 latent channels; the encoder's 4 and 0 of pitch are 4"),
+        ({}, {}, 2, "takes 3 latent channels; the encoder's 3 and 2 of pitch are 5"),
+        ({}, {"latent_channels": 5}, 0, "takes 5 latent channels; the encoder's 3 and 0 of pitch are 3"),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused(encoder, decoder, pitch_channels, message):
+    with pytest.raises(UsageError, match=message):
+        NSynthConfig(replace(ENCODER, **encoder), replace(DECODER, **decoder), pitch_channels)
+
+
+def test_without_pitch_the_network_is_its_decoder():
+    network = _network()
+    codes, latent, _ = _inputs()
+    assert network.condition(latent) is latent
+    assert torch.equal(network(codes, latent), network.decoder(codes, latent))
+    assert not any("pitch" in name for name in network.state_dict())
+
+
+def test_the_pitch_stands_beside_every_frame_of_the_latent():
+    network = _network(2)
+    codes, latent, pitches = _inputs()
+    told = network.condition(latent, pitches)
+    assert told.shape == (2, 3, 5) and torch.equal(told[..., :3], latent)
+    for row, pitch in enumerate((60, 127)):
+        assert torch.equal(told[row, :, 3:], network.pitch_embedding[pitch].expand(3, 2))
+    assert network.pitch_embedding.shape == (N_PITCHES, 2)
+    assert torch.equal(network(codes, latent, pitches), network.decoder(codes, told))
+    assert not torch.equal(network(codes, latent, pitches), network(codes, latent, pitches.flip(0)))
+
+
+def test_another_history_is_what_the_decoder_hears():
+    network = _network()
+    codes, latent, _ = _inputs()
+    assert torch.equal(network(codes, latent, history=codes.flip(1)), network.decoder(codes.flip(1), latent))
+
+
+@pytest.mark.parametrize("pitch_channels", [0, 2])
+def test_a_prediction_depends_on_the_past_alone(pitch_channels):
+    network = _network(pitch_channels)
+    codes, latent, pitches = _inputs()
+    before = network(codes, latent, _pitches(network, pitches))
+    t = 57
+    changed = codes.clone()
+    changed[:, t] = (changed[:, t] + 100) % 256
+    after = network(changed, latent, _pitches(network, pitches))
+    assert torch.equal(after[:, : t + 1], before[:, : t + 1])
+    assert not torch.equal(after[:, t + 1], before[:, t + 1])
+
+
+@pytest.mark.parametrize("pitch_channels", [0, 2])
+def test_the_decoder_s_state_generates_what_the_network_predicts(pitch_channels):
+    network = _network(pitch_channels)
+    forced, latent, pitches = _inputs()
+    with torch.inference_mode():
+        told = network.condition(latent, _pitches(network, pitches))
+    shared = {"batch": 2, "seed": 0, "temperature": 0, "backend": "reference"}
+    generator = open_generator(network.decoder_state(), network.config.decoder, **shared)
+    generator.feed(told.numpy())
+    codes = torch.from_numpy(generator.generate(120)).long()
+    teacher = open_generator(network.decoder_state(), network.config.decoder, **shared)
+    teacher.feed(told.numpy())
+    with torch.inference_mode():
+        likeliest = network(codes, latent, _pitches(network, pitches)).argmax(-1)
+        logits = network(forced, latent, _pitches(network, pitches))
+    assert torch.equal(likeliest, codes) and len(codes.unique()) >= 3
+    torch.testing.assert_close(
+        torch.from_numpy(teacher.force(forced.numpy().astype("uint8"))).float(), logits, rtol=1e-4, atol=1e-4
+    )
+
+
+def test_the_decoder_s_state_is_a_copy_of_a_plain_wavenet():
+    network = _network(2)
+    state = network.decoder_state()
+    WaveNet(network.config.decoder).load_state_dict(state)
+    state["head.bias"].fill_(99)
+    assert network.decoder.head.bias.max() < 99 and not any(tensor.requires_grad for tensor in state.values())
+
+
+@pytest.mark.parametrize("pitch_channels", [0, 2])
+def test_gradients_reach_every_weight(pitch_channels):
+    network = _network(pitch_channels)
+    codes, _, pitches = _inputs()
+    audio = torch.randn(2, (3 + 2 * network.encoder.context_frames) * 40, generator=torch.Generator().manual_seed(2))
+    network(codes, network.encoder(audio), _pitches(network, pitches)).square().mean().backward()
+    last = f"layers.{DECODER.n_layers - 1}.residual"  # of the last layer nothing but the skip is used
+    silent = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()]
+    assert [name for name in silent if last not in name] == []
+
+
+@pytest.mark.parametrize(
+    ("pitches", "message"),
+    [
+        (None, "give a MIDI note number"),
+        (torch.tensor([-1, 60]), r"0 to 127, not \[-1, 60\]"),
+        (torch.tensor([60, 128]), r"0 to 127, not \[60, 128\]"),
+        (torch.tensor([60.0, 61.0]), r"shape \(2,\), not torch.float32"),
+        (torch.tensor([60]), r"shape \(2,\), not torch.int64 of shape \(1,\)"),
+        (torch.tensor([[60], [61]]), r"of shape \(2, 1\)"),
+    ],
+)
+def test_pitches_that_make_no_sense_are_refused(pitches, message):
+    codes, latent, _ = _inputs()
+    with pytest.raises(UsageError, match=message):
+        _network(2)(codes, latent, pitches)
+
+
+def test_a_pitch_that_is_of_no_use_is_refused():
+    codes, latent, pitches = _inputs()
+    with pytest.raises(UsageError, match="no pitch conditioning"):
+        _network()(codes, latent, pitches)
+
+
+def test_a_latent_of_other_channels_is_refused():
+    codes, latent, _ = _inputs()
+    with pytest.raises(UsageError, match="latent must have shape"):
+        _network()(codes, latent[..., :2])
+
+
+@pytest.mark.parametrize("pitch_channels", [0, 2])
+def test_a_model_folder_holds_the_network(pitch_channels, tmp_path):
+    network = _network(pitch_channels)
+    digest = checkpoint.save(network, tmp_path / "m", training={"steps": 3})
+    loaded = checkpoint.load(tmp_path / "m", kind="nsynth")
+    assert (loaded.sha256, loaded.card["kind"], loaded.network.config) == (digest, "nsynth", network.config)
+    assert loaded.card["pitch_conditioned"] == bool(pitch_channels)
+    assert (loaded.card["hop_length"], loaded.card["codec"]) == (40, "mu-law-256")
+    found = loaded.network.state_dict()
+    assert found.keys() == network.state_dict().keys() and not loaded.network.training
+    assert all(torch.equal(found[name], tensor) for name, tensor in network.state_dict().items())
+
+
+def test_a_model_of_the_other_kind_is_refused(tmp_path):
+    checkpoint.save(_network(), tmp_path / "notes")
+    translation = TranslationNetwork(TranslationConfig(("a", "b"), ("b",), ENCODER, DECODER))
+    checkpoint.save(translation, tmp_path / "domains")
+    with pytest.raises(ModelError, match="kind 'nsynth', not 'translation'"):
+        checkpoint.load(tmp_path / "notes")
+    with pytest.raises(ModelError, match="kind 'translation', not 'nsynth'"):
+        checkpoint.load(tmp_path / "domains", kind="nsynth")
+
+
+def test_a_configuration_that_was_tampered_with_is_refused(tmp_path):
+    checkpoint.save(_network(2), tmp_path)
+    card = json.loads((tmp_path / "config.json").read_text())
+    card["config"]["pitch_channels"] = 2.0
+    (tmp_path / "config.json").write_text(json.dumps(card))
+    with pytest.raises(ModelError, match="does not describe.*2.0"):
+        checkpoint.load(tmp_path, kind="nsynth")

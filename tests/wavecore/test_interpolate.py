@@ -1,0 +1,209 @@
+"""Mixes of latents: exact laws; and that what is decoded does not depend on what stands beside it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from wavecore import interpolate
+from wavecore.errors import InputError, UsageError
+from wavecore.models import checkpoint
+from wavecore.models.encoders import EncoderConfig
+from wavecore.models.nsynth import NSynthConfig, NSynthNetwork
+from wavecore.models.wavenet import WaveNetConfig
+
+RATE, HOP, C = 16_000, 64, 5
+LATENTS = arrays.arrays(np.float32, (3, 4, C), elements=st.floats(-8, 8, width=32))
+WEIGHTS = arrays.arrays(np.float64, 3, elements=st.floats(0.01, 1))
+
+
+def _model(folder, *, pitch_channels=0):
+    torch.manual_seed(3)
+    encoder = EncoderConfig(latent_channels=C, hop_length=HOP, channels=8, n_bins=40, bins_per_octave=12, fmin_hz=220.0)
+    decoder = WaveNetConfig(1, 3, 2, 8, 8, 8, 8, latent_channels=C + pitch_channels, hop_length=HOP)
+    network = NSynthNetwork(NSynthConfig(encoder, decoder, pitch_channels))
+    checkpoint.save(network, folder)
+    return checkpoint.load(folder, kind="nsynth")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return _model(tmp_path_factory.mktemp("nsynth") / "m")
+
+
+@pytest.fixture(scope="module")
+def sounds():
+    t = np.arange(3000) / RATE
+    return [(0.3 * np.sin(2 * np.pi * 440 * t)).astype(np.float32), (0.2 * np.sin(2 * np.pi * 660 * t[:2000])).astype(np.float32)]
+
+
+def test_shorter_sounds_end_in_silence(model, sounds):
+    found = interpolate.encode(model, sounds)
+    assert found.shape == (2, 47, C) and found.dtype == np.float32
+    padded = np.concatenate([sounds[1], np.zeros(1000, np.float32)])
+    with torch.inference_mode():
+        alone = model.network.encoder.encode(torch.from_numpy(np.stack([sounds[0], padded]))).numpy()
+    np.testing.assert_array_equal(found, alone)
+
+
+def test_a_row_does_not_depend_on_its_neighbours(model, sounds):
+    latents = interpolate.encode(model, sounds)
+    both = interpolate.decode(model, latents, seed=4)
+    assert both.shape == (2, 47 * HOP) and np.abs(both).max() <= 1
+    np.testing.assert_array_equal(interpolate.decode(model, latents[:1], seed=4), both[:1])
+    assert not np.array_equal(interpolate.decode(model, latents[:1], seed=5), both[:1])
+
+
+def test_progress_ends_with_everything(model, sounds):
+    told = []
+    interpolate.decode(model, interpolate.encode(model, sounds), seed=0, on_progress=lambda *done: told.append(done))
+    assert told[-1] == (47 * HOP, 47 * HOP)
+
+
+def test_pitches_are_for_models_that_are_told_them(model, sounds, tmp_path):
+    told = _model(tmp_path / "m", pitch_channels=3)
+    latents = interpolate.encode(told, sounds)
+    assert interpolate.decode(told, latents, seed=0, pitches=[60, 64]).shape == (2, 47 * HOP)
+    with pytest.raises(UsageError, match="told the pitch"):
+        interpolate.decode(told, latents, seed=0)
+    with pytest.raises(UsageError, match="1 pitches for 2 latents"):
+        interpolate.decode(told, latents, seed=0, pitches=[60])
+    with pytest.raises(UsageError, match="no pitch conditioning"):
+        interpolate.decode(model, latents, seed=0, pitches=[60, 64])
+
+
+@given(latents=LATENTS, weights=WEIGHTS)
+def test_linear_mixes_are_weighted_means(latents, weights):
+    want = np.tensordot(weights / weights.sum(), latents.astype(np.float64), axes=1)
+    np.testing.assert_allclose(interpolate.mix(latents, weights), want, atol=1e-5)
+    np.testing.assert_allclose(interpolate.mix(latents, 7 * weights), want, atol=1e-5)
+
+
+@pytest.mark.parametrize("method", interpolate.METHODS)
+@given(latents=LATENTS)
+def test_the_ends_are_the_sounds(method, latents):
+    for i in range(3):
+        np.testing.assert_allclose(interpolate.mix(latents, np.eye(3)[i], method=method), latents[i], atol=1e-5)
+
+
+@given(latents=arrays.arrays(np.float64, (2, 4, C), elements=st.floats(0.1, 8)), share=st.floats(0, 1))
+def test_great_circles_keep_lengths_and_turn_evenly(latents, share):
+    a, b = latents
+    found = interpolate.mix(latents, [1 - share, share], method="slerp").astype(np.float64)
+    lengths = [np.linalg.norm(x, axis=-1) for x in (a, found, b)]
+    np.testing.assert_allclose(lengths[1], (1 - share) * lengths[0] + share * lengths[2], rtol=1e-4)
+
+    def angle(x, y):
+        cosine = (x * y).sum(-1) / np.linalg.norm(x, axis=-1) / np.linalg.norm(y, axis=-1)
+        return np.arccos(np.clip(cosine, -1, 1))
+
+    np.testing.assert_allclose(angle(a, found), share * angle(a, b), atol=2e-3)
+
+
+def test_opposite_and_silent_latents_go_straight():
+    a = np.array([[[1.0, 0], [0, 0]], [[-1.0, 0], [2, 0]]])
+    np.testing.assert_allclose(interpolate.mix(a, [0.25, 0.75], method="slerp"), [[-0.5, 0], [1.5, 0]])
+
+
+def test_weights_may_change_on_the_way():
+    latents = np.stack([np.zeros((5, C)), np.ones((5, C))])
+    way = np.stack([np.linspace(1, 0, 5), np.linspace(0, 1, 5)], axis=1)
+    for method in interpolate.METHODS:
+        np.testing.assert_allclose(interpolate.mix(latents, way, method=method)[:, 0], [0, 0.25, 0.5, 0.75, 1], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [([1], r"shape \(1,\)"), ([[1, 1]], "shape"), ([-1, 2], "not negative"), ([np.nan, 1], "finite"), ([0, 0], "all weights")],
+)
+def test_bad_weights(weights, message):
+    with pytest.raises(UsageError, match=message):
+        interpolate.mix(np.zeros((2, 3, C)), weights)
+
+
+def test_bad_mixes():
+    with pytest.raises(UsageError, match="no method 'cubic'"):
+        interpolate.mix(np.zeros((2, 3, C)), [1, 1], method="cubic")
+    with pytest.raises(UsageError, match=r"shape \(2, 3\)"):
+        interpolate.mix(np.zeros((2, 3)), [1, 1])
+
+
+@given(n_frames=st.integers(1, 40))
+def test_stretching_keeps_a_straight_track_straight(n_frames):
+    latent = np.stack([np.linspace(0, 1, 9), np.full(9, 3.0)], axis=1)
+    found = interpolate.stretch(latent, n_frames)
+    assert found.shape == (n_frames, 2)
+    np.testing.assert_allclose(found[:, 0], np.linspace(0, 1, n_frames) if n_frames > 1 else [0], atol=1e-6)
+    np.testing.assert_array_equal(found[:, 1], np.float32(3))
+
+
+@pytest.mark.parametrize(("shape", "n"), [((3,), 2), ((0, 2), 2), ((3, 2), 0)])
+def test_bad_stretches(shape, n):
+    with pytest.raises(UsageError):
+        interpolate.stretch(np.zeros(shape), n)
+
+
+def test_steps_go_from_one_end_to_the_other():
+    np.testing.assert_array_equal(interpolate.steps(3), [[1, 0], [0.5, 0.5], [0, 1]])
+    with pytest.raises(UsageError, match="1 steps"):
+        interpolate.steps(1)
+
+
+def test_the_plain_mix_adds(sounds):
+    found = interpolate.plain_mix(sounds, [1, 3])
+    np.testing.assert_allclose(found[:2000], 0.25 * sounds[0][:2000] + 0.75 * sounds[1], atol=1e-7)
+    np.testing.assert_allclose(found[2000:], 0.25 * sounds[0][2000:], atol=1e-7)
+    with pytest.raises(UsageError, match="weights"):
+        interpolate.plain_mix(sounds, [1])
+
+
+@given(wanted=st.floats(-50, -12), scale=st.floats(1e-3, 1))
+def test_levels_are_met(wanted, scale):
+    x = (scale * np.sin(np.arange(8192) * 0.3)).astype(np.float32)
+    x[6000:] = 0  # what is silent does not count
+    assert interpolate.loud_db(interpolate.level(x, wanted)) == pytest.approx(wanted, abs=0.01)
+
+
+def test_levels_never_clip_and_leave_silence_alone():
+    click = np.zeros(4096, np.float32)
+    click[100] = 0.5
+    assert np.abs(interpolate.level(click, 0.0)).max() <= 10 ** (interpolate.PEAK_DB / 20) + 1e-6
+    assert not interpolate.level(np.zeros(500), -20.0).any() and interpolate.loud_db(np.zeros(500)) == -np.inf
+    with pytest.raises(InputError, match="-inf dB"):
+        interpolate.level(click, -np.inf)
+
+
+def test_fades_take_the_ends_alone():
+    x = np.ones(1000, np.float32)
+    found = interpolate.fade(x, RATE)
+    assert found[0] == 0 and found[-1] == 0 and (found[80:-80] == 1).all() and (np.diff(found[:80]) > 0).all()
+    assert interpolate.fade(np.ones(1), RATE).shape == (1,) and interpolate.fade(np.ones(0), RATE).shape == (0,)
+
+
+@pytest.mark.parametrize(
+    ("sounds", "error", "message"),
+    [
+        ([], UsageError, "no sounds"),
+        ([np.zeros(int(121 * RATE), np.float32)], UsageError, "too long"),
+        ([np.full(100, np.nan, np.float32)], InputError, "sound 1"),
+        ([np.zeros((2, 50), np.float32)], InputError, "sound 1"),
+    ],
+)
+def test_sounds_that_cannot_be_encoded(model, sounds, error, message):
+    with pytest.raises(error, match=message):
+        interpolate.encode(model, sounds)
+
+
+@pytest.mark.parametrize("shape", [(2, 3), (1, 3, C + 1), (0, 3, C), (1, 0, C)])
+def test_latents_of_another_shape_are_refused(model, shape):
+    with pytest.raises(UsageError, match="latents have shape"):
+        interpolate.decode(model, np.zeros(shape), seed=0)
+
+
+def test_latents_that_are_not_finite_are_refused(model):
+    with pytest.raises(InputError, match="not finite"):
+        interpolate.decode(model, np.full((1, 3, C), np.nan), seed=0)
