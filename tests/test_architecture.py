@@ -38,6 +38,7 @@ LEVELS = {
     "wavecore.interpolate": 6,
     "wavecore.grid": 7,
     "wavecore.latent_files": 7,
+    "wavecore.latent_chart": 7,
     "wavecore.render": 7,
     "wavecore.measure": 7,
     "wavecore.speed_chart": 7,

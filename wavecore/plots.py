@@ -64,7 +64,11 @@ def _spectrogram(axes: Axes, x: Samples, sample_rate: int) -> None:
 
 
 def rainbowgram_sheet(
-    sounds: Sequence[tuple[str, Samples, int]], path: str | os.PathLike[str], *, overwrite: bool = False
+    sounds: Sequence[tuple[str, Samples, int]],
+    path: str | os.PathLike[str],
+    *,
+    columns: int | None = None,
+    overwrite: bool = False,
 ) -> Path:
     """Write a PNG with the rainbowgrams of several sounds.
 
@@ -74,6 +78,8 @@ def rainbowgram_sheet(
         At least one; samples have the shape (T,).
     path : path-like
         Where the PNG is to be.
+    columns : int, optional
+        Pictures side by side; chosen if not given.
     overwrite : bool
         Whether an existing file may be replaced.
 
@@ -92,11 +98,15 @@ def rainbowgram_sheet(
         If the name does not end in .png.
     """
     caption = "brightness: level, 70 dB    colour: instantaneous frequency"
-    return _sheet(sounds, path, rainbowgram, caption, overwrite)
+    return _sheet(sounds, path, rainbowgram, caption, columns, overwrite)
 
 
 def spectrogram_sheet(
-    sounds: Sequence[tuple[str, Samples, int]], path: str | os.PathLike[str], *, overwrite: bool = False
+    sounds: Sequence[tuple[str, Samples, int]],
+    path: str | os.PathLike[str],
+    *,
+    columns: int | None = None,
+    overwrite: bool = False,
 ) -> Path:
     """Write a PNG with the spectrograms of several sounds.
 
@@ -106,6 +116,8 @@ def spectrogram_sheet(
         At least one; samples have the shape (T,).
     path : path-like
         Where the PNG is to be.
+    columns : int, optional
+        Pictures side by side; chosen if not given.
     overwrite : bool
         Whether an existing file may be replaced.
 
@@ -123,7 +135,7 @@ def spectrogram_sheet(
     UsageError
         If the name does not end in .png.
     """
-    return _sheet(sounds, path, _spectrogram, "brightness: level, 80 dB", overwrite)
+    return _sheet(sounds, path, _spectrogram, "brightness: level, 80 dB", columns, overwrite)
 
 
 def pitch_overlay(
@@ -296,13 +308,16 @@ def _sheet(
     path: str | os.PathLike[str],
     draw: Callable[[Axes, Samples, int], None],
     caption: str,
+    columns: int | None,
     overwrite: bool,
 ) -> Path:
     """A grid of pictures of one kind, with titles and one caption."""
     if not len(sounds):
         raise InputError("there are no sounds to draw")
     canvas.require_png(path, overwrite)  # before the work, not after it
-    columns = next(n for n in (1, 2, 3, 4) if n == 4 or n * n >= len(sounds))
+    if columns is not None and columns < 1:
+        raise UsageError(f"there must be at least 1 column, not {columns}")
+    columns = columns or next(n for n in (1, 2, 3, 4) if n == 4 or n * n >= len(sounds))
     rows = -(-len(sounds) // columns)
     figure = canvas.figure(max(7.0, 4.0 * columns + 0.5), 2.8 * rows + 0.5)
     for index, (title, x, sample_rate) in enumerate(sounds):

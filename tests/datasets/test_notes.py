@@ -106,7 +106,10 @@ DAMAGE = {
         lambda f: edit(f / "nsynth-test" / "examples.json", lambda d: next(iter(d.values())).pop("pitch")),
         "has no pitch",
     ),
-    "another name": (lambda f: edit(f / "nsynth-test" / "examples.json", rename_first), "not sorted by note_str"),
+    "another name": (
+        lambda f: edit(f / "nsynth-test" / "examples.json", rename_first),
+        "not sorted by note_str",
+    ),
     "a note less": (
         lambda f: edit(f / "nsynth-train" / "examples.json", lambda d: d.popitem()),
         "holds 3 notes",

@@ -16,7 +16,11 @@ def codes_of(items) -> np.ndarray:
 
 def test_blocks_of_any_number_of_rows_are_joined(items, tmp_path):
     notes, codes = [note for note, _ in items], codes_of(items)
-    for name, blocks in {"one": [codes], "rows": list(codes), "mixed": [codes[:4], codes[4:5], codes[5:]]}.items():
+    for name, blocks in {
+        "one": [codes],
+        "rows": list(codes),
+        "mixed": [codes[:4], codes[4:5], codes[5:]],
+    }.items():
         entry = write_split(tmp_path / name / "nsynth-train", notes, blocks)
         assert entry["notes"] == 6
         write_manifest(tmp_path / name, {"train": entry}, source="test", settings={}, more=[1])

@@ -11,7 +11,11 @@ from hypothesis import strategies as st
 from wavecore.datasets.nsynth_archive import is_archive, members
 from wavecore.errors import InputError
 
-FILES = {"nsynth-test/examples.json": b"{}", "nsynth-test/audio/a.wav": bytes(1000), "nsynth-test/b": b"x" * 512}
+FILES = {
+    "nsynth-test/examples.json": b"{}",
+    "nsynth-test/audio/a.wav": bytes(1000),
+    "nsynth-test/b": b"x" * 512,
+}
 
 
 def packed(files: dict[str, bytes], form: int = tarfile.USTAR_FORMAT) -> bytes:

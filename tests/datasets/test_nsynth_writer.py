@@ -71,7 +71,10 @@ def test_nothing_is_replaced_unless_asked_and_nothing_is_left_half_done(way, ite
     WAYS[way](tmp_path, items, overwrite=True)
     fresh = tmp_path / "fresh"
     fresh.mkdir()
-    for bad, message in (([*items, items[0]], "comes twice"), ([(items[0][0], np.zeros(5))], r"shape \(5,\)")):
+    for bad, message in (
+        ([*items, items[0]], "comes twice"),
+        ([(items[0][0], np.zeros(5))], r"shape \(5,\)"),
+    ):
         with pytest.raises(InputError, match=message):
             WAYS[way](fresh, bad)
         assert not list(fresh.rglob("examples.json")) and not list(fresh.glob("nsynth-test.*"))

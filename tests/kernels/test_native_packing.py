@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -137,3 +139,9 @@ def test_the_bytes_read_per_sample_follow_the_format(storage, width, new_packed)
 def test_an_unknown_format_is_refused(new_packed):
     with pytest.raises(UsageError, match="'int4'.*int16, float16, float32, int8"):
         NativeWeights(new_packed("few"), storage="int4")
+
+
+def test_the_kernel_was_compiled_with_the_same_numbers():
+    header = (Path(__file__).parents[2] / "kernels" / "native" / "native.h").read_text(encoding="utf-8")
+    found = dict(re.findall(r"#define (LEVELS|MOST_INPUTS|BLOCK_COLUMNS) (\d+)", header))
+    assert found == {"LEVELS": str(LEVELS), "MOST_INPUTS": str(MOST_INPUTS), "BLOCK_COLUMNS": str(native_packing.BLOCK)}

@@ -151,7 +151,7 @@ def report(dataset: NotesDataset, console: Console) -> None:
     console.result(f"{dataset.path}: {summary['source']}")
     for split in dataset.splits:
         console.result(
-            f"  {split:6}{summary['notes'][split]:8,} notes of "
+            f"  {split:6}{plural(summary['notes'][split], 'note'):>14} of "
             f"{plural(summary['instruments'][split], 'instrument')}"
         )
     for kind, count in counts.items():

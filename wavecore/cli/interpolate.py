@@ -97,7 +97,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
         console.result(str(path))
     if mixed:  # the row of latents above the row of signals
         pictures = pictures[::2] + pictures[1::2]
-    plots.rainbowgram_sheet(pictures, sheet, overwrite=args.overwrite)
+    plots.rainbowgram_sheet(pictures, sheet, columns=min(len(rows), 9), overwrite=args.overwrite)
     console.result(str(sheet))
     document = {
         "model": model.name, "model_sha256": model.sha256, "seed": seed, "temperature": args.temperature,

@@ -27,6 +27,7 @@ VERBS = {
     "decode": "latents back to sounds",
     "interpolate": "what lies between two sounds, or more",
     "grid": "the four-corner surface: a square of sounds between four",
+    "plot": "pictures of sounds and latents",
     "train": "train a model",
     "data": "build data sets",
     "bench": "samples per second, against the machine's own limits",

@@ -31,7 +31,13 @@ def published(tmp_path):
     items = []
     for velocity, samples in ((50, np.sin(2 * np.pi * 440 * t)), (75, rng.uniform(-1, 1, 64_000)), (100, t)):
         note = nsynth_note.make(
-            note=velocity, instrument=1, number=1, family="flute", source="acoustic", pitch=69, velocity=velocity
+            note=velocity,
+            instrument=1,
+            number=1,
+            family="flute",
+            source="acoustic",
+            pitch=69,
+            velocity=velocity,
         )
         items.append((note, samples))
     nsynth_writer.write_folder(tmp_path / "in" / "nsynth-train", items)
@@ -47,14 +53,25 @@ def test_published_data_are_imported_and_checked(cli, published, tmp_path):
     assert "skipped 1 broken item" in done.err and "flute_acoustic_001-069-100.wav is no WAV file" in done.err
     assert "1 item of noise, flute_acoustic_001-069-075 the first" in done.err
     assert f"--exclude {out / 'noise.txt'}" in done.err
-    again = cli("data", "nsynth", published, "-o", tmp_path / "less", "--exclude", out / "noise.txt", "--json", "-q")
+    again = cli(
+        "data", "nsynth", published, "-o", tmp_path / "less", "--exclude", out / "noise.txt", "--json", "-q"
+    )
     found = json.loads(again.out)
     assert found["notes"] == {"train": 1} and found["broken"] == 1 and found["noise"] == 0
     assert found["data"] == str(tmp_path / "less") and found["source"] == "NSynth"
 
 
 def test_filters_of_the_command_line(cli, published, tmp_path):
-    words = ["--families", "flute,bass", "--sources", "acoustic", "--pitches", "60:70", "--velocities", "50,25"]
+    words = [
+        "--families",
+        "flute,bass",
+        "--sources",
+        "acoustic",
+        "--pitches",
+        "60:70",
+        "--velocities",
+        "50,25",
+    ]
     done = cli("data", "nsynth", published, *words, "-o", tmp_path / "out")
     assert done.code == 0, done.err
     (note,) = NotesDataset.open(tmp_path / "out").notes("train")
@@ -96,7 +113,7 @@ def test_notes_of_a_soundfont_and_a_stopped_build_goes_on(cli, tmp_path, monkeyp
     assert found["silent"] == found["clipped"] == 0
     assert "1 note of every instrument of organ" in done.err
     assert cli(*words).code == 6
-    assert "1 notes of 1 instrument" in cli(*words, "--skip-existing").out
+    assert "1 note of 1 instrument" in cli(*words, "--skip-existing").out
 
 
 @pytest.mark.parametrize(

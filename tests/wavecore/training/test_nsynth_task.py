@@ -64,13 +64,13 @@ def _places(task, batch, split):
     """Of every crop the note that it was cut from and where it begins, by looking for its codes."""
     found = []
     n = batch.codes.shape[1]
-    for said, pitch in zip(batch.codes.numpy(), batch.pitches.tolist(), strict=True):
-        rows = [i for i, note in enumerate(task.dataset.notes(split)) if note.pitch == pitch]
+    for said, pitch in zip(batch.codes.numpy().astype(np.uint8), batch.pitches.tolist(), strict=True):
         places = []
-        for row in rows:
-            padded = np.pad(task.dataset.codes(split)[row], n, constant_values=mulaw.SILENCE)
-            windows = np.lib.stride_tricks.sliding_window_view(padded, n)
-            places += [(row, int(start) - n) for start in np.flatnonzero((windows == said).all(axis=1))]
+        for row, note in enumerate(task.dataset.notes(split)):
+            if note.pitch == pitch:
+                padded = np.pad(task.dataset.codes(split)[row], n, constant_values=mulaw.SILENCE).tobytes()
+                place = padded.find(said.tobytes())
+                places += [(row, place - n)] * (place >= 0)
         assert len(places) == 1, places
         found += places
     return found
@@ -168,7 +168,7 @@ def test_a_crop_is_detuned_as_a_whole(make_notes, tmp_path, monkeypatch):
 
 
 def test_a_crop_as_long_as_a_note_may_be_read_faster(notes):
-    task = _task(notes, crop_frames=8_000 // HOP, batch_size=40, transpose_semitones=5.0)
+    task = _task(notes, crop_frames=8_000 // HOP, batch_size=40, transpose_semitones=3.0)
     batch = task.batch(0)  # detuned upwards, such a note ends before the crop
     assert batch.codes.shape == (40, 8_000)
 
