@@ -35,6 +35,7 @@ whistle         notes to people whistling
 build           every excerpt in every domain
 recordings      audio files to the same layout
 shards          resumable, atomic writing
+workers         several processes, without leftovers
 manifest        ``manifest.json``: what is where, and whence
 domains         reading: crops, paired crops, whole pieces
 ==============  ===========================================================

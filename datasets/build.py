@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +15,7 @@ from wavecore.datasets import soundfont, whistle
 from wavecore.datasets.excerpts import Excerpt, ExcerptSettings, generator, plan
 from wavecore.datasets.manifest import Domain, Manifest, Piece, Slice
 from wavecore.datasets.shards import Parts, save_part, write_shard
+from wavecore.datasets.workers import run
 from wavecore.errors import UsageError
 from wavecore.symbolic import score as scores
 from wavecore.symbolic.score import Score
@@ -237,22 +236,9 @@ def _render_missing(
     done = len(chosen) - len(todo)
     report = on_progress or (lambda done, total: None)
     report(done, len(chosen))
-    if workers == 1:
-        for task in todo:
-            _render_part(task)
-            done += 1
-            report(done, len(chosen))
-        return
-    # Forked processes would share FluidSynth's and torch's threads.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        try:
-            for _ in pool.map(_render_part, todo):
-                done += 1
-                report(done, len(chosen))
-        except BaseException:
-            # Else leaving would wait until everything that was planned is rendered.
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    for _ in run(_render_part, todo, workers):
+        done += 1
+        report(done, len(chosen))
 
 
 @functools.lru_cache(maxsize=1)

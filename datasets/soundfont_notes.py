@@ -13,17 +13,15 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from wavecore.audio import mulaw
-from wavecore.datasets import nsynth_note, pcm, qualities
+from wavecore.datasets import nsynth_note, pcm, qualities, workers
 from wavecore.datasets import manifest as manifests
 from wavecore.datasets.notes import NotesDataset, split_folder
 from wavecore.datasets.notes_writer import write_manifest, write_split
@@ -252,23 +250,9 @@ def _render_missing(tasks: list[_Task], jobs: int, on_progress: Callable[[int, i
     done = len(tasks) - len(todo)
     report = on_progress or (lambda done, total: None)
     report(done, len(tasks))
-    for _ in _run(todo, jobs):
+    for _ in workers.run(_render_part, todo, jobs):
         done += 1
         report(done, len(tasks))
-
-
-def _run(todo: list[_Task], jobs: int) -> Iterator[None]:
-    if jobs == 1:
-        yield from map(_render_part, todo)
-        return
-    # Forked processes would share FluidSynth's and torch's threads.
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        try:
-            yield from pool.map(_render_part, todo)
-        except BaseException:
-            # Else leaving would wait until everything that was planned is rendered.
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
 
 
 @functools.lru_cache(maxsize=1)

@@ -106,3 +106,14 @@ def test_a_trained_model_translates_recordings(trained, tmp_path):
     assert len(made) == 2
     assert made == {path.name: path.read_bytes() for path in (tmp_path / "two").glob("*.wav")}
     wavecore(*words, "-o", tmp_path / "two", code=6)  # nothing is replaced unasked
+
+
+def test_a_steady_tone_at_the_end_of_the_range_is_sung(tmp_path):
+    """C6 with the shipped model: a decoder that has seldom heard a note of its range must not be asked for it."""
+    t = np.arange(32_000) / 16_000
+    envelope = np.minimum(1, 20 * np.minimum(t, t[-1] - t))
+    files.write(tmp_path / "c6.wav", (0.3 * envelope * np.sin(2 * np.pi * 1046.5 * t)).astype(np.float32), 16_000)
+    words = ("--model", "universal", "--seed", "1", "--json", "-o", tmp_path / "out")
+    found = json.loads(wavecore("translate", tmp_path / "c6.wav", "--to", "strings,harpsichord", *words))
+    assert [output["octave_shift"] for output in found["outputs"]] == [-1, -1]
+    assert min(output["pitch_accuracy"] for output in found["outputs"]) > 0.8

@@ -66,8 +66,7 @@ def info(args: argparse.Namespace, console: Console) -> None:
         "name": folder.name,
         "kind": config["kind"],
         "folder": folder,
-        "domains": ", ".join(config["domains"]),
-        "targets": ", ".join(config["targets"]),
+        **{key: ", ".join(config[key]) for key in ("domains", "targets") if key in config},
         "rate": f"{rate} Hz, {config['codec']}",
         "latent": f"{rate / hop:.1f} frames/s (hop {hop})",
         "receptive field": f"{config['receptive_field']} samples ({config['receptive_field'] / rate:.3f} s)",
@@ -141,7 +140,7 @@ def check_model(name: str | Path) -> str:
     """
     from wavecore.models import checkpoint
 
-    model = checkpoint.load(name)
+    model = checkpoint.load(name, kind=None)
     state = model.network.state_dict()
     broken = [key for key, tensor in state.items() if not bool(tensor.isfinite().all())]
     if broken:
@@ -157,7 +156,8 @@ def _row(folder: Path) -> dict:
     row = {"name": folder.name, "path": str(folder), "bytes": (folder / checkpoint.WEIGHTS).stat().st_size}
     try:
         card = checkpoint.read_card(folder)
-        fields = {key: card[key] for key in ("kind", "domains", "targets", "sample_rate", "sha256")}
+        fields = {key: card[key] for key in ("kind", "sample_rate", "sha256")}
+        fields |= {key: card.get(key, []) for key in ("domains", "targets")}
         return row | fields | {"error": None}
     except (ModelError, KeyError) as error:
         fields = {"kind": None, "domains": [], "targets": [], "sample_rate": None, "sha256": None}

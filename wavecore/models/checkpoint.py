@@ -123,14 +123,14 @@ def save(
     return digest
 
 
-def load(model: str | Path, *, kind: str = "translation") -> LoadedModel:
+def load(model: str | Path, *, kind: str | None = "translation") -> LoadedModel:
     """Read a model by the name of a shipped one, or by its folder.
 
     Parameters
     ----------
     model : str or Path
-    kind : str
-        One of ``KINDS``: what the caller can use.
+    kind : str or None
+        One of ``KINDS``: what the caller can use; any of them if None.
 
     Returns
     -------
@@ -143,8 +143,10 @@ def load(model: str | Path, *, kind: str = "translation") -> LoadedModel:
     """
     folder = find(model)
     card = read_card(folder)
-    if card.get("kind") != kind:
-        raise ModelError(f"{folder} holds a model of kind {card.get('kind')!r}, not {kind!r}")
+    kind = card.get("kind") if kind is None and card.get("kind") in KINDS else kind
+    if kind is None or card.get("kind") != kind:
+        wanted = repr(kind) if kind else f"one of {', '.join(KINDS)}"
+        raise ModelError(f"{folder} holds a model of kind {card.get('kind')!r}, not {wanted}")
     digest = file_sha256(folder / WEIGHTS)
     if digest != card.get("sha256"):
         raise ModelError(f"{folder / WEIGHTS} is corrupt: its sha256 {digest[:12]} is not {str(card.get('sha256'))[:12]}")

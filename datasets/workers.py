@@ -1,0 +1,58 @@
+"""Work for several processes, in order and without leftovers."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from typing import TypeVar
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+def run(function: Callable[[Task], Result], tasks: Iterable[Task], jobs: int) -> Iterator[Result]:
+    """Call a function for every task.
+
+    Parameters
+    ----------
+    function : callable
+        Of a module, so that other processes find it.
+    tasks : iterable
+    jobs : int
+        Processes; 1 stays in this one.  A script that asks for more needs the
+        ``if __name__ == "__main__":`` of all programs that start processes.
+
+    Yields
+    ------
+    object
+        The results in the order of the tasks.
+    """
+    if jobs == 1:
+        yield from map(function, tasks)
+        return
+    # Forked processes would share FluidSynth's and torch's threads.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_leave_with_parent) as pool:
+        try:
+            yield from pool.map(function, tasks)
+        except BaseException:
+            # Else leaving would wait until everything that was planned is done.
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _leave_with_parent() -> None:
+    """End this process when the one that started it is killed.
+
+    Workers wait for tasks on a pipe whose other end they hold themselves, so they would wait for ever.
+    """
+
+    def watch() -> None:
+        multiprocessing.parent_process().join()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
