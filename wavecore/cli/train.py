@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Callable
 from pathlib import Path
 
-from wavecore.cli import common, flags, run_settings, train_nsynth
+from wavecore.cli import common, flags, run_settings, train_nsynth, train_spectral
 from wavecore.cli.console import Console, duration
 from wavecore.cli.failures import explain
 
@@ -256,4 +256,5 @@ COMMANDS = {
         run=run,
     ),
     "nsynth": train_nsynth.COMMAND,
+    "spectral": train_spectral.COMMAND,
 }

@@ -21,16 +21,20 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
-from torch import Tensor
+from torch import Tensor, nn
 
 from wavecore.errors import ModelError, OutputExistsError, UsageError
+from wavecore.models.note_classifier import NoteClassifier, NoteClassifierConfig
 from wavecore.models.nsynth import NSynthConfig, NSynthNetwork
+from wavecore.models.spectral_autoencoder import SpectralConfig, SpectralNetwork
 from wavecore.models.translation import TranslationConfig, TranslationNetwork
 
 SCHEMA_VERSION = 1
 KINDS = {
     TranslationNetwork.kind: (TranslationConfig, TranslationNetwork),
     NSynthNetwork.kind: (NSynthConfig, NSynthNetwork),
+    NoteClassifier.kind: (NoteClassifierConfig, NoteClassifier),
+    SpectralNetwork.kind: (SpectralConfig, SpectralNetwork),
 }
 """What a model folder can hold: the configuration's class and the network's."""
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
@@ -43,8 +47,8 @@ class LoadedModel:
 
     Attributes
     ----------
-    network : TranslationNetwork or NSynthNetwork
-        In evaluation mode, float32, on the CPU.
+    network : nn.Module
+        Of the class that ``KINDS`` names for the card's kind; in evaluation mode, float32, on the CPU.
     name : str
         The folder's name; of a training run's best model, the run's.
     path : Path
@@ -55,7 +59,7 @@ class LoadedModel:
         All of ``config.json``.
     """
 
-    network: TranslationNetwork
+    network: nn.Module
     name: str
     path: Path
     sha256: str
@@ -63,7 +67,7 @@ class LoadedModel:
 
 
 def save(
-    network: TranslationNetwork | NSynthNetwork,
+    network: nn.Module,
     folder: str | Path,
     *,
     training: Mapping | None = None,
@@ -74,7 +78,8 @@ def save(
 
     Parameters
     ----------
-    network : TranslationNetwork or NSynthNetwork
+    network : nn.Module
+        Of a class in ``KINDS``.
     folder : str or Path
         Created; other files in it are kept.
     training : mapping, optional
@@ -106,14 +111,17 @@ def save(
         raise ModelError(f"these weights are not finite and are not saved: {', '.join(broken[:5])}")
     write_tensors(tensors, folder / WEIGHTS)
     digest = file_sha256(folder / WEIGHTS)
-    decoder = network.config.decoder
-    card = {
-        "schema_version": SCHEMA_VERSION,
-        "kind": network.kind,
+    decoder = getattr(network.config, "decoder", None)
+    sizes = {} if decoder is None else {
         "sample_rate": decoder.sample_rate,
         "codec": "mu-law-256",
         "hop_length": decoder.hop_length,
         "receptive_field": decoder.receptive_field,
+    }  # fmt: skip
+    card = {
+        "schema_version": SCHEMA_VERSION,
+        "kind": network.kind,
+        **sizes,
         **network.card(),
         "config": network.config.to_dict(),
         "training": dict(training or {}),

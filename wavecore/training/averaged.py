@@ -86,7 +86,10 @@ class AveragedTrainer:
         # Early on a long memory would hold on to the random start.
         decay = min(self.config.ema_decay, (1 + self.step) / (10 + self.step))
         for name, tensor in self.network.state_dict().items():
-            self.average[name].lerp_(tensor, 1 - decay)
+            if tensor.is_floating_point():
+                self.average[name].lerp_(tensor, 1 - decay)
+            else:  # a counter
+                self.average[name].copy_(tensor)
 
     def averaged_network(self) -> nn.Module:
         """Build the network of the averaged weights.

@@ -1,0 +1,224 @@
+"""A listener that says of a note its pitch, qualities, family and source.
+
+A small convolutional network on log magnitudes: every frequency is a channel,
+as the harmonics of a pitch lie anywhere in the spectrum, and the convolutions
+run over time.  It judges originals, reconstructions and what lies between
+sounds, as in the NSynth paper's evaluation; the network there is not published.
+
+References
+----------
+Engel et al., "Neural Audio Synthesis of Musical Notes with WaveNet Autoencoders", arXiv:1704.01279, section 4.2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor, nn
+
+from wavecore.audio import spectra
+from wavecore.errors import UsageError
+
+N_PITCHES = 128
+RANGE_DB = 80.0
+TYPICAL_LEVEL, TYPICAL_SPREAD = 0.25, 0.25
+"""Of the log magnitudes of notes; they bring the convolutions' input to unit scale."""
+
+
+@dataclass(frozen=True)
+class NoteClassifierConfig:
+    """Sizes of a classifier, and the names of what it tells apart.
+
+    Attributes
+    ----------
+    families, sources : tuple of str
+        One of each belongs to a note.
+    qualities : tuple of str
+        Any of them may.
+    n_samples : int
+        Of the notes it was made for; others are heard too, but to an ear of four seconds a shorter note
+        decays fast.
+    sample_rate : int
+        Hz.
+    n_fft, hop_length : int
+        Of the spectrum, in samples.
+    channels : int
+        Width of the convolutions.
+    dropout : float
+        Share of channels that is left out in training.
+    """
+
+    families: tuple[str, ...]
+    sources: tuple[str, ...]
+    qualities: tuple[str, ...]
+    n_samples: int = 64_000
+    sample_rate: int = 16_000
+    n_fft: int = 1024
+    hop_length: int = 256
+    channels: int = 128
+    dropout: float = 0.3
+
+    def __post_init__(self):
+        for name in ("families", "sources", "qualities"):
+            names = getattr(self, name)
+            if not isinstance(names, tuple) or not names or len(set(names)) < len(names):
+                raise UsageError(f"{name} must be distinct names, at least one, not {names!r}")
+        for name in ("n_samples", "sample_rate", "n_fft", "hop_length", "channels"):
+            value = getattr(self, name)
+            if type(value) is not int or value < 1:
+                raise UsageError(f"{name} must be a whole number of at least 1, not {value!r}")
+        if self.n_fft % 2 or self.n_samples < self.n_fft:
+            raise UsageError(f"n_fft must be even and at most n_samples ({self.n_samples}), not {self.n_fft}")
+        if not 0 <= self.dropout < 1:
+            raise UsageError(f"dropout must lie between 0 and 1, below 1, not {self.dropout!r}")
+
+    def to_dict(self) -> dict:
+        """Return the configuration as plain JSON values.
+
+        Returns
+        -------
+        dict
+        """
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict) -> NoteClassifierConfig:
+        """Build a configuration from what ``to_dict`` returned.
+
+        Parameters
+        ----------
+        values : dict
+
+        Returns
+        -------
+        NoteClassifierConfig
+        """
+        names = {name: tuple(values[name]) for name in ("families", "sources", "qualities")}
+        return cls(**values | names)
+
+
+@dataclass(frozen=True)
+class NoteLogits:
+    """What a classifier hears in B notes.
+
+    Attributes
+    ----------
+    pitch : Tensor, shape (B, 128), float
+        Of MIDI note numbers; their softmax is the posterior.
+    quality : Tensor, shape (B, n_qualities), float
+        Of bits; above 0 a bit is more likely set than not.
+    family : Tensor, shape (B, n_families), float
+    source : Tensor, shape (B, n_sources), float
+    """
+
+    pitch: Tensor
+    quality: Tensor
+    family: Tensor
+    source: Tensor
+
+
+class NoteClassifier(nn.Module):
+    """The classifier.
+
+    Parameters
+    ----------
+    config : NoteClassifierConfig
+    """
+
+    kind = "note-classifier"
+
+    def __init__(self, config: NoteClassifierConfig):
+        super().__init__()
+        self.config = config
+        width = config.channels
+        self.layers = nn.ModuleList(
+            nn.Conv1d(channels, width, 3, stride=2, padding=1) for channels in (config.n_fft // 2, width, width)
+        )
+        for layer in self.layers:
+            nn.init.kaiming_normal_(layer.weight)
+            nn.init.zeros_(layer.bias)
+        self.dropout = nn.Dropout(config.dropout)
+        self._sizes = [N_PITCHES, len(config.qualities), len(config.families), len(config.sources)]
+        self.heads = nn.Linear(2 * width, sum(self._sizes))
+        # The answers start undecided.
+        nn.init.zeros_(self.heads.weight)
+        nn.init.zeros_(self.heads.bias)
+
+    def forward(self, audio: Tensor) -> NoteLogits:
+        """Listen to notes.
+
+        Parameters
+        ----------
+        audio : Tensor, shape (B, T), float
+            From the onset on, in [-1, 1] at the classifier's rate; their level does not matter.  It
+            learnt from notes of ``config.n_samples``.
+
+        Returns
+        -------
+        NoteLogits
+
+        Raises
+        ------
+        InputError
+            If there are no samples, or one of them is not finite.
+        UsageError
+            If the shape is another.
+        """
+        return self.classify(self.spectrum(audio))
+
+    def spectrum(self, audio: Tensor) -> Tensor:
+        """Log magnitudes against their own maximum.
+
+        Parameters
+        ----------
+        audio : Tensor, shape (B, T), float
+
+        Returns
+        -------
+        Tensor, shape (B, n_fft / 2, 1 + T // hop_length), float32 in [0, 1]
+            0 is -80 dB or less; without the bin at half the rate.
+
+        Raises
+        ------
+        InputError
+            If there are no samples, or one of them is not finite.
+        UsageError
+            If the shape is another.
+        """
+        if audio.ndim != 2:
+            raise UsageError(f"audio must have shape (B, T), not {tuple(audio.shape)}")
+        magnitude = spectra.stft_magnitude(audio, n_fft=self.config.n_fft, hop_length=self.config.hop_length)
+        return 1 + spectra.log_magnitude(magnitude[:, :-1], range_db=RANGE_DB) / RANGE_DB
+
+    def classify(self, spectrum: Tensor) -> NoteLogits:
+        """Tell notes by their log magnitudes.
+
+        Parameters
+        ----------
+        spectrum : Tensor, shape (B, n_fft / 2, F), float in [0, 1]
+
+        Returns
+        -------
+        NoteLogits
+        """
+        x = (spectrum - TYPICAL_LEVEL) / TYPICAL_SPREAD
+        for number, layer in enumerate(self.layers):
+            x = nn.functional.elu(layer(self.dropout(x) if number else x))
+        # The mean hears what lasts, the maximum what happens once, such as a stroke.
+        heard = torch.cat([x.mean(dim=-1), x.amax(dim=-1)], dim=1)
+        return NoteLogits(*self.heads(self.dropout(heard)).float().split(self._sizes, dim=1))
+
+    def card(self) -> dict:
+        """Say what a model folder's card holds beside the sizes.
+
+        Returns
+        -------
+        dict
+        """
+        return {
+            "sample_rate": self.config.sample_rate,
+            "families": list(self.config.families),
+            "sources": list(self.config.sources),
+            "qualities": list(self.config.qualities),
+        }
