@@ -37,6 +37,7 @@ LEVELS = {
     "wavecore.translate": 7,
     "wavecore.interpolate": 6,
     "wavecore.grid": 7,
+    "wavecore.evaluate_notes": 7,
     "wavecore.latent_files": 7,
     "wavecore.latent_chart": 7,
     "wavecore.render": 7,

@@ -30,6 +30,7 @@ VERBS = {
     "plot": "pictures of sounds and latents",
     "train": "train a model",
     "data": "build data sets",
+    "evaluate": "the measures of this project's cards and tables",
     "bench": "samples per second, against the machine's own limits",
 }
 

@@ -1,0 +1,144 @@
+"""``wavecore evaluate``: the measures of this project's cards and tables."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from wavecore.cli import common, flags, interpolate
+from wavecore.cli.console import Console
+
+COLUMNS = ("pitch_accuracy", "quality_f1", "quality_accuracy", "family_accuracy", "source_accuracy")
+
+
+def configure_nsynth(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``wavecore evaluate nsynth``.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+    """
+    parser.add_argument("model", nargs="?", metavar="MODEL", help="an nsynth model (default: the shipped one)")
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="notes, as `wavecore data soundfont` builds them")
+    parser.add_argument(
+        "--classifier", metavar="M", help="who judges: a note-classifier model (default: the shipped one)"
+    )
+    parser.add_argument("--spectral", metavar="M", help="a spectral model, for the baseline's row")
+    parser.add_argument("--split", choices=("train", "valid", "test"), default="test", help="(default: test)")
+    parser.add_argument("--notes", type=flags.count, default=110, metavar="N", help="that are judged (default: 110)")
+    parser.add_argument("-o", "--out", type=Path, metavar="DIR", help="write a sheet of rainbowgrams for every family there")
+    flags.add_generation(parser, default_seed=0)
+    parser.add_argument("--overwrite", action="store_true", help="replace pictures that exist")
+
+
+def run_nsynth(args: argparse.Namespace, console: Console) -> None:
+    """Print NSynth's Table 1 for a data set of ours.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+    console : Console
+
+    Raises
+    ------
+    WavecoreError
+        As the exit codes say.
+    """
+    from wavecore import evaluate_notes
+    from wavecore.audio import output
+    from wavecore.datasets.notes import NotesDataset
+    from wavecore.models import checkpoint
+
+    dataset = NotesDataset.open(args.data)
+    model = interpolate.load_nsynth(args.model, console)
+    classifier = checkpoint.load(args.classifier or shipped("note-classifier"), kind="note-classifier")
+    spectral = checkpoint.load(args.spectral, kind="spectral") if args.spectral else None
+    notes, sounds = evaluate_notes.choose(dataset, args.split, args.notes)
+    families = sorted({note.instrument_family_str for note in notes})
+    if args.out is not None:
+        common.require_folder(args.out)
+        for family in families:
+            output.refuse_existing(args.out / f"{family}.png", overwrite=args.overwrite)
+    device = common.settle_device(args.device, console)
+    backend = common.settle_backend(args.backend, device, console)
+    heard = {"original": sounds}
+    with console.progress("generating", unit="notes") as show:
+        heard["wavenet"] = evaluate_notes.reconstruct_wavenet(
+            model, notes, sounds, seed=args.seed, temperature=args.temperature, backend=backend, device=device,
+            threads=os.cpu_count() or 1, on_progress=show,
+        )  # fmt: skip
+    if spectral is not None:
+        heard["spectral"] = evaluate_notes.reconstruct_spectral(spectral, notes, sounds, seed=args.seed)
+    table = {name: evaluate_notes.summary(evaluate_notes.judge(classifier, notes, x)) for name, x in heard.items()}
+    console.result(f"{'':10}" + "".join(f"{column.replace('_', ' '):>18}" for column in COLUMNS))
+    for name, row in table.items():
+        values = ("-" if row[column] is None else f"{row[column]:.3f}" for column in COLUMNS)
+        console.result(f"{name:10}" + "".join(f"{value:>18}" for value in values))
+    if args.out is not None:
+        draw_families(notes, heard, families, args.out, dataset.sample_rate, args.overwrite)
+        console.result(str(args.out))
+    document = {
+        "model": model.name, "model_sha256": model.sha256, "classifier_sha256": classifier.sha256,
+        "spectral_sha256": spectral and spectral.sha256, "data": dataset.path.name, "split": args.split,
+        "seed": args.seed, "temperature": args.temperature, "families": families,
+    }  # fmt: skip
+    console.document(table | document)
+
+
+def draw_families(notes, heard: dict, families: list[str], out: Path, sample_rate: int, overwrite: bool) -> None:
+    """Write a sheet for each family: an original, and what became of it.
+
+    Parameters
+    ----------
+    notes : list of Note
+    heard : dict of str to ndarray of shape (n, T)
+        Originals and reconstructions.
+    families : list of str
+    out : Path
+    sample_rate : int
+        Hz.
+    overwrite : bool
+    """
+    from wavecore import plots
+
+    for family in families:
+        rows = [row for row, note in enumerate(notes) if note.instrument_family_str == family]
+        row = rows[len(rows) // 2]
+        pictures = [(f"{name}: {notes[row].note_str}", x[row], sample_rate) for name, x in heard.items()]
+        plots.rainbowgram_sheet(pictures, out / f"{family}.png", columns=len(pictures), overwrite=overwrite)
+
+
+def shipped(kind: str) -> str:
+    """Name the first shipped model of a kind.
+
+    Parameters
+    ----------
+    kind : str
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    ModelError
+        If none is there.
+    """
+    from wavecore.errors import ModelError
+    from wavecore.models import checkpoint
+
+    for name in checkpoint.shipped():
+        if checkpoint.read_card(checkpoint.PRETRAINED / name).get("kind") == kind:
+            return name
+    raise ModelError(f"no {kind} model is shipped with this version; train one and name it")
+
+
+COMMANDS = {
+    "nsynth": flags.Command(
+        summary="NSynth's Table 1: what a classifier hears in originals and reconstructions",
+        example="wavecore evaluate nsynth runs/notes --data data/notes --classifier runs/ear --spectral runs/spectral",
+        configure=configure_nsynth,
+        run=run_nsynth,
+    )
+}
