@@ -22,8 +22,6 @@ from wavecore.errors import UsageError
 
 N_PITCHES = 128
 RANGE_DB = 80.0
-TYPICAL_LEVEL, TYPICAL_SPREAD = 0.25, 0.25
-"""Of the log magnitudes of notes; they bring the convolutions' input to unit scale."""
 
 
 @dataclass(frozen=True)
@@ -132,9 +130,10 @@ class NoteClassifier(nn.Module):
         super().__init__()
         self.config = config
         width = config.channels
-        self.layers = nn.ModuleList(
-            nn.Conv1d(channels, width, 3, stride=2, padding=1) for channels in (config.n_fft // 2, width, width)
-        )
+        inputs = (config.n_fft // 2, width, width)
+        self.layers = nn.ModuleList(nn.Conv1d(channels, width, 3, stride=2, padding=1) for channels in inputs)
+        # Levels of neighbouring frequencies rise and fall together, which without this is learnt from slowly.
+        self.norms = nn.ModuleList(nn.BatchNorm1d(channels) for channels in (*inputs, width))
         for layer in self.layers:
             nn.init.kaiming_normal_(layer.weight)
             nn.init.zeros_(layer.bias)
@@ -202,9 +201,9 @@ class NoteClassifier(nn.Module):
         -------
         NoteLogits
         """
-        x = (spectrum - TYPICAL_LEVEL) / TYPICAL_SPREAD
-        for number, layer in enumerate(self.layers):
-            x = nn.functional.elu(layer(self.dropout(x) if number else x))
+        x = self.norms[0](spectrum)
+        for number, (layer, norm) in enumerate(zip(self.layers, self.norms[1:], strict=True)):
+            x = torch.relu(norm(layer(self.dropout(x) if number else x)))
         # The mean hears what lasts, the maximum what happens once, such as a stroke.
         heard = torch.cat([x.mean(dim=-1), x.amax(dim=-1)], dim=1)
         return NoteLogits(*self.heads(self.dropout(heard)).float().split(self._sizes, dim=1))
