@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from wavecore.cli.console import Console
 from wavecore.cli.failures import near_miss
@@ -123,6 +124,42 @@ def add_generation(parser: argparse.ArgumentParser, *, default_seed: int | None 
         metavar="B",
         help="auto, reference, numba, native or triton (default: auto, the fastest here)",
     )
+
+
+def add_run(parser: argparse.ArgumentParser, *, data: str) -> None:
+    """Add what every training takes first: the data, the run's folder, and whether it goes on.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+    data : str
+        What the data are, for the help.
+    """
+    parser.add_argument("--data", type=Path, metavar="DIR", help=data)
+    parser.add_argument("-o", "--out", type=Path, required=True, metavar="RUN", help="the run's folder")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on with the run in RUN; it keeps its settings"
+    )
+
+
+def add_training(parser: argparse.ArgumentParser) -> None:
+    """Add what every training takes last: settings, seed, device.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+    """
+    group = parser.add_argument_group("training")
+    group.add_argument(
+        "--set",
+        dest="settings",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a setting of the training, steps=20000 for example; a wrong key lists them all",
+    )
+    add_seed(group)
+    add_device(group)
 
 
 def add_seed(parser: argparse._ActionsContainer, *, default: int | None = None) -> None:

@@ -19,13 +19,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     ----------
     parser : argparse.ArgumentParser
     """
-    parser.add_argument(
-        "--data", type=Path, metavar="DIR", help="a data set that `wavecore data domains` built"
-    )
-    parser.add_argument("-o", "--out", type=Path, required=True, metavar="RUN", help="the run's folder")
-    parser.add_argument(
-        "--resume", action="store_true", help="go on with the run in RUN; it keeps its settings"
-    )
+    flags.add_run(parser, data="a data set that `wavecore data domains` built")
     network = parser.add_argument_group("network")
     network.add_argument(
         "--preset",
@@ -53,17 +47,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="start from a model's weights; its shared decoder becomes one per target, "
         "unless --shared-decoder is given",
     )
-    training = parser.add_argument_group("training")
-    training.add_argument(
-        "--set",
-        dest="settings",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="a setting of the training, steps=20000 for example; a wrong key lists them all",
-    )
-    flags.add_seed(training)
-    flags.add_device(training)
+    flags.add_training(parser)
 
 
 def run(args: argparse.Namespace, console: Console) -> None:

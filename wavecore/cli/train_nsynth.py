@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from wavecore.cli import common, flags, run_settings
 from wavecore.cli.console import Console
@@ -20,13 +19,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     ----------
     parser : argparse.ArgumentParser
     """
-    parser.add_argument(
-        "--data", type=Path, metavar="DIR", help="notes that `wavecore data soundfont` or `data nsynth` built"
-    )
-    parser.add_argument("-o", "--out", type=Path, required=True, metavar="RUN", help="the run's folder")
-    parser.add_argument(
-        "--resume", action="store_true", help="go on with the run in RUN; it keeps its settings"
-    )
+    flags.add_run(parser, data="notes that `wavecore data soundfont` or `data nsynth` built")
     network = parser.add_argument_group("network")
     network.add_argument("--preset", metavar="P", help="size: tiny, small or nsynth (default: small)")
     network.add_argument(
@@ -41,17 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="tell the decoder the pitch by so many channels beside the latent (default: 0, as published)",
     )
     network.add_argument("--init", metavar="MODEL", help="start from a model's weights")
-    training = parser.add_argument_group("training")
-    training.add_argument(
-        "--set",
-        dest="settings",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="a setting of the training, steps=20000 for example; a wrong key lists them all",
-    )
-    flags.add_seed(training)
-    flags.add_device(training)
+    flags.add_training(parser)
 
 
 def run(args: argparse.Namespace, console: Console) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from wavecore.cli import common, flags, run_settings
 from wavecore.cli.console import Console
@@ -17,13 +16,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     ----------
     parser : argparse.ArgumentParser
     """
-    parser.add_argument(
-        "--data", type=Path, metavar="DIR", help="notes that `wavecore data soundfont` or `data nsynth` built"
-    )
-    parser.add_argument("-o", "--out", type=Path, required=True, metavar="RUN", help="the run's folder")
-    parser.add_argument(
-        "--resume", action="store_true", help="go on with the run in RUN; it keeps its settings"
-    )
+    flags.add_run(parser, data="notes that `wavecore data soundfont` or `data nsynth` built")
     network = parser.add_argument_group("network")
     network.add_argument(
         "--variant",
@@ -34,17 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--base-channels", type=int, metavar="N", help="of the first layers (default: 16; the paper's: 128)"
     )
     network.add_argument("--init", metavar="MODEL", help="start from a model's weights")
-    training = parser.add_argument_group("training")
-    training.add_argument(
-        "--set",
-        dest="settings",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="a setting of the training, steps=20000 for example; a wrong key lists them all",
-    )
-    flags.add_seed(training)
-    flags.add_device(training)
+    flags.add_training(parser)
 
 
 def run(args: argparse.Namespace, console: Console) -> None:

@@ -105,7 +105,9 @@ def save(
     if (folder / WEIGHTS).exists() and not overwrite:
         raise OutputExistsError(f"{folder} holds a model already; choose another folder, or allow overwriting")
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {name: tensor.detach().to("cpu", dtype).contiguous() for name, tensor in network.state_dict().items()}
+    state = {name: tensor.detach().cpu() for name, tensor in network.state_dict().items()}
+    # A counter keeps its type: float16 ends at 65,504.
+    tensors = {name: (t.to(dtype) if t.is_floating_point() else t).contiguous() for name, t in state.items()}
     broken = [name for name, tensor in tensors.items() if not bool(torch.isfinite(tensor).all())]
     if broken:
         raise ModelError(f"these weights are not finite and are not saved: {', '.join(broken[:5])}")
@@ -163,7 +165,8 @@ def load(model: str | Path, *, kind: str | None = "translation") -> LoadedModel:
         network = network_class(config_class.from_dict(card["config"]))
     except (KeyError, TypeError, UsageError) as error:
         raise ModelError(f"{folder / CONFIG} does not describe a network of kind {kind!r}: {error}") from error
-    tensors = {name: tensor.float() for name, tensor in read_tensors(folder / WEIGHTS).items()}
+    read = read_tensors(folder / WEIGHTS)
+    tensors = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in read.items()}
     try:
         network.load_state_dict(tensors)
     except RuntimeError as error:

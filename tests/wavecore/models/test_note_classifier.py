@@ -153,6 +153,9 @@ def test_a_model_folder_holds_the_network(tmp_path):
 
 def test_half_precision_hears_the_same(tmp_path):
     network = _network()
+    network.norms[0].num_batches_tracked.fill_(70_001)  # more than half precision can count
     checkpoint.save(network, tmp_path, dtype=torch.float16)
-    found = checkpoint.load(tmp_path, kind="note-classifier").network(_audio())
+    loaded = checkpoint.load(tmp_path, kind="note-classifier").network
+    assert loaded.norms[0].num_batches_tracked == 70_001 and loaded.heads.weight.dtype == torch.float32
+    found = loaded(_audio())
     np.testing.assert_allclose(_joined(found).detach(), _joined(network(_audio())).detach(), atol=0.02)

@@ -87,7 +87,7 @@ def test_surprise_by_hand():
 
 
 def test_training_lowers_the_loss_and_learns_the_pitches(notes):
-    task = _task(notes, replace(NETWORK, dropout=0.0), steps=60, learning_rate=0.01, batch_size=8, noise_probability=0.0)
+    task = _task(notes, replace(NETWORK, channels=32, dropout=0.0), steps=60, learning_rate=0.01, batch_size=8, noise_probability=0.0)
     trainer = task.trainer(task.build(), "cpu")
     found = [trainer.update(task.batch(step)) for step in range(60)]
     assert found[0]["bits"] == pytest.approx(np.log2(128 * 11 * 3) + 10, abs=1e-3)
