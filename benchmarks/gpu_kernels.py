@@ -1,6 +1,6 @@
 """Everything that only a GPU can show about the Triton kernels, in one run of less than eight minutes.
 
-Ceilings; parity of every kernel with the float64 reference; two long runs of the
+What is not measured when `--minutes` have passed is left out, and said to be.  Ceilings; parity of every kernel with the float64 reference; two long runs of the
 latency kernel that must be the same bytes; samples per second for one stream, for
 as many as the GPU takes, and for 128 listeners at once.  The JSON is written after
 every part, so that a run that is cut short has shown what it has shown.
@@ -40,11 +40,14 @@ TARGETS = {  # samples per second that were asked for, over all streams
 }  # fmt: skip
 TOLERANCES = {"float32": 1e-5, "float16": 2e-3}
 LISTENERS = 128
+STRESS_S = 150.0
+"""After which the long runs end, however far they came; the JSON says how far."""
 
 
 def main() -> None:
     arguments = _arguments()
     begun = time.monotonic()
+    _Clock.end = begun + 60 * arguments.minutes
     sizes = {"small": PRESETS["small"], "umt": PRESETS["umt"], "nsynth": PRESETS["nsynth"], "nv-wavenet": NV_WAVENET}
     if arguments.rehearse:
         sizes = dict.fromkeys(sizes, TINY)
@@ -74,6 +77,12 @@ def main() -> None:
         print(f"{part}: {time.monotonic() - started:.0f} s", flush=True)
         checkpoint.write_json(found, path)
     print(f"{path}: {found['seconds']:.0f} s in all")
+
+
+class _Clock:
+    """When the run is to be over."""
+
+    end = float("inf")
 
 
 def kernels(config: WaveNetConfig, batch: int, device: str) -> dict[str, object]:
@@ -134,7 +143,7 @@ def stress(config: WaveNetConfig, device: str, n_samples: int) -> dict[str, obje
     rng = np.random.default_rng(5)
     first, second = (kernels(config, batch, device)[kernel]() for _ in range(2))
     done, differs, begun = 0, 0, time.monotonic()
-    while done < n_samples:
+    while done < n_samples and time.monotonic() - begun < STRESS_S:
         latent = _latent(rng, config, batch, block)
         runs = []
         for generator in (first, second):
@@ -171,6 +180,8 @@ def listeners(config: WaveNetConfig, device: str, rehearse: bool) -> dict[str, o
 def _timed(name: str, config: WaveNetConfig, batch: int, dtype: str, device: str, rehearse: bool) -> dict[str, object]:
     backend, dtype = ("numba", "float32") if rehearse else ("triton", dtype)
     case = measure.Case(name, backend, device, dtype, batch, 1)
+    if time.monotonic() > _Clock.end - 10:
+        return {"preset": name, "batch": batch, "dtype": dtype, "skipped": "the time was over"}
     try:
         row = asdict(measure.measure(case, seconds=0.3 if rehearse else 3.0, config=config))
     except Exception as error:
@@ -191,6 +202,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--out", default="benchmarks/results", help="the folder of the JSON, named after the GPU")
     parser.add_argument("--stress-samples", type=int, default=10_000_000)
+    parser.add_argument("--minutes", type=float, default=7.5, help="after which nothing more is begun")
     parser.add_argument("--rehearse", action="store_true")
     arguments = parser.parse_args()
     if arguments.rehearse:

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Callable
 from pathlib import Path
 
-from wavecore.cli import common, flags, run_settings, train_nsynth, train_spectral
+from wavecore.cli import common, flags, run_settings, train_classifier, train_nsynth, train_spectral
 from wavecore.cli.console import Console, duration
 from wavecore.cli.failures import explain
 
@@ -99,7 +99,14 @@ def run(args: argparse.Namespace, console: Console) -> None:
 
 
 def follow(
-    name: str, task, args: argparse.Namespace, device: str, write_samples: Callable[..., object], console: Console
+    name: str,
+    task,
+    args: argparse.Namespace,
+    device: str,
+    write_samples: Callable[..., object],
+    console: Console,
+    *,
+    unit: str = "bits per sample",
 ) -> None:
     """Run a training and show it: progress, curves, samples, and how to go on with it.
 
@@ -114,6 +121,8 @@ def follow(
     write_samples : callable
         Called with (averaged network, step) after every validation.
     console : Console
+    unit : str
+        What ``valid/bits`` measures.
 
     Raises
     ------
@@ -144,7 +153,7 @@ def follow(
         raise
     console.document({"run": args.out, "model": args.out / "best", "summary": summary})
     console.result(
-        f"{args.out / 'best'}: {listener.best:.3f} bits per sample, held out"
+        f"{args.out / 'best'}: {listener.best:.3f} {unit}, held out"
         if listener.best is not None
         else f"{args.out}: nothing was left to do"
     )
@@ -241,4 +250,5 @@ COMMANDS = {
     ),
     "nsynth": train_nsynth.COMMAND,
     "spectral": train_spectral.COMMAND,
+    "note-classifier": train_classifier.COMMAND,
 }

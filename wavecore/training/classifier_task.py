@@ -21,8 +21,8 @@ from wavecore.training.averaged import AveragedTrainer
 from wavecore.training.config import TrainingConfig
 from wavecore.training.precision import autocast
 
-MOST_DETUNED = 0.4
-"""Semitones; at half a one another pitch is as near."""
+MOST_DETUNED = 0.5
+"""Semitones; beyond it another pitch is nearer."""
 ROWS = 64
 """Notes that are validated at once."""
 

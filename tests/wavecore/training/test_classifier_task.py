@@ -221,7 +221,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(notes):
         ({"families": FAMILIES[::-1]}, {}, "the classifier's families are"),
         ({"sources": ("acoustic",)}, {}, "the classifier's sources are"),
         ({"qualities": QUALITIES[:9]}, {}, "the classifier's qualities are"),
-        ({}, {"transpose_semitones": 0.5}, "transpose_semitones is 0.5.*more than 0.4"),
+        ({}, {"transpose_semitones": 0.6}, "transpose_semitones is 0.6.*more than 0.5"),
     ],
 )
 def test_what_does_not_fit_the_notes_is_refused(notes, network, training, message):
