@@ -114,7 +114,10 @@ static inline void NAME(ask_for_rows)(const Network *net, float *ring, int64_t l
     for (int64_t tap = 0; tap < net->kernel_size; tap++) {
         const char *row = (const char *)(ring + NAME(row)(net, layer, tap, t) * net->residual);
         for (int64_t byte = 0; byte < bytes; byte += 64)
-            __builtin_prefetch(row + byte, tap + 1 == net->kernel_size, 3);
+            if (tap + 1 < net->kernel_size)
+                __builtin_prefetch(row + byte, 0, 3);
+            else
+                __builtin_prefetch(row + byte, 1, 3); /* the newest row will be written */
     }
 }
 

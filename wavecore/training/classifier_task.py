@@ -95,7 +95,7 @@ class ClassifierTrainer(AveragedTrainer):
         spectrum = self.network.spectrum(batch.audio)  # levels in dB do not survive bfloat16
         # What is left out of a step depends on the step alone, so that a run can be resumed.
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
-            torch.manual_seed(self.config.seed * 1_000_003 + self.step)
+            torch.manual_seed(int(np.random.SeedSequence((self.config.seed, self.step)).generate_state(1)[0]))
             with autocast(self.config.precision, self.device):
                 logits = self.network.classify(spectrum)
         nats = surprise(logits, batch)
