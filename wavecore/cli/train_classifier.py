@@ -18,7 +18,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """
     flags.add_run(parser, data="notes that `wavecore data soundfont` or `data nsynth` built")
     network = parser.add_argument_group("network")
-    network.add_argument("--channels", type=int, metavar="N", help="width of the convolutions (default: 128)")
+    network.add_argument("--channels", type=int, metavar="N", help="width of the convolutions (default: 120)")
     network.add_argument("--init", metavar="MODEL", help="start from a model's weights")
     flags.add_training(parser)
 

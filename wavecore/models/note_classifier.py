@@ -54,8 +54,8 @@ class NoteClassifierConfig:
     sample_rate: int = 16_000
     n_fft: int = 1024
     hop_length: int = 256
-    channels: int = 128
-    dropout: float = 0.3
+    channels: int = 120
+    dropout: float = 0.15
 
     def __post_init__(self):
         for name in ("families", "sources", "qualities"):
@@ -140,9 +140,11 @@ class NoteClassifier(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self._sizes = [N_PITCHES, len(config.qualities), len(config.families), len(config.sources)]
         self.heads = nn.Linear(2 * width, sum(self._sizes))
+        # Which harmonics a pitch has is seen in the spectrum at once, without a hidden layer.
+        self.harmonics = nn.Linear(inputs[0], N_PITCHES, bias=False)
         # The answers start undecided.
-        nn.init.zeros_(self.heads.weight)
-        nn.init.zeros_(self.heads.bias)
+        for parameter in (*self.heads.parameters(), *self.harmonics.parameters()):
+            nn.init.zeros_(parameter)
 
     def forward(self, audio: Tensor) -> NoteLogits:
         """Listen to notes.
@@ -202,11 +204,13 @@ class NoteClassifier(nn.Module):
         NoteLogits
         """
         x = self.norms[0](spectrum)
+        templates = self.harmonics(x.mean(dim=-1))
         for number, (layer, norm) in enumerate(zip(self.layers, self.norms[1:], strict=True)):
             x = torch.relu(norm(layer(self.dropout(x) if number else x)))
         # The mean hears what lasts, the maximum what happens once, such as a stroke.
         heard = torch.cat([x.mean(dim=-1), x.amax(dim=-1)], dim=1)
-        return NoteLogits(*self.heads(self.dropout(heard)).float().split(self._sizes, dim=1))
+        pitch, *others = self.heads(self.dropout(heard)).float().split(self._sizes, dim=1)
+        return NoteLogits(pitch + templates.float(), *others)
 
     def card(self) -> dict:
         """Say what a model folder's card holds beside the sizes.
