@@ -201,7 +201,7 @@ def store(matrix: np.ndarray, storage: str, *, expand_half: bool = False) -> tup
             )
         return half.astype(np.float32) if expand_half else half, None
     scale = _steps(matrix, storage)
-    whole = np.rint(matrix / scale)
+    whole = np.rint(matrix.astype(np.float64) / scale)  # in float32 a step of 32,767 would be rounded twice
     pairs = np.pad(whole, [(0, len(matrix) % 2), (0, 0)])
     return blocked(pairs, rows=2).astype(storage), scale
 
