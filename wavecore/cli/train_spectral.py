@@ -49,6 +49,8 @@ def run(args: argparse.Namespace, console: Console) -> None:
     from wavecore.training.spectral_task import SpectralTask
 
     before = run_settings.read_run(args.out) if args.resume else None
+    if args.data is None and before is None:
+        raise UsageError("the data are missing: --data DIR (`wavecore data soundfont` builds some)")
     dataset = NotesDataset.open(run_settings.data_folder(args, before))
     init = before["init"] if before else args.init
     needed = init and not (before and run_settings.has_checkpoint(args.out))
@@ -62,7 +64,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
         f"run {args.out}: {training.steps:,} steps of {training.batch_size} notes; "
         f"{len(dataset.notes('train')):,} notes; variant {config.variant}; curves every {training.validate_every} steps"
     )
-    train.follow("spectral", task, args, device, lambda network, step: None, console)
+    train.follow("spectral", task, args, device, lambda network, step: None, console, unit="weighted squared error")
 
 
 def network_settings(args: argparse.Namespace, initial, before: dict | None):
@@ -87,7 +89,10 @@ def network_settings(args: argparse.Namespace, initial, before: dict | None):
     """
     from wavecore.models.spectral_autoencoder import SpectralConfig
 
-    settled = SpectralConfig.from_dict(before["network"]) if before is not None else initial
+    try:
+        settled = SpectralConfig.from_dict(before["network"]) if before is not None else initial
+    except (KeyError, TypeError) as error:
+        raise UsageError(f"{args.out} holds a run of another kind of network than spectral's") from error
     given = {"variant": args.variant, "base_channels": args.base_channels}
     given = {name: value for name, value in given.items() if value is not None}
     if settled is None:

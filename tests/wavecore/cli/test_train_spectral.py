@@ -24,6 +24,7 @@ def test_a_run_leaves_a_model_and_goes_on(train, data, tmp_path):
     run = tmp_path / "runs" / "first"
     done = train("--data", data, "--out", run, *SMALL, "--variant", "instantaneous", "--set", "steps=2")
     assert done.code == 0, done.err
+    assert "weighted squared error, held out" in done.out
     assert "2 steps of 2 notes" in done.err and "variant instantaneous" in done.err
     model = checkpoint.load(run, kind="spectral")
     assert (model.network.config.variant, model.network.config.base_channels) == ("instantaneous", 2)
@@ -43,5 +44,11 @@ def test_contradictions_are_refused(train, data, tmp_path):
     done = train("--data", data, "--out", tmp_path / "x", "--init", run, "--base-channels", "4")
     assert done.code == 2 and "--base-channels" in done.err
     assert train("--data", data, "--out", run, *SMALL).code == 6
-    assert train("--out", tmp_path / "y").code == 2
+    done = train("--out", tmp_path / "y")
+    assert done.code == 2 and "wavecore data soundfont" in done.err
+    assert train("--data", data, "--out", tmp_path / "other", *SMALL, "--set", "steps=1").code == 0
+    settings = tmp_path / "other" / "settings.json"
+    settings.write_text(settings.read_text().replace('"variant"', '"kind"'))
+    done = train("--out", tmp_path / "other", "--resume")
+    assert done.code == 2 and "another kind of network" in done.err
     assert train("--data", data, "--out", tmp_path / "z", "--variant", "mel").code == 2
