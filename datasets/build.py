@@ -15,7 +15,7 @@ from wavecore.datasets import soundfont, whistle
 from wavecore.datasets.excerpts import Excerpt, ExcerptSettings, generator, plan
 from wavecore.datasets.manifest import Domain, Manifest, Piece, Slice
 from wavecore.datasets.shards import Parts, save_part, write_shard
-from wavecore.datasets.workers import run
+from wavecore.datasets.workers import finish
 from wavecore.errors import UsageError
 from wavecore.symbolic import score as scores
 from wavecore.symbolic.score import Score
@@ -233,12 +233,7 @@ def _render_missing(
     on_progress: Callable[[int, int], None] | None,
 ) -> None:
     todo = [(studio, excerpt, str(parts.path(excerpt.id))) for excerpt in chosen if not parts.has(excerpt.id)]
-    done = len(chosen) - len(todo)
-    report = on_progress or (lambda done, total: None)
-    report(done, len(chosen))
-    for _ in run(_render_part, todo, workers):
-        done += 1
-        report(done, len(chosen))
+    finish(_render_part, todo, workers, total=len(chosen), on_progress=on_progress)
 
 
 @functools.lru_cache(maxsize=1)

@@ -252,12 +252,7 @@ def _midi(values: Sequence[int], what: str, lowest: int) -> tuple[int, ...]:
 
 def _render_missing(tasks: list[_Task], jobs: int, on_progress: Callable[[int, int], None] | None) -> None:
     todo = [task for task in tasks if not Path(task.part).exists()]
-    done = len(tasks) - len(todo)
-    report = on_progress or (lambda done, total: None)
-    report(done, len(tasks))
-    for _ in workers.run(_render_part, todo, jobs):
-        done += 1
-        report(done, len(tasks))
+    workers.finish(_render_part, todo, jobs, total=len(tasks), on_progress=on_progress)
 
 
 @functools.lru_cache(maxsize=1)

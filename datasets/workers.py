@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import TypeVar
 
@@ -43,6 +43,37 @@ def run(function: Callable[[Task], Result], tasks: Iterable[Task], jobs: int) ->
             # Else leaving would wait until everything that was planned is done.
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def finish(
+    function: Callable[[Task], object],
+    todo: Sequence[Task],
+    jobs: int,
+    *,
+    total: int,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Do what is left of some work, and tell how far it is.
+
+    Parameters
+    ----------
+    function : callable
+        Of a module, so that other processes find it.
+    todo : sequence
+        The tasks that are left.
+    jobs : int
+        Processes, as of `run`.
+    total : int
+        Tasks in all, those that were done before included.
+    on_progress : callable, optional
+        Called with (tasks done, tasks in all), before the first and after every task.
+    """
+    report = on_progress or (lambda done, total: None)
+    done = total - len(todo)
+    report(done, total)
+    for _ in run(function, todo, jobs):
+        done += 1
+        report(done, total)
 
 
 def _leave_with_parent() -> None:

@@ -14,6 +14,10 @@ import numpy as np
 from wavecore.kernels.packing import PackedWaveNet
 
 
+LATENCY_BATCH = 4
+"""Streams up to which there is a kernel for latency on a GPU; it computes in float32."""
+
+
 @dataclass(frozen=True)
 class Trace:
     """Everything a teacher-forced run saw, for comparing backends layer by layer.

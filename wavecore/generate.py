@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from wavecore.errors import DeviceError, UsageError
-from wavecore.kernels.interface import Generator
+from wavecore.kernels.interface import LATENCY_BATCH, Generator
 from wavecore.kernels.packing import pack
 from wavecore.models.wavenet import WaveNetConfig
 
@@ -28,8 +28,6 @@ DTYPES = {
     "triton": ("float16", "float32"),
 }
 """In which formats a backend can keep the weights; see ``usual_dtype``."""
-LATENCY_BATCH = 4
-"""Up to so many streams there is a kernel for latency on a GPU; it computes in float32."""
 STREAMS_PER_READ = {"reference": 1, "numba": 4, "native": 8}
 """Streams of one core that share a read of the weights."""
 _ON_CPU = ("numba", "native")

@@ -88,6 +88,8 @@ def load(path: str | os.PathLike[str]) -> StoredLatent:
     path = Path(path)
     if not path.is_file():
         raise InputError(f"there is no file {path}")
+    if not zipfile.is_zipfile(path):  # NumPy would suggest to unpickle it
+        raise InputError(f"{path} is no latent that `wavecore encode` wrote: it is no .npz file, or was cut off")
     try:
         with np.load(path, allow_pickle=False) as file:
             found = StoredLatent(

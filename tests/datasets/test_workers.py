@@ -73,3 +73,10 @@ def test_workers_leave_when_their_parent_is_killed():
     for pid in left:
         os.kill(pid, signal.SIGKILL)
     assert not left
+
+
+def test_progress_counts_what_was_done_before():
+    told = []
+    workers.finish(math.factorial, [3, 4], 1, total=5, on_progress=lambda *done: told.append(done))
+    assert told == [(3, 5), (4, 5), (5, 5)]
+    workers.finish(math.factorial, [], 1, total=0)
