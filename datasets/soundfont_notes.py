@@ -6,10 +6,8 @@ family); all its notes get one gain, so that velocities and registers keep
 their differences: the median peak at its loudest velocity becomes -8 dBFS.
 Notes that are silent or would clip then are skipped and counted.
 
-A note's pitch is its key's.  Most programs sound it (89 of FluidR3's 98 within 0.4 semitones,
-measured at MIDI 48, 60 and 72); of FluidR3's, the percussive and rock organs sound an octave
-lower, guitar harmonics two octaves higher, the tinkle bell a semitone; the drawbar organ and the
-lead in fifths sound several pitches at once.
+A note's pitch is its key's.  The programs of FluidR3 that sound another one are left out
+(`wavecore.datasets.programs` names them).
 
 A build that was stopped goes on with the instruments that are missing.
 """

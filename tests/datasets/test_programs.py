@@ -14,11 +14,11 @@ FAMILY = {program.number: program.family for program in PROGRAMS}
 
 
 def test_every_program_is_one_instrument_at_most():
-    assert len(NUMBERS) == len(set(NUMBERS)) == 98 and set(NUMBERS) <= set(range(120))
+    assert len(NUMBERS) == len(set(NUMBERS)) == 93 and set(NUMBERS) <= set(range(120))
     assert {program.family for program in PROGRAMS} == set(FAMILIES)
     assert {program.source for program in PROGRAMS} == set(SOURCES)
     assert set(range(120)) - set(NUMBERS) == {
-        47, 55, 88, 89, *range(92, 104), 113, *range(115, 120),
+        17, 18, 31, 47, 55, 86, 88, 89, *range(92, 104), 112, 113, *range(115, 120),
     }  # fmt: skip
 
 
@@ -38,8 +38,16 @@ def test_names_of_instruments(number, name):
 def test_each_alone_every_family_has_one_in_test_and_one_in_valid():
     splits = assign_splits([(number,) for number in NUMBERS])
     counts = Counter((FAMILY[number], split) for number, split in splits.items())
-    for family in FAMILIES:
+    for family in set(FAMILIES) - {"organ"}:
         assert counts[family, "test"] == counts[family, "valid"] == 1 and counts[family, "train"] >= 3
+    assert counts["organ", "train"] == 3
+
+
+@pytest.mark.parametrize("salt", "abcdefgh")
+def test_what_does_not_judge_is_for_training_with_its_kin(salt):
+    splits = assign_splits([(16,), (19,), (20,), (6, 0), (4,), (5,), (2,), (73,), (40, 110), (41,)], salt=salt)
+    assert {splits[number] for number in (16, 19, 20, 6, 0, 73, 40, 110)} == {"train"}
+    assert {"test", "valid"} < set(splits.values())
 
 
 @st.composite
@@ -65,7 +73,9 @@ def test_kin_stays_together_and_training_keeps_something(groups):
         of_family = [group for group in groups if any(FAMILY[number] == family for number in group)]
         # A family of too few groups takes none for itself; kin of other families may.
         if len(of_family) >= LEAST_GROUPS and all(len(group) == 1 for group in of_family):
-            assert {splits[group[0]] for group in of_family} == {"train", "valid", "test"}
+            free = [group for group in of_family if group[0] not in {16, 19, 6, 20, 40, 73}]
+            wanted = {"train", *("test", "valid")[: len(free)]}
+            assert {splits[group[0]] for group in of_family} == wanted
 
 
 def test_small_groups_are_taken_first_and_another_salt_chooses_others():

@@ -33,7 +33,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="tell the decoder the pitch by so many channels beside the latent (default: 0, as published)",
     )
-    network.add_argument("--init", metavar="MODEL", help="start from a model's weights")
+    network.add_argument(
+        "--init",
+        metavar="MODEL",
+        help="start from a model's weights; from a translation model, with its best decoder and a new encoder (minutes)",
+    )
     flags.add_training(parser)
 
 
@@ -67,11 +71,12 @@ def run(args: argparse.Namespace, console: Console) -> None:
     dataset = NotesDataset.open(run_settings.data_folder(args, before))
     init = before["init"] if before else args.init
     needed = init and not (before and run_settings.has_checkpoint(args.out))
-    model = checkpoint.load(init, kind="nsynth") if needed else None
-    config = network_settings(args, model and model.network.config, before)
+    model = checkpoint.load(init, kind=None) if needed else None
+    initial = initial_network(model, dataset, console) if model else None
+    config = network_settings(args, initial and initial.config, before)
     training = run_settings.training_settings(args, before, console)
     device = common.settle_device(args.device, console)
-    task = NSynthTask(dataset, config, training, model and model.network)
+    task = NSynthTask(dataset, config, training, initial)
     train.record_start(args, model)
     seconds = task.samples_per_step / task.sample_rate
     console.say(
@@ -85,6 +90,41 @@ def run(args: argparse.Namespace, console: Console) -> None:
         write_samples(network, dataset, args.out / "samples", step=step)
 
     train.follow("nsynth", task, args, device, write, console)
+
+
+def initial_network(model, dataset, console: Console):
+    """Make the network to start from.
+
+    Parameters
+    ----------
+    model : LoadedModel
+        Of kind nsynth or translation.
+    dataset : NotesDataset
+    console : Console
+
+    Returns
+    -------
+    NSynthNetwork
+
+    Raises
+    ------
+    UsageError
+        If the model is of another kind, or ``training.nsynth_start`` refuses it.
+    """
+    from wavecore.training import nsynth_start
+
+    kind = model.network.kind
+    if kind == "nsynth":
+        return model.network
+    if kind != "translation":
+        raise UsageError(f"--init takes a model of kind nsynth or translation; {model.name} is of kind {kind}")
+    with console.progress("fitting an encoder", unit="steps") as progress:
+        start = nsynth_start.from_translation(model.network, dataset, on_progress=progress)
+    console.say(
+        f"starting from {model.name}'s {start.target} decoder; the new encoder misses {start.latent_error:.0%} of the "
+        f"old latent and {start.spectrum_error:.0%} of the spectrum"
+    )
+    return start.network
 
 
 def network_settings(args: argparse.Namespace, initial, before: dict | None):

@@ -165,8 +165,20 @@ class ConstantQEncoder(Encoder):
         """
         n_frames = self._check(audio)
         spectrum = shift_octaves(self.spectrum(audio), octave_shift, self.config.bins_per_octave)
-        centred = (spectrum[..., : n_frames + 4] - TYPICAL_LEVEL) / TYPICAL_SPREAD
-        return self.convolutions(centred).transpose(1, 2)
+        return self.read(spectrum[..., : n_frames + 4])
+
+    def read(self, spectrum: Tensor) -> Tensor:
+        """Encode what ``spectrum`` returned.
+
+        Parameters
+        ----------
+        spectrum : Tensor, shape (B, n_bins, F + 4), float32 in [0, 1]
+
+        Returns
+        -------
+        Tensor, shape (B, F, C), float32
+        """
+        return self.convolutions((spectrum - TYPICAL_LEVEL) / TYPICAL_SPREAD).transpose(1, 2)
 
     def spectrum(self, audio: Tensor) -> Tensor:
         """Log constant-Q magnitudes of audio that carries its own context.

@@ -6,7 +6,9 @@ import pytest
 
 from wavecore.audio import files
 from wavecore.models import checkpoint
+from wavecore.models.note_classifier import NoteClassifier, NoteClassifierConfig
 from wavecore.models.wavenet import preset
+from wavecore.training import nsynth_start
 from wavecore.training.nsynth_task import NSynthTask
 
 SMALL = [
@@ -155,9 +157,25 @@ def test_a_run_that_was_stopped_before_it_saved_starts_from_its_model_again(trai
     assert weights(killed) == weights(whole)
 
 
-def test_a_model_or_a_run_of_another_kind_is_refused(train, data, model, trained, tmp_path):
-    done = train("--data", data, "--out", tmp_path / "run", "--init", model, *UNSIZED)
-    assert done.code == 4 and "kind 'translation', not 'nsynth'" in done.err
+def test_starting_from_a_translation_model(train, data, model, tmp_path, monkeypatch):
+    monkeypatch.setattr(nsynth_start, "FRAMES", 3)
+    run, again = tmp_path / "run", tmp_path / "again"
+    done = train("--data", data, "--out", run, "--init", model, *UNSIZED, "--set", "steps=2")
+    assert done.code == 0 and "the new encoder misses" in done.err, done.err
+    old, found = checkpoint.load(model).network.config, checkpoint.load(run, kind="nsynth").network.config
+    assert found.condition_channels == old.decoder.latent_channels and found.encoder.latent_channels == 16
+    again.mkdir()
+    for name in ("settings.json", "command.json"):
+        (again / name).write_bytes((run / name).read_bytes())
+    assert train("--out", again, "--resume").code == 0
+    assert weights(again) == weights(run)
+
+
+def test_a_model_or_a_run_of_another_kind_is_refused(train, data, trained, model, tmp_path):
+    ear = tmp_path / "ear"
+    checkpoint.save(NoteClassifier(NoteClassifierConfig(("flute",), ("acoustic",), ("bright",), channels=4)), ear)
+    done = train("--data", data, "--out", tmp_path / "run", "--init", ear, *UNSIZED)
+    assert done.code == 2 and "is of kind note-classifier" in done.err
     settings = json.loads((trained / "settings.json").read_text())
     settings["network"] = checkpoint.load(model).network.config.to_dict()
     (trained / "settings.json").write_text(json.dumps(settings))

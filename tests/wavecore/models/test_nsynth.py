@@ -10,7 +10,7 @@ from wavecore.errors import ModelError, UsageError
 from wavecore.generate import open_generator
 from wavecore.models import checkpoint
 from wavecore.models.encoders import EncoderConfig
-from wavecore.models.nsynth import N_PITCHES, NSynthConfig, NSynthNetwork
+from wavecore.models.nsynth import N_PITCHES, Expansion, NSynthConfig, NSynthNetwork
 from wavecore.models.translation import TranslationConfig, TranslationNetwork
 from wavecore.models.wavenet import WaveNet, WaveNetConfig, preset
 
@@ -18,14 +18,15 @@ ENCODER = EncoderConfig("waveform", 3, 40, channels=4, dilation_cycles=1, layers
 DECODER = WaveNetConfig(1, 3, 2, 6, 5, 4, 7, latent_channels=3, hop_length=40)
 
 
-def _config(pitch_channels=0):
-    return NSynthConfig(ENCODER, replace(DECODER, latent_channels=3 + pitch_channels), pitch_channels)
+def _config(pitch_channels=0, condition_channels=0):
+    decoder = replace(DECODER, latent_channels=condition_channels or 3 + pitch_channels)
+    return NSynthConfig(ENCODER, decoder, pitch_channels, condition_channels)
 
 
-def _network(pitch_channels=0):
+def _network(pitch_channels=0, condition_channels=0):
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        network = NSynthNetwork(_config(pitch_channels))
+        network = NSynthNetwork(_config(pitch_channels, condition_channels))
         for parameter in network.parameters():
             torch.nn.init.normal_(parameter, std=0.3)
     return network.eval()
@@ -47,16 +48,22 @@ def test_the_usual_sizes_are_those_of_notes():
     assert config.decoder == preset("small-nsynth")
 
 
-@pytest.mark.parametrize("pitch_channels", [0, 2])
-def test_the_configuration_survives_json(pitch_channels):
-    config = _config(pitch_channels)
+@pytest.mark.parametrize("channels", [(0, 0), (2, 0), (0, 6), (2, 6)])
+def test_the_configuration_survives_json(channels):
+    config = _config(*channels)
     assert NSynthConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
 
 
-@pytest.mark.parametrize("pitch_channels", [-1, 1.0, True, "2", None])
-def test_pitch_channels_that_are_no_number_of_channels_are_refused(pitch_channels):
-    with pytest.raises(UsageError, match=f"pitch_channels must be a whole number.*{pitch_channels!r}"):
-        NSynthConfig(ENCODER, DECODER, pitch_channels)
+@pytest.mark.parametrize("name", ["pitch_channels", "condition_channels"])
+@pytest.mark.parametrize("value", [-1, 1.0, True, "2", None])
+def test_channels_that_are_no_number_of_channels_are_refused(name, value):
+    with pytest.raises(UsageError, match=f"{name} must be a whole number.*{value!r}"):
+        NSynthConfig(ENCODER, DECODER, **{name: value})
+
+
+def test_a_decoder_of_other_channels_than_the_condition_is_refused():
+    with pytest.raises(UsageError, match="takes 3 latent channels; condition_channels says 6"):
+        NSynthConfig(ENCODER, DECODER, 0, 6)
 
 
 @pytest.mark.parametrize(
@@ -94,15 +101,35 @@ def test_the_pitch_stands_beside_every_frame_of_the_latent():
     assert not torch.equal(network(codes, latent, pitches), network(codes, latent, pitches.flip(0)))
 
 
+@pytest.mark.parametrize("pitch_channels", [0, 2])
+def test_a_condition_is_made_of_every_frame_by_itself(pitch_channels):
+    network = _network(pitch_channels, 6)
+    codes, latent, pitches = _inputs()
+    pitches = _pitches(network, pitches)
+    told = network.condition(latent, pitches)
+    assert told.shape == (2, 3, 6)
+    torch.testing.assert_close(network.condition(latent[:, 1:2], pitches), told[:, 1:2])
+    assert torch.equal(network(codes, latent, pitches), network.decoder(codes, told))
+
+
+def test_a_new_expansion_is_linear_and_what_is_learnt_bends_it():
+    expansion = Expansion(3, 6)
+    x = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(expansion(x), expansion.linear(x))
+    torch.nn.init.normal_(expansion.hidden[-1].weight)
+    doubled = expansion(2 * x) - expansion(torch.zeros_like(x))
+    assert not torch.allclose(doubled, 2 * (expansion(x) - expansion(torch.zeros_like(x))), rtol=0.1)
+
+
 def test_another_history_is_what_the_decoder_hears():
     network = _network()
     codes, latent, _ = _inputs()
     assert torch.equal(network(codes, latent, history=codes.flip(1)), network.decoder(codes.flip(1), latent))
 
 
-@pytest.mark.parametrize("pitch_channels", [0, 2])
-def test_a_prediction_depends_on_the_past_alone(pitch_channels):
-    network = _network(pitch_channels)
+@pytest.mark.parametrize("channels", [(0, 0), (2, 0), (0, 6), (2, 6)])
+def test_a_prediction_depends_on_the_past_alone(channels):
+    network = _network(*channels)
     codes, latent, pitches = _inputs()
     before = network(codes, latent, _pitches(network, pitches))
     t = 57
@@ -113,9 +140,9 @@ def test_a_prediction_depends_on_the_past_alone(pitch_channels):
     assert not torch.equal(after[:, t + 1], before[:, t + 1])
 
 
-@pytest.mark.parametrize("pitch_channels", [0, 2])
-def test_the_decoder_s_state_generates_what_the_network_predicts(pitch_channels):
-    network = _network(pitch_channels)
+@pytest.mark.parametrize("channels", [(0, 0), (2, 0), (0, 6), (2, 6)])
+def test_the_decoder_s_state_generates_what_the_network_predicts(channels):
+    network = _network(*channels)
     forced, latent, pitches = _inputs()
     with torch.inference_mode():
         told = network.condition(latent, _pitches(network, pitches))
@@ -142,9 +169,9 @@ def test_the_decoder_s_state_is_a_copy_of_a_plain_wavenet():
     assert network.decoder.head.bias.max() < 99 and not any(tensor.requires_grad for tensor in state.values())
 
 
-@pytest.mark.parametrize("pitch_channels", [0, 2])
-def test_gradients_reach_every_weight(pitch_channels):
-    network = _network(pitch_channels)
+@pytest.mark.parametrize("channels", [(0, 0), (2, 0), (0, 6), (2, 6)])
+def test_gradients_reach_every_weight(channels):
+    network = _network(*channels)
     codes, _, pitches = _inputs()
     audio = torch.randn(2, (3 + 2 * network.encoder.context_frames) * 40, generator=torch.Generator().manual_seed(2))
     network(codes, network.encoder(audio), _pitches(network, pitches)).square().mean().backward()
@@ -182,13 +209,13 @@ def test_a_latent_of_other_channels_is_refused():
         _network()(codes, latent[..., :2])
 
 
-@pytest.mark.parametrize("pitch_channels", [0, 2])
-def test_a_model_folder_holds_the_network(pitch_channels, tmp_path):
-    network = _network(pitch_channels)
+@pytest.mark.parametrize("channels", [(0, 0), (2, 0), (0, 6), (2, 6)])
+def test_a_model_folder_holds_the_network(channels, tmp_path):
+    network = _network(*channels)
     digest = checkpoint.save(network, tmp_path / "m", training={"steps": 3})
     loaded = checkpoint.load(tmp_path / "m", kind="nsynth")
     assert (loaded.sha256, loaded.card["kind"], loaded.network.config) == (digest, "nsynth", network.config)
-    assert loaded.card["pitch_conditioned"] == bool(pitch_channels)
+    assert loaded.card["pitch_conditioned"] == bool(channels[0])
     assert (loaded.card["hop_length"], loaded.card["codec"]) == (40, "mu-law-256")
     found = loaded.network.state_dict()
     assert found.keys() == network.state_dict().keys() and not loaded.network.training
