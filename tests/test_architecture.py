@@ -39,6 +39,7 @@ LEVELS = {
     "wavecore.grid": 7,
     "wavecore.evaluate_notes": 7,
     "wavecore.latent_files": 7,
+    "wavecore.listening": 7,
     "wavecore.latent_chart": 7,
     "wavecore.render": 7,
     "wavecore.measure": 7,

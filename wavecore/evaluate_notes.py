@@ -86,7 +86,7 @@ def reconstruct_wavenet(
     told = bool(model.network.config.pitch_channels)
     for begin in range(0, len(sounds), AT_ONCE):
         batch = sounds[begin : begin + AT_ONCE]
-        latents = interpolate.encode(model, list(batch))
+        latents = interpolate.encode(model, [_at_model_level(model, sound) for sound in batch])
         pitches = [note.pitch for note in notes[begin : begin + AT_ONCE]] if told else None
         streams = list(range(begin, begin + len(batch)))
         found = interpolate.decode(model, latents, seed=seed, streams=streams, pitches=pitches, **options)
@@ -185,6 +185,11 @@ def summary(scores: NoteScores) -> dict:
         "source_accuracy": scores.source_accuracy,
         "n_notes": scores.n_notes,
     }
+
+
+def _at_model_level(model: LoadedModel, sound: np.ndarray) -> np.ndarray:
+    present = interpolate.loud_db(sound)
+    return interpolate.level(sound, interpolate.model_level(model, present)) if np.isfinite(present) else sound
 
 
 def _like(sound: np.ndarray, original: np.ndarray) -> np.ndarray:

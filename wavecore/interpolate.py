@@ -15,7 +15,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
-from wavecore.audio import checks, loudness, mulaw
+from wavecore.audio import checks, mulaw
+from wavecore.audio.note_level import level, loud_db
 from wavecore.errors import InputError, UsageError
 from wavecore.generate import generate_blocks, open_generator
 from wavecore.models.checkpoint import LoadedModel
@@ -23,8 +24,6 @@ from wavecore.models.checkpoint import LoadedModel
 METHODS = ("linear", "slerp")
 MAX_SECONDS = 120.0
 """Of a sound that is encoded at once."""
-PEAK_DB = -0.5
-"""Above which no output is raised."""
 _FADE_S = 0.005
 
 
@@ -62,6 +61,23 @@ def encode(model: LoadedModel, sounds: Sequence[np.ndarray]) -> np.ndarray:
         row[: len(signal)] = signal
     with torch.inference_mode():
         return model.network.encoder.encode(torch.from_numpy(padded)).numpy()
+
+
+def model_level(model: LoadedModel, default_db: float) -> float:
+    """Say how loud the sounds were that a model learned from.
+
+    Parameters
+    ----------
+    model : LoadedModel
+    default_db : float
+        For a model that does not know.
+
+    Returns
+    -------
+    float
+        dB of full scale.
+    """
+    return float(model.card.get("training", {}).get("data", {}).get("level_db", default_db))
 
 
 def decode(
@@ -242,14 +258,45 @@ def steps(n: int) -> np.ndarray:
     return np.stack([1 - b, b], axis=1)
 
 
-def plain_mix(sounds: Sequence[np.ndarray], weights: Sequence[float]) -> np.ndarray:
+def weights_over_time(points: Sequence[tuple[float, Sequence[float]]], n_frames: int, frame_s: float) -> np.ndarray:
+    """Draw weights that change on the way, linearly from point to point.
+
+    Parameters
+    ----------
+    points : sequence of (float, sequence of n floats)
+        Times in seconds, ascending, and the weights there, which hold before the first and after the last.
+    n_frames : int
+    frame_s : float
+        Seconds per frame.
+
+    Returns
+    -------
+    ndarray, shape (n_frames, n), float
+
+    Raises
+    ------
+    UsageError
+        If there are no points, their times do not ascend, or their weights differ in number.
+    """
+    times = [float(time) for time, _ in points]
+    if not times or not np.isfinite(times).all() or any(b <= a for a, b in zip(times, times[1:], strict=False)):
+        raise UsageError(f"the times of weights must ascend, and be one at least, not {times}")
+    counts = sorted({len(weights) for _, weights in points})
+    if len(counts) > 1:
+        raise UsageError(f"there are {counts[0]} weights at one time and {counts[-1]} at another")
+    at = (np.arange(n_frames) + 0.5) * frame_s
+    tracks = np.array([weights for _, weights in points], np.float64).T
+    return np.stack([np.interp(at, times, track) for track in tracks], axis=1)
+
+
+def plain_mix(sounds: Sequence[np.ndarray], weights: np.ndarray | Sequence[float]) -> np.ndarray:
     """Add signals, for comparison: two instruments at once.
 
     Parameters
     ----------
     sounds : sequence of ndarray, shape (T_i,), float
-    weights : sequence of float
-        One each; scaled to a sum of 1.
+    weights : array_like, shape (n,) or (F, n), float
+        Scaled to a sum of 1.  With frames, which share the length evenly, the mix changes on the way.
 
     Returns
     -------
@@ -260,60 +307,12 @@ def plain_mix(sounds: Sequence[np.ndarray], weights: Sequence[float]) -> np.ndar
     UsageError
         If the weights do not fit.
     """
-    shares = _checked_weights(weights, len(sounds), 1)[0]
+    shares = _checked_weights(weights, len(sounds), np.shape(weights)[0] if np.ndim(weights) == 2 else 1)
     found = np.zeros(max(len(sound) for sound in sounds), np.float64)
-    for sound, share in zip(sounds, shares, strict=True):
-        found[: len(sound)] += share * np.asarray(sound, np.float64)
+    centres = (np.arange(len(shares)) + 0.5) * len(found) / len(shares)
+    for sound, share in zip(sounds, shares.T, strict=True):
+        found[: len(sound)] += np.interp(np.arange(len(sound)), centres, share) * np.asarray(sound, np.float64)
     return found.astype(np.float32)
-
-
-def level(sound: np.ndarray, wanted_db: float) -> np.ndarray:
-    """Bring a sound to a level, short of clipping.
-
-    Parameters
-    ----------
-    sound : ndarray, shape (T,), float
-    wanted_db : float
-        Root mean square of the loud part (see ``loud_db``), dB of full scale.
-
-    Returns
-    -------
-    ndarray, shape (T,), float32
-        Unchanged if it is silent.
-
-    Raises
-    ------
-    InputError
-        If the level is not finite.
-    """
-    if not np.isfinite(wanted_db):
-        raise InputError(f"a sound cannot be brought to {wanted_db} dB; are the sounds silent?")
-    present, peak = loud_db(sound), loudness.peak_db(sound)
-    if not np.isfinite(present):
-        return np.asarray(sound, np.float32)
-    gain_db = min(wanted_db - present, PEAK_DB - peak)
-    return (np.asarray(sound, np.float64) * 10 ** (gain_db / 20)).astype(np.float32)
-
-
-def loud_db(sound: np.ndarray) -> float:
-    """Measure the level of a note's loud part, so that its length and its tail do not count.
-
-    Parameters
-    ----------
-    sound : ndarray, shape (T,), float
-
-    Returns
-    -------
-    float
-        Of the frames of 64 ms within 20 dB of the loudest, dB of full scale; -inf for silence.
-    """
-    x = np.asarray(sound, np.float64)
-    frame = min(len(x), 1024)
-    frames = x[: len(x) // frame * frame].reshape(-1, frame)
-    powers = (frames**2).mean(axis=1)
-    if not powers.max(initial=0.0) > 0:
-        return -np.inf
-    return float(10 * np.log10(powers[powers > powers.max() / 100].mean()))
 
 
 def fade(sound: np.ndarray, sample_rate: int) -> np.ndarray:

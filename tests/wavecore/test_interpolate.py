@@ -161,20 +161,10 @@ def test_the_plain_mix_adds(sounds):
         interpolate.plain_mix(sounds, [1])
 
 
-@given(wanted=st.floats(-50, -12), scale=st.floats(1e-3, 1))
-def test_levels_are_met(wanted, scale):
-    x = (scale * np.sin(np.arange(8192) * 0.3)).astype(np.float32)
-    x[6000:] = 0  # what is silent does not count
-    assert interpolate.loud_db(interpolate.level(x, wanted)) == pytest.approx(wanted, abs=0.01)
-
-
-def test_levels_never_clip_and_leave_silence_alone():
-    click = np.zeros(4096, np.float32)
-    click[100] = 0.5
-    assert np.abs(interpolate.level(click, 0.0)).max() <= 10 ** (interpolate.PEAK_DB / 20) + 1e-6
-    assert not interpolate.level(np.zeros(500), -20.0).any() and interpolate.loud_db(np.zeros(500)) == -np.inf
-    with pytest.raises(InputError, match="-inf dB"):
-        interpolate.level(click, -np.inf)
+def test_a_model_says_how_loud_its_notes_were(model, tmp_path):
+    assert interpolate.model_level(model, -13.0) == -13.0
+    checkpoint.save(model.network, tmp_path / "m", training={"data": {"level_db": -20}})
+    assert interpolate.model_level(checkpoint.load(tmp_path / "m", kind="nsynth"), -13.0) == -20.0
 
 
 def test_fades_take_the_ends_alone():
@@ -207,3 +197,30 @@ def test_latents_of_another_shape_are_refused(model, shape):
 def test_latents_that_are_not_finite_are_refused(model):
     with pytest.raises(InputError, match="not finite"):
         interpolate.decode(model, np.full((1, 3, C), np.nan), seed=0)
+
+
+def test_weights_change_linearly_from_point_to_point():
+    found = interpolate.weights_over_time([(1.0, (1, 0)), (2.0, (0, 3))], 8, 0.5)
+    np.testing.assert_allclose(found[:, 0], [1, 1, 0.75, 0.25, 0, 0, 0, 0])
+    np.testing.assert_allclose(found[:, 1], [0, 0, 0.75, 2.25, 3, 3, 3, 3])
+    np.testing.assert_array_equal(interpolate.weights_over_time([(0.0, (1, 2, 3))], 2, 1.0), [[1, 2, 3]] * 2)
+
+
+@pytest.mark.parametrize(
+    ("points", "message"),
+    [
+        ([], "one at least"), ([(0, (1, 0)), (0, (0, 1))], "must ascend"), ([(float("nan"), (1, 0))], "must ascend"),
+        ([(0, (1, 0)), (1, (0, 1, 0))], "2 weights at one time and 3 at another"),
+    ],
+)  # fmt: skip
+def test_points_that_make_no_way_are_refused(points, message):
+    with pytest.raises(UsageError, match=message):
+        interpolate.weights_over_time(points, 4, 0.1)
+
+
+def test_a_plain_mix_may_change_on_the_way():
+    a, b = np.ones(100, np.float32), np.full(80, 3.0, np.float32)
+    found = interpolate.plain_mix([a, b], [[1, 0], [0.5, 0.5], [0, 1]])
+    assert found[0] == 1 and found[50] == pytest.approx(2, abs=0.05) and found[79] == pytest.approx(2.7, abs=0.4)
+    assert found[99] == pytest.approx(0, abs=1e-6), "the second sound has ended"
+    np.testing.assert_array_equal(interpolate.plain_mix([a, b], [[1, 1]] * 7), interpolate.plain_mix([a, b], [1, 1]))

@@ -142,15 +142,39 @@ def default_model() -> str:
     ModelError
         If none is there.
     """
+    return shipped("translation")
+
+
+REMEDIES = {
+    "translation": "install wavecore again, or name a trained model: --model FOLDER",
+    "nsynth": "train one (wavecore data soundfont, wavecore train nsynth) and name it: --model RUN",
+    "note-classifier": "train one (wavecore data soundfont, wavecore train note-classifier) and name it: --classifier RUN",
+}
+"""What to do where no model of a kind is shipped."""
+
+
+def shipped(kind: str) -> str:
+    """Name the first shipped model of a kind.
+
+    Parameters
+    ----------
+    kind : str
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    ModelError
+        If none is there.
+    """
     from wavecore.models import checkpoint
 
     for name in checkpoint.shipped():
-        if checkpoint.read_card(checkpoint.PRETRAINED / name).get("kind") == "translation":
+        if checkpoint.read_card(checkpoint.PRETRAINED / name).get("kind") == kind:
             return name
-    raise ModelError(
-        f"no translation model is shipped with this installation (looked in {checkpoint.PRETRAINED}); "
-        "install wavecore again, or name a trained model: --model FOLDER"
-    )
+    raise ModelError(f"no {kind} model is shipped with this installation (looked in {checkpoint.PRETRAINED}); {REMEDIES[kind]}")
 
 
 def version() -> str:

@@ -57,7 +57,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
         output.refuse_existing(target, overwrite=args.overwrite)
         x, rate = files.read(source, sample_rate=encoder.sample_rate)
         level_db = library.loud_db(x)
-        heard = library.level(x, interpolate.model_level(model, level_db)) if level_db > -100 else x
+        heard = library.level(x, library.model_level(model, level_db)) if level_db > -100 else x
         (latent,) = library.encode(model, [heard])
         stored = latent_files.StoredLatent(latent, rate, encoder.hop_length, len(x), model.sha256, max(level_db, -120.0))
         latent_files.save(target, stored, overwrite=args.overwrite)

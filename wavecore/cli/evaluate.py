@@ -52,7 +52,7 @@ def run_nsynth(args: argparse.Namespace, console: Console) -> None:
 
     dataset = NotesDataset.open(args.data)
     model = interpolate.load_nsynth(args.model, console)
-    classifier = checkpoint.load(args.classifier or shipped("note-classifier"), kind="note-classifier")
+    classifier = checkpoint.load(args.classifier or common.shipped("note-classifier"), kind="note-classifier")
     spectral = checkpoint.load(args.spectral, kind="spectral") if args.spectral else None
     notes, sounds = evaluate_notes.choose(dataset, args.split, args.notes)
     families = sorted({note.instrument_family_str for note in notes})
@@ -107,31 +107,6 @@ def draw_families(notes, heard: dict, families: list[str], out: Path, sample_rat
         row = rows[len(rows) // 2]
         pictures = [(f"{name}: {notes[row].note_str}", x[row], sample_rate) for name, x in heard.items()]
         plots.rainbowgram_sheet(pictures, out / f"{family}.png", columns=len(pictures), overwrite=overwrite)
-
-
-def shipped(kind: str) -> str:
-    """Name the first shipped model of a kind.
-
-    Parameters
-    ----------
-    kind : str
-
-    Returns
-    -------
-    str
-
-    Raises
-    ------
-    ModelError
-        If none is there.
-    """
-    from wavecore.errors import ModelError
-    from wavecore.models import checkpoint
-
-    for name in checkpoint.shipped():
-        if checkpoint.read_card(checkpoint.PRETRAINED / name).get("kind") == kind:
-            return name
-    raise ModelError(f"no {kind} model is shipped with this version; train one and name it")
 
 
 COMMANDS = {

@@ -53,7 +53,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
     from wavecore.audio import files
 
     every = grid.cells(args.size)
-    interpolate.check_request(args.corners, [[1.0] * 4], args.seconds, 1.0)
+    interpolate.check_request(args.seconds, 1.0)
     surfaces = {pitch: corner_files(args.corners, pitch) for pitch in args.pitches or [None]}
     model = interpolate.load_nsynth(args.model, console)
     common.require_folder(args.out)
@@ -73,7 +73,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
         if missing:
             sounds = [interpolate.read_note(path, rate, args.seconds) for path in paths]
             level_db = sum(library.loud_db(sound) for sound in sounds) / 4
-            heard = [library.level(sound, interpolate.model_level(model, level_db)) for sound in sounds]
+            heard = [library.level(sound, library.model_level(model, level_db)) for sound in sounds]
             with console.progress("generating", unit="cells") as show:
                 found = grid.generate_cells(
                     model, heard, missing, size=args.size, seed=args.seed, method=args.method, level_db=level_db,

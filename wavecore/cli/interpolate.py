@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from wavecore.cli import common, flags, sidecar
+from wavecore.cli.stations import points, requested, weights
 from wavecore.cli.console import Console
-from wavecore.errors import InputError, ModelError, UsageError
+from wavecore.errors import InputError, UsageError
 
 SECONDS = 4.0
 
@@ -27,8 +28,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
     way.add_argument(
         "--weights", type=weights, metavar="W,W[:W,W..]", help="one mix, or several parted by colons: a weight for each sound"
     )
+    way.add_argument(
+        "--morph",
+        nargs="?",
+        type=points,
+        const=[],
+        metavar="S=W,W:S=W,W..",
+        help="one sound that changes while it sounds: weights at so many seconds; without a value from the first sound to the last",
+    )
     parser.add_argument("--method", choices=("linear", "slerp"), default="linear", help="lines or great circles (default: linear)")
     parser.add_argument("--mix", action="store_true", help="write the plain mix of the signals as well, for comparison")
+    parser.add_argument(
+        "--describe", action="store_true", help="say what the shipped note classifier hears, and how much belongs to one pitch"
+    )
     parser.add_argument("--stretch", type=float, default=1.0, metavar="X", help="so many times as long, at the same pitch (default: 1)")
     parser.add_argument("--seconds", type=float, default=SECONDS, metavar="S", help="of each sound that is heard (default: 4)")
     parser.add_argument("--model", metavar="M", help="an nsynth model: shipped, a folder or a run (default: the shipped one)")
@@ -54,18 +66,19 @@ def run(args: argparse.Namespace, console: Console) -> None:
     """
     import os
 
-    from wavecore import interpolate, plots
+    from wavecore import interpolate, listening, plots
     from wavecore.audio import files, output
+    from wavecore.models import checkpoint
 
-    rows = args.weights if args.weights is not None else interpolate.steps(5 if args.steps is None else args.steps).tolist()
-    check_request(args.sounds, rows, args.seconds, args.stretch)
+    stations = requested(args)
+    check_request(args.seconds, args.stretch)
     model = load_nsynth(args.model, console)
+    ear = checkpoint.load(common.shipped("note-classifier"), kind="note-classifier") if args.describe else None
     encoder = model.network.config.encoder
     common.require_folder(args.out)
-    names = [station_name(args.sounds, row) for row in rows]
-    wavs = [args.out / f"{name}.wav" for name in names]
-    mixed = [args.out / f"{name}__plain-mix.wav" for name in names] if args.mix else []
-    sheet = args.out / f"{'__'.join(path.stem for path in args.sounds)}__rainbowgrams.png"
+    wavs = [args.out / f"{station.name}.wav" for station in stations]
+    mixed = [args.out / f"{station.name}__plain-mix.wav" for station in stations] if args.mix else []
+    sheet = args.out / f"{'__'.join(path.stem for path in args.sounds)}__{'morph' if args.morph is not None else 'rainbowgrams'}.png"
     for path in [*wavs, *mixed, sheet]:
         output.refuse_existing(path, overwrite=args.overwrite)
     device = common.settle_device(args.device, console)
@@ -73,31 +86,36 @@ def run(args: argparse.Namespace, console: Console) -> None:
     seed = common.settle_seed(args.seed, console)
     sounds = [read_note(path, encoder.sample_rate, args.seconds) for path in args.sounds]
     common_db = float(np.mean([interpolate.loud_db(sound) for sound in sounds]))
-    heard = [interpolate.level(sound, model_level(model, common_db)) for sound in sounds]
+    heard = [interpolate.level(sound, interpolate.model_level(model, common_db)) for sound in sounds]
     latents = interpolate.encode(model, heard)
     n_frames = max(1, round(latents.shape[1] * args.stretch))
-    stations = [interpolate.stretch(interpolate.mix(latents, row, method=args.method), n_frames) for row in rows]
+    latents = np.stack([interpolate.stretch(latent, n_frames) for latent in latents])
+    mixes = [station.weights(n_frames, encoder.hop_length / encoder.sample_rate) for station in stations]
     with console.progress("generating", unit="samples") as show:
         said = interpolate.decode(
-            model, np.stack(stations), seed=seed, temperature=args.temperature, backend=backend, device=device,
-            threads=os.cpu_count() or 1, on_progress=show,
+            model, np.stack([interpolate.mix(latents, row, method=args.method) for row in mixes]), seed=seed,
+            temperature=args.temperature, backend=backend, device=device, threads=os.cpu_count() or 1, on_progress=show,
         )  # fmt: skip
-    outputs, pictures = [], []
-    for i, (path, row, x) in enumerate(zip(wavs, rows, said, strict=True)):
-        # One level for all stations: what changes on the way is the sound, not how loud it is.
-        x = interpolate.fade(interpolate.level(x, common_db), encoder.sample_rate)
+    # One level for all stations: what changes on the way is the sound, not how loud it is.
+    said = [interpolate.fade(interpolate.level(x, common_db), encoder.sample_rate) for x in said]
+    plain = [interpolate.level(interpolate.plain_mix(heard, row), common_db) for row in mixes] if mixed else []
+    outputs = [
+        {"path": str(path), "weights": station.document(), "seconds": len(x) / encoder.sample_rate, "level_db": interpolate.loud_db(x)}
+        for path, station, x in zip(wavs, stations, said, strict=True)
+    ]
+    for path, x in [*zip(wavs, said, strict=True), *zip(mixed, plain, strict=True)]:
         files.write(path, x, encoder.sample_rate, overwrite=args.overwrite)
-        outputs.append({"path": str(path), "weights": row, "seconds": len(x) / encoder.sample_rate, "level_db": interpolate.loud_db(x)})
-        pictures.append((path.stem, x, encoder.sample_rate))
-        if mixed:
-            plain = interpolate.level(interpolate.plain_mix(heard, row), common_db)
-            files.write(mixed[i], plain, encoder.sample_rate, overwrite=args.overwrite)
-            outputs[-1]["plain_mix"] = str(mixed[i])
-            pictures.append((mixed[i].stem, plain, encoder.sample_rate))
         console.result(str(path))
-    if mixed:  # the row of latents above the row of signals
-        pictures = pictures[::2] + pictures[1::2]
-    plots.rainbowgram_sheet(pictures, sheet, columns=min(len(rows), 9), overwrite=args.overwrite)
+    for entry, path in zip(outputs, mixed, strict=False):
+        entry["plain_mix"] = str(path)
+    if ear is not None:
+        for key, paths, row in (("heard", wavs, said), ("plain_mix_heard", mixed, plain)):
+            for entry, path, found in zip(outputs, paths, listening.listen(ear, row, encoder.sample_rate), strict=False):
+                entry[key] = found.to_dict()
+                console.result(description(path.stem, found))
+    # The row of latents above the row of signals.
+    pictures = [(path.stem, x, encoder.sample_rate) for path, x in zip([*wavs, *mixed], [*said, *plain], strict=True)]
+    plots.rainbowgram_sheet(pictures, sheet, columns=min(len(stations), 9), overwrite=args.overwrite)
     console.result(str(sheet))
     document = {
         "model": model.name, "model_sha256": model.sha256, "seed": seed, "temperature": args.temperature,
@@ -108,26 +126,38 @@ def run(args: argparse.Namespace, console: Console) -> None:
     console.document(document)
 
 
-def check_request(sounds: list[Path], rows: list[list[float]], seconds: float, stretch: float) -> None:
+def description(name: str, heard) -> str:
+    """Say in a line what was heard.
+
+    Parameters
+    ----------
+    name : str
+    heard : wavecore.listening.Heard
+
+    Returns
+    -------
+    str
+    """
+    families = ", ".join(f"{family} {share:.0%}" for family, share in list(heard.families.items())[:2])
+    series = heard.series
+    return (
+        f"  {name}: MIDI {heard.pitch} ({heard.pitch_probability:.0%}); {families}; one pitch has {series.share:.0%} "
+        f"of the power, a second {series.second_share:.0%}"
+    )
+
+
+def check_request(seconds: float, stretch: float) -> None:
     """Refuse what cannot be done, before a model is loaded.
 
     Parameters
     ----------
-    sounds : list of Path
-    rows : list of list of float
-        A weight for each sound, for each station.
     seconds, stretch : float
 
     Raises
     ------
     UsageError
-        If there are fewer than two sounds, weights do not fit, or a number is out of range.
+        If one is out of range.
     """
-    if len(sounds) < 2:
-        raise UsageError(f"there is nothing between {len(sounds)} sound and itself; give two, or more with --weights")
-    wrong = [row for row in rows if len(row) != len(sounds)]
-    if wrong:
-        raise UsageError(f"{len(wrong[0])} weights for {len(sounds)} sounds; give --weights with one for each")
     if not 0.1 <= seconds <= 60:
         raise UsageError(f"--seconds must be from 0.1 to 60, not {seconds}")
     if not 0.1 <= stretch <= 10:
@@ -165,23 +195,6 @@ def read_note(path: Path, sample_rate: int, seconds: float) -> np.ndarray:
     return x[begin : begin + round(seconds * sample_rate)]
 
 
-def model_level(model, default_db: float) -> float:
-    """Say how loud the sounds were that a model learned from.
-
-    Parameters
-    ----------
-    model : LoadedModel
-    default_db : float
-        For a model that does not know.
-
-    Returns
-    -------
-    float
-        dB of full scale.
-    """
-    return float(model.card.get("training", {}).get("data", {}).get("level_db", default_db))
-
-
 def load_nsynth(name: str | None, console: Console):
     """Load the nsynth model that was named, or the shipped one.
 
@@ -202,64 +215,10 @@ def load_nsynth(name: str | None, console: Console):
     from wavecore.models import checkpoint
 
     if name is None:
-        shipped = [
-            folder
-            for folder in checkpoint.shipped()
-            if checkpoint.read_card(checkpoint.PRETRAINED / folder).get("kind") == "nsynth"
-        ]
-        if not shipped:
-            raise ModelError(
-                "no nsynth model is shipped with this version; train one (wavecore data soundfont, "
-                "wavecore train nsynth) and name it: --model RUN"
-            )
-        name = shipped[0]
+        name = common.shipped("nsynth")
     model = checkpoint.load(name, kind="nsynth")
     console.say(f"model: {model.name} ({model.sha256[:12]}, {model.path})")
     return model
-
-
-def station_name(sounds: list[Path], row: list[float]) -> str:
-    """Name an output after its weights.
-
-    Parameters
-    ----------
-    sounds : list of Path
-    row : list of float
-
-    Returns
-    -------
-    str
-        ``trumpet-075__flute-025``, in hundredths.
-    """
-    total = sum(row) or 1.0
-    return "__".join(f"{path.stem}-{round(100 * weight / total):03d}" for path, weight in zip(sounds, row, strict=True))
-
-
-def weights(text: str) -> list[list[float]]:
-    """Read ``--weights``.
-
-    Parameters
-    ----------
-    text : str
-        ``0.5,0.5`` or ``1,0:0.3,0.7``.
-
-    Returns
-    -------
-    list of list of float
-
-    Raises
-    ------
-    argparse.ArgumentTypeError
-        If one is no number, is negative, or all of a mix are zero.
-    """
-    try:
-        rows = [[float(word) for word in mix.split(",")] for mix in text.split(":")]
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} are no weights; write 0.5,0.5 or 1,0:0.3,0.7") from error
-    for row in rows:
-        if not all(np.isfinite(row)) or min(row) < 0 or sum(row) <= 0:
-            raise argparse.ArgumentTypeError(f"weights must be finite, not negative and not all zero: {text!r}")
-    return rows
 
 
 COMMANDS = {
@@ -267,7 +226,8 @@ COMMANDS = {
         summary="the way between two sounds, by an NSynth autoencoder",
         example=(
             "wavecore interpolate trumpet.wav flute.wav --steps 5 --mix -o between\n"
-            "wavecore interpolate a.wav b.wav c.wav --weights 0.4,0.4,0.2 -o mixes"
+            "wavecore interpolate a.wav b.wav c.wav --weights 0.4,0.4,0.2 -o mixes\n"
+            "wavecore interpolate a.wav b.wav --morph 0=1,0:1=1,0:3=0,1 -o morphs"
         ),
         configure=configure,
         run=run,

@@ -44,7 +44,22 @@ class AveragedTrainer:
         self.step = 0
         self.average = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
         self.parameters = {label: parameters for label, (parameters, _) in groups.items()}
-        self.optimizers = {label: _adam(parameters, rate) for label, (parameters, rate) in groups.items()}
+        self.optimizers = {label: self._adam(parameters, rate) for label, (parameters, rate) in groups.items()}
+
+    def relative_rate(self, name: str) -> float:
+        """Say how fast a parameter learns, relative to the others of its optimiser.
+
+        Parameters
+        ----------
+        name : str
+            As ``groups`` names it.
+
+        Returns
+        -------
+        float
+            1 unless a subclass says otherwise.
+        """
+        return 1.0
 
     def descend(self, label: str, loss: Tensor) -> dict[str, float]:
         """Follow a loss's gradient with the step's learning rate, clipped.
@@ -69,7 +84,7 @@ class AveragedTrainer:
             raise ModelError(f"the loss became {float(loss.detach())} at step {self.step}; {REMEDY}")
         rate, optimizer = self.config.rate(self.step), self.optimizers[label]
         for group in optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["relative_rate"]
         self.network.zero_grad()
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.parameters[label].values(), self.config.clip_norm)
@@ -152,9 +167,12 @@ class AveragedTrainer:
                     self.optimizers[label].state[parameter] = state
         self.step = step
 
-
-def _adam(parameters: dict[str, nn.Parameter], learning_rate: float) -> torch.optim.Adam:
-    return torch.optim.Adam(list(parameters.values()), lr=learning_rate, betas=(0.9, 0.98), fused=True)
+    def _adam(self, parameters: dict[str, nn.Parameter], learning_rate: float) -> torch.optim.Adam:
+        found: dict[float, list[nn.Parameter]] = {}
+        for name, parameter in parameters.items():
+            found.setdefault(self.relative_rate(name), []).append(parameter)
+        groups = [{"params": members, "relative_rate": rate} for rate, members in found.items()]
+        return torch.optim.Adam(groups, lr=learning_rate, betas=(0.9, 0.98), fused=True)
 
 
 def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

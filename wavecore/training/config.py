@@ -22,6 +22,9 @@ class TrainingConfig:
         Crops per step and latent frames per crop.
     learning_rate : float
         Adam's, for encoder and decoders, after the warm-up.
+    decoder_rate : float
+        The decoder's learning rate relative to ``learning_rate``, 0 to 1, where an autoencoder of
+        notes is trained.  A decoder that was trained before forgets at the full rate what it knows.
     warmup_steps : int
         Steps over which the rate rises from zero.
     decay_fraction : float
@@ -78,6 +81,7 @@ class TrainingConfig:
     batch_size: int = 4
     crop_frames: int = 6
     learning_rate: float = 1.5e-3
+    decoder_rate: float = 1.0
     warmup_steps: int = 200
     decay_fraction: float = 0.3
     classifier_learning_rate: float = 1e-3
@@ -108,7 +112,7 @@ class TrainingConfig:
                 raise UsageError(f"{name} must be at least 1, not {getattr(self, name)}")
         for name in (
             "paired_probability", "augment_probability", "noise_probability", "history_noise_probability",
-            "history_dropout_probability", "glide_probability", "decay_fraction", "ema_decay",
+            "history_dropout_probability", "glide_probability", "decay_fraction", "ema_decay", "decoder_rate",
         ):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"{name} must lie between 0 and 1, not {getattr(self, name)}")

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from wavecore.audio import mulaw
+from wavecore.audio import mulaw, note_level
 from wavecore.datasets.notes import NotesDataset
 from wavecore.errors import UsageError
 from wavecore.generate import generate_blocks, open_generator
 from wavecore.models.nsynth import NSynthNetwork
+from wavecore.training.nsynth_task import LEVEL_DB
 
 SECONDS = 2.0
 
@@ -60,7 +61,7 @@ def write_samples(
     chosen = np.linspace(0, len(notes) - 1, min(n_notes, len(notes))).astype(int)
     hop = decoder.hop_length
     n_samples = min(dataset.n_samples, int(SECONDS * dataset.sample_rate)) // hop * hop
-    heard = np.stack([mulaw.decode(np.array(codes[i][:n_samples])) for i in chosen])
+    heard = np.stack([note_level.level(mulaw.decode(np.array(codes[i][:n_samples])), LEVEL_DB) for i in chosen])
     pitches = torch.tensor([notes[i].pitch for i in chosen]) if network.config.pitch_channels else None
     with torch.inference_mode():
         latent = network.condition(network.encoder.encode(torch.from_numpy(heard)), pitches).numpy()

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from wavecore.audio import mulaw
+from wavecore.audio import mulaw, note_level
 from wavecore.datasets.notes import NotesDataset
 from wavecore.errors import UsageError
 from wavecore.models.encoders import EncoderConfig, build_encoder
@@ -28,6 +28,7 @@ from wavecore.models.nsynth import NSynthConfig, NSynthNetwork
 from wavecore.models.translation import TranslationNetwork
 from wavecore.models.wavenet import WaveNet
 from wavecore.training import losses
+from wavecore.training.nsynth_task import LEVEL_DB
 
 NOTES = 1200
 """Notes whose spectra are learnt from."""
@@ -138,10 +139,10 @@ def _config(source: TranslationNetwork, dataset: NotesDataset, latent_channels: 
 
 
 def _sounds(dataset: NotesDataset) -> Tensor:
-    """Training notes, spread evenly over the instruments: (n, T)."""
+    """Training notes, spread evenly over the instruments, at the level of training: (n, T)."""
     codes = dataset.codes("train")
     rows = np.unique(np.linspace(0, len(codes) - 1, min(NOTES, len(codes))).astype(int))
-    return torch.from_numpy(np.stack([mulaw.decode(np.array(codes[row])) for row in rows]))
+    return torch.from_numpy(np.stack([note_level.level(mulaw.decode(np.array(codes[row])), LEVEL_DB) for row in rows]))
 
 
 @torch.no_grad()

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wavecore.audio import mulaw
+from wavecore.audio import mulaw, note_level
 from wavecore.datasets.notes import NotesDataset
 from wavecore.errors import UsageError
 from wavecore.models.nsynth import NSynthConfig, NSynthNetwork
@@ -22,8 +22,14 @@ ONSET_PROBABILITY = 0.2
 RELEASED_PROBABILITY = 0.15
 """Share of crops from anywhere, silence after the release included; the others begin while the key is held."""
 HELD_S = 3.0
-MEASURED_NOTES = 200
-"""Notes whose level is measured."""
+LEVEL_DB, LEVEL_SPREAD_DB = -20.0, 4.0
+"""Of the loud part of every note; a crop is louder or less by up to the spread.  How loud a sound is to be is
+told to nobody: whoever uses the model brings sounds to this level, and what it says to theirs."""
+SILENT_DB = -50.0
+SILENT_KEPT = 0.2
+REDRAWN = 4
+"""Share of the crops below that level that are kept at once, and how often others are drawn anew: one silence is
+like another."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +80,20 @@ class NSynthTrainer(AveragedTrainer):
     def __init__(self, network: NSynthNetwork, config: TrainingConfig, *, device: str = "cpu"):
         groups = {"autoencoder": (dict(network.named_parameters()), config.learning_rate)}
         super().__init__(network, config, groups, device=device)
+
+    def relative_rate(self, name: str) -> float:
+        """Say how fast a parameter learns, relative to the others.
+
+        Parameters
+        ----------
+        name : str
+
+        Returns
+        -------
+        float
+            ``decoder_rate`` of the settings for the decoder's, 1 for the others.
+        """
+        return self.config.decoder_rate if name.startswith("decoder.") else 1.0
 
     def update(self, batch: NotesBatch) -> dict[str, float]:
         """Do one step.
@@ -257,20 +277,11 @@ class NSynthTask:
         Returns
         -------
         dict
-            The data set's summary, the range of pitches, and ``level_db``: the median over notes
-            of the root mean square of their loudest half second, dB of full scale.
+            The data set's summary, the range of pitches, and ``level_db``, to which notes are
+            brought (see ``audio.note_level``), dB of full scale.
         """
-        pitches, codes = self._pitches["train"], self.dataset.codes("train")
-        levels = []
-        for row in codes[:: max(1, len(codes) // MEASURED_NOTES)]:
-            x = mulaw.decode(np.array(row))
-            frame = min(len(x), self.sample_rate // 2)
-            power = (x[: len(x) // frame * frame].reshape(-1, frame) ** 2).mean(axis=1).max()
-            levels.append(10 * np.log10(max(power, 1e-9)))
-        return self.dataset.summary() | {
-            "midi_range": [int(pitches.min()), int(pitches.max())],
-            "level_db": round(float(np.median(levels)), 1),
-        }
+        pitches = self._pitches["train"]
+        return self.dataset.summary() | {"midi_range": [int(pitches.min()), int(pitches.max())], "level_db": LEVEL_DB}
 
     def _batch(self, rng: np.random.Generator, split: str, n_crops: int, *, augment: bool) -> NotesBatch:
         hop, codes = self.network_config.decoder.hop_length, self.dataset.codes(split)
@@ -279,7 +290,11 @@ class NSynthTask:
         audio, said, history = [], [], []
         notes = rng.integers(0, len(codes), n_crops)
         for note in notes:
-            x = self._passage(rng, mulaw.decode(np.array(codes[note])), n_samples, margin, augment=augment)
+            x = mulaw.decode(np.array(codes[note]))
+            if augment:
+                x = self._audible_passage(rng, x, n_samples, margin)
+            else:
+                x = self._passage(rng, x, n_samples, margin, augment=False)
             audio.append(x)
             said.append(mulaw.encode(x[margin : margin + n_samples]))
             history.append(self._history(rng, said[-1]) if augment else said[-1])
@@ -290,6 +305,14 @@ class NSynthTask:
             pitches=torch.from_numpy(self._pitches[split][notes]).long(),
         )
 
+    def _audible_passage(self, rng: np.random.Generator, x: np.ndarray, n_samples: int, margin: int) -> np.ndarray:
+        for _ in range(REDRAWN):
+            found = self._passage(rng, x, n_samples, margin, augment=True)
+            power = float(np.square(found[margin : margin + n_samples]).mean())
+            if power > 10 ** (SILENT_DB / 10) or rng.random() < SILENT_KEPT:
+                break
+        return found
+
     def _passage(self, rng: np.random.Generator, x: np.ndarray, n_samples: int, margin: int, *, augment: bool):
         """A crop with its context; silence where the note has none."""
         widest = self.training.transpose_semitones if augment else 0.0
@@ -298,6 +321,7 @@ class NSynthTask:
             positions = augmentation.tape_positions(len(x), semitones=(bent, bent))
             positions = positions[positions <= len(x) - 1]
             x = augmentation.read_at(x, positions)
+        x = note_level.level(x, LEVEL_DB + (rng.uniform(-LEVEL_SPREAD_DB, LEVEL_SPREAD_DB) if augment else 0.0))
         # A note that is read faster may be shorter than the crop.
         kind, last = rng.random(), max(0, len(x) - n_samples)
         if kind < ONSET_PROBABILITY:

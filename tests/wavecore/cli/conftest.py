@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from wavecore.datasets.nsynth_note import FAMILIES, QUALITIES, SOURCES
 
 from wavecore.audio import files
 from wavecore.cli.main import main
 from wavecore.models import checkpoint
 from wavecore.models.encoders import EncoderConfig
+from wavecore.models.note_classifier import NoteClassifier, NoteClassifierConfig
 from wavecore.models.nsynth import NSynthConfig, NSynthNetwork
 from wavecore.models.translation import TranslationConfig, TranslationNetwork
 from wavecore.models.wavenet import preset
@@ -87,6 +89,17 @@ def nsynth_model(tmp_path_factory) -> Path:
             network.decoder.output.weight.normal_(std=0.2)
     folder = tmp_path_factory.mktemp("nsynth") / "notes"
     checkpoint.save(network, folder, training={"data": {"level_db": -15.0}})
+    return folder
+
+
+@pytest.fixture(scope="session")
+def ear(tmp_path_factory) -> Path:
+    """The folder of a note classifier that was never trained."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(2)
+        network = NoteClassifier(NoteClassifierConfig(tuple(FAMILIES), tuple(SOURCES), tuple(QUALITIES), channels=4))
+    folder = tmp_path_factory.mktemp("ears") / "ear"
+    checkpoint.save(network, folder)
     return folder
 
 

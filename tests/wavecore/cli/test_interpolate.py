@@ -52,6 +52,33 @@ def test_mixes_of_three_and_other_lengths(interpolate, pair, tmp_path):
     assert (tmp_path / "o" / "a-000__b-100__c-000.wav").is_file()
 
 
+def test_one_sound_that_changes_on_the_way(interpolate, pair, tmp_path):
+    done = interpolate(*pair, "--morph", "--mix", "-o", tmp_path / "o", "--json")
+    assert done.code == 0, done.err
+    names = ["a__b__morph.png", "a__b__morph.png.json", "a__to__b.wav", "a__to__b__plain-mix.wav"]
+    assert sorted(path.name for path in (tmp_path / "o").iterdir()) == names
+    (row,) = json.loads(done.out)["outputs"]
+    assert row["weights"] == [[0, [1, 0]], [0.4, [0, 1]]]
+    plain = files.read(tmp_path / "o" / "a__to__b__plain-mix.wav")[0].reshape(-1)
+    spectra = [np.abs(np.fft.rfft(part, RATE)) for part in (plain[400:2000], plain[4400:6000])]
+    assert spectra[0][440] > 3 * spectra[0][660] and spectra[1][660] > 3 * spectra[1][440]
+    done = interpolate(*pair, "--morph", "0=1,0:0.2=1,1,1", "-o", tmp_path / "p")
+    assert done.code == 2 and "3 weights for 2 sounds" in done.err
+
+
+def test_a_description_names_pitch_and_family(interpolate, pair, tmp_path, ear, monkeypatch):
+    monkeypatch.setattr("wavecore.models.checkpoint.PRETRAINED", ear.parent)
+    done = interpolate(*pair, "--steps", "2", "--mix", "--describe", "-o", tmp_path / "o", "--json")
+    assert done.code == 0, done.err
+    found = json.loads(done.out)["outputs"]
+    for row in found:
+        for key in ("heard", "plain_mix_heard"):
+            assert 0 <= row[key]["pitch"] < 128 and sum(row[key]["families"].values()) == pytest.approx(1)
+    assert found[0]["plain_mix_heard"]["series"]["share"] > 0.95
+    said = interpolate(*pair, "--steps", "2", "--describe", "-o", tmp_path / "q").out
+    assert "a-100__b-000: MIDI" in said and "one pitch has" in said
+
+
 def test_nothing_is_overwritten_unasked(interpolate, pair, tmp_path):
     assert interpolate(*pair, "--steps", "2", "-o", tmp_path).code == 0
     before = (tmp_path / "a-100__b-000.wav").read_bytes()

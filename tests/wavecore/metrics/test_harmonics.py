@@ -66,10 +66,17 @@ def test_what_is_loud_counts_and_neither_level_nor_silence_around_it():
     assert _cents(found.f0_hz, alone.f0_hz) < 20 and found.share == pytest.approx(alone.share, abs=0.02)
 
 
+@pytest.mark.parametrize("n", [2048, 3001, 8191])
+def test_short_sounds_too(n):
+    one, two = _tone(440)[:n], (_tone(440) + _tone(622, seed=1))[:n]
+    assert harmonic_series(one, RATE).share > 0.97 and _cents(harmonic_series(one, RATE).f0_hz, 440) < 60
+    assert harmonic_series(two, RATE).share < 0.85
+
+
 @pytest.mark.parametrize(
     ("sound", "message"),
     [
-        (np.zeros(8191), "8191 samples are too few"),
+        (np.zeros(2047), "2047 samples are too few"),
         (np.zeros(9000), "silent"),
         (np.full(9000, np.nan), "the sound"),
         (np.zeros((2, 9000)), "the sound"),

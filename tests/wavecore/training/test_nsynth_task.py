@@ -351,3 +351,18 @@ def test_a_split_that_is_not_there_cannot_be_held_out(make_notes, tmp_path):
 def test_weights_of_other_sizes_are_refused(notes):
     with pytest.raises(UsageError, match="other sizes"):
         NSynthTask(notes, NETWORK, TRAINING, NSynthNetwork(_with_pitch()))
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.1])
+def test_a_decoder_learns_at_a_rate_of_its_own(notes, rate):
+    task = _task(notes, decoder_rate=rate, warmup_steps=0, learning_rate=1e-3)
+    network = NSynthNetwork(NETWORK)
+    network.load_state_dict(task.build().state_dict())
+    trainer = task.trainer(network, "cpu")
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    trainer.update(task.batch(0))
+    moved = {name: float((tensor - before[name]).abs().max()) for name, tensor in network.state_dict().items()}
+    # Adam's first step has the size of the learning rate wherever there is a gradient.
+    decoder = max(value for name, value in moved.items() if name.startswith("decoder."))
+    encoder = max(value for name, value in moved.items() if name.startswith("encoder."))
+    assert decoder == pytest.approx(1e-3 * rate, rel=0.05, abs=1e-12) and encoder == pytest.approx(1e-3, rel=0.05)

@@ -1,0 +1,34 @@
+"""Levels of notes: met, never above full scale, and what is silent stays silent."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wavecore.audio.note_level import PEAK_DB, level, loud_db
+from wavecore.errors import InputError
+
+
+@given(wanted=st.floats(-50, -12), scale=st.floats(1e-3, 1))
+def test_levels_are_met(wanted, scale):
+    x = (scale * np.sin(np.arange(8192) * 0.3)).astype(np.float32)
+    x[6000:] = 0  # what is silent does not count
+    assert loud_db(level(x, wanted)) == pytest.approx(wanted, abs=0.01)
+
+
+def test_levels_never_clip_and_leave_silence_alone():
+    click = np.zeros(4096, np.float32)
+    click[100] = 0.5
+    assert np.abs(level(click, 0.0)).max() <= 10 ** (PEAK_DB / 20) + 1e-6
+    assert not level(np.zeros(500), -20.0).any() and loud_db(np.zeros(500)) == -np.inf
+    with pytest.raises(InputError, match="-inf dB"):
+        level(click, -np.inf)
+
+
+def test_a_tail_does_not_change_how_loud_a_note_is():
+    t = np.arange(16_000) / 16_000
+    x = (0.3 * np.sin(2 * np.pi * 440 * t)).astype(np.float32)
+    assert loud_db(np.concatenate([x, 0.003 * x, np.zeros(16_000)])) == pytest.approx(loud_db(x), abs=0.1)
+    assert loud_db(x) == pytest.approx(20 * np.log10(0.3 / np.sqrt(2)), abs=0.05)
