@@ -61,15 +61,14 @@ def info(args: argparse.Namespace, console: Console) -> None:
     config = checkpoint.read_card(folder)
     evaluation = _read_json(folder / "evaluation.json")
     console.document({"name": folder.name, "path": folder, "config": config, "evaluation": evaluation})
-    rate, hop = config["sample_rate"], config["hop_length"]
+    rate = config["sample_rate"]
     lines = {
         "name": folder.name,
         "kind": config["kind"],
         "folder": folder,
         **{key: ", ".join(config[key]) for key in ("domains", "targets") if key in config},
-        "rate": f"{rate} Hz, {config['codec']}",
-        "latent": f"{rate / hop:.1f} frames/s (hop {hop})",
-        "receptive field": f"{config['receptive_field']} samples ({config['receptive_field'] / rate:.3f} s)",
+        "rate": f"{rate} Hz" + (f", {config['codec']}" if "codec" in config else ""),
+        **_generator_lines(config, rate),
         "weights": f"{(folder / checkpoint.WEIGHTS).stat().st_size / 1e6:.1f} MB",
         "sha256": config["sha256"],
     }
@@ -147,6 +146,17 @@ def check_model(name: str | Path) -> str:
         raise ModelError(f"{model.path} holds weights that are not finite: {', '.join(broken[:5])}")
     n_weights = sum(tensor.numel() for tensor in state.values())
     return f"{n_weights / 1e6:.2f} million weights, sha256 {model.sha256[:12]} as the card says"
+
+
+def _generator_lines(config: dict, rate: int) -> dict[str, str]:
+    """What only a model that generates sample by sample has."""
+    if "receptive_field" not in config:
+        return {}
+    hop, field = config["hop_length"], config["receptive_field"]
+    return {
+        "latent": f"{rate / hop:.1f} frames/s (hop {hop})",
+        "receptive field": f"{field} samples ({field / rate:.3f} s)",
+    }
 
 
 def _row(folder: Path) -> dict:

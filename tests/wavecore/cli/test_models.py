@@ -75,6 +75,12 @@ def test_info_prints_the_cards_own_text_and_the_evaluation(cli, model, tmp_path)
     assert found["config"]["kind"] == "translation" and found["evaluation"] == {"latent_probe_chance": 0.25}
 
 
+def test_info_of_a_model_that_generates_nothing(cli, ear):
+    done = cli("models", "info", ear)
+    assert done.code == 0, done.err
+    assert "note-classifier" in done.out and "16000 Hz" in done.out and "receptive field" not in done.out
+
+
 def test_info_of_an_unknown_model_lists_the_shipped_ones(cli, shipped):
     done = cli("models", "info", "nope")
     assert done.code == 4 and "'nope'" in done.err and "tiny" in done.err
