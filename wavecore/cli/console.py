@@ -23,10 +23,12 @@ class Console:
         Whether stdout gets one JSON document and nothing else.
     quiet : bool
         Whether stderr gets warnings and errors only.
+    mute : bool
+        Whether, beside being quiet, it prints no results: for a process that works for another one.
     """
 
-    def __init__(self, *, json: bool = False, quiet: bool = False):
-        self.json, self.quiet = json, quiet
+    def __init__(self, *, json: bool = False, quiet: bool = False, mute: bool = False):
+        self.json, self.quiet, self.mute = json, quiet or mute, mute
         self._bar = None
 
     def say(self, text: str) -> None:
@@ -64,7 +66,7 @@ class Console:
         ----------
         text : str
         """
-        if not self.json:
+        if not self.json and not self.mute:
             print(text, flush=True)
 
     def document(self, value: dict) -> None:
@@ -75,7 +77,7 @@ class Console:
         value : dict
             Plain JSON values; numbers that are not finite become null.
         """
-        if self.json:
+        if self.json and not self.mute:
             print(json.dumps(plain(value), indent=1, allow_nan=False), flush=True)
 
     @contextmanager

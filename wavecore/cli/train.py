@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from wavecore.cli import common, flags, run_settings, train_classifier, train_nsynth, train_spectral
@@ -96,6 +98,36 @@ def run(args: argparse.Namespace, console: Console) -> None:
 
     task = TranslationTask(dataset, network, training, initial)
     follow("translation", task, args, device, write, console)
+
+
+def together(run: Callable[[argparse.Namespace, Console], None]) -> Callable[[argparse.Namespace, Console], None]:
+    """Let a verb run in all processes that ``torchrun`` started, as one.
+
+    Parameters
+    ----------
+    run : callable
+        A verb that trains.
+
+    Returns
+    -------
+    callable
+        The same verb; of several processes the first one alone speaks, and its seed is everybody's.
+    """
+
+    def wrapped(args: argparse.Namespace, console: Console) -> None:
+        if int(os.environ.get("WORLD_SIZE", "1")) < 2:
+            run(args, console)
+            return
+        from wavecore.training import parallel
+
+        args.device = parallel.own_device(common.settle_device(args.device, Console(mute=True)))
+        with parallel.join(args.device) as processes:
+            console = console if processes.leads else Console(mute=True)
+            if args.seed is None and not args.resume:
+                args.seed = processes.agree(common.settle_seed(None, console))
+            run(args, console)
+
+    return wrapped
 
 
 def follow(
@@ -209,7 +241,9 @@ def record_start(args: argparse.Namespace, model) -> None:
     """
     from wavecore.models import checkpoint
 
-    if (args.out / "settings.json").exists():
+    from wavecore.training import parallel
+
+    if (args.out / "settings.json").exists() or not parallel.current().leads:
         return  # a run that goes on; or another one, which the training loop refuses to replace
     common.require_folder(args.out)
     args.out.mkdir(parents=True, exist_ok=True)
@@ -236,7 +270,7 @@ def _announce(console: Console, out: Path, network, training, device: str) -> No
     )
 
 
-COMMANDS = {
+_ALONE = {
     "translation": flags.Command(
         summary="train a music translation network: one encoder, a decoder per domain",
         example=(
@@ -252,3 +286,5 @@ COMMANDS = {
     "spectral": train_spectral.COMMAND,
     "note-classifier": train_classifier.COMMAND,
 }
+
+COMMANDS = {name: replace(command, run=together(command.run)) for name, command in _ALONE.items()}

@@ -100,7 +100,7 @@ def add_noise_and_gain(x: np.ndarray, *, rng: np.random.Generator) -> np.ndarray
     return np.clip(gain * x + noise, -1, 1).astype(np.float32)
 
 
-def add_history_noise(x: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
+def add_history_noise(x: np.ndarray, *, rng: np.random.Generator, loudest_db: float = HISTORY_NOISE_DB[1]) -> np.ndarray:
     """Blur the past that a decoder is shown in training.
 
     A decoder that only ever saw perfect recordings leans on its past alone, and
@@ -111,17 +111,19 @@ def add_history_noise(x: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
     ----------
     x : ndarray, shape (T,), float32 in [-1, 1]
     rng : numpy.random.Generator
+    loudest_db : float
+        Highest level of the noise, dB of full scale.
 
     Returns
     -------
     ndarray, shape (T,), float32 in [-1, 1]
-        White noise of a random level is added.
+        White noise of a random level, from -60 dB on, is added.
 
     References
     ----------
     Jin et al., "FFTNet: a real-time speaker-dependent neural vocoder", ICASSP 2018, section 2.3.3.
     """
-    level = 10 ** (rng.uniform(*HISTORY_NOISE_DB) / 20)
+    level = 10 ** (rng.uniform(HISTORY_NOISE_DB[0], loudest_db) / 20)
     return np.clip(x + level * rng.standard_normal(len(x), dtype=np.float32), -1, 1).astype(np.float32)
 
 

@@ -6,11 +6,14 @@ restored, a run goes on bit for bit.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
 from wavecore.errors import ModelError
 from wavecore.training.config import TrainingConfig
+from wavecore.training.parallel import ALONE, Processes
 
 REMEDY = "start another run with a lower learning_rate, from this run's model if it is worth it"
 """A run cannot be resumed with other settings."""
@@ -42,6 +45,7 @@ class AveragedTrainer:
         self.device = torch.device(device)
         self.network = network.to(self.device).train()
         self.step = 0
+        self.processes: Processes = ALONE
         self.average = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
         self.parameters = {label: parameters for label, (parameters, _) in groups.items()}
         self.optimizers = {label: self._adam(parameters, rate) for label, (parameters, rate) in groups.items()}
@@ -80,13 +84,16 @@ class AveragedTrainer:
         ModelError
             If the loss or its gradient is not finite; the weights stay as they were.
         """
-        if not bool(torch.isfinite(loss)):
-            raise ModelError(f"the loss became {float(loss.detach())} at step {self.step}; {REMEDY}")
+        # The mean over all processes: they go on together, or none does.
+        found = self.processes.mean_values({"loss": float(loss.detach())})["loss"]
+        if not math.isfinite(found):
+            raise ModelError(f"the loss became {found} at step {self.step}; {REMEDY}")
         rate, optimizer = self.config.rate(self.step), self.optimizers[label]
         for group in optimizer.param_groups:
             group["lr"] = rate * group["relative_rate"]
         self.network.zero_grad()
         loss.backward()
+        self.processes.average([parameter.grad for parameter in self.parameters[label].values() if parameter.grad is not None])
         norm = torch.nn.utils.clip_grad_norm_(self.parameters[label].values(), self.config.clip_norm)
         if not bool(torch.isfinite(norm)):
             # Clipped, it would still make every weight NaN, and the next checkpoint would keep them.

@@ -55,6 +55,8 @@ class TrainingConfig:
     history_noise_probability : float
         Share of crops in which the decoder's own past is blurred.  With a clean
         past it hardly needs the latent, and drifts away when it hears itself.
+    history_noise_db : float
+        Highest level of that noise, -60 to 0 dB of full scale, where an autoencoder of notes is trained.
     history_dropout_probability : float
         Share of crops in which a stretch of the decoder's past is silent, so that
         it learns to begin whenever the latent says that there is a sound.
@@ -95,6 +97,7 @@ class TrainingConfig:
     augment_probability: float = 0.5
     noise_probability: float = 0.3
     history_noise_probability: float = 0.7
+    history_noise_db: float = -12.0
     history_dropout_probability: float = 0.4
     skip_samples: int = 0
     clip_norm: float = 1.0
@@ -130,6 +133,8 @@ class TrainingConfig:
                 "transpose_semitones and glide_semitones must be 6 in sum at most, not "
                 f"{self.transpose_semitones} + {self.glide_semitones}: timbres would change"
             )
+        if not -60 <= self.history_noise_db <= 0:
+            raise UsageError(f"history_noise_db must lie between -60 and 0, not {self.history_noise_db}")
         if self.precision not in PRECISIONS:
             raise UsageError(f"precision must be one of {', '.join(PRECISIONS)}, not {self.precision!r}")
 

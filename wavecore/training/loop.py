@@ -13,6 +13,7 @@ from torch import nn
 from wavecore.datasets.domains import DomainsDataset
 from wavecore.models import checkpoint
 from wavecore.models.translation import TranslationConfig, TranslationNetwork
+from wavecore.training import parallel
 from wavecore.training.batches import Batch, BatchSource
 from wavecore.training.config import TrainingConfig
 from wavecore.training.describe import describe
@@ -126,7 +127,7 @@ def run_task(
     on_progress: Callable[[Progress], None] | None = None,
     on_validation: Callable[[nn.Module, int, list[dict]], None] | None = None,
 ) -> dict:
-    """Train what a task says.
+    """Train what a task says; under ``torchrun`` with all its processes (see ``parallel``).
 
     Parameters
     ----------
@@ -154,17 +155,23 @@ def run_task(
     ModelError
         If the loss stops being finite.
     """
-    network = task.build()
-    folder = RunFolder(out)
-    folder.start(task.network_config, task.training, task.data, resume=resume)
-    run = _Run(folder, task, task.trainer(network, device), on_progress, on_validation)
-    run.restore()
-    try:
-        run.go_on()
-    except KeyboardInterrupt:
-        run.save()
-        raise
-    return run.finish()
+    with parallel.join(device) as processes:
+        network = task.build()
+        processes.spread(list(network.state_dict().values()))
+        folder = RunFolder(out)
+        if processes.leads:
+            folder.start(task.network_config, task.training, task.data, resume=resume)
+        processes.wait()
+        trainer = task.trainer(network, device)
+        trainer.processes = processes
+        run = _Run(folder, task, trainer, on_progress, on_validation)
+        run.restore()
+        try:
+            run.go_on()
+        except KeyboardInterrupt:
+            run.save()
+            raise
+        return run.finish()
 
 
 class TranslationTask:
@@ -259,6 +266,7 @@ class _Run:
 
     def __init__(self, folder, task, trainer, on_progress, on_validation):
         self.folder, self.task, self.trainer = folder, task, trainer
+        self.processes: parallel.Processes = trainer.processes
         self.on_progress, self.on_validation = on_progress, on_validation
         self.config: TrainingConfig = task.training
         self.data = task.describe()
@@ -277,9 +285,9 @@ class _Run:
     def go_on(self) -> None:
         config, trainer = self.config, self.trainer
         while trainer.step < config.steps:
-            found = trainer.update(self.task.batch(trainer.step))
+            found = trainer.update(self.processes.share(self.task.batch(trainer.step)))
             if trainer.step % REPORT_EVERY == 0:
-                self.report(found)
+                self.report(self.processes.mean_values(found))
             if trainer.step % config.validate_every == 0 or trainer.step == config.steps:
                 self.validate()
             if trainer.step % config.checkpoint_every == 0 or trainer.step == config.steps:
@@ -288,7 +296,7 @@ class _Run:
     def report(self, found: dict[str, float]) -> None:
         """Record losses; speed is told but not recorded, as it would differ between runs."""
         self.history.append({"step": self.trainer.step} | found)
-        if self.on_progress is not None:
+        if self.on_progress is not None and self.processes.leads:
             self.on_progress(self._progress(found))
 
     def _progress(self, found: dict[str, float]) -> Progress:
@@ -301,6 +309,8 @@ class _Run:
         return Progress(self.trainer.step, self.config.steps, found, self.task.samples_per_step * steps / seconds, left)
 
     def validate(self) -> None:
+        if not self.processes.leads:
+            return  # the others wait at their next step
         network = self.trainer.averaged_network()
         found = self.task.validate(network, str(self.trainer.device))
         network = network.cpu()
@@ -313,6 +323,8 @@ class _Run:
         self.clock = time.monotonic()
 
     def save(self) -> None:
+        if not self.processes.leads:
+            return
         self.folder.save_state(self.trainer.tensors(), self.trainer.step, self.history, self.extra)
 
     def summary(self) -> dict:
@@ -326,5 +338,9 @@ class _Run:
 
     def finish(self) -> dict:
         summary = self.summary()
-        checkpoint.save(self.trainer.averaged_network(), self.folder.path / "last", training=summary, overwrite=True)
+        if self.processes.leads:
+            self._keep_last(summary)
         return summary
+
+    def _keep_last(self, summary: dict) -> None:
+        checkpoint.save(self.trainer.averaged_network(), self.folder.path / "last", training=summary, overwrite=True)

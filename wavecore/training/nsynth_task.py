@@ -342,4 +342,4 @@ class NSynthTask:
         x = mulaw.decode(codes)
         if drop:
             x = augmentation.drop_history(x, sample_rate=self.sample_rate, rng=rng)
-        return mulaw.encode(augmentation.add_history_noise(x, rng=rng) if blur else x)
+        return mulaw.encode(augmentation.add_history_noise(x, rng=rng, loudest_db=self.training.history_noise_db) if blur else x)

@@ -91,6 +91,7 @@ class Trainer(AveragedTrainer):
         loss = losses.domain(logits, batch.all_domains)
         self.optimizers["classifier"].zero_grad()
         loss.backward()
+        self.processes.average([parameter.grad for parameter in self.parameters["classifier"].values()])
         self.optimizers["classifier"].step()
         return {
             "classifier/loss": float(loss.detach()),

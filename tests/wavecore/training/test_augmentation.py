@@ -61,6 +61,17 @@ def test_history_noise_has_a_level_within_its_range():
         assert y.dtype == np.float32
 
 
+@pytest.mark.parametrize("loudest_db", [-50.0, -30.0, 0.0])
+def test_noise_in_the_past_is_no_louder_than_asked(loudest_db):
+    x = np.zeros(4000, np.float32)
+    levels = [
+        20 * np.log10(augmentation.add_history_noise(x, rng=np.random.default_rng(seed), loudest_db=loudest_db).std())
+        for seed in range(60)
+    ]
+    # Half a decibel for what few samples vary by, and clipping of the loudest.
+    assert -60.5 < min(levels) and loudest_db - 8 < max(levels) < loudest_db + 0.5
+
+
 def test_dropout_silences_one_stretch_and_may_reach_the_start():
     x = np.ones(RATE, np.float32)
     firsts = []
