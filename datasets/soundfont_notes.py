@@ -61,6 +61,7 @@ def build_notes(
     *,
     soundfont_path: str | Path | None = None,
     families: Sequence[str] | None = None,
+    programs: Sequence[int] | None = None,
     pitches: Sequence[int] = PITCHES,
     velocities: Sequence[int] = VELOCITIES,
     instruments: int | None = None,
@@ -77,6 +78,8 @@ def build_notes(
         FluidR3 GM from its usual places when None.
     families : sequence of str, optional
         Of NSynth's; all of them if not given.
+    programs : sequence of int, optional
+        General MIDI programs, 0 to 127; all that belong to a family if not given.
     pitches, velocities : sequence of int
         MIDI, 0 to 127 and 1 to 127.
     instruments : int, optional
@@ -106,7 +109,7 @@ def build_notes(
         raise UsageError(f"jobs is {jobs}, wanted 1 or more")
     sounds = SoundFont(soundfont_path)
     samples = samples_of_programs(sounds.path)
-    chosen = choose_programs(samples, families=families, instruments=instruments)
+    chosen = choose_programs(samples, families=families, programs=programs, instruments=instruments)
     splits = assign_splits(kin(samples, [program.number for program in chosen]))
     settings = {
         "soundfont": {"name": sounds.path.name, "sha256": manifests.file_sha256(sounds.path)},
@@ -134,6 +137,7 @@ def choose_programs(
     samples: dict[int, frozenset[int]],
     *,
     families: Sequence[str] | None = None,
+    programs: Sequence[int] | None = None,
     instruments: int | None = None,
 ) -> list[Program]:
     """List the programs to render.
@@ -144,6 +148,8 @@ def choose_programs(
         What the SoundFont has, from `samples_of_programs`.
     families : sequence of str, optional
         All if not given.
+    programs : sequence of int, optional
+        All of the families' if not given.
     instruments : int, optional
         At most so many of each family.
 
@@ -155,7 +161,7 @@ def choose_programs(
     Raises
     ------
     UsageError
-        If there is no such family, or `instruments` is below 1.
+        If there is no such family, a program belongs to none, or `instruments` is below 1.
     InputError
         If the SoundFont has none of the programs.
     """
@@ -164,9 +170,13 @@ def choose_programs(
         raise UsageError(f"there is no family {unknown[0]!r}; choose from {', '.join(nsynth_note.FAMILIES)}")
     if instruments is not None and instruments < 1:
         raise UsageError(f"instruments is {instruments}, wanted 1 or more")
+    strange = sorted(set(programs or ()) - {program.number for program in PROGRAMS})
+    if strange:
+        raise UsageError(f"program {strange[0]} belongs to no family; `wavecore.datasets.programs` lists those that do")
     chosen = []
     for family in families or nsynth_note.FAMILIES:
         there = [p for p in PROGRAMS if p.family == family and samples.get(p.number)]
+        there = [p for p in there if programs is None or p.number in set(programs)]
         chosen += there[:instruments]
     if not chosen:
         raise InputError(

@@ -160,7 +160,9 @@ def test_jobs_change_nothing(built, tmp_path):
 
 def test_programs_are_chosen_by_family_and_number():
     everything = {number: frozenset({number}) for number in range(128)}
-    assert len(choose_programs(everything)) == 98
+    assert len(choose_programs(everything)) == 93
+    assert [p.number for p in choose_programs(everything, programs=[40, 73, 0])] == [73, 0, 40]
+    assert [p.number for p in choose_programs(everything, programs=[40, 73], families=["string"])] == [40]
     few = choose_programs(everything, families=["flute", "bass"], instruments=2)
     assert [program.number for program in few] == [32, 33, 72, 73]
     without = choose_programs(everything | {72: frozenset()}, families=["flute"], instruments=1)
@@ -171,6 +173,7 @@ def test_senseless_requests_are_refused(sounds, tmp_path):
     for change, error, message in (
         ({"families": ["kazoo"]}, UsageError, "no family 'kazoo'; choose from bass"),
         ({"instruments": 0}, UsageError, "instruments is 0"),
+        ({"programs": [40, 119]}, UsageError, "program 119 belongs to no family"),
         ({"pitches": [60, 128]}, UsageError, r"pitches are \[60, 128\]"),
         ({"pitches": []}, UsageError, "pitches are"),
         ({"velocities": [0]}, UsageError, "wanted one or more of 1 to 127"),

@@ -31,6 +31,12 @@ def configure_soundfont(parser: argparse.ArgumentParser) -> None:
         help="MIDI, both ends included (default: 24:96:1)",
     )
     notes.add_argument(
+        "--programs",
+        type=programs,
+        metavar="N,N-M",
+        help="General MIDI programs, from 0 on, as 0,6,40-43 (default: all that belong to a family)",
+    )
+    notes.add_argument(
         "--velocities",
         type=velocities,
         default=(50, 100),
@@ -71,6 +77,7 @@ def run_soundfont(args: argparse.Namespace, console: Console) -> None:
             soundfont_path=args.soundfont,
             families=args.families,
             pitches=args.pitches,
+            programs=args.programs,
             velocities=args.velocities,
             instruments=args.instruments,
             jobs=args.jobs,
@@ -168,6 +175,18 @@ def pitch_range(text: str) -> tuple[int, ...]:
             f"LOW:HIGH or LOW:HIGH:STEP is needed, 0 to 127 and LOW at most HIGH, not {text!r}"
         )
     return tuple(range(low, high + 1, step))
+
+
+def programs(text: str) -> tuple[int, ...]:
+    """Parse programs and ranges of them with commas between them."""
+    found: set[int] = set()
+    for part in text.split(","):
+        match = re.fullmatch(r"(\d{1,3})(?:-(\d{1,3}))?", part.strip())
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+        if not first <= last <= 127:
+            raise argparse.ArgumentTypeError(f"programs are 0 to 127 with commas between them, or ranges, not {text!r}")
+        found |= set(range(first, last + 1))
+    return tuple(sorted(found))
 
 
 def velocities(text: str) -> tuple[int, ...]:

@@ -29,6 +29,18 @@ def test_quiet_leaves_results_warnings_and_errors(capsys):
     assert out == "result\n" and "note" not in err and "careful" in err and "broken" in err
 
 
+@pytest.mark.parametrize("json", [False, True])
+def test_mute_leaves_warnings_and_errors(capsys, json):
+    console = Console(json=json, mute=True)
+    console.say("note")
+    console.result("result")
+    console.document({"a": 1})
+    console.warn("careful")
+    console.error("broken")
+    out, err = capsys.readouterr()
+    assert out == "" and err == "wavecore: warning: careful\nwavecore: error: broken\n"
+
+
 def test_json_is_the_only_thing_on_stdout(capsys):
     console = Console(json=True)
     console.result("result")

@@ -6,7 +6,7 @@ import pytest
 from wavecore.datasets import nsynth_note, nsynth_writer, soundfont, soundfont_notes
 from wavecore.datasets.notes import NotesDataset
 
-from wavecore.cli.data_notes import pitch_range, velocities
+from wavecore.cli.data_notes import pitch_range, programs, velocities
 from wavecore.errors import InputError
 
 
@@ -123,6 +123,7 @@ def test_notes_of_a_soundfont_and_a_stopped_build_goes_on(cli, tmp_path, monkeyp
         (["soundfont", "--soundfont", "none.sf2"], 3, "none.sf2"),
         (["soundfont", "--pitches", "60:50"], 2, "LOW:HIGH"),
         (["soundfont", "--velocities", "0"], 2, "velocities are 1 to 127"),
+        (["soundfont", "--programs", "128"], 2, "programs are 0 to 127"),
         (["soundfont", "--instruments", "0"], 2, "at least 1"),
         (["nsynth"], 2, "PATH"),
         (["nsynth", "nowhere"], 3, "there is no nowhere"),
@@ -148,3 +149,10 @@ def test_ranges_and_lists():
     for text in ("", "0", "128", "50,,60", "x"):
         with pytest.raises(argparse.ArgumentTypeError, match="1 to 127"):
             velocities(text)
+
+
+def test_programs_and_ranges_of_them():
+    assert programs("40") == (40,) and programs("6, 40-42,0,41") == (0, 6, 40, 41, 42)
+    for text in ("", "a", "5-3", "1,,2", "128", "3-200", "-1"):
+        with pytest.raises(argparse.ArgumentTypeError, match="programs are 0 to 127"):
+            programs(text)
