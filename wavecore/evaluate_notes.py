@@ -127,8 +127,48 @@ def reconstruct_spectral(model: LoadedModel, notes: list[Note], sounds: np.ndarr
 
 
 @torch.inference_mode()
-def judge(classifier: LoadedModel, notes: list[Note], sounds: np.ndarray) -> NoteScores:
+def hear(classifier: LoadedModel, sounds: np.ndarray) -> dict[str, np.ndarray]:
     """Let the classifier listen.
+
+    Parameters
+    ----------
+    classifier : LoadedModel
+        Of kind ``note-classifier``.
+    sounds : ndarray, shape (n, T), float32
+
+    Returns
+    -------
+    dict of str to ndarray, shape (n, classes), float32
+        Logits of ``pitch``, ``quality``, ``family`` and ``source``.
+    """
+    parts: dict[str, list[np.ndarray]] = {"pitch": [], "quality": [], "family": [], "source": []}
+    for begin in range(0, len(sounds), AT_ONCE):
+        heard = classifier.network(torch.from_numpy(np.ascontiguousarray(sounds[begin : begin + AT_ONCE])))
+        for name, found in parts.items():
+            found.append(getattr(heard, name).float().numpy())
+    return {name: np.concatenate(found) for name, found in parts.items()}
+
+
+def family_agreement(classifier: LoadedModel, originals: np.ndarray, sounds: np.ndarray) -> float:
+    """Tell how often the classifier hears the family in sounds that it hears in their originals, right or wrong.
+
+    Parameters
+    ----------
+    classifier : LoadedModel
+        Of kind ``note-classifier``.
+    originals, sounds : ndarray, shape (n, T), float32
+
+    Returns
+    -------
+    float
+        Share of the sounds, 0 to 1.
+    """
+    first, second = (hear(classifier, x)["family"].argmax(axis=1) for x in (originals, sounds))
+    return float((first == second).mean())
+
+
+def judge(classifier: LoadedModel, notes: list[Note], sounds: np.ndarray) -> NoteScores:
+    """Compare what the classifier hears with what is true.
 
     Parameters
     ----------
@@ -152,12 +192,7 @@ def judge(classifier: LoadedModel, notes: list[Note], sounds: np.ndarray) -> Not
         strange = {getattr(note, name) for note in notes} - set(known)
         if strange:
             raise UsageError(f"the classifier {classifier.name} does not know {sorted(strange)[0]!r}; it knows {', '.join(known)}")
-    parts: dict[str, list[np.ndarray]] = {"pitch": [], "quality": [], "family": [], "source": []}
-    for begin in range(0, len(sounds), AT_ONCE):
-        heard = classifier.network(torch.from_numpy(np.ascontiguousarray(sounds[begin : begin + AT_ONCE])))
-        for name, found in parts.items():
-            found.append(getattr(heard, name).float().numpy())
-    logits = {name: np.concatenate(found) for name, found in parts.items()}
+    logits = hear(classifier, sounds)
     return note_scores(
         pitch=(logits["pitch"], np.array([note.pitch for note in notes])),
         quality=(logits["quality"], np.array([note.qualities for note in notes], dtype=int)),

@@ -107,3 +107,11 @@ def test_a_judge_that_does_not_know_a_family_is_refused(data, keep):
     notes, sounds = evaluate_notes.choose(data, "train", 2)
     with pytest.raises(UsageError, match="does not know 'flute'|does not know 'organ'"):
         evaluate_notes.judge(stranger, notes, sounds)
+
+
+def test_agreement_is_about_what_is_heard_and_not_about_what_is_true(data, classifier):
+    _, sounds = evaluate_notes.choose(data, "train", 8)
+    assert evaluate_notes.family_agreement(classifier, sounds, sounds) == 1.0
+    families = evaluate_notes.hear(classifier, sounds)["family"].argmax(axis=1)
+    turned = np.roll(sounds, 1, axis=0)
+    assert evaluate_notes.family_agreement(classifier, sounds, turned) == pytest.approx((families == np.roll(families, 1)).mean())

@@ -9,7 +9,7 @@ from pathlib import Path
 from wavecore.cli import common, flags, interpolate
 from wavecore.cli.console import Console
 
-COLUMNS = ("pitch_accuracy", "quality_f1", "quality_accuracy", "family_accuracy", "source_accuracy")
+COLUMNS = ("pitch_accuracy", "quality_f1", "quality_accuracy", "family_accuracy", "family_agreement", "source_accuracy")
 
 
 def configure_nsynth(parser: argparse.ArgumentParser) -> None:
@@ -71,6 +71,8 @@ def run_nsynth(args: argparse.Namespace, console: Console) -> None:
     if spectral is not None:
         heard["spectral"] = evaluate_notes.reconstruct_spectral(spectral, notes, sounds, seed=args.seed)
     table = {name: evaluate_notes.summary(evaluate_notes.judge(classifier, notes, x)) for name, x in heard.items()}
+    for name, x in heard.items():
+        table[name]["family_agreement"] = evaluate_notes.family_agreement(classifier, sounds, x)
     console.result(f"{'':10}" + "".join(f"{column.replace('_', ' '):>18}" for column in COLUMNS))
     for name, row in table.items():
         values = ("-" if row[column] is None else f"{row[column]:.3f}" for column in COLUMNS)

@@ -34,8 +34,8 @@ def test_the_table_and_its_pictures(cli, nsynth_model, data, judges, tmp_path):
     found = json.loads(done.out)
     for row in ("original", "wavenet", "spectral"):
         assert found[row]["n_notes"] == 4 and 0 <= found[row]["pitch_accuracy"] <= 1
-        assert {"quality_f1", "family_accuracy"} <= set(found[row])
-    assert found["families"] == ["flute", "organ"] and found["split"] == "train"
+        assert {"quality_f1", "family_accuracy"} <= set(found[row]) and 0 <= found[row]["family_agreement"] <= 1
+    assert found["original"]["family_agreement"] == 1 and found["families"] == ["flute", "organ"] and found["split"] == "train"
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["flute.png", "organ.png"]
     assert cli("evaluate", "nsynth", *words, "-o", tmp_path / "out").code == 6
     plain = cli("evaluate", "nsynth", *words)
