@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from wavecore.cli import common, flags, run_settings
+from wavecore.cli import common, flags, run_settings, train_notes
 from wavecore.cli.console import Console
-from wavecore.errors import UsageError
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -39,17 +38,9 @@ def run(args: argparse.Namespace, console: Console) -> None:
         After the state was saved and it was said how to go on.
     """
     from wavecore.cli import train
-    from wavecore.datasets.notes import NotesDataset
-    from wavecore.models import checkpoint
     from wavecore.training.classifier_task import ClassifierTask
 
-    before = run_settings.read_run(args.out) if args.resume else None
-    if args.data is None and before is None:
-        raise UsageError("the data are missing: --data DIR (`wavecore data soundfont` builds some)")
-    dataset = NotesDataset.open(run_settings.data_folder(args, before))
-    init = before["init"] if before else args.init
-    needed = init and not (before and run_settings.has_checkpoint(args.out))
-    model = checkpoint.load(init, kind="note-classifier") if needed else None
+    dataset, model, before = train_notes.open_notes(args, kind="note-classifier")
     config = network_settings(args, dataset, model and model.network.config, before)
     training = run_settings.training_settings(args, before, console)
     device = common.settle_device(args.device, console)
@@ -88,18 +79,13 @@ def network_settings(args: argparse.Namespace, dataset, initial, before: dict | 
     from wavecore.datasets.nsynth_note import FAMILIES, QUALITIES, SOURCES
     from wavecore.models.note_classifier import NoteClassifierConfig
 
-    try:
-        settled = NoteClassifierConfig.from_dict(before["network"]) if before is not None else initial
-    except (KeyError, TypeError) as error:
-        raise UsageError(f"{args.out} holds a run of another kind of network than a note classifier") from error
-    given = {} if args.channels is None else {"channels": args.channels}
-    if settled is None:
-        sizes = {"n_samples": dataset.n_samples, "sample_rate": dataset.sample_rate}
-        return NoteClassifierConfig(FAMILIES, SOURCES, QUALITIES, **sizes, **given)
-    if args.channels not in (None, settled.channels):
-        whose = "the run" if before is not None else "the model of --init"
-        raise UsageError(f"{whose} has {settled.channels} where --channels says {args.channels}; leave the flag out")
-    return settled
+    given = {"channels": args.channels}
+    found = train_notes.settled(NoteClassifierConfig.from_dict, args, initial, before, given, kind="a note classifier")
+    if found is not None:
+        return found
+    sizes = {"n_samples": dataset.n_samples, "sample_rate": dataset.sample_rate}
+    more = {} if args.channels is None else given
+    return NoteClassifierConfig(FAMILIES, SOURCES, QUALITIES, **sizes, **more)
 
 
 COMMAND = flags.Command(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from wavecore.cli import common, flags, run_settings
+from wavecore.cli import common, flags, run_settings, train_notes
 from wavecore.cli.console import Console
 from wavecore.errors import UsageError
 
@@ -59,19 +59,11 @@ def run(args: argparse.Namespace, console: Console) -> None:
     import torch
 
     from wavecore.cli import train
-    from wavecore.datasets.notes import NotesDataset
-    from wavecore.models import checkpoint
     from wavecore.training.nsynth_samples import write_samples
     from wavecore.training.nsynth_task import NSynthTask
     from wavecore.training.precision import resolve
 
-    before = run_settings.read_run(args.out) if args.resume else None
-    if args.data is None and before is None:
-        raise UsageError("the data are missing: --data DIR (`wavecore data soundfont` builds some)")
-    dataset = NotesDataset.open(run_settings.data_folder(args, before))
-    init = before["init"] if before else args.init
-    needed = init and not (before and run_settings.has_checkpoint(args.out))
-    model = checkpoint.load(init, kind=None) if needed else None
+    dataset, model, before = train_notes.open_notes(args, kind=None)
     initial = initial_network(model, dataset, console) if model else None
     config = network_settings(args, initial and initial.config, before)
     training = run_settings.training_settings(args, before, console)
@@ -153,23 +145,14 @@ def network_settings(args: argparse.Namespace, initial, before: dict | None):
     from wavecore.models.nsynth import NSynthConfig
     from wavecore.models.wavenet import preset
 
-    try:
-        settled = NSynthConfig.from_dict(before["network"]) if before is not None else initial
-    except (KeyError, TypeError) as error:
-        raise UsageError(f"{args.out} holds a run of another kind of network than nsynth's") from error
-    if settled is not None:
-        whose = "the run" if before is not None else "the model of --init"
-        for flag, given, found in (
-            ("--encoder", args.encoder, settled.encoder.kind),
-            ("--pitch-channels", args.pitch_channels, settled.pitch_channels),
-        ):
-            if given is not None and given != found:
-                raise UsageError(f"{whose} has {found} where {flag} says {given}; leave the flag out")
-        if args.preset is not None:
-            wanted = preset(PRESETS.get(args.preset, args.preset))
-            if replace(wanted, latent_channels=settled.decoder.latent_channels) != settled.decoder:
-                raise UsageError(f"{whose} has a decoder of another size than --preset {args.preset}; leave the flag out")
-        return settled
+    given = {"encoder.kind": args.encoder, "pitch_channels": args.pitch_channels}
+    found = train_notes.settled(NSynthConfig.from_dict, args, initial, before, given, kind="nsynth's")
+    if found is not None:
+        wanted = None if args.preset is None else preset(PRESETS.get(args.preset, args.preset))
+        if wanted and replace(wanted, latent_channels=found.decoder.latent_channels) != found.decoder:
+            whose = "the run" if before is not None else "the model of --init"
+            raise UsageError(f"{whose} has a decoder of another size than --preset {args.preset}; leave the flag out")
+        return found
     decoder = preset(PRESETS.get(args.preset or "small", args.preset))
     encoder = EncoderConfig(
         kind=args.encoder or "cqt",

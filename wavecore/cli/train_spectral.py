@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from wavecore.cli import common, flags, run_settings
+from wavecore.cli import common, flags, run_settings, train_notes
 from wavecore.cli.console import Console
-from wavecore.errors import UsageError
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -44,17 +43,9 @@ def run(args: argparse.Namespace, console: Console) -> None:
         As ``training.loop.run_task`` says.
     """
     from wavecore.cli import train
-    from wavecore.datasets.notes import NotesDataset
-    from wavecore.models import checkpoint
     from wavecore.training.spectral_task import SpectralTask
 
-    before = run_settings.read_run(args.out) if args.resume else None
-    if args.data is None and before is None:
-        raise UsageError("the data are missing: --data DIR (`wavecore data soundfont` builds some)")
-    dataset = NotesDataset.open(run_settings.data_folder(args, before))
-    init = before["init"] if before else args.init
-    needed = init and not (before and run_settings.has_checkpoint(args.out))
-    model = checkpoint.load(init, kind="spectral") if needed else None
+    dataset, model, before = train_notes.open_notes(args, kind="spectral")
     config = network_settings(args, model and model.network.config, before)
     training = run_settings.training_settings(args, before, console)
     device = common.settle_device(args.device, console)
@@ -89,20 +80,9 @@ def network_settings(args: argparse.Namespace, initial, before: dict | None):
     """
     from wavecore.models.spectral_autoencoder import SpectralConfig
 
-    try:
-        settled = SpectralConfig.from_dict(before["network"]) if before is not None else initial
-    except (KeyError, TypeError) as error:
-        raise UsageError(f"{args.out} holds a run of another kind of network than spectral's") from error
     given = {"variant": args.variant, "base_channels": args.base_channels}
-    given = {name: value for name, value in given.items() if value is not None}
-    if settled is None:
-        return SpectralConfig(**given)
-    whose = "the run" if before is not None else "the model of --init"
-    for name, value in given.items():
-        if value != getattr(settled, name):
-            flag = "--" + name.replace("_", "-")
-            raise UsageError(f"{whose} has {getattr(settled, name)} where {flag} says {value}; leave the flag out")
-    return settled
+    found = train_notes.settled(SpectralConfig.from_dict, args, initial, before, given, kind="spectral's")
+    return found or SpectralConfig(**{name: value for name, value in given.items() if value is not None})
 
 
 COMMAND = flags.Command(
