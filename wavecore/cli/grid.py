@@ -72,6 +72,8 @@ def run(args: argparse.Namespace, console: Console) -> None:
         console.say(f"{folder}: {len(missing)} of {len(every)} cells to do")
         if missing:
             sounds = [interpolate.read_note(path, rate, args.seconds) for path in paths]
+            for path, sound in zip(paths, sounds, strict=True):
+                interpolate.warn_of_pitch(model, path, sound, console)
             level_db = sum(library.loud_db(sound) for sound in sounds) / 4
             heard = [library.level(sound, library.model_level(model, level_db)) for sound in sounds]
             with console.progress("generating", unit="cells") as show:

@@ -13,6 +13,8 @@ from wavecore.cli.console import Console
 from wavecore.errors import InputError, UsageError
 
 SECONDS = 4.0
+CLEAR_PITCH = 0.7
+"""Share of a sound's power on one harmonic series, above which it has a pitch to speak of."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -85,6 +87,8 @@ def run(args: argparse.Namespace, console: Console) -> None:
     backend = common.settle_backend(args.backend, device, console)
     seed = common.settle_seed(args.seed, console)
     sounds = [read_note(path, encoder.sample_rate, args.seconds) for path in args.sounds]
+    for path, sound in zip(args.sounds, sounds, strict=True):
+        warn_of_pitch(model, path, sound, console)
     common_db = float(np.mean([interpolate.loud_db(sound) for sound in sounds]))
     heard = [interpolate.level(sound, interpolate.model_level(model, common_db)) for sound in sounds]
     latents = interpolate.encode(model, heard)
@@ -193,6 +197,30 @@ def read_note(path: Path, sample_rate: int, seconds: float) -> np.ndarray:
         raise InputError(f"{path} is silent; there is nothing to mix")
     begin = max(0, int(np.argmax(np.abs(x) > 0.02 * loudest)) - round(0.01 * sample_rate))
     return x[begin : begin + round(seconds * sample_rate)]
+
+
+def warn_of_pitch(model, path: Path, sound: np.ndarray, console: Console) -> None:
+    """Warn of a sound at a pitch that a model never learned.
+
+    Parameters
+    ----------
+    model : LoadedModel
+        Its card may say from which to which pitch its notes were.
+    path : Path
+        Of the sound, for the message.
+    sound : ndarray, shape (T,), float32
+        At the model's rate.
+    console : Console
+    """
+    from wavecore.metrics import harmonics
+
+    lowest, highest = model.card.get("training", {}).get("data", {}).get("midi_range", (0, 127))
+    if len(sound) < harmonics.SHORTEST or not sound.any():
+        return
+    found = harmonics.harmonic_series(sound, model.network.config.encoder.sample_rate)
+    midi = 69 + 12 * np.log2(found.f0_hz / 440)
+    if found.share > CLEAR_PITCH and not lowest - 1 < midi < highest + 1:
+        console.warn(f"{path} sounds at MIDI {midi:.0f}; {model.name} has learned {lowest} to {highest}, expect another pitch")
 
 
 def load_nsynth(name: str | None, console: Console):

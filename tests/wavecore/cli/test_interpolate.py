@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from wavecore.audio import files
+from wavecore.models import checkpoint
 
 RATE = 16_000
 
@@ -114,6 +115,15 @@ def test_inputs_that_cannot_be_used(interpolate, cli, pair, model, tmp_path):
     assert interpolate(pair[0], tmp_path / "missing.wav", "-o", tmp_path / "out").code == 3
     done = cli("interpolate", *pair, "--model", model)
     assert done.code == 4 and "not 'nsynth'" in done.err
+
+
+def test_a_pitch_that_was_never_learned_is_told(cli, pair, nsynth_model, tmp_path):
+    model = checkpoint.load(nsynth_model, kind="nsynth")
+    checkpoint.save(model.network, tmp_path / "high", training={"data": {"midi_range": [75, 90], "level_db": -15.0}})
+    words = ("--model", tmp_path / "high", "--seed", "3", "--seconds", "0.4", "--steps", "2", "-o", tmp_path / "o")
+    done = cli("interpolate", *pair, *words, "-q")
+    assert done.code == 0, done.err
+    assert "a.wav sounds at MIDI 69; high has learned 75 to 90" in done.err and "b.wav sounds" not in done.err
 
 
 def test_without_a_model_the_missing_one_is_named(cli, pair, monkeypatch, tmp_path):
