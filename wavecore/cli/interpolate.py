@@ -68,8 +68,8 @@ def run(args: argparse.Namespace, console: Console) -> None:
     """
     import os
 
-    from wavecore import interpolate, listening, plots
-    from wavecore.audio import files, output
+    from wavecore import interpolate, plots
+    from wavecore.audio import output
     from wavecore.models import checkpoint
 
     stations = requested(args)
@@ -103,20 +103,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
     # One level for all stations: what changes on the way is the sound, not how loud it is.
     said = [interpolate.fade(interpolate.level(x, common_db), encoder.sample_rate) for x in said]
     plain = [interpolate.level(interpolate.plain_mix(heard, row), common_db) for row in mixes] if mixed else []
-    outputs = [
-        {"path": str(path), "weights": station.document(), "seconds": len(x) / encoder.sample_rate, "level_db": interpolate.loud_db(x)}
-        for path, station, x in zip(wavs, stations, said, strict=True)
-    ]
-    for path, x in [*zip(wavs, said, strict=True), *zip(mixed, plain, strict=True)]:
-        files.write(path, x, encoder.sample_rate, overwrite=args.overwrite)
-        console.result(str(path))
-    for entry, path in zip(outputs, mixed, strict=False):
-        entry["plain_mix"] = str(path)
-    if ear is not None:
-        for key, paths, row in (("heard", wavs, said), ("plain_mix_heard", mixed, plain)):
-            for entry, path, found in zip(outputs, paths, listening.listen(ear, row, encoder.sample_rate), strict=False):
-                entry[key] = found.to_dict()
-                console.result(description(path.stem, found))
+    outputs = keep(args, stations, wavs, said, mixed, plain, ear, encoder.sample_rate, console)
     # The row of latents above the row of signals.
     pictures = [(path.stem, x, encoder.sample_rate) for path, x in zip([*wavs, *mixed], [*said, *plain], strict=True)]
     plots.rainbowgram_sheet(pictures, sheet, columns=min(len(stations), 9), overwrite=args.overwrite)
@@ -128,6 +115,48 @@ def run(args: argparse.Namespace, console: Console) -> None:
     }  # fmt: skip
     sidecar.write_sidecar(sidecar.sidecar_path(sheet), document, overwrite=args.overwrite)
     console.document(document)
+
+
+def keep(args, stations, wavs, said, mixed, plain, ear, sample_rate: int, console: Console) -> list[dict]:
+    """Write the sounds, and say what is heard in them.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+    stations : list of Station
+    wavs, mixed : list of Path
+        Of the stations, and of their plain mixes if there are any.
+    said, plain : list of ndarray, shape (T,), float32
+        Their sounds.
+    ear : LoadedModel or None
+        Who listens, if somebody is to.
+    sample_rate : int
+        Hz.
+    console : Console
+
+    Returns
+    -------
+    list of dict
+        Of every station what the JSON says.
+    """
+    from wavecore import interpolate, listening
+    from wavecore.audio import files
+
+    outputs = [
+        {"path": str(path), "weights": station.document(), "seconds": len(x) / sample_rate, "level_db": interpolate.loud_db(x)}
+        for path, station, x in zip(wavs, stations, said, strict=True)
+    ]
+    for path, x in [*zip(wavs, said, strict=True), *zip(mixed, plain, strict=True)]:
+        files.write(path, x, sample_rate, overwrite=args.overwrite)
+        console.result(str(path))
+    for entry, path in zip(outputs, mixed, strict=False):
+        entry["plain_mix"] = str(path)
+    if ear is not None:
+        for key, paths, row in (("heard", wavs, said), ("plain_mix_heard", mixed, plain)):
+            for entry, path, found in zip(outputs, paths, listening.listen(ear, row, sample_rate), strict=False):
+                entry[key] = found.to_dict()
+                console.result(description(path.stem, found))
+    return outputs
 
 
 def description(name: str, heard) -> str:

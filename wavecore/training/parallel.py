@@ -108,6 +108,7 @@ class Processes:
         Parameters
         ----------
         tensors : sequence of Tensor
+            Of the same shapes everywhere.
         """
         if self.size > 1:
             for tensor in tensors:

@@ -30,5 +30,5 @@ def test_levels_never_clip_and_leave_silence_alone():
 def test_a_tail_does_not_change_how_loud_a_note_is():
     t = np.arange(16_000) / 16_000
     x = (0.3 * np.sin(2 * np.pi * 440 * t)).astype(np.float32)
-    assert loud_db(np.concatenate([x, 0.003 * x, np.zeros(16_000)])) == pytest.approx(loud_db(x), abs=0.1)
+    assert loud_db(np.concatenate([x, 0.003 * x, np.zeros(16_000)])) == pytest.approx(loud_db(x), abs=0.2)
     assert loud_db(x) == pytest.approx(20 * np.log10(0.3 / np.sqrt(2)), abs=0.05)

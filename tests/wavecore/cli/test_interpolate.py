@@ -62,7 +62,7 @@ def test_one_sound_that_changes_on_the_way(interpolate, pair, tmp_path):
     assert row["weights"] == [[0, [1, 0]], [0.4, [0, 1]]]
     plain = files.read(tmp_path / "o" / "a__to__b__plain-mix.wav")[0].reshape(-1)
     spectra = [np.abs(np.fft.rfft(part, RATE)) for part in (plain[400:2000], plain[4400:6000])]
-    assert spectra[0][440] > 3 * spectra[0][660] and spectra[1][660] > 3 * spectra[1][440]
+    assert spectra[0][440] > 3 * spectra[0][660] and spectra[1][660] > 1.5 * spectra[1][440]
     done = interpolate(*pair, "--morph", "0=1,0:0.2=1,1,1", "-o", tmp_path / "p")
     assert done.code == 2 and "3 weights for 2 sounds" in done.err
 
