@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from wavecore.audio import files, mulaw
+from wavecore.audio import files, mulaw, note_level
 from wavecore.errors import UsageError
 from wavecore.models.encoders import EncoderConfig
 from wavecore.models.nsynth import NSynthConfig, NSynthNetwork
 from wavecore.models.wavenet import WaveNetConfig
 from wavecore.training import nsynth_samples
 from wavecore.training.nsynth_samples import write_samples
+from wavecore.training.nsynth_task import LEVEL_DB
 
 RATE, HOP = 16_000, 160
 ENCODER = EncoderConfig("waveform", 4, HOP, channels=4, dilation_cycles=1, layers_per_cycle=4)
@@ -50,7 +51,7 @@ def test_notes_over_the_whole_split_and_what_becomes_of_them(short, tmp_path, pi
         heard, _ = files.read(tmp_path / "s" / f"input__{name}.wav")
         assert rate == RATE and len(said) == len(heard) == SHORT
         assert len(np.unique(said)) > 20
-        original = mulaw.decode(np.array(short.codes("valid")[names.index(name)][:SHORT]))
+        original = note_level.level(mulaw.decode(np.array(short.codes("valid")[names.index(name)][:SHORT])), LEVEL_DB)
         np.testing.assert_allclose(heard, original, atol=1.01 / 32768)
 
 
