@@ -12,13 +12,13 @@ import pytest
 import torch
 from wavecore.datasets.notes import NotesDataset
 
-from wavecore.audio import mulaw
+from wavecore.audio import mulaw, note_level
 from wavecore.errors import ModelError, OutputExistsError, UsageError
 from wavecore.models import checkpoint
 from wavecore.models.encoders import EncoderConfig
 from wavecore.models.nsynth import NSynthConfig, NSynthNetwork
 from wavecore.models.wavenet import WaveNetConfig
-from wavecore.training import augmentation
+from wavecore.training import augmentation, nsynth_task
 from wavecore.training.config import TrainingConfig
 from wavecore.training.loop import run_task
 from wavecore.training.nsynth_task import NotesBatch, NSynthTask, predict
@@ -68,7 +68,8 @@ def _places(task, batch, split):
         places = []
         for row, note in enumerate(task.dataset.notes(split)):
             if note.pitch == pitch:
-                padded = np.pad(task.dataset.codes(split)[row], n, constant_values=mulaw.SILENCE).tobytes()
+                x = note_level.level(mulaw.decode(np.array(task.dataset.codes(split)[row])), nsynth_task.LEVEL_DB)
+                padded = np.pad(mulaw.encode(x), n, constant_values=mulaw.SILENCE).tobytes()
                 place = padded.find(said.tobytes())
                 places += [(row, place - n)] * (place >= 0)
         assert len(places) == 1, places
@@ -107,11 +108,13 @@ def test_the_codes_are_the_middle_of_the_audio_and_beyond_the_note_is_silence(no
     assert np.array_equal(mulaw.encode(batch.audio[:, margin : margin + n].numpy()), batch.codes.numpy())
     assert torch.equal(batch.history, batch.codes)
     for x, (row, begin) in zip(batch.audio.numpy(), _places(task, batch, split), strict=True):
-        padded = np.pad(mulaw.decode(np.array(task.dataset.codes(split)[row])), margin + n)
+        note = note_level.level(mulaw.decode(np.array(task.dataset.codes(split)[row])), nsynth_task.LEVEL_DB)
+        padded = np.pad(note, margin + n)
         assert np.array_equal(x, padded[begin + n :][: n + 2 * margin])
 
 
-def test_a_fifth_of_the_crops_begins_with_the_note(notes):
+def test_a_fifth_of_the_crops_begins_with_the_note(notes, monkeypatch):
+    monkeypatch.setattr(nsynth_task, "LEVEL_SPREAD_DB", 0.0)
     task = _task(notes, batch_size=400, **PLAIN)
     batch = task.batch(0)
     begins = np.array([begin for _, begin in _places(task, batch, "train")])
@@ -120,7 +123,8 @@ def test_a_fifth_of_the_crops_begins_with_the_note(notes):
     assert begins.max() > 7_000 and len(set(batch.pitches.tolist())) == 5
 
 
-def test_most_crops_begin_while_the_key_is_held(make_notes, tmp_path):
+def test_most_crops_begin_while_the_key_is_held(make_notes, tmp_path, monkeypatch):
+    monkeypatch.setattr(nsynth_task, "LEVEL_SPREAD_DB", 0.0)
     notes = make_notes(tmp_path / "long", pitches={"train": (60,), "valid": (62,)}, n_samples=64_000)
     task = _task(notes, batch_size=300, **PLAIN)
     begins = np.array([begin for _, begin in _places(task, task.batch(0), "train")])
@@ -357,7 +361,7 @@ def test_weights_of_other_sizes_are_refused(notes):
 def test_a_decoder_learns_at_a_rate_of_its_own(notes, rate):
     task = _task(notes, decoder_rate=rate, warmup_steps=0, learning_rate=1e-3)
     network = NSynthNetwork(NETWORK)
-    network.load_state_dict(task.build().state_dict())
+    torch.nn.init.normal_(network.decoder.output.weight, std=0.3)  # zero, it would let no gradient pass
     trainer = task.trainer(network, "cpu")
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     trainer.update(task.batch(0))
@@ -366,3 +370,28 @@ def test_a_decoder_learns_at_a_rate_of_its_own(notes, rate):
     decoder = max(value for name, value in moved.items() if name.startswith("decoder."))
     encoder = max(value for name, value in moved.items() if name.startswith("encoder."))
     assert decoder == pytest.approx(1e-3 * rate, rel=0.05, abs=1e-12) and encoder == pytest.approx(1e-3, rel=0.05)
+
+
+def test_notes_are_brought_to_one_level_and_training_varies_it(notes):
+    task = _task(notes, batch_size=60, **PLAIN)
+    margin, n = _margin(task), FRAMES * HOP
+    levels = [note_level.loud_db(x[margin : margin + n]) for x in task.batch(0).audio.numpy()]
+    assert max(levels) - min(levels) > nsynth_task.LEVEL_SPREAD_DB
+    # A crop may lie in a note's tail, and its loudest part may be louder than the note's loud part as a whole.
+    assert abs(np.median(levels) - nsynth_task.LEVEL_DB) < 4
+    assert max(levels) < nsynth_task.LEVEL_DB + nsynth_task.LEVEL_SPREAD_DB + 3
+    assert task.describe()["level_db"] == nsynth_task.LEVEL_DB
+
+
+def test_of_silent_crops_few_are_learnt_from(make_notes, tmp_path, monkeypatch):
+    notes = make_notes(tmp_path / "n", pitches={"train": (60,), "valid": (62,)}, n_samples=64_000)
+    codes = notes.codes("train").copy()
+    codes[:, 16_000:] = mulaw.SILENCE  # a pluck: silent for three of its four seconds
+    monkeypatch.setattr(notes, "codes", lambda split: codes)
+
+    def silent(kept):
+        monkeypatch.setattr(nsynth_task, "SILENT_KEPT", kept)
+        task = _task(notes, batch_size=200, **PLAIN)
+        return float((task.batch(0).codes == mulaw.SILENCE).all(dim=1).float().mean())
+
+    assert silent(1.0) > 0.4 and silent(0.2) < 0.35
