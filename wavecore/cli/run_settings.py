@@ -33,8 +33,9 @@ def read_run(out: Path) -> dict:
     Returns
     -------
     dict
-        ``network``, ``training``, ``data`` as the run's settings hold them, and
-        ``init``: the folder of the model it started from, or None.
+        ``network``, ``training``, ``data`` as the run's settings hold them,
+        ``init``: the folder of the model it started from, or None, and
+        ``teach_encoder``: whether that model's encoder was taught the notes first.
 
     Raises
     ------
@@ -49,8 +50,9 @@ def read_run(out: Path) -> dict:
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
         record = out / RECORD
-        init = json.loads(record.read_text(encoding="utf-8")).get("init") if record.is_file() else None
-        return {key: found[key] for key in ("network", "training", "data")} | {"init": init}
+        start = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
+        begun = {"init": start.get("init"), "teach_encoder": start.get("teach_encoder", False)}
+        return {key: found[key] for key in ("network", "training", "data")} | begun
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"the settings of the run in {out} cannot be read: {error}") from error
 

@@ -250,6 +250,7 @@ def record_start(args: argparse.Namespace, model) -> None:
     record = {"version": common.version(), "command": args.command, "init": None}
     if model is not None:
         record |= {"init": str(model.path.resolve()), "init_sha256": model.sha256}
+        record |= {"teach_encoder": getattr(args, "teach_encoder", False)}
     checkpoint.write_json(record, args.out / run_settings.RECORD)
 
 

@@ -38,6 +38,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="MODEL",
         help="start from a model's weights; from a translation model, with its best decoder and a new encoder (minutes)",
     )
+    network.add_argument(
+        "--teach-encoder",
+        action="store_true",
+        help="with --init MODEL of kind nsynth: first teach its encoder the notes' pitches and spectra (minutes)",
+    )
     flags.add_training(parser)
 
 
@@ -64,7 +69,10 @@ def run(args: argparse.Namespace, console: Console) -> None:
     from wavecore.training.precision import resolve
 
     dataset, model, before = train_notes.open_notes(args, kind=None)
-    initial = initial_network(model, dataset, console) if model else None
+    if args.teach_encoder and args.init is None and before is None:
+        raise UsageError("--teach-encoder teaches the encoder of the model of --init; a new one learns with its decoder")
+    teach = before["teach_encoder"] if before else args.teach_encoder
+    initial = initial_network(model, dataset, console, teach=teach) if model else None
     config = network_settings(args, initial and initial.config, before)
     training = run_settings.training_settings(args, before, console)
     device = common.settle_device(args.device, console)
@@ -84,7 +92,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
     train.follow("nsynth", task, args, device, write, console)
 
 
-def initial_network(model, dataset, console: Console):
+def initial_network(model, dataset, console: Console, *, teach: bool = False):
     """Make the network to start from.
 
     Parameters
@@ -93,6 +101,8 @@ def initial_network(model, dataset, console: Console):
         Of kind nsynth or translation.
     dataset : NotesDataset
     console : Console
+    teach : bool
+        Whether an nsynth model's encoder is taught the notes first; a translation model's always is.
 
     Returns
     -------
@@ -106,17 +116,22 @@ def initial_network(model, dataset, console: Console):
     from wavecore.training import nsynth_start
 
     kind = model.network.kind
-    if kind == "nsynth":
-        return model.network
-    if kind != "translation":
+    if kind not in ("nsynth", "translation"):
         raise UsageError(f"--init takes a model of kind nsynth or translation; {model.name} is of kind {kind}")
-    with console.progress("fitting an encoder", unit="steps") as progress:
-        start = nsynth_start.from_translation(model.network, dataset, on_progress=progress)
+    if kind == "nsynth" and not teach:
+        return model.network
+    with console.progress("teaching the encoder", unit="steps") as progress:
+        if kind == "nsynth":
+            network, missed = nsynth_start.with_taught_encoder(model.network, dataset, on_progress=progress)
+        else:
+            start = nsynth_start.from_translation(model.network, dataset, on_progress=progress)
+            network, missed = start.network, start.missed
+    whose = model.name if kind == "nsynth" else f"{model.name}'s {start.target} decoder"
     console.say(
-        f"starting from {model.name}'s {start.target} decoder; the new encoder misses {start.latent_error:.0%} of the "
-        f"old latent and {start.spectrum_error:.0%} of the spectrum"
+        f"starting from {whose}; the encoder misses {missed.condition:.0%} of what the decoder knows, "
+        f"{missed.spectrum:.0%} of the spectrum and {missed.pitch:.0%} of the pitches"
     )
-    return start.network
+    return network
 
 
 def network_settings(args: argparse.Namespace, initial, before: dict | None):

@@ -285,9 +285,25 @@ def shift_octaves(spectrum: Tensor, octaves: Tensor | int, bins_per_octave: int)
     -------
     Tensor, shape (B, n_bins, F), float in [0, 1]
     """
-    shifts = torch.as_tensor(octaves, device=spectrum.device).expand(len(spectrum)) * bins_per_octave
+    octaves = torch.as_tensor(octaves, device=spectrum.device).expand(len(spectrum))
+    return shift_bins(spectrum, octaves * bins_per_octave)
+
+
+def shift_bins(spectrum: Tensor, bins: Tensor) -> Tensor:
+    """Move every log-frequency spectrum by its own number of bins; what enters is silence.
+
+    Parameters
+    ----------
+    spectrum : Tensor, shape (B, n_bins, F), float in [0, 1]
+    bins : Tensor, shape (B,), integer
+        Positive is up.
+
+    Returns
+    -------
+    Tensor, shape (B, n_bins, F), float in [0, 1]
+    """
     n_bins = spectrum.shape[1]
-    source = torch.arange(n_bins, device=spectrum.device) - shifts[:, None]  # (B, n_bins)
+    source = torch.arange(n_bins, device=spectrum.device) - bins[:, None]  # (B, n_bins)
     inside = (source >= 0) & (source < n_bins)
     index = source.clamp(0, n_bins - 1)[..., None].expand_as(spectrum)
     return spectrum.gather(1, index) * inside[..., None]

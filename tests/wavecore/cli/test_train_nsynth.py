@@ -8,7 +8,7 @@ from wavecore.audio import files
 from wavecore.models import checkpoint
 from wavecore.models.note_classifier import NoteClassifier, NoteClassifierConfig
 from wavecore.models.wavenet import preset
-from wavecore.training import nsynth_start
+from wavecore.training import encoder_lessons
 from wavecore.training.nsynth_task import NSynthTask
 
 SMALL = [
@@ -158,10 +158,10 @@ def test_a_run_that_was_stopped_before_it_saved_starts_from_its_model_again(trai
 
 
 def test_starting_from_a_translation_model(train, data, model, tmp_path, monkeypatch):
-    monkeypatch.setattr(nsynth_start, "FRAMES", 3)
+    monkeypatch.setattr(encoder_lessons, "FRAMES", 3)
     run, again = tmp_path / "run", tmp_path / "again"
     done = train("--data", data, "--out", run, "--init", model, *UNSIZED, "--set", "steps=2")
-    assert done.code == 0 and "the new encoder misses" in done.err, done.err
+    assert done.code == 0 and "the encoder misses" in done.err, done.err
     old, found = checkpoint.load(model).network.config, checkpoint.load(run, kind="nsynth").network.config
     assert found.condition_channels == old.decoder.latent_channels and found.encoder.latent_channels == 16
     again.mkdir()
@@ -169,6 +169,29 @@ def test_starting_from_a_translation_model(train, data, model, tmp_path, monkeyp
         (again / name).write_bytes((run / name).read_bytes())
     assert train("--out", again, "--resume").code == 0
     assert weights(again) == weights(run)
+
+
+def test_the_encoder_of_a_model_is_taught_first(train, data, tmp_path, monkeypatch):
+    monkeypatch.setattr(encoder_lessons, "FRAMES", 3)
+    slow = ["--set", "steps=1", "--set", "learning_rate=1e-12"]
+    trained, run, again = tmp_path / "m", tmp_path / "run", tmp_path / "again"
+    assert train("--data", data, "--out", trained, *SMALL, "--set", "steps=1").code == 0
+    done = train("--data", data, "--out", run, "--init", trained, "--teach-encoder", *UNSIZED, *slow)
+    assert done.code == 0 and "of the pitches" in done.err, done.err
+    before, after = (checkpoint.load(folder, kind="nsynth").network.state_dict() for folder in (trained, run))
+    changed = {name for name in before if (before[name] - after[name]).abs().max() > 1e-6}
+    assert changed and all(name.startswith(("encoder.", "expansion.")) for name in changed)
+    assert json.loads((run / "command.json").read_text())["teach_encoder"] is True
+    again.mkdir()
+    for name in ("settings.json", "command.json"):
+        (again / name).write_bytes((run / name).read_bytes())
+    assert train("--out", again, "--resume").code == 0
+    assert weights(again) == weights(run)
+
+
+def test_a_new_encoder_has_nothing_to_be_taught_near(train, data, tmp_path):
+    done = train("--data", data, "--out", tmp_path / "run", "--teach-encoder", *UNSIZED)
+    assert done.code == 2 and "the encoder of the model of --init" in done.err and not (tmp_path / "run").exists()
 
 
 def test_a_model_or_a_run_of_another_kind_is_refused(train, data, trained, model, tmp_path):

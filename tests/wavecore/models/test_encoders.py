@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wavecore.errors import UsageError
-from wavecore.models.encoders import EncoderConfig, build_encoder, shift_octaves
+from wavecore.models.encoders import EncoderConfig, build_encoder, shift_bins, shift_octaves
 
 CQT = EncoderConfig(latent_channels=5, hop_length=400, channels=8)
 WAVEFORM = EncoderConfig(
@@ -123,3 +123,10 @@ def test_bad_requests_are_refused():
             encoder(_noise(encoder.config.hop_length * 30 + 1))
         with pytest.raises(UsageError, match="no frame"):
             encoder(_noise(encoder.config.hop_length * 2))
+
+
+def test_every_spectrum_is_moved_by_its_own_bins():
+    spectrum = torch.arange(1.0, 6).reshape(1, 5, 1).expand(4, 5, 2)
+    moved = shift_bins(spectrum, torch.tensor([0, 2, -1, 7]))
+    assert moved[..., 0].tolist() == [[1, 2, 3, 4, 5], [0, 0, 1, 2, 3], [2, 3, 4, 5, 0], [0, 0, 0, 0, 0]]
+    assert torch.equal(moved[..., 0], moved[..., 1])

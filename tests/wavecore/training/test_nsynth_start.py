@@ -10,8 +10,9 @@ from wavecore.audio import mulaw
 from wavecore.errors import UsageError
 from wavecore.models.encoders import EncoderConfig
 from wavecore.models.translation import TranslationNetwork
-from wavecore.training import nsynth_start
-from wavecore.training.nsynth_start import BOUND, from_translation
+from wavecore.models.nsynth import NSynthConfig, NSynthNetwork
+from wavecore.models.wavenet import WaveNetConfig
+from wavecore.training.nsynth_start import BOUND, BoundedLatents, from_translation, with_taught_encoder
 
 HOP = 200
 
@@ -49,7 +50,7 @@ def test_the_decoder_is_that_of_the_domain_that_fits_best(start, source):
 
 def test_more_steps_miss_less(start, source, notes):
     first = from_translation(source, notes, latent_channels=3, hop_length=HOP, steps=3, seed=5)
-    assert start.latent_error < 0.7 * first.latent_error and start.spectrum_error < 0.5 * first.spectrum_error
+    assert start.missed.condition < 0.7 * first.missed.condition and start.missed.spectrum < 0.5 * first.missed.spectrum
 
 
 def test_the_same_seed_gives_the_same_start_and_leaves_the_source_and_the_dice_alone(source, notes):
@@ -69,31 +70,70 @@ def test_the_same_seed_gives_the_same_start_and_leaves_the_source_and_the_dice_a
 
 
 def test_what_the_old_encoder_exaggerates_is_bounded(source, notes):
-    wild = TranslationNetwork(source.config)
-    wild.load_state_dict(source.state_dict())
-    with torch.no_grad():  # few of the frames excite the channels, and those a thousand times
-        for parameter in wild.encoder.convolutions[4].parameters():
-            parameter *= 1000
     sounds = torch.from_numpy(mulaw.decode(np.array(notes.codes("train"))))
-    encoder = replace(source.config.encoder, hop_length=HOP)
-    spectra, wanted, spread = nsynth_start._lessons(wild, encoder, sounds)
-    n_frames = sounds.shape[1] // HOP
-    assert spectra.shape == (len(sounds), encoder.n_bins, n_frames + 4)
-    assert wanted.shape == (len(sounds), n_frames, source.config.encoder.latent_channels)
-    middle = wanted.flatten(0, 1).median(dim=0).values
-    assert float(((wanted - middle).abs() / spread).max()) <= BOUND + 0.1
-    # What is near the middle is kept as it is.
-    small = _small(source, sounds)
-    _, kept, spread = nsynth_start._lessons(source, source.config.encoder, sounds)
-    near = ((small - small.flatten(0, 1).median(dim=0).values).abs() < 0.3 * spread)
-    assert near.float().mean() > 0.1 and float(((kept - small)[near] / spread.expand_as(small)[near]).abs().max()) < 0.01
+    hop, margin = source.config.encoder.hop_length, source.encoder.context_frames
+    with torch.no_grad():
+        spectra = source.encoder.spectrum(torch.nn.functional.pad(sounds, (margin * hop, margin * hop)))
+        latents = BoundedLatents(source.encoder.read, spectra)
+        middle, spread = latents.middle, latents.spread
+        assert torch.equal(middle, source.encoder.read(spectra).flatten(0, 1).median(dim=0).values)
+        wild = 20 * spectra  # nothing that it ever heard
+        assert float(((source.encoder.read(wild) - middle).abs() / spread).max()) > 2 * BOUND
+        told = latents(wild)
+        assert told.shape == (len(sounds), spectra.shape[2] - 4, source.config.encoder.latent_channels)
+        assert float(((told - middle).abs() / spread).max()) <= BOUND + 1e-4
+        # What is near the middle is kept as it is.
+        small = source.encoder.read(spectra)
+        missed = (latents(spectra) - small).abs() / latents.spread
+        near = (small - latents.middle).abs() < 0.3 * latents.spread
+    assert near.float().mean() > 0.1 and float(missed[near].max()) < 0.01
 
 
-def _small(source, sounds):
-    """The old latent of whole frames, without the silence after them."""
-    hop = source.config.encoder.hop_length
-    with torch.inference_mode():
-        return source.encoder.encode(sounds[:, : sounds.shape[1] // hop * hop])
+@pytest.fixture(scope="module")
+def autoencoder():
+    encoder = EncoderConfig("cqt", 3, HOP, channels=12, n_bins=96, fmin_hz=130.8)
+    with torch.random.fork_rng():
+        torch.manual_seed(6)
+        return NSynthNetwork(NSynthConfig(encoder, WaveNetConfig(1, 3, 2, 4, 4, 4, 8, latent_channels=5, hop_length=HOP), condition_channels=5))
+
+
+def test_an_autoencoder_s_encoder_is_taught_and_its_decoder_kept(autoencoder, notes):
+    before = {name: tensor.clone() for name, tensor in autoencoder.state_dict().items()}
+    dice = torch.random.get_rng_state()
+    (network, missed), (again, _) = (with_taught_encoder(autoencoder, notes, steps=200, seed=1) for _ in range(2))
+    _, first = with_taught_encoder(autoencoder, notes, steps=2, seed=1)
+    assert missed.pitch < first.pitch and missed.spectrum < first.spectrum
+    state = network.state_dict()
+    assert all(torch.equal(again.state_dict()[name], tensor) for name, tensor in state.items())
+    assert all(torch.equal(tensor, before[name]) for name, tensor in autoencoder.state_dict().items())
+    same = {name for name in state if torch.equal(state[name], before[name])}
+    assert {name for name in state if name.startswith("decoder.")} <= same
+    assert not any(name.startswith("encoder.convolutions") for name in same)
+    assert not network.training and torch.equal(torch.random.get_rng_state(), dice)
+
+
+def test_what_the_decoder_knows_is_kept(autoencoder, notes):
+    network, missed = with_taught_encoder(autoencoder, notes, steps=300, seed=1)
+    sounds = torch.from_numpy(mulaw.decode(np.array(notes.codes("valid"))))
+    with torch.no_grad():
+        old, new = (each.condition(each.encoder.encode(sounds)).flatten(0, 1) for each in (autoencoder, network))
+    assert float((new - old).square().mean()) < 0.5 * float(old.var(dim=0).mean())
+
+
+@pytest.mark.parametrize(
+    ("encoder", "pitch_channels", "message"),
+    [("waveform", 0, "a waveform encoder"), ("cqt", 2, "told the pitch has no use")],
+)
+def test_an_encoder_that_cannot_be_taught(notes, encoder, pitch_channels, message):
+    sizes = EncoderConfig(encoder, 3, HOP, channels=4, dilation_cycles=1, layers_per_cycle=2)
+    decoder = WaveNetConfig(1, 3, 2, 4, 4, 4, 8, latent_channels=3 + pitch_channels, hop_length=HOP)
+    with pytest.raises(UsageError, match=message):
+        with_taught_encoder(NSynthNetwork(NSynthConfig(sizes, decoder, pitch_channels)), notes, steps=1)
+
+
+def test_notes_at_another_rate_teach_nobody(autoencoder, make_notes, tmp_path):
+    with pytest.raises(UsageError, match="32000 Hz, the model at 16000 Hz"):
+        with_taught_encoder(autoencoder, make_notes(tmp_path / "fast", sample_rate=32_000), steps=1)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +141,7 @@ def _small(source, sounds):
     [
         ({"encoder": EncoderConfig("waveform", 4, 160, channels=4)}, 3, HOP, "with a cqt encoder, not waveform"),
         ({"shared_decoder": True}, 3, HOP, "a decoder per domain, not a shared one"),
-        ({}, 3, 1000, "shorter than 16 frames of 1000"),
+        ({}, 3, 1000, "shorter than 12 frames of 1000"),
     ],
 )
 def test_what_cannot_be_started_from(network_config, notes, changes, latent, hop, message):
