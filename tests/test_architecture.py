@@ -33,6 +33,7 @@ LEVELS = {
     "wavecore.metrics": 4,
     "wavecore.generate": 5,
     "wavecore.canvas": 5,
+    "wavecore.latent_mix": 5,
     "wavecore.training": 6,  # above generate: a run writes samples while it goes
     "wavecore.translate": 7,
     "wavecore.interpolate": 6,

@@ -126,7 +126,7 @@ def generate_cells(
     latents = interpolate.encode(model, corners)
     for begin in range(0, len(wanted), at_once):
         batch = wanted[begin : begin + at_once]
-        mixed = np.stack([interpolate.mix(latents, cell.weights, method=method) for cell in batch])
+        mixed = np.stack([interpolate.mix_for(model, latents, cell.weights, method=method) for cell in batch])
         streams = [cell.row * size + cell.column for cell in batch]
         said = interpolate.decode(model, mixed, seed=seed, streams=streams, **options)
         for i, (cell, x) in enumerate(zip(batch, said, strict=True)):

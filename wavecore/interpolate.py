@@ -10,20 +10,25 @@ Engel et al., "Neural Audio Synthesis of Musical Notes with WaveNet Autoencoders
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
 
-from wavecore.audio import checks, mulaw
+from wavecore.audio import checks, fundamental, mulaw
 from wavecore.audio.note_level import level, loud_db
+from wavecore.audio.pitch import hz_to_midi
 from wavecore.errors import InputError, UsageError
 from wavecore.generate import generate_blocks, open_generator
+from wavecore.latent_mix import checked_weights, mix
+from wavecore.metrics import harmonics
 from wavecore.models.checkpoint import LoadedModel
+from wavecore.models.nsynth import MIDDLE_C, NSynthNetwork
 
-METHODS = ("linear", "slerp")
 MAX_SECONDS = 120.0
 """Of a sound that is encoded at once."""
+CONDITION_BYTES = 64 * 2**20
+"""Of what a decoder with an oscillator is told at once."""
 _FADE_S = 0.005
 
 
@@ -40,14 +45,15 @@ def encode(model: LoadedModel, sounds: Sequence[np.ndarray]) -> np.ndarray:
     Returns
     -------
     ndarray, shape (n, F, C), float32
-        F = ceil(max T_i / hop_length).
+        F = ceil(max T_i / hop_length).  The last channel of a model with harmonics is the pitch, in
+        octaves above MIDI note 60, followed from frame to frame.
 
     Raises
     ------
     UsageError
         If there are no sounds, or one is longer than two minutes.
     InputError
-        If one is no finite signal of one channel.
+        If one is no finite signal of one channel, or has no pitch where the model needs one.
     """
     if not sounds:
         raise UsageError("there are no sounds to encode")
@@ -60,7 +66,40 @@ def encode(model: LoadedModel, sounds: Sequence[np.ndarray]) -> np.ndarray:
     for row, signal in zip(padded, signals, strict=True):
         row[: len(signal)] = signal
     with torch.inference_mode():
-        return model.network.encoder.encode(torch.from_numpy(padded)).numpy()
+        latents = model.network.encoder.encode(torch.from_numpy(padded)).numpy()
+    if not model.network.config.harmonics:
+        return latents
+    hop = model.network.config.encoder.hop_length
+    return np.stack([beside_pitch(latent, sound, hop, rate) for latent, sound in zip(latents, signals, strict=True)])
+
+
+def beside_pitch(latent: np.ndarray, sound: np.ndarray, hop_length: int, sample_rate: int) -> np.ndarray:
+    """Set a sound's pitch beside its latent.
+
+    Parameters
+    ----------
+    latent : ndarray, shape (F, C), float32
+    sound : ndarray, shape (T,), float
+        T at most F * hop_length; after its end its last pitch is held.
+    hop_length : int
+        Samples per frame.
+    sample_rate : int
+        Hz.
+
+    Returns
+    -------
+    ndarray, shape (F, C + 1), float32
+        Last the pitch in octaves above MIDI note 60.
+
+    Raises
+    ------
+    InputError
+        If the sound is silent or too short to have a pitch.
+    """
+    f0_hz = harmonics.harmonic_series(sound, sample_rate).f0_hz
+    midi = fundamental.track(sound, hz_to_midi(f0_hz), hop_length=hop_length, sample_rate=sample_rate)
+    midi = np.pad(midi, (0, len(latent) - len(midi)), mode="edge")
+    return np.column_stack([latent, (midi - MIDDLE_C) / 12]).astype(np.float32)
 
 
 def model_level(model: LoadedModel, default_db: float) -> float:
@@ -124,87 +163,65 @@ def decode(
         If a latent is not finite.
     """
     network = model.network
-    channels = network.config.encoder.latent_channels
+    channels = network.config.latent_size
     latents = np.asarray(latents, np.float32)
     if latents.ndim != 3 or latents.shape[2] != channels or 0 in latents.shape:
         raise UsageError(f"latents have shape {latents.shape}; (n, F, {channels}) is needed")
     if pitches is not None and len(pitches) != len(latents):
         raise UsageError(f"there are {len(pitches)} pitches for {len(latents)} latents")
-    with torch.inference_mode():
-        told = None if pitches is None else torch.as_tensor(list(pitches))
-        condition = network.condition(torch.from_numpy(latents), told).numpy()
+    config = network.config
     generator = open_generator(
-        network.decoder_state(), network.config.decoder, batch=len(latents), seed=seed, streams=streams, temperature=temperature,
+        network.decoder_state(), config.decoder, batch=len(latents), seed=seed, streams=streams, temperature=temperature,
         backend=backend, device=device, threads=threads,
     )  # fmt: skip
-    codes = np.concatenate(list(generate_blocks(generator, condition, on_progress=on_progress)), axis=1)
-    return mulaw.decode(codes)
+    done, total, codes = 0, latents.shape[1] * config.encoder.hop_length, []
+
+    def report(of_block: int, _: int) -> None:
+        if on_progress is not None:
+            on_progress(done + of_block, total)
+
+    for condition in _conditions(network, latents, pitches):
+        codes += list(generate_blocks(generator, condition, on_progress=report))
+        done += condition.shape[1] * config.decoder.hop_length
+    return mulaw.decode(np.concatenate(codes, axis=1))
 
 
-def mix(latents: np.ndarray, weights: np.ndarray | Sequence[float], *, method: str = "linear") -> np.ndarray:
-    """Mix latents.
+def _conditions(network: NSynthNetwork, latents: np.ndarray, pitches: Sequence[int] | None) -> Iterator[np.ndarray]:
+    """What the decoder is told, in blocks that fit into memory: (n, frames, channels) each."""
+    config = network.config
+    with torch.inference_mode():
+        if pitches is not None or config.pitch_channels:
+            told = None if pitches is None else torch.as_tensor(list(pitches))
+            yield network.condition(torch.from_numpy(latents), told).numpy()
+            return
+        frame_bytes = 4 * len(latents) * config.encoder.hop_length * config.decoder.latent_channels
+        for block in network.condition_blocks(torch.from_numpy(latents), max(1, CONDITION_BYTES // frame_bytes)):
+            yield block.numpy()
+
+
+def mix_for(
+    model: LoadedModel, latents: np.ndarray, weights: np.ndarray | Sequence[float], *, method: str = "linear"
+) -> np.ndarray:
+    """Mix latents of a model, its pitch along straight lines.
 
     Parameters
     ----------
-    latents : ndarray, shape (n, F, C), float
-    weights : array_like, shape (n,) or (F, n), float
-        Non-negative, not all zero; scaled to a sum of 1.  With frames, the mix changes on the way.
-    method : {"linear", "slerp"}
-        Along straight lines, or along great circles: directions turn and lengths change evenly.
-        Of more than two sounds, the third is mixed with the mix of the first two, and so on.
+    model : LoadedModel
+        Of kind ``nsynth``.
+    latents, weights, method
+        See ``latent_mix.mix``.
 
     Returns
     -------
     ndarray, shape (F, C), float32
+        What lies between two pitches is a pitch: half way between notes an octave apart is the tritone.
 
     Raises
     ------
     UsageError
-        If shapes do not fit, a weight is negative or not finite, all of a frame's are zero, or
-        there is no such method.
+        As ``latent_mix.mix`` says.
     """
-    latents = np.asarray(latents, np.float64)
-    if latents.ndim != 3:
-        raise UsageError(f"latents have shape {latents.shape}; (n, F, C) is needed")
-    if method not in METHODS:
-        raise UsageError(f"there is no method {method!r}; choose one of {', '.join(METHODS)}")
-    weights = _checked_weights(weights, len(latents), latents.shape[1])
-    if method == "linear":
-        return np.einsum("fn,nfc->fc", weights, latents).astype(np.float32)
-    found, total = latents[0], weights[:, 0]
-    for latent, weight in zip(latents[1:], weights.T[1:], strict=True):
-        total = total + weight
-        share = np.divide(weight, total, out=np.zeros_like(weight), where=total > 0)
-        found = _slerp(found, latent, share[:, None])
-    return found.astype(np.float32)
-
-
-def _checked_weights(weights: np.ndarray | Sequence[float], n: int, n_frames: int) -> np.ndarray:
-    """Weights (F, n) that sum to 1."""
-    weights = np.asarray(weights, np.float64)
-    if weights.shape == (n,):
-        weights = np.broadcast_to(weights, (n_frames, n))
-    if weights.shape != (n_frames, n):
-        raise UsageError(f"weights have shape {weights.shape}; ({n},) or ({n_frames}, {n}) is needed")
-    if not np.isfinite(weights).all() or weights.min() < 0:
-        raise UsageError(f"weights must be finite and not negative, not {weights[0].tolist()}")
-    sums = weights.sum(axis=1, keepdims=True)
-    if sums.min() <= 0:
-        raise UsageError("all weights of a frame are zero; one sound at least must be heard")
-    return weights / sums
-
-
-def _slerp(a: np.ndarray, b: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """From a (F, C) to b along the great circle, lengths linearly; share (F, 1) of b."""
-    length_a, length_b = (np.linalg.norm(x, axis=-1, keepdims=True) for x in (a, b))
-    tiny = 1e-12
-    unit_a, unit_b = a / np.maximum(length_a, tiny), b / np.maximum(length_b, tiny)
-    angle = np.arccos(np.clip((unit_a * unit_b).sum(-1, keepdims=True), -1, 1))
-    # Where there is no plane to turn in (nearly parallel, opposite, or no direction at all) the line serves.
-    straight = (np.sin(angle) < 1e-6) | (length_a < tiny) | (length_b < tiny)
-    sine = np.where(straight, 1, np.sin(angle))
-    turned = (np.sin((1 - share) * angle) * unit_a + np.sin(share * angle) * unit_b) / sine
-    return np.where(straight, (1 - share) * a + share * b, turned * ((1 - share) * length_a + share * length_b))
+    return mix(latents, weights, method=method, n_straight=int(model.network.config.harmonics > 0))
 
 
 def stretch(latent: np.ndarray, n_frames: int) -> np.ndarray:
@@ -307,7 +324,7 @@ def plain_mix(sounds: Sequence[np.ndarray], weights: np.ndarray | Sequence[float
     UsageError
         If the weights do not fit.
     """
-    shares = _checked_weights(weights, len(sounds), np.shape(weights)[0] if np.ndim(weights) == 2 else 1)
+    shares = checked_weights(weights, len(sounds), np.shape(weights)[0] if np.ndim(weights) == 2 else 1)
     found = np.zeros(max(len(sound) for sound in sounds), np.float64)
     centres = (np.arange(len(shares)) + 0.5) * len(found) / len(shares)
     for sound, share in zip(sounds, shares.T, strict=True):

@@ -7,7 +7,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as arrays
 
 from wavecore import interpolate
 from wavecore.errors import InputError, UsageError
@@ -17,8 +16,6 @@ from wavecore.models.nsynth import NSynthConfig, NSynthNetwork
 from wavecore.models.wavenet import WaveNetConfig
 
 RATE, HOP, C = 16_000, 64, 5
-LATENTS = arrays.arrays(np.float32, (3, 4, C), elements=st.floats(-8, 8, width=32))
-WEIGHTS = arrays.arrays(np.float64, 3, elements=st.floats(0.01, 1))
 
 
 def _model(folder, *, pitch_channels=0):
@@ -74,62 +71,6 @@ def test_pitches_are_for_models_that_are_told_them(model, sounds, tmp_path):
         interpolate.decode(told, latents, seed=0, pitches=[60])
     with pytest.raises(UsageError, match="no pitch conditioning"):
         interpolate.decode(model, latents, seed=0, pitches=[60, 64])
-
-
-@given(latents=LATENTS, weights=WEIGHTS)
-def test_linear_mixes_are_weighted_means(latents, weights):
-    want = np.tensordot(weights / weights.sum(), latents.astype(np.float64), axes=1)
-    np.testing.assert_allclose(interpolate.mix(latents, weights), want, atol=1e-5)
-    np.testing.assert_allclose(interpolate.mix(latents, 7 * weights), want, atol=1e-5)
-
-
-@pytest.mark.parametrize("method", interpolate.METHODS)
-@given(latents=LATENTS)
-def test_the_ends_are_the_sounds(method, latents):
-    for i in range(3):
-        np.testing.assert_allclose(interpolate.mix(latents, np.eye(3)[i], method=method), latents[i], atol=1e-5)
-
-
-@given(latents=arrays.arrays(np.float64, (2, 4, C), elements=st.floats(0.1, 8)), share=st.floats(0, 1))
-def test_great_circles_keep_lengths_and_turn_evenly(latents, share):
-    a, b = latents
-    found = interpolate.mix(latents, [1 - share, share], method="slerp").astype(np.float64)
-    lengths = [np.linalg.norm(x, axis=-1) for x in (a, found, b)]
-    np.testing.assert_allclose(lengths[1], (1 - share) * lengths[0] + share * lengths[2], rtol=1e-4)
-
-    def angle(x, y):
-        cosine = (x * y).sum(-1) / np.linalg.norm(x, axis=-1) / np.linalg.norm(y, axis=-1)
-        return np.arccos(np.clip(cosine, -1, 1))
-
-    np.testing.assert_allclose(angle(a, found), share * angle(a, b), atol=2e-3)
-
-
-def test_opposite_and_silent_latents_go_straight():
-    a = np.array([[[1.0, 0], [0, 0]], [[-1.0, 0], [2, 0]]])
-    np.testing.assert_allclose(interpolate.mix(a, [0.25, 0.75], method="slerp"), [[-0.5, 0], [1.5, 0]])
-
-
-def test_weights_may_change_on_the_way():
-    latents = np.stack([np.zeros((5, C)), np.ones((5, C))])
-    way = np.stack([np.linspace(1, 0, 5), np.linspace(0, 1, 5)], axis=1)
-    for method in interpolate.METHODS:
-        np.testing.assert_allclose(interpolate.mix(latents, way, method=method)[:, 0], [0, 0.25, 0.5, 0.75, 1], atol=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("weights", "message"),
-    [([1], r"shape \(1,\)"), ([[1, 1]], "shape"), ([-1, 2], "not negative"), ([np.nan, 1], "finite"), ([0, 0], "all weights")],
-)
-def test_bad_weights(weights, message):
-    with pytest.raises(UsageError, match=message):
-        interpolate.mix(np.zeros((2, 3, C)), weights)
-
-
-def test_bad_mixes():
-    with pytest.raises(UsageError, match="no method 'cubic'"):
-        interpolate.mix(np.zeros((2, 3, C)), [1, 1], method="cubic")
-    with pytest.raises(UsageError, match=r"shape \(2, 3\)"):
-        interpolate.mix(np.zeros((2, 3)), [1, 1])
 
 
 @given(n_frames=st.integers(1, 40))

@@ -59,7 +59,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
     stored = [latent_files.load(path) for path, _ in pairs]
     for (path, _), latent in zip(pairs, stored, strict=True):
         latent_files.require_model(latent, model, path)
-        if latent.latent.shape[1] != model.network.config.encoder.latent_channels:
+        if latent.latent.shape[1] != model.network.config.latent_size:
             raise InputError(f"{path} has {latent.latent.shape[1]} channels, not the model's")
     device = common.settle_device(args.device, console)
     backend = common.settle_backend(args.backend, device, console)

@@ -97,7 +97,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
     mixes = [station.weights(n_frames, encoder.hop_length / encoder.sample_rate) for station in stations]
     with console.progress("generating", unit="samples") as show:
         said = interpolate.decode(
-            model, np.stack([interpolate.mix(latents, row, method=args.method) for row in mixes]), seed=seed,
+            model, np.stack([interpolate.mix_for(model, latents, row, method=args.method) for row in mixes]), seed=seed,
             temperature=args.temperature, backend=backend, device=device, threads=os.cpu_count() or 1, on_progress=show,
         )  # fmt: skip
     # One level for all stations: what changes on the way is the sound, not how loud it is.

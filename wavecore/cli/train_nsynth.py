@@ -34,6 +34,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="tell the decoder the pitch by so many channels beside the latent (default: 0, as published)",
     )
     network.add_argument(
+        "--harmonics",
+        type=int,
+        metavar="N",
+        help="tell the decoder the pitch by so many partials of an oscillator, sample by sample (default: 0, as published)",
+    )
+    network.add_argument(
         "--init",
         metavar="MODEL",
         help="start from a model's weights; from a translation model, with its best decoder and a new encoder (minutes)",
@@ -71,8 +77,10 @@ def run(args: argparse.Namespace, console: Console) -> None:
     dataset, model, before = train_notes.open_notes(args, kind=None)
     if args.teach_encoder and args.init is None and before is None:
         raise UsageError("--teach-encoder teaches the encoder of the model of --init; a new one learns with its decoder")
-    teach = before["teach_encoder"] if before else args.teach_encoder
-    initial = initial_network(model, dataset, console, teach=teach) if model else None
+    teach, harmonics = args.teach_encoder, args.harmonics or 0
+    if before:
+        teach, harmonics = before["teach_encoder"], before["network"].get("harmonics", 0)
+    initial = initial_network(model, dataset, console, teach=teach, harmonics=harmonics) if model else None
     config = network_settings(args, initial and initial.config, before)
     training = run_settings.training_settings(args, before, console)
     device = common.settle_device(args.device, console)
@@ -92,7 +100,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
     train.follow("nsynth", task, args, device, write, console)
 
 
-def initial_network(model, dataset, console: Console, *, teach: bool = False):
+def initial_network(model, dataset, console: Console, *, teach: bool = False, harmonics: int = 0):
     """Make the network to start from.
 
     Parameters
@@ -103,6 +111,8 @@ def initial_network(model, dataset, console: Console, *, teach: bool = False):
     console : Console
     teach : bool
         Whether an nsynth model's encoder is taught the notes first; a translation model's always is.
+    harmonics : int
+        Of an oscillator that the decoder is to be told, if the model has none.
 
     Returns
     -------
@@ -119,7 +129,7 @@ def initial_network(model, dataset, console: Console, *, teach: bool = False):
     if kind not in ("nsynth", "translation"):
         raise UsageError(f"--init takes a model of kind nsynth or translation; {model.name} is of kind {kind}")
     if kind == "nsynth" and not teach:
-        return model.network
+        return _with_harmonics(model.network, harmonics)
     with console.progress("teaching the encoder", unit="steps") as progress:
         if kind == "nsynth":
             network, missed = nsynth_start.with_taught_encoder(model.network, dataset, on_progress=progress)
@@ -131,7 +141,14 @@ def initial_network(model, dataset, console: Console, *, teach: bool = False):
         f"starting from {whose}; the encoder misses {missed.condition:.0%} of what the decoder knows, "
         f"{missed.spectrum:.0%} of the spectrum and {missed.pitch:.0%} of the pitches"
     )
-    return network
+    return _with_harmonics(network, harmonics)
+
+
+def _with_harmonics(network, harmonics: int):
+    from wavecore.training import nsynth_start
+
+    needed = harmonics and not network.config.harmonics
+    return nsynth_start.with_oscillator(network, harmonics) if needed else network
 
 
 def network_settings(args: argparse.Namespace, initial, before: dict | None):
@@ -160,11 +177,12 @@ def network_settings(args: argparse.Namespace, initial, before: dict | None):
     from wavecore.models.nsynth import NSynthConfig
     from wavecore.models.wavenet import preset
 
-    given = {"encoder.kind": args.encoder, "pitch_channels": args.pitch_channels}
+    given = {"encoder.kind": args.encoder, "pitch_channels": args.pitch_channels, "harmonics": args.harmonics}
     found = train_notes.settled(NSynthConfig.from_dict, args, initial, before, given, kind="nsynth's")
     if found is not None:
         wanted = None if args.preset is None else preset(PRESETS.get(args.preset, args.preset))
-        if wanted and replace(wanted, latent_channels=found.decoder.latent_channels) != found.decoder:
+        told = {name: getattr(found.decoder, name) for name in ("latent_channels", "hop_length")}
+        if wanted and replace(wanted, **told) != found.decoder:
             whose = "the run" if before is not None else "the model of --init"
             raise UsageError(f"{whose} has a decoder of another size than --preset {args.preset}; leave the flag out")
         return found
@@ -175,11 +193,16 @@ def network_settings(args: argparse.Namespace, initial, before: dict | None):
         hop_length=decoder.hop_length,
         sample_rate=decoder.sample_rate,
     )
-    pitch_channels = args.pitch_channels or 0
-    if pitch_channels < 0:
-        raise UsageError(f"--pitch-channels must not be negative, not {pitch_channels}")
-    decoder = replace(decoder, latent_channels=decoder.latent_channels + pitch_channels)
-    return NSynthConfig(encoder, decoder, pitch_channels)
+    pitch_channels, harmonics = args.pitch_channels or 0, args.harmonics or 0
+    for flag, value in (("--pitch-channels", pitch_channels), ("--harmonics", harmonics)):
+        if value < 0:
+            raise UsageError(f"{flag} must not be negative, not {value}")
+    decoder = replace(
+        decoder,
+        latent_channels=decoder.latent_channels + pitch_channels + 2 * harmonics,
+        hop_length=1 if harmonics else decoder.hop_length,
+    )
+    return NSynthConfig(encoder, decoder, pitch_channels, harmonics=harmonics)
 
 
 COMMAND = flags.Command(

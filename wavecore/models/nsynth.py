@@ -7,17 +7,21 @@ Engel et al., "Neural Audio Synthesis of Musical Notes with WaveNet Autoencoders
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 
 import torch
 from torch import Tensor, nn
 
 from wavecore.errors import UsageError
+from wavecore.models import oscillator
 from wavecore.models.encoders import EncoderConfig, build_encoder
 from wavecore.models.layers import Affine
 from wavecore.models.wavenet import WaveNet, WaveNetConfig
 
 N_PITCHES = 128
+MIDDLE_C = 60
+"""MIDI note number from which a latent counts its pitch."""
 EXPANSION_WIDTH = 256
 
 
@@ -30,40 +34,50 @@ class NSynthConfig:
     encoder : EncoderConfig
         Its latent is what is interpolated.
     decoder : WaveNetConfig
-        Its ``latent_channels`` are ``condition_channels``, or else the encoder's and ``pitch_channels``.
+        Its ``latent_channels`` are ``condition_channels``, or else the encoder's and ``pitch_channels``,
+        and two for each harmonic.  With harmonics its ``hop_length`` is 1: an oscillator tells every sample apart.
     pitch_channels : int
         Width of a learned vector for each of 128 pitches that is set beside the latent;
         0 for none, as in the published model.
     condition_channels : int
         How many channels a small network makes of latent and pitch for the decoder; 0 for none,
         as in the published model, whose wide decoder makes what it needs of them by itself.
+    harmonics : int
+        Partials of an oscillator at the sound's pitch that the decoder is told sample by sample
+        (``models.oscillator``); 0 for none, as in the published model.  The pitch is the last channel of the latent then.
     """
 
     encoder: EncoderConfig = field(default_factory=lambda: EncoderConfig(latent_channels=16, hop_length=512))
     decoder: WaveNetConfig = field(default_factory=lambda: WaveNetConfig(latent_channels=16, hop_length=512))
     pitch_channels: int = 0
     condition_channels: int = 0
+    harmonics: int = 0
 
     def __post_init__(self):
-        for name in ("pitch_channels", "condition_channels"):
+        for name in ("pitch_channels", "condition_channels", "harmonics"):
             value = getattr(self, name)
             if type(value) is not int or value < 0:
                 raise UsageError(f"{name} must be a whole number of at least 0, not {value!r}")
-        for name in ("hop_length", "sample_rate"):
-            if getattr(self.encoder, name) != getattr(self.decoder, name):
-                values = f"{getattr(self.encoder, name)} and {getattr(self.decoder, name)}"
-                raise UsageError(f"encoder and decoder disagree on {name}: {values}")
-        wanted = self.encoder.latent_channels + self.pitch_channels
-        if self.condition_channels and self.decoder.latent_channels != self.condition_channels:
+        if self.pitch_channels and self.harmonics:
+            raise UsageError("a decoder is told the pitch by pitch_channels or by harmonics, not by both")
+        wanted_hop = 1 if self.harmonics else self.encoder.hop_length
+        if self.decoder.hop_length != wanted_hop:
             raise UsageError(
-                f"the decoder takes {self.decoder.latent_channels} latent channels; condition_channels says "
-                f"{self.condition_channels}"
+                f"the decoder's hop_length must be {wanted_hop}, not {self.decoder.hop_length}: encoder and decoder "
+                f"agree on it, or an oscillator tells every sample apart"
             )
-        if not self.condition_channels and self.decoder.latent_channels != wanted:
-            raise UsageError(
-                f"the decoder takes {self.decoder.latent_channels} latent channels; the encoder's "
-                f"{self.encoder.latent_channels} and {self.pitch_channels} of pitch are {wanted}"
-            )
+        if self.encoder.sample_rate != self.decoder.sample_rate:
+            values = f"{self.encoder.sample_rate} and {self.decoder.sample_rate}"
+            raise UsageError(f"encoder and decoder disagree on sample_rate: {values}")
+        told = self.condition_channels or self.encoder.latent_channels + self.pitch_channels
+        if self.decoder.latent_channels != told + 2 * self.harmonics:
+            parts = f"{told} of condition" + (f" and {2 * self.harmonics} of the oscillator" if self.harmonics else "")
+            raise UsageError(f"the decoder takes {self.decoder.latent_channels} latent channels, not the {parts}")
+
+    @property
+    def latent_size(self) -> int:
+        """Numbers per frame of what is interpolated: the encoder's, and the pitch if an oscillator needs it."""
+        return self.encoder.latent_channels + bool(self.harmonics)
 
     def to_dict(self) -> dict:
         """Return the configuration as plain JSON values.
@@ -88,7 +102,7 @@ class NSynthConfig:
         """
         return cls(
             EncoderConfig(**values["encoder"]), WaveNetConfig(**values["decoder"]),
-            values["pitch_channels"], values["condition_channels"],
+            values["pitch_channels"], values["condition_channels"], values.get("harmonics", 0),
         )  # fmt: skip
 
 
@@ -175,16 +189,19 @@ class NSynthNetwork(nn.Module):
         return self.decoder(codes if history is None else history, self.condition(latent, pitches))
 
     def condition(self, latent: Tensor, pitches: Tensor | None = None) -> Tensor:
-        """Make of the latent, and the pitch beside it, what the decoder is told.
+        """Make of the latent, and the pitch beside or in it, what the decoder is told.
 
         Parameters
         ----------
-        latent : Tensor, shape (B, F, C), float
+        latent : Tensor, shape (B, F, ``config.latent_size``), float
+            With harmonics the last channel is the pitch, in octaves above MIDI note 60.
         pitches : Tensor, shape (B,), integer, optional
+            MIDI note numbers, for a model with ``pitch_channels``.
 
         Returns
         -------
         Tensor, shape (B, F, decoder.latent_channels), float
+            With harmonics, a frame for every sample: (B, F * hop_length of the encoder, decoder.latent_channels).
 
         Raises
         ------
@@ -193,8 +210,11 @@ class NSynthNetwork(nn.Module):
         """
         if not self.config.pitch_channels:
             if pitches is not None:
-                raise UsageError("this model has no pitch conditioning; leave the pitch out")
-            return self._expand(latent)
+                raise UsageError("this model is told no pitch beside the latent; leave the pitch out")
+            if not self.config.harmonics:
+                return self._expand(latent)
+            phase, f0_hz = self.run_oscillator(latent)
+            return self.sampled_condition(latent[..., :-1], phase, f0_hz)
         if pitches is None:
             raise UsageError("this model is told the pitch; give a MIDI note number for each sound")
         if pitches.is_floating_point() or pitches.shape != latent.shape[:1]:
@@ -204,6 +224,69 @@ class NSynthNetwork(nn.Module):
             raise UsageError(f"pitches must be MIDI note numbers, 0 to {N_PITCHES - 1}, not {pitches.tolist()}")
         vectors = self.pitch_embedding[pitches][:, None].expand(-1, latent.shape[1], -1)
         return self._expand(torch.cat([latent, vectors], dim=-1))
+
+    def run_oscillator(self, latent: Tensor) -> tuple[Tensor, Tensor]:
+        """Run the oscillator along the pitch that a latent ends in.
+
+        Parameters
+        ----------
+        latent : Tensor, shape (B, F, ``config.latent_size``), float
+
+        Returns
+        -------
+        phase, f0_hz : Tensor, shape (B, F * hop_length of the encoder), float32
+            Radians, and Hz.
+        """
+        encoder = self.config.encoder
+        return oscillator.phase_of(MIDDLE_C + 12 * latent[..., -1], encoder.hop_length, encoder.sample_rate)
+
+    def sampled_condition(self, latent: Tensor, phase: Tensor, f0_hz: Tensor) -> Tensor:
+        """Set the oscillator beside the latent, for every sample.
+
+        Parameters
+        ----------
+        latent : Tensor, shape (B, F, C), float
+            The encoder's channels, without the pitch.
+        phase : Tensor, shape (B, F * hop_length of the encoder), float, radians
+        f0_hz : Tensor, shape (B, F * hop_length) or (B, 1), float
+
+        Returns
+        -------
+        Tensor, shape (B, F * hop_length, decoder.latent_channels), float
+        """
+        return self._beside_oscillator(self._expand(latent), phase, f0_hz)
+
+    def _beside_oscillator(self, told: Tensor, phase: Tensor, f0_hz: Tensor) -> Tensor:
+        told = oscillator.upsample(told, self.config.encoder.hop_length)
+        beat = oscillator.partials(phase, f0_hz, self.config.harmonics, self.config.encoder.sample_rate)
+        return torch.cat([told, beat.to(told.dtype)], dim=-1)
+
+    def condition_blocks(self, latent: Tensor, block_frames: int) -> Iterator[Tensor]:
+        """Say the condition in pieces: with harmonics the whole is many times as large as the sound.
+
+        Parameters
+        ----------
+        latent : Tensor, shape (B, F, ``config.latent_size``), float
+        block_frames : int
+            Of the encoder.
+
+        Yields
+        ------
+        Tensor, shape (B, n, decoder.latent_channels), float
+            One after the other they are what ``condition`` returns.
+        """
+        if not self.config.harmonics:
+            yield self.condition(latent)
+            return
+        (phase, f0_hz), told = self.run_oscillator(latent), self._expand(latent[..., :-1])
+        hop, n_frames = self.config.encoder.hop_length, latent.shape[1]
+        for first in range(0, n_frames, block_frames):
+            last = min(n_frames, first + block_frames)
+            # A frame on either side: straight lines lead there.
+            begin, end = max(0, first - 1), min(n_frames, last + 1)
+            samples = slice(begin * hop, end * hop)
+            found = self._beside_oscillator(told[:, begin:end], phase[:, samples], f0_hz[:, samples])
+            yield found[:, (first - begin) * hop : (last - begin) * hop]
 
     def _expand(self, told: Tensor) -> Tensor:
         return self.expansion(told) if self.config.condition_channels else told
@@ -225,4 +308,6 @@ class NSynthNetwork(nn.Module):
         -------
         dict
         """
-        return {"pitch_conditioned": bool(self.config.pitch_channels)}
+        conditioned = bool(self.config.pitch_channels or self.config.harmonics)
+        # Of the latent, whatever the decoder's own is.
+        return {"pitch_conditioned": conditioned, "hop_length": self.config.encoder.hop_length}

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from wavecore.errors import ModelError
 from wavecore.training.config import TrainingConfig
+from wavecore.training.muon import Muon
 from wavecore.training.parallel import ALONE, Processes
 
 REMEDY = "start another run with a lower learning_rate, from this run's model if it is worth it"
@@ -48,7 +49,7 @@ class AveragedTrainer:
         self.processes: Processes = ALONE
         self.average = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
         self.parameters = {label: parameters for label, (parameters, _) in groups.items()}
-        self.optimizers = {label: self._adam(parameters, rate) for label, (parameters, rate) in groups.items()}
+        self.optimizers = {label: self._optimizer(parameters, rate) for label, (parameters, rate) in groups.items()}
 
     def relative_rate(self, name: str) -> float:
         """Say how fast a parameter learns, relative to the others of its optimiser.
@@ -174,11 +175,13 @@ class AveragedTrainer:
                     self.optimizers[label].state[parameter] = state
         self.step = step
 
-    def _adam(self, parameters: dict[str, nn.Parameter], learning_rate: float) -> torch.optim.Adam:
+    def _optimizer(self, parameters: dict[str, nn.Parameter], learning_rate: float) -> torch.optim.Optimizer:
         found: dict[float, list[nn.Parameter]] = {}
         for name, parameter in parameters.items():
             found.setdefault(self.relative_rate(name), []).append(parameter)
         groups = [{"params": members, "relative_rate": rate} for rate, members in found.items()]
+        if self.config.optimizer == "muon":
+            return Muon(groups, lr=learning_rate)
         return torch.optim.Adam(groups, lr=learning_rate, betas=(0.9, 0.98), fused=True)
 
 

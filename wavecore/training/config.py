@@ -8,6 +8,7 @@ from wavecore.errors import UsageError
 
 
 PRECISIONS = ("auto", "float32", "bfloat16")
+OPTIMIZERS = ("adam", "muon")
 
 
 @dataclass(frozen=True)
@@ -20,8 +21,10 @@ class TrainingConfig:
         Autoencoder updates in all.
     batch_size, crop_frames : int
         Crops per step and latent frames per crop.
+    optimizer : {"adam", "muon"}
+        Of encoder and decoders.
     learning_rate : float
-        Adam's, for encoder and decoders, after the warm-up.
+        The optimiser's, after the warm-up.
     decoder_rate : float
         The decoder's learning rate relative to ``learning_rate``, 0 to 1, where an autoencoder of
         notes is trained.  A decoder that was trained before forgets at the full rate what it knows.
@@ -82,6 +85,7 @@ class TrainingConfig:
     steps: int = 20_000
     batch_size: int = 4
     crop_frames: int = 6
+    optimizer: str = "adam"
     learning_rate: float = 1.5e-3
     decoder_rate: float = 1.0
     warmup_steps: int = 200
@@ -135,8 +139,9 @@ class TrainingConfig:
             )
         if not -60 <= self.history_noise_db <= 0:
             raise UsageError(f"history_noise_db must lie between -60 and 0, not {self.history_noise_db}")
-        if self.precision not in PRECISIONS:
-            raise UsageError(f"precision must be one of {', '.join(PRECISIONS)}, not {self.precision!r}")
+        for name, choices in (("precision", PRECISIONS), ("optimizer", OPTIMIZERS)):
+            if getattr(self, name) not in choices:
+                raise UsageError(f"{name} must be one of {', '.join(choices)}, not {getattr(self, name)!r}")
 
     def rate(self, step: int) -> float:
         """Return the learning rate of a step: warm-up, plateau, linear fall to zero.

@@ -11,7 +11,7 @@ from wavecore.audio import mulaw, note_level
 from wavecore.datasets.notes import NotesDataset
 from wavecore.errors import UsageError
 from wavecore.generate import generate_blocks, open_generator
-from wavecore.models.nsynth import NSynthNetwork
+from wavecore.models.nsynth import MIDDLE_C, NSynthNetwork
 from wavecore.training.nsynth_task import LEVEL_DB
 
 SECONDS = 2.0
@@ -46,27 +46,31 @@ def write_samples(
     UsageError
         If the notes are none, at another rate than the network's, or shorter than a frame.
     """
-    decoder = network.config.decoder
+    encoder = network.config.encoder
     if n_notes < 1:
         raise UsageError(f"n_notes must be at least 1, not {n_notes}")
-    if dataset.sample_rate != decoder.sample_rate or dataset.n_samples < decoder.hop_length:
+    if dataset.sample_rate != encoder.sample_rate or dataset.n_samples < encoder.hop_length:
         raise UsageError(
             f"notes of {dataset.n_samples} samples at {dataset.sample_rate} Hz do not fit a network with frames of "
-            f"{decoder.hop_length} samples at {decoder.sample_rate} Hz"
+            f"{encoder.hop_length} samples at {encoder.sample_rate} Hz"
         )
     # Where a model is trained, libsndfile need not be until something is written.
     from wavecore.audio import files
 
     notes, codes = dataset.notes("valid"), dataset.codes("valid")
     chosen = np.linspace(0, len(notes) - 1, min(n_notes, len(notes))).astype(int)
-    hop = decoder.hop_length
+    hop = encoder.hop_length
     n_samples = min(dataset.n_samples, int(SECONDS * dataset.sample_rate)) // hop * hop
     heard = np.stack([note_level.level(mulaw.decode(np.array(codes[i][:n_samples])), LEVEL_DB) for i in chosen])
-    pitches = torch.tensor([notes[i].pitch for i in chosen]) if network.config.pitch_channels else None
+    pitches = torch.tensor([notes[i].pitch for i in chosen])
     with torch.inference_mode():
-        latent = network.condition(network.encoder.encode(torch.from_numpy(heard)), pitches).numpy()
-    generator = open_generator(network.decoder_state(), decoder, batch=len(chosen), seed=seed)
-    said = np.concatenate(list(generate_blocks(generator, latent)), axis=1)
+        latent = network.encoder.encode(torch.from_numpy(heard))
+        if network.config.harmonics:
+            octaves = (pitches.float() - MIDDLE_C) / 12
+            latent = torch.cat([latent, octaves[:, None, None].expand(-1, latent.shape[1], 1)], dim=-1)
+        condition = network.condition(latent, pitches if network.config.pitch_channels else None).numpy()
+    generator = open_generator(network.decoder_state(), network.config.decoder, batch=len(chosen), seed=seed)
+    said = np.concatenate(list(generate_blocks(generator, condition)), axis=1)
     written = []
     for i, x, said_codes in zip(chosen, heard, said, strict=True):
         name = notes[i].note_str

@@ -31,6 +31,8 @@ from wavecore.training.nsynth_task import LEVEL_DB
 
 BOUND = 5.0
 """Robust standard deviations from the median that the old latent's channels are bounded at."""
+NEW_WEIGHTS = 0.05
+"""Standard deviation of those with which a decoder begins to listen to an oscillator."""
 SAMPLE = 300
 """Notes that the conditions' spread is measured on."""
 CROPS, CROP_FRAMES = 64, 12
@@ -165,6 +167,48 @@ def with_taught_encoder(
             network, lessons, wanted, spread, steps=steps, seed=seed, on_progress=on_progress
         )
     return network.eval(), missed
+
+
+def with_oscillator(source: NSynthNetwork, harmonics: int, *, seed: int = 0) -> NSynthNetwork:
+    """Tell an autoencoder's decoder the pitch by an oscillator as well, to which it hardly listens yet.
+
+    Parameters
+    ----------
+    source : NSynthNetwork
+        Without pitch conditioning of either kind; it is left as it is.
+    harmonics : int
+        Partials of the oscillator, at least 1.
+    seed : int
+        Of the new weights.
+
+    Returns
+    -------
+    NSynthNetwork
+
+    Raises
+    ------
+    UsageError
+        If the source is told the pitch already, or ``harmonics`` is not positive.
+    """
+    if harmonics < 1:
+        raise UsageError(f"an oscillator has at least one harmonic, not {harmonics}")
+    config = source.config
+    if config.harmonics or config.pitch_channels:
+        raise UsageError("the model to start from is told the pitch already")
+    decoder = replace(config.decoder, latent_channels=config.decoder.latent_channels + 2 * harmonics, hop_length=1)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = NSynthNetwork(replace(config, decoder=decoder, harmonics=harmonics))
+        state = network.state_dict()
+        for name, tensor in source.state_dict().items():
+            if state[name].shape == tensor.shape:
+                state[name] = tensor
+                continue
+            # A map from the condition: its new inputs come after the old ones.
+            new = NEW_WEIGHTS * torch.randn(2 * harmonics, tensor.shape[1])
+            state[name] = torch.cat([tensor, new])
+    network.load_state_dict(state)
+    return network.eval()
 
 
 class BoundedLatents:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from wavecore.audio import mulaw, note_level
+from wavecore.audio import fundamental, mulaw, note_level
+from wavecore.audio.pitch import midi_to_hz
 from wavecore.datasets.notes import NotesDataset
 from wavecore.errors import UsageError
 from wavecore.models.nsynth import NSynthConfig, NSynthNetwork
@@ -46,12 +47,18 @@ class NotesBatch:
         What it is told it has said.
     pitches : Tensor, shape (B,), int64
         MIDI note numbers.
+    phase : Tensor, shape (B, F * hop_length), float32, radians
+        Of the fundamental of what is to be said; (B, 0) for a network without an oscillator.
+    f0_hz : Tensor, shape (B, 1), float32
+        Of the crop, which may be out of tune.
     """
 
     audio: Tensor
     codes: Tensor
     history: Tensor
     pitches: Tensor
+    phase: Tensor
+    f0_hz: Tensor
 
     def to(self, device: torch.device) -> NotesBatch:
         """Copy the batch to a device.
@@ -136,13 +143,15 @@ def predict(network: NSynthNetwork, batch: NotesBatch, precision: str) -> Tensor
         Logits.
     """
     device = batch.audio.device
-    pitches = batch.pitches if network.config.pitch_channels else None
     if network.config.encoder.kind == "cqt":  # levels in dB of quiet bins do not survive bfloat16
         latent = network.encoder(batch.audio)
+    else:
         with autocast(precision, device):
-            return network(batch.codes, latent, pitches, history=batch.history)
+            latent = network.encoder(batch.audio).float()
     with autocast(precision, device):
-        latent = network.encoder(batch.audio).float()
+        if network.config.harmonics:
+            return network.decoder(batch.history, network.sampled_condition(latent, batch.phase, batch.f0_hz))
+        pitches = batch.pitches if network.config.pitch_channels else None
         return network(batch.codes, latent, pitches, history=batch.history)
 
 
@@ -173,23 +182,23 @@ class NSynthTask:
         training: TrainingConfig,
         initial: NSynthNetwork | None = None,
     ):
-        decoder = network_config.decoder
+        encoder = network_config.encoder
         missing = [split for split in ("train", "valid") if split not in dataset.splits]
         if missing:
             raise UsageError(f"{dataset.path} has no split {missing[0]!r}; training needs train and valid")
-        if dataset.sample_rate != decoder.sample_rate:
-            raise UsageError(f"the notes are at {dataset.sample_rate} Hz, the network at {decoder.sample_rate} Hz")
-        if training.crop_frames * decoder.hop_length > dataset.n_samples:
+        if dataset.sample_rate != encoder.sample_rate:
+            raise UsageError(f"the notes are at {dataset.sample_rate} Hz, the network at {encoder.sample_rate} Hz")
+        if training.crop_frames * encoder.hop_length > dataset.n_samples:
             raise UsageError(f"a crop of {training.crop_frames} frames is longer than a note of {dataset.n_samples} samples")
-        if training.skip_samples >= training.crop_frames * decoder.hop_length:
-            crop = training.crop_frames * decoder.hop_length
+        if training.skip_samples >= training.crop_frames * encoder.hop_length:
+            crop = training.crop_frames * encoder.hop_length
             raise UsageError(f"skip_samples is {training.skip_samples}, which leaves nothing of a crop of {crop} samples")
         if initial is not None and initial.config != network_config:
             raise UsageError("the weights to start from belong to a network of other sizes than network_config")
         self.dataset, self.network_config, self.training = dataset, network_config, training
         self.data = str(dataset.path)
-        self.samples_per_step = training.batch_size * training.crop_frames * decoder.hop_length
-        self.sample_rate = decoder.sample_rate
+        self.samples_per_step = training.batch_size * training.crop_frames * encoder.hop_length
+        self.sample_rate = encoder.sample_rate
         if initial is None:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(training.seed)
@@ -267,7 +276,7 @@ class NSynthTask:
         batch = self.held_out(n_crops=4 * self.training.validation_crops).to(torch.device(device))
         skip = self.training.skip_samples
         bits = losses.bits(losses.reconstruction(predict(network, batch, "float32"), batch.codes, skip_samples=skip))
-        other = NotesBatch(batch.audio.roll(1, dims=0), batch.codes, batch.history, batch.pitches)
+        other = replace(batch, audio=batch.audio.roll(1, dims=0))
         deaf = losses.bits(losses.reconstruction(predict(network, other, "float32"), batch.codes, skip_samples=skip))
         return {"valid/bits": bits, "valid/latent_worth": deaf - bits}
 
@@ -284,38 +293,45 @@ class NSynthTask:
         return self.dataset.summary() | {"midi_range": [int(pitches.min()), int(pitches.max())], "level_db": LEVEL_DB}
 
     def _batch(self, rng: np.random.Generator, split: str, n_crops: int, *, augment: bool) -> NotesBatch:
-        hop, codes = self.network_config.decoder.hop_length, self.dataset.codes(split)
+        hop, codes = self.network_config.encoder.hop_length, self.dataset.codes(split)
         margin = self._network.encoder.context_frames * hop
         n_samples = self.training.crop_frames * hop
-        audio, said, history = [], [], []
-        notes = rng.integers(0, len(codes), n_crops)
-        for note in notes:
-            x = mulaw.decode(np.array(codes[note]))
-            if augment:
-                x = self._audible_passage(rng, x, n_samples, margin)
-            else:
-                x = self._passage(rng, x, n_samples, margin, augment=False)
+        rows = rng.integers(0, len(codes), n_crops)
+        audio, said, history, phase, f0s_hz = [], [], [], [], []
+        for row in rows:
+            x = mulaw.decode(np.array(codes[row]))
+            x, bent = (self._audible_passage if augment else self._passage)(rng, x, n_samples, margin, augment=augment)
+            inner = slice(margin, margin + n_samples)
+            f0s_hz.append(float(midi_to_hz(self._pitches[split][row] + bent)))
             audio.append(x)
-            said.append(mulaw.encode(x[margin : margin + n_samples]))
+            said.append(mulaw.encode(x[inner]))
             history.append(self._history(rng, said[-1]) if augment else said[-1])
+            oscillator = fundamental.phase(x, f0s_hz[-1], self.sample_rate)[inner] if self.network_config.harmonics else np.zeros(0)
+            phase.append(np.mod(oscillator, 2 * np.pi).astype(np.float32))
         return NotesBatch(
             audio=torch.from_numpy(np.stack(audio)),
             codes=torch.from_numpy(np.stack(said)).long(),
             history=torch.from_numpy(np.stack(history)).long(),
-            pitches=torch.from_numpy(self._pitches[split][notes]).long(),
+            pitches=torch.from_numpy(self._pitches[split][rows]).long(),
+            phase=torch.from_numpy(np.stack(phase)),
+            f0_hz=torch.tensor(f0s_hz)[:, None],
         )
 
-    def _audible_passage(self, rng: np.random.Generator, x: np.ndarray, n_samples: int, margin: int) -> np.ndarray:
+    def _audible_passage(
+        self, rng: np.random.Generator, x: np.ndarray, n_samples: int, margin: int, *, augment: bool
+    ) -> tuple[np.ndarray, float]:
         for _ in range(REDRAWN):
-            found = self._passage(rng, x, n_samples, margin, augment=True)
+            found, bent = self._passage(rng, x, n_samples, margin, augment=augment)
             power = float(np.square(found[margin : margin + n_samples]).mean())
             if power > 10 ** (SILENT_DB / 10) or rng.random() < SILENT_KEPT:
                 break
-        return found
+        return found, bent
 
-    def _passage(self, rng: np.random.Generator, x: np.ndarray, n_samples: int, margin: int, *, augment: bool):
-        """A crop with its context; silence where the note has none."""
-        widest = self.training.transpose_semitones if augment else 0.0
+    def _passage(
+        self, rng: np.random.Generator, x: np.ndarray, n_samples: int, margin: int, *, augment: bool
+    ) -> tuple[np.ndarray, float]:
+        """A crop with its context, silence where the note has none; and by how many semitones it was bent."""
+        widest, bent = self.training.transpose_semitones if augment else 0.0, 0.0
         if widest:
             bent = rng.uniform(-widest, widest)
             positions = augmentation.tape_positions(len(x), semitones=(bent, bent))
@@ -332,7 +348,7 @@ class NSynthTask:
             begin = int(rng.integers(0, max(1, min(last, int(HELD_S * self.sample_rate)))))
         wanted = np.arange(begin - margin, begin + n_samples + margin)
         inside = (wanted >= 0) & (wanted < len(x))
-        return np.where(inside, x[np.clip(wanted, 0, len(x) - 1)], np.float32(0)).astype(np.float32)
+        return np.where(inside, x[np.clip(wanted, 0, len(x) - 1)], np.float32(0)).astype(np.float32), bent
 
     def _history(self, rng: np.random.Generator, codes: np.ndarray) -> np.ndarray:
         blur = rng.random() < self.training.history_noise_probability

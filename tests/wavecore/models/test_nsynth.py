@@ -54,7 +54,7 @@ def test_the_configuration_survives_json(channels):
     assert NSynthConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
 
 
-@pytest.mark.parametrize("name", ["pitch_channels", "condition_channels"])
+@pytest.mark.parametrize("name", ["pitch_channels", "condition_channels", "harmonics"])
 @pytest.mark.parametrize("value", [-1, 1.0, True, "2", None])
 def test_channels_that_are_no_number_of_channels_are_refused(name, value):
     with pytest.raises(UsageError, match=f"{name} must be a whole number.*{value!r}"):
@@ -62,18 +62,18 @@ def test_channels_that_are_no_number_of_channels_are_refused(name, value):
 
 
 def test_a_decoder_of_other_channels_than_the_condition_is_refused():
-    with pytest.raises(UsageError, match="takes 3 latent channels; condition_channels says 6"):
+    with pytest.raises(UsageError, match="takes 3 latent channels, not the 6 of condition"):
         NSynthConfig(ENCODER, DECODER, 0, 6)
 
 
 @pytest.mark.parametrize(
     ("encoder", "decoder", "pitch_channels", "message"),
     [
-        ({"hop_length": 50}, {}, 0, "hop_length: 50 and 40"),
+        ({"hop_length": 50}, {}, 0, "hop_length must be 50, not 40"),
         ({}, {"sample_rate": 8000}, 0, "sample_rate: 16000 and 8000"),
-        ({"latent_channels": 4}, {}, 0, "takes 3 latent channels; the encoder's 4 and 0 of pitch are 4"),
-        ({}, {}, 2, "takes 3 latent channels; the encoder's 3 and 2 of pitch are 5"),
-        ({}, {"latent_channels": 5}, 0, "takes 5 latent channels; the encoder's 3 and 0 of pitch are 3"),
+        ({"latent_channels": 4}, {}, 0, "takes 3 latent channels, not the 4 of condition"),
+        ({}, {}, 2, "takes 3 latent channels, not the 5 of condition"),
+        ({}, {"latent_channels": 5}, 0, "takes 5 latent channels, not the 3 of condition"),
     ],
 )
 def test_parts_that_do_not_fit_are_refused(encoder, decoder, pitch_channels, message):
@@ -199,7 +199,7 @@ def test_pitches_that_make_no_sense_are_refused(pitches, message):
 
 def test_a_pitch_that_is_of_no_use_is_refused():
     codes, latent, pitches = _inputs()
-    with pytest.raises(UsageError, match="no pitch conditioning"):
+    with pytest.raises(UsageError, match="leave the pitch out"):
         _network()(codes, latent, pitches)
 
 
@@ -239,3 +239,104 @@ def test_a_configuration_that_was_tampered_with_is_refused(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(card))
     with pytest.raises(ModelError, match="does not describe.*2.0"):
         checkpoint.load(tmp_path, kind="nsynth")
+
+
+# Told the pitch by an oscillator
+
+
+def _driven(condition_channels=0, harmonics=2):
+    decoder = replace(DECODER, latent_channels=(condition_channels or 3) + 2 * harmonics, hop_length=1)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = NSynthNetwork(NSynthConfig(ENCODER, decoder, 0, condition_channels, harmonics))
+        for parameter in network.parameters():
+            torch.nn.init.normal_(parameter, std=0.3)
+    return network.eval()
+
+
+def _latent(n_frames=5, batch=2):
+    generator = torch.Generator().manual_seed(3)
+    octaves = torch.linspace(-1, 1, n_frames).expand(batch, -1)[..., None]
+    return torch.cat([torch.randn(batch, n_frames, 3, generator=generator), octaves], dim=-1)
+
+
+@pytest.mark.parametrize(
+    ("decoder", "pitch_channels", "message"),
+    [
+        ({"hop_length": 40, "latent_channels": 7}, 0, "hop_length must be 1, not 40"),
+        ({"hop_length": 1}, 0, "takes 3 latent channels, not the 3 of condition and 4 of the oscillator"),
+        ({"hop_length": 1, "latent_channels": 9}, 2, "not by both"),
+    ],
+)
+def test_an_oscillator_that_does_not_fit_is_refused(decoder, pitch_channels, message):
+    with pytest.raises(UsageError, match=message):
+        NSynthConfig(ENCODER, replace(DECODER, **decoder), pitch_channels, 0, 2)
+
+
+def test_a_configuration_from_before_there_were_oscillators_is_read():
+    values = _config(0, 6).to_dict()
+    del values["harmonics"]
+    assert NSynthConfig.from_dict(values) == _config(0, 6)
+
+
+@pytest.mark.parametrize("condition_channels", [0, 6])
+def test_every_sample_is_told_the_latent_and_where_in_the_period_it_is(condition_channels):
+    network = _driven(condition_channels)
+    assert network.config.latent_size == 4 and _network().config.latent_size == 3
+    latent = _latent()
+    told = network.condition(latent)
+    assert told.shape == (2, 200, (condition_channels or 3) + 4)
+    phase, f0_hz = network.run_oscillator(latent)
+    middle_c_hz = 440 * 2 ** (-9 / 12)
+    assert float(f0_hz[0, 100]) == pytest.approx(middle_c_hz, rel=0.01)
+    assert float(f0_hz[0, 0]) == pytest.approx(middle_c_hz / 2) and float(f0_hz[0, -1]) == pytest.approx(2 * middle_c_hz)
+    for i, wanted in enumerate((phase.cos(), phase.sin(), (2 * phase).cos(), (2 * phase).sin())):
+        torch.testing.assert_close(told[..., i - 4], wanted, rtol=1e-4, atol=1e-4)
+    frames = latent[..., :3] if not condition_channels else network.expansion(latent[..., :3])
+    # The first sample after a frame's middle is half a sample on its way to the next.
+    torch.testing.assert_close(told[:, 20:180:40, :-4], frames[:, :-1] + (frames[:, 1:] - frames[:, :-1]) * 0.5 / 40)
+    torch.testing.assert_close(told[:, :20, :-4], frames[:, :1].expand(-1, 20, -1))
+    assert torch.equal(told, network.sampled_condition(latent[..., :3], phase, f0_hz))
+
+
+@pytest.mark.parametrize("block_frames", [1, 2, 3, 5, 99])
+def test_blocks_of_the_condition_are_the_condition(block_frames):
+    network, latent = _driven(6), _latent(7)
+    blocks = list(network.condition_blocks(latent, block_frames))
+    assert len(blocks) == -(-7 // block_frames)
+    assert torch.equal(torch.cat(blocks, dim=1), network.condition(latent))
+    plain = _network(0, 6)
+    (only,) = plain.condition_blocks(latent[..., :3], block_frames)
+    assert torch.equal(only, plain.condition(latent[..., :3]))
+
+
+def test_a_driven_decoder_generates_what_the_network_predicts():
+    network, latent = _driven(6), _latent(3)
+    codes, _, _ = _inputs()
+    with torch.inference_mode():
+        told = network.condition(latent)
+        logits = network(codes, latent)
+    for backend in ("reference", "native"):
+        generator = open_generator(network.decoder_state(), network.config.decoder, batch=2, seed=0, backend=backend, dtype="float32")
+        generator.feed(told.numpy())
+        found = torch.from_numpy(generator.force(codes.numpy().astype("uint8"))).float()
+        torch.testing.assert_close(found, logits, rtol=1e-3, atol=1e-3)
+
+
+def test_gradients_reach_every_weight_of_a_driven_network():
+    network = _driven(6)
+    codes, _, _ = _inputs()
+    audio = torch.randn(2, (3 + 2 * network.encoder.context_frames) * 40, generator=torch.Generator().manual_seed(2))
+    phase, f0_hz = network.run_oscillator(_latent(3))
+    network.decoder(codes, network.sampled_condition(network.encoder(audio), phase, f0_hz)).square().mean().backward()
+    last = f"layers.{DECODER.n_layers - 1}.residual"
+    silent = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()]
+    assert [name for name in silent if last not in name] == []
+
+
+def test_a_driven_model_s_card_tells_the_latent_s_hop(tmp_path):
+    network = _driven()
+    checkpoint.save(network, tmp_path / "m")
+    loaded = checkpoint.load(tmp_path / "m", kind="nsynth")
+    assert loaded.network.config == network.config
+    assert loaded.card["pitch_conditioned"] is True and loaded.card["hop_length"] == 40

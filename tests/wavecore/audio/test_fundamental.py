@@ -1,0 +1,95 @@
+"""The fundamental's phase and pitch, of sounds whose phase and pitch are known."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from wavecore.audio import fundamental
+from wavecore.errors import InputError, UsageError
+
+RATE = 16_000
+
+
+def tone(f0_hz, n_samples, *, amplitudes=(1.0, 0.5, 0.7), start=0.0):
+    """Partials of a fundamental that may change from sample to sample; its phase as well."""
+    f0_hz = np.broadcast_to(np.asarray(f0_hz, float), (n_samples,))
+    angle = start + 2 * np.pi * np.concatenate([[0], np.cumsum(f0_hz)[:-1]]) / RATE
+    return sum(a * np.cos((k + 1) * angle + k) for k, a in enumerate(amplitudes)) / 3, angle
+
+
+def apart(a, b):
+    return np.abs(np.angle(np.exp(1j * (a - b))))
+
+
+@settings(max_examples=25, deadline=None)
+@given(f0_hz=st.floats(60, 1200), start=st.floats(0, 6.2), cents=st.floats(-50, 50))
+def test_the_phase_is_that_of_the_lowest_partial(f0_hz, start, cents):
+    x, angle = tone(f0_hz * 2 ** (cents / 1200), 6000, start=start)
+    inner = slice(2 * RATE * 4 // 60, -2 * RATE * 4 // 60)
+    found = fundamental.phase(x, f0_hz, RATE)
+    assert found.shape == (6000,) and found.dtype == np.float64
+    assert apart(found, angle)[inner].max() < 0.12
+
+
+def test_the_phase_follows_a_vibrato():
+    t = np.arange(16_000) / RATE
+    x, angle = tone(440 * 2 ** (0.3 / 12 * np.sin(2 * np.pi * 6 * t)), 16_000)
+    assert apart(fundamental.phase(x, 440, RATE), angle)[400:-400].max() < 0.1
+
+
+def test_in_silence_the_fundamental_goes_on_as_told():
+    found = fundamental.phase(np.zeros(500), 100.0, RATE)
+    np.testing.assert_allclose(found, 2 * np.pi * 100 / RATE * np.arange(500))
+
+
+@pytest.mark.parametrize("midi", [36.0, 48.3, 69.0, 83.7, 96.0])
+@pytest.mark.parametrize("off", [-0.6, 0.0, 0.4])
+def test_a_steady_pitch_is_found_to_the_cent(midi, off):
+    x, _ = tone(440 * 2 ** ((midi + off - 69) / 12), 16_000)
+    found = fundamental.track(x, midi, hop_length=512, sample_rate=RATE)
+    assert found.shape == (32,) and found.dtype == np.float32
+    assert np.abs(found[2:-3] - (midi + off)).max() < 0.01
+
+
+def test_a_vibrato_is_followed_frame_by_frame():
+    t = np.arange(32_000) / RATE
+    wanted = 69 + 0.3 * np.sin(2 * np.pi * 3 * t)
+    x, _ = tone(440 * 2 ** ((wanted - 69) / 12), 32_000)
+    found = fundamental.track(x, 69.0, hop_length=512, sample_rate=RATE)
+    middles = wanted[256::512][: len(found)]
+    assert np.abs(found[2:-3] - middles[2 : len(found) - 3]).max() < 0.06
+
+
+def test_beside_the_sound_its_nearest_pitch_is_held():
+    x, _ = tone(440 * 2 ** (0.5 / 12), 8_000)
+    sound = np.concatenate([np.zeros(5_000), x, np.zeros(5_001)])
+    found = fundamental.track(sound, 69.0, hop_length=500, sample_rate=RATE)
+    assert len(found) == 37
+    assert np.ptp(found[:9]) < 1e-6 and np.ptp(found[-8:]) < 1e-6
+    assert found == pytest.approx(np.full(37, 69.5), abs=0.2)  # at the very edges half of the window is empty
+
+
+def test_a_track_stays_within_a_semitone():
+    noise = np.random.default_rng(0).standard_normal(16_000)
+    found = fundamental.track(noise, 60.0, hop_length=512, sample_rate=RATE)
+    assert np.abs(found - 60).max() <= 1 + 1e-6 and found.std() > 0
+
+
+def test_silence_has_the_pitch_that_it_is_told():
+    assert fundamental.track(np.zeros(1000), 61.5, hop_length=300, sample_rate=RATE).tolist() == [61.5] * 4
+
+
+@pytest.mark.parametrize("f0_hz", [0.0, -3.0, 8_000.0, float("nan")])
+def test_fundamentals_that_cannot_be(f0_hz):
+    with pytest.raises(UsageError, match="between 0 and half of 16000"):
+        fundamental.phase(np.ones(100), f0_hz, RATE)
+
+
+def test_bad_sounds_and_hops():
+    with pytest.raises(InputError):
+        fundamental.phase(np.array([0.0, np.nan]), 100.0, RATE)
+    with pytest.raises(InputError):
+        fundamental.track(np.zeros((2, 50)), 60.0, hop_length=10, sample_rate=RATE)
+    with pytest.raises(UsageError, match="hop_length is 0"):
+        fundamental.track(np.zeros(50), 60.0, hop_length=0, sample_rate=RATE)
