@@ -94,9 +94,10 @@ def beside_pitch(latent: np.ndarray, sound: np.ndarray, hop_length: int, sample_
     Raises
     ------
     InputError
-        If the sound is silent or too short to have a pitch.
+        If the sound is silent.
     """
-    f0_hz = harmonics.harmonic_series(sound, sample_rate).f0_hz
+    enough = np.pad(sound, (0, max(0, harmonics.SHORTEST - len(sound))))
+    f0_hz = harmonics.harmonic_series(enough, sample_rate).f0_hz
     midi = fundamental.track(sound, hz_to_midi(f0_hz), hop_length=hop_length, sample_rate=sample_rate)
     midi = np.pad(midi, (0, len(latent) - len(midi)), mode="edge")
     return np.column_stack([latent, (midi - MIDDLE_C) / 12]).astype(np.float32)

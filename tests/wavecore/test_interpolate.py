@@ -18,11 +18,13 @@ from wavecore.models.wavenet import WaveNetConfig
 RATE, HOP, C = 16_000, 64, 5
 
 
-def _model(folder, *, pitch_channels=0):
+def _model(folder, *, pitch_channels=0, harmonics=0):
     torch.manual_seed(3)
     encoder = EncoderConfig(latent_channels=C, hop_length=HOP, channels=8, n_bins=40, bins_per_octave=12, fmin_hz=220.0)
-    decoder = WaveNetConfig(1, 3, 2, 8, 8, 8, 8, latent_channels=C + pitch_channels, hop_length=HOP)
-    network = NSynthNetwork(NSynthConfig(encoder, decoder, pitch_channels))
+    told = C + pitch_channels + 2 * harmonics
+    decoder = WaveNetConfig(1, 3, 2, 8, 8, 8, 8, latent_channels=told, hop_length=1 if harmonics else HOP)
+    network = NSynthNetwork(NSynthConfig(encoder, decoder, pitch_channels, harmonics=harmonics))
+    torch.nn.init.normal_(network.decoder.output.weight, std=0.3)
     checkpoint.save(network, folder)
     return checkpoint.load(folder, kind="nsynth")
 
@@ -69,7 +71,7 @@ def test_pitches_are_for_models_that_are_told_them(model, sounds, tmp_path):
         interpolate.decode(told, latents, seed=0)
     with pytest.raises(UsageError, match="1 pitches for 2 latents"):
         interpolate.decode(told, latents, seed=0, pitches=[60])
-    with pytest.raises(UsageError, match="no pitch conditioning"):
+    with pytest.raises(UsageError, match="leave the pitch out"):
         interpolate.decode(model, latents, seed=0, pitches=[60, 64])
 
 
@@ -165,3 +167,58 @@ def test_a_plain_mix_may_change_on_the_way():
     assert found[0] == 1 and found[50] == pytest.approx(2, abs=0.05) and found[79] == pytest.approx(2.7, abs=0.4)
     assert found[99] == pytest.approx(0, abs=1e-6), "the second sound has ended"
     np.testing.assert_array_equal(interpolate.plain_mix([a, b], [[1, 1]] * 7), interpolate.plain_mix([a, b], [1, 1]))
+
+
+# A model that is told the pitch by an oscillator
+
+
+@pytest.fixture(scope="module")
+def driven(tmp_path_factory):
+    return _model(tmp_path_factory.mktemp("driven") / "m", harmonics=3)
+
+
+def test_the_pitch_of_a_sound_is_the_latent_s_last_channel(model, driven, sounds):
+    found = interpolate.encode(driven, sounds)
+    assert found.shape == (2, 47, C + 1) and found.dtype == np.float32
+    midi = 60 + 12 * found[..., -1]
+    assert midi[0] == pytest.approx(np.full(47, 69.0), abs=0.1)
+    assert midi[1] == pytest.approx(np.full(47, 69 + 12 * np.log2(1.5)), abs=0.1)  # held after its end
+    np.testing.assert_array_equal(found[..., :-1], interpolate.encode(driven, [*sounds, sounds[0]])[:2, :, :-1])
+
+
+def test_a_sound_out_of_tune_stays_so(driven):
+    t = np.arange(8000) / RATE
+    (latent,) = interpolate.encode(driven, [(0.3 * np.sin(2 * np.pi * 440 * 2 ** (0.37 / 12) * t)).astype(np.float32)])
+    assert 60 + 12 * latent[4:-4, -1] == pytest.approx(np.full(len(latent) - 8, 69.37), abs=0.02)
+
+
+def test_silence_has_no_pitch(driven, sounds):
+    with pytest.raises(InputError, match="silent"):
+        interpolate.encode(driven, [sounds[0], np.zeros(3000, np.float32)])
+
+
+def test_blocks_and_neighbours_change_no_sample(driven, sounds, monkeypatch):
+    latents = interpolate.encode(driven, sounds)
+    seen = []
+    whole = interpolate.decode(driven, latents, seed=4, on_progress=lambda *done: seen.append(done))
+    assert whole.shape == (2, 47 * HOP) and len(np.unique(whole)) > 50
+    assert seen[-1] == (47 * HOP, 47 * HOP) and seen == sorted(seen)
+    monkeypatch.setattr(interpolate, "CONDITION_BYTES", 1)  # a frame at a time
+    np.testing.assert_array_equal(interpolate.decode(driven, latents, seed=4), whole)
+    np.testing.assert_array_equal(interpolate.decode(driven, latents[1:], seed=4, streams=[1]), whole[1:])
+
+
+@pytest.mark.parametrize("method", ["linear", "slerp"])
+def test_between_two_pitches_lies_a_pitch(driven, model, sounds, method):
+    latents = interpolate.encode(driven, sounds)
+    middle = interpolate.mix_for(driven, latents, [1, 1], method=method)
+    np.testing.assert_allclose(middle[:, -1], latents[..., -1].mean(axis=0), atol=1e-6)
+    plain = interpolate.encode(model, sounds)
+    found = interpolate.mix_for(model, plain, [1, 1], method=method)
+    np.testing.assert_array_equal(found, interpolate.mix(plain, [1, 1], method=method))
+
+
+def test_a_latent_without_its_pitch_is_refused(driven, sounds):
+    latents = interpolate.encode(driven, sounds)
+    with pytest.raises(UsageError, match=rf"\(n, F, {C + 1}\) is needed"):
+        interpolate.decode(driven, latents[..., :-1], seed=0)

@@ -189,6 +189,29 @@ def test_the_encoder_of_a_model_is_taught_first(train, data, tmp_path, monkeypat
     assert weights(again) == weights(run)
 
 
+def test_a_decoder_is_given_an_oscillator(train, data, tmp_path):
+    first, run, again, new = (tmp_path / name for name in ("first", "run", "again", "new"))
+    assert train("--data", data, "--out", first, *SMALL, "--set", "steps=1").code == 0
+    wanted = ["--harmonics", "3", *UNSIZED, "--set", "steps=1", "--set", "optimizer=muon"]
+    done = train("--data", data, "--out", run, "--init", first, *wanted)
+    assert done.code == 0, done.err
+    old, found = (checkpoint.load(folder, kind="nsynth").network.config for folder in (first, run))
+    assert (found.harmonics, found.decoder.hop_length) == (3, 1) and found.encoder == old.encoder
+    assert found.decoder.latent_channels == old.decoder.latent_channels + 6
+    again.mkdir()
+    for name in ("settings.json", "command.json"):
+        (again / name).write_bytes((run / name).read_bytes())
+    assert train("--out", again, "--resume").code == 0
+    assert weights(again) == weights(run)
+    # A model that has one keeps it, and another one contradicts it.
+    assert train("--data", data, "--out", new, "--init", run, *UNSIZED, "--set", "steps=1").code == 0
+    assert checkpoint.load(new, kind="nsynth").network.config == found
+    done = train("--data", data, "--out", tmp_path / "no", "--init", run, *UNSIZED, "--harmonics", "2")
+    assert done.code == 2 and "has 3 where --harmonics says 2" in done.err
+    done = train("--data", data, "--out", tmp_path / "alone", *SMALL, "--harmonics", "2", "--set", "steps=1")
+    assert done.code == 0 and checkpoint.load(tmp_path / "alone", kind="nsynth").network.config.harmonics == 2
+
+
 def test_a_new_encoder_has_nothing_to_be_taught_near(train, data, tmp_path):
     done = train("--data", data, "--out", tmp_path / "run", "--teach-encoder", *UNSIZED)
     assert done.code == 2 and "the encoder of the model of --init" in done.err and not (tmp_path / "run").exists()
@@ -219,6 +242,8 @@ def test_a_model_or_a_run_of_another_kind_is_refused(train, data, trained, model
         (["--data", "{data}", "--preset", "huge"], 2, "'huge'"),
         (["--data", "{data}", "--pitch-channels", "-1"], 2, "must not be negative, not -1"),
         (["--data", "{data}", "--pitch-channels", "two"], 2, "two"),
+        (["--data", "{data}", "--harmonics", "-2"], 2, "--harmonics must not be negative, not -2"),
+        (["--data", "{data}", "--harmonics", "2", "--pitch-channels", "2"], 2, "not by both"),
         (["--data", "{data}", "--init", "nowhere"], 4, "'nowhere'"),
         (["--data", "{data}", "--device", "cuda:63"], 5, "cuda:63"),
         (["--data", "{data}", "--encoder", "mel"], 2, "waveform"),

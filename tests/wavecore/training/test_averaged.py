@@ -64,6 +64,33 @@ def test_the_first_step_of_adam_has_the_size_of_the_rate():
     assert not trainer.network.bias.any() and not trainer.step
 
 
+def test_muon_s_state_is_taken_up_bit_for_bit():
+    def make():
+        network = Line(3)
+        network.weight = nn.Parameter(torch.ones(16, 20))
+        groups = {"slope": (dict(network.named_parameters()), 0.01)}
+        settings = {"steps": 100, "warmup_steps": 0, "decay_fraction": 0.0, "clip_norm": 1e9, "optimizer": "muon"}
+        return AveragedTrainer(network, TrainingConfig(**settings), groups)
+
+    def update(trainer):
+        x = torch.randn(16, 20, generator=torch.Generator().manual_seed(trainer.step))
+        trainer.descend("slope", (trainer.network.weight * x - 1).square().sum() + trainer.network.bias.sum())
+        trainer.finish_step()
+
+    whole, broken, resumed = make(), make(), make()
+    for trainer, steps in ((whole, 6), (broken, 2)):
+        for _ in range(steps):
+            update(trainer)
+    assert {name for name in broken.tensors() if name.startswith("slope.")} == {
+        "slope.exp_avg.weight", "slope.step.bias", "slope.exp_avg.bias", "slope.exp_avg_sq.bias"
+    }  # fmt: skip
+    resumed.restore(broken.tensors(), 2)
+    for _ in range(4):
+        update(resumed)
+    expected = whole.tensors()
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in resumed.tensors().items())
+
+
 def test_only_the_named_optimiser_moves():
     trainer = _trainer()
     trainer.descend("offset", (trainer.network.weight * trainer.network.bias).sum())

@@ -71,6 +71,17 @@ def test_the_pitch_reaches_the_decoder(short, tmp_path, monkeypatch):
     assert told[0].tolist() == [59, 62, 69, 59, 62, 69]
 
 
+def test_an_oscillator_runs_at_the_note_s_pitch(short, tmp_path, monkeypatch):
+    decoder = replace(DECODER, latent_channels=4 + 4, hop_length=1)
+    network = NSynthNetwork(NSynthConfig(ENCODER, decoder, harmonics=2)).eval()
+    told, genuine = [], network.condition
+    monkeypatch.setattr(network, "condition", lambda latent, pitches: told.append(latent) or genuine(latent, pitches))
+    written = write_samples(network, short, tmp_path, step=0, n_notes=6)
+    assert told[0].shape == (6, 10, 5)
+    assert (60 + 12 * told[0][:, 3, 4]).tolist() == pytest.approx([59, 62, 69, 59, 62, 69])
+    assert all(len(files.read(path)[0]) == SHORT for path in written)
+
+
 def test_more_notes_than_there_are(short, tmp_path):
     assert len(write_samples(_network(), short, tmp_path, step=0, n_notes=100)) == 6
 

@@ -12,7 +12,7 @@ from wavecore.models.encoders import EncoderConfig
 from wavecore.models.translation import TranslationNetwork
 from wavecore.models.nsynth import NSynthConfig, NSynthNetwork
 from wavecore.models.wavenet import WaveNetConfig
-from wavecore.training.nsynth_start import BOUND, BoundedLatents, from_translation, with_taught_encoder
+from wavecore.training.nsynth_start import BOUND, BoundedLatents, from_translation, with_oscillator, with_taught_encoder
 
 HOP = 200
 
@@ -156,3 +156,42 @@ def test_notes_at_another_rate_are_refused(network_config, notes):
     network = TranslationNetwork(replace(network_config, encoder=encoder, decoder=decoder))
     with pytest.raises(UsageError, match="16000 Hz, the model at 32000 Hz"):
         from_translation(network, notes, steps=1)
+
+
+def test_a_decoder_that_begins_to_listen_to_an_oscillator_says_almost_the_same(autoencoder, notes):
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        torch.nn.init.normal_(autoencoder.decoder.output.weight, std=0.3)
+    before, dice = dict(autoencoder.state_dict()), torch.random.get_rng_state()
+    network, again, other = (with_oscillator(autoencoder, 3, seed=seed) for seed in (0, 0, 1))
+    assert network.config == replace(
+        autoencoder.config,
+        decoder=replace(autoencoder.config.decoder, latent_channels=5 + 6, hop_length=1),
+        harmonics=3,
+    )
+    state = network.state_dict()
+    assert all(torch.equal(again.state_dict()[name], tensor) for name, tensor in state.items())
+    assert any(not torch.equal(other.state_dict()[name], tensor) for name, tensor in state.items())
+    assert torch.equal(torch.random.get_rng_state(), dice) and not network.training
+    for name, tensor in before.items():
+        found = state[name]
+        assert torch.equal(found[: len(tensor)] if found.shape != tensor.shape else found, tensor)
+    codes = torch.from_numpy(np.array(notes.codes("train"))[:2, : 20 * HOP]).long()
+    latent = torch.zeros(2, 20, 3)  # the same in every frame, so that lines between frames are flat
+    with torch.no_grad():
+        old = autoencoder(codes, latent)
+        new = network(codes, torch.cat([latent, torch.zeros(2, 20, 1)], dim=-1))
+    assert 0 < float((new - old).square().mean()) < 0.1 * float(old.square().mean())
+
+
+@pytest.mark.parametrize(("changes", "harmonics", "message"), [
+    ({}, 0, "at least one harmonic, not 0"),
+    ({"pitch_channels": 2}, 2, "told the pitch already"),
+    ({"harmonics": 1}, 2, "told the pitch already"),
+])  # fmt: skip
+def test_oscillators_that_make_no_sense(changes, harmonics, message):
+    encoder = EncoderConfig("waveform", 3, HOP, channels=4, dilation_cycles=1, layers_per_cycle=2)
+    told = 3 + changes.get("pitch_channels", 0) + 2 * changes.get("harmonics", 0)
+    decoder = WaveNetConfig(1, 3, 2, 4, 4, 4, 8, latent_channels=told, hop_length=1 if "harmonics" in changes else HOP)
+    with pytest.raises(UsageError, match=message):
+        with_oscillator(NSynthNetwork(NSynthConfig(encoder, decoder, **changes)), harmonics)

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 
 import numpy as np
 import pytest
@@ -95,8 +95,8 @@ def test_a_step_has_one_batch_and_another_step_or_seed_another(notes):
     first, again, later, other = (
         _task(notes).batch(3), _task(notes).batch(3), _task(notes).batch(4), _task(notes, seed=1).batch(3)
     )  # fmt: skip
-    for name in ("audio", "codes", "history", "pitches"):
-        assert torch.equal(getattr(first, name), getattr(again, name))
+    for field in fields(NotesBatch):
+        assert torch.equal(getattr(first, field.name), getattr(again, field.name))
     assert not torch.equal(first.audio, later.audio) and not torch.equal(first.audio, other.audio)
 
 
@@ -178,12 +178,46 @@ def test_a_crop_as_long_as_a_note_may_be_read_faster(notes):
 
 
 def test_a_batch_goes_to_a_device():
-    batch = NotesBatch(torch.zeros(1, 4), torch.ones(1, 2).long(), torch.ones(1, 2).long(), torch.tensor([60]))
+    codes = torch.ones(1, 2).long()
+    batch = NotesBatch(torch.zeros(1, 4), codes, codes, torch.tensor([60]), torch.zeros(1, 2), torch.ones(1, 1))
     moved = batch.to(torch.device("meta"))
-    assert {getattr(moved, name).device.type for name in ("audio", "codes", "history", "pitches")} == {"meta"}
+    assert {getattr(moved, field.name).device.type for field in fields(NotesBatch)} == {"meta"}
 
 
-@pytest.mark.parametrize("network", [NETWORK, _with_pitch()])
+def _driven(harmonics=3):
+    return NSynthConfig(ENCODER, replace(DECODER, latent_channels=4 + 2 * harmonics, hop_length=1), harmonics=harmonics)
+
+
+def test_the_oscillator_runs_with_the_fundamental_of_what_is_to_be_said(notes):
+    task = _task(notes, _driven(), batch_size=30, transpose_semitones=0.5)
+    for batch in (task.batch(0), task.held_out(n_crops=30)):
+        assert batch.phase.shape == (30, FRAMES * HOP) and batch.phase.dtype == torch.float32
+        assert batch.f0_hz.shape == (30, 1) and 0 <= float(batch.phase.min()) <= float(batch.phase.max()) <= 2 * np.pi + 1e-5
+        semitones = 12 * torch.log2(batch.f0_hz[:, 0] / 440) + 69 - batch.pitches
+        assert float(semitones.abs().max()) <= 0.5 + 1e-4
+        # What is said, seen from the oscillator, stands still at its crest.
+        said = torch.from_numpy(mulaw.decode(batch.codes.numpy()))
+        inner = slice(FRAMES * HOP // 4, None)
+        pointer = (said * torch.exp(-1j * batch.phase))[:, inner].mean(dim=1)
+        loud = said[:, inner].square().mean(dim=1) > 1e-4
+        assert int(loud.sum()) > 20 and float(pointer[loud].angle().abs().median()) < 0.15
+    assert _task(notes).batch(0).phase.shape == (3, 0)
+
+
+def test_a_driven_network_predicts_from_oscillator_and_latent(notes):
+    task = _task(notes, _driven(), **PLAIN)
+    network, batch = task.build().eval(), task.batch(0)
+    network.decoder.output.weight.data.normal_(generator=torch.Generator().manual_seed(0))
+    logits = predict(network, batch, "float32")
+    assert logits.shape == (3, FRAMES * HOP, 256)
+    condition = network.sampled_condition(network.encoder(batch.audio), batch.phase, batch.f0_hz)
+    assert torch.equal(logits, network.decoder(batch.history, condition))
+    assert not torch.equal(logits, predict(network, replace(batch, phase=batch.phase + 1), "float32"))
+    found = task.validate(network, "cpu")
+    assert found["valid/latent_worth"] != 0
+
+
+@pytest.mark.parametrize("network", [NETWORK, _with_pitch(), _driven()])
 def test_training_lowers_the_loss_from_eight_bits(notes, network):
     task = _task(notes, network, steps=60, batch_size=4, learning_rate=0.02, **PLAIN)
     trainer = task.trainer(task.build(), "cpu")
