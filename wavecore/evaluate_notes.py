@@ -7,7 +7,7 @@ Engel et al., "Neural Audio Synthesis of Musical Notes with WaveNet Autoencoders
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import numpy as np
 import torch
@@ -21,9 +21,13 @@ from wavecore.models import spectral_autoencoder
 from wavecore.models.checkpoint import LoadedModel
 
 AT_ONCE = 32
+REGISTER = 6
+"""Semitones of a row of the breakdown."""
 
 
-def choose(dataset: NotesDataset, split: str, n_notes: int) -> tuple[list[Note], np.ndarray]:
+def choose(
+    dataset: NotesDataset, split: str, n_notes: int, *, pitches: Collection[int] | None = None
+) -> tuple[list[Note], np.ndarray]:
     """Choose notes that are spread evenly over a split, and so over its instruments.
 
     Parameters
@@ -32,6 +36,8 @@ def choose(dataset: NotesDataset, split: str, n_notes: int) -> tuple[list[Note],
     split : str
     n_notes : int
         At most; all of them if there are fewer.
+    pitches : collection of int, optional
+        MIDI note numbers; others are left out.
 
     Returns
     -------
@@ -42,12 +48,15 @@ def choose(dataset: NotesDataset, split: str, n_notes: int) -> tuple[list[Note],
     Raises
     ------
     UsageError
-        If there is no such split, or no note is asked for.
+        If there is no such split or no such pitch in it, or no note is asked for.
     """
     if n_notes < 1:
         raise UsageError(f"{n_notes} notes cannot be judged; at least 1 is needed")
     every = dataset.notes(split)
-    rows = np.unique(np.linspace(0, len(every) - 1, min(n_notes, len(every))).astype(int))
+    allowed = [row for row, note in enumerate(every) if pitches is None or note.pitch in pitches]
+    if not allowed:
+        raise UsageError(f"{dataset.path} has no note of MIDI {min(pitches)} to {max(pitches)} in {split}")
+    rows = np.array(allowed)[np.unique(np.linspace(0, len(allowed) - 1, min(n_notes, len(allowed))).astype(int))]
     codes = dataset.codes(split)
     return [every[row] for row in rows], np.stack([mulaw.decode(np.array(codes[row])) for row in rows])
 
@@ -199,6 +208,40 @@ def judge(classifier: LoadedModel, notes: list[Note], sounds: np.ndarray) -> Not
         family=(logits["family"], np.array([config.families.index(note.instrument_family_str) for note in notes])),
         source=(logits["source"], np.array([config.sources.index(note.instrument_source_str) for note in notes])),
     )
+
+
+def breakdown(classifier: LoadedModel, notes: list[Note], originals: np.ndarray, sounds: np.ndarray) -> dict[str, dict]:
+    """Tell where pitches and families are kept and where they are lost.
+
+    Parameters
+    ----------
+    classifier : LoadedModel
+        Of kind ``note-classifier``.
+    notes : list of Note
+    originals, sounds : ndarray, shape (n, T), float32
+
+    Returns
+    -------
+    dict
+        ``registers`` by half octaves (``"MIDI 48-53"``) and ``families``, in order; of each ``n_notes``,
+        ``pitch_accuracy``, and ``family_agreement`` as the function of that name has it.
+    """
+    heard, before = hear(classifier, sounds), hear(classifier, originals)
+    right = heard["pitch"].argmax(axis=1) == np.array([note.pitch for note in notes])
+    same = heard["family"].argmax(axis=1) == before["family"].argmax(axis=1)
+    labels = {
+        "registers": [note.pitch // REGISTER * REGISTER for note in notes],
+        "families": [note.instrument_family_str for note in notes],
+    }
+    found: dict[str, dict] = {}
+    for kind, values in labels.items():
+        found[kind] = {}
+        for value in sorted(set(values)):
+            rows = [i for i, each in enumerate(values) if each == value]
+            name = value if kind == "families" else f"MIDI {value}-{value + REGISTER - 1}"
+            scores = {"pitch_accuracy": float(right[rows].mean()), "family_agreement": float(same[rows].mean())}
+            found[kind][name] = {"n_notes": len(rows)} | scores
+    return found
 
 
 def summary(scores: NoteScores) -> dict:

@@ -57,6 +57,11 @@ def test_notes_are_spread_over_the_split(data):
     assert notes[0] == every[0] and notes[-1] == every[-1] and len(notes) == 4
     assert sounds.shape == (4, N) and sounds.dtype == np.float32
     assert len(evaluate_notes.choose(data, "train", 1000)[0]) == len(every)
+    some, _ = evaluate_notes.choose(data, "train", 3, pitches=range(60, 68))
+    allowed = [note for note in every if note.pitch in (60, 64, 67)]
+    assert len(some) == 3 and some[0] == allowed[0] and some[-1] == allowed[-1]
+    with pytest.raises(UsageError, match="no note of MIDI 61 to 62 in train"):
+        evaluate_notes.choose(data, "train", 4, pitches=(61, 62))
     with pytest.raises(UsageError, match="0 notes"):
         evaluate_notes.choose(data, "train", 0)
     with pytest.raises(UsageError, match="no split 'other'"):
@@ -115,3 +120,21 @@ def test_agreement_is_about_what_is_heard_and_not_about_what_is_true(data, class
     families = evaluate_notes.hear(classifier, sounds)["family"].argmax(axis=1)
     turned = np.roll(sounds, 1, axis=0)
     assert evaluate_notes.family_agreement(classifier, sounds, turned) == pytest.approx((families == np.roll(families, 1)).mean())
+
+
+def test_the_breakdown_counts_every_note_once_for_its_register_and_once_for_its_family(data, classifier):
+    notes, sounds = evaluate_notes.choose(data, "train", 10)
+    turned = np.roll(sounds, 1, axis=0)
+    found = evaluate_notes.breakdown(classifier, notes, sounds, turned)
+    assert list(found["families"]) == ["flute", "organ"]
+    assert list(found["registers"]) == ["MIDI 54-59", "MIDI 60-65", "MIDI 66-71", "MIDI 72-77"]
+    right = evaluate_notes.judge(classifier, notes, turned).pitch_accuracy
+    agreement = evaluate_notes.family_agreement(classifier, sounds, turned)
+    for rows in found.values():
+        counts = [row["n_notes"] for row in rows.values()]
+        assert sum(counts) == 10
+        assert np.average([row["pitch_accuracy"] for row in rows.values()], weights=counts) == pytest.approx(right)
+        assert np.average([row["family_agreement"] for row in rows.values()], weights=counts) == pytest.approx(agreement)
+    flutes = [i for i, note in enumerate(notes) if note.instrument_family_str == "flute"]
+    alone = evaluate_notes.judge(classifier, [notes[i] for i in flutes], turned[flutes]).pitch_accuracy
+    assert found["families"]["flute"]["pitch_accuracy"] == alone

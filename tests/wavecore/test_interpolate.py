@@ -183,7 +183,9 @@ def test_the_pitch_of_a_sound_is_the_latent_s_last_channel(model, driven, sounds
     midi = 60 + 12 * found[..., -1]
     assert midi[0] == pytest.approx(np.full(47, 69.0), abs=0.1)
     assert midi[1] == pytest.approx(np.full(47, 69 + 12 * np.log2(1.5)), abs=0.1)  # held after its end
-    np.testing.assert_array_equal(found[..., :-1], interpolate.encode(driven, [*sounds, sounds[0]])[:2, :, :-1])
+    with torch.inference_mode():
+        alone = driven.network.encoder.encode(torch.from_numpy(sounds[0][None])).numpy()
+    np.testing.assert_allclose(found[:1, :, :-1], alone, atol=1e-4)
 
 
 def test_a_sound_out_of_tune_stays_so(driven):

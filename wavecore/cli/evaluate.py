@@ -6,7 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
-from wavecore.cli import common, flags, interpolate
+from wavecore.cli import common, data_notes, flags, interpolate
 from wavecore.cli.console import Console
 
 COLUMNS = ("pitch_accuracy", "quality_f1", "quality_accuracy", "family_accuracy", "family_agreement", "source_accuracy")
@@ -27,6 +27,9 @@ def configure_nsynth(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--spectral", metavar="M", help="a spectral model, for the baseline's row")
     parser.add_argument("--split", choices=("train", "valid", "test"), default="test", help="(default: test)")
     parser.add_argument("--notes", type=flags.count, default=110, metavar="N", help="that are judged (default: 110)")
+    parser.add_argument(
+        "--pitches", type=data_notes.pitch_range, metavar="LOW:HIGH", help="MIDI, both ends included; others are left out (default: all)"
+    )
     parser.add_argument("-o", "--out", type=Path, metavar="DIR", help="write a sheet of rainbowgrams for every family there")
     flags.add_generation(parser, default_seed=0)
     parser.add_argument("--overwrite", action="store_true", help="replace pictures that exist")
@@ -54,7 +57,7 @@ def run_nsynth(args: argparse.Namespace, console: Console) -> None:
     model = interpolate.load_nsynth(args.model, console)
     classifier = checkpoint.load(args.classifier or common.shipped("note-classifier"), kind="note-classifier")
     spectral = checkpoint.load(args.spectral, kind="spectral") if args.spectral else None
-    notes, sounds = evaluate_notes.choose(dataset, args.split, args.notes)
+    notes, sounds = evaluate_notes.choose(dataset, args.split, args.notes, pitches=args.pitches)
     families = sorted({note.instrument_family_str for note in notes})
     if args.out is not None:
         common.require_folder(args.out)
@@ -77,15 +80,32 @@ def run_nsynth(args: argparse.Namespace, console: Console) -> None:
     for name, row in table.items():
         values = ("-" if row[column] is None else f"{row[column]:.3f}" for column in COLUMNS)
         console.result(f"{name:10}" + "".join(f"{value:>18}" for value in values))
+    places = evaluate_notes.breakdown(classifier, notes, sounds, heard["wavenet"])
+    say_where(places, console)
     if args.out is not None:
         draw_families(notes, heard, families, args.out, dataset.sample_rate, args.overwrite)
         console.result(str(args.out))
     document = {
         "model": model.name, "model_sha256": model.sha256, "classifier_sha256": classifier.sha256,
         "spectral_sha256": spectral and spectral.sha256, "data": dataset.path.name, "split": args.split,
-        "seed": args.seed, "temperature": args.temperature, "families": families,
+        "seed": args.seed, "temperature": args.temperature, "families": families, "where": places,
+        "pitches": args.pitches and [args.pitches[0], args.pitches[-1]],
     }  # fmt: skip
     console.document(table | document)
+
+
+def say_where(places: dict[str, dict], console: Console) -> None:
+    """Print where the WaveNet keeps pitches and families, and where it loses them.
+
+    Parameters
+    ----------
+    places : dict
+        As ``evaluate_notes.breakdown`` returns it.
+    console : Console
+    """
+    console.result(f"\n{'wavenet':14}{'notes':>8}{'pitch':>8}{'family agreement':>20}")
+    for name, row in (*places["registers"].items(), *places["families"].items()):
+        console.result(f"{name:14}{row['n_notes']:>8}{row['pitch_accuracy']:>8.2f}{row['family_agreement']:>20.2f}")
 
 
 def draw_families(notes, heard: dict, families: list[str], out: Path, sample_rate: int, overwrite: bool) -> None:

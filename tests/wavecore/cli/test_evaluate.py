@@ -40,6 +40,18 @@ def test_the_table_and_its_pictures(cli, nsynth_model, data, judges, tmp_path):
     assert cli("evaluate", "nsynth", *words, "-o", tmp_path / "out").code == 6
     plain = cli("evaluate", "nsynth", *words)
     assert plain.code == 0 and "wavenet" in plain.out and "spectral" not in plain.out
+    assert sum(row["n_notes"] for row in found["where"]["registers"].values()) == 4
+    assert "MIDI 54-59" in plain.out and plain.out.count("flute") == 1
+
+
+def test_some_pitches_alone(cli, nsynth_model, data, judges):
+    words = (nsynth_model, "--data", data, "--classifier", judges[0], "--split", "train", "--json")
+    done = cli("evaluate", "nsynth", *words, "--pitches", "60:64")
+    found = json.loads(done.out)
+    assert done.code == 0 and found["original"]["n_notes"] == 4 and found["pitches"] == [60, 64]
+    assert list(found["where"]["registers"]) == ["MIDI 60-65"]
+    assert cli("evaluate", "nsynth", *words, "--pitches", "70:71").code == 2
+    assert cli("evaluate", "nsynth", *words, "--pitches", "64:60").code == 2
 
 
 def test_what_is_missing_is_named(cli, nsynth_model, data, judges, monkeypatch, tmp_path):
