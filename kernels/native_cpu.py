@@ -108,6 +108,10 @@ def best_isa() -> str:
     return INSTRUCTION_SETS[load_library().wavecore_isa()]
 
 
+_CONDITION_BYTES = 2**21
+"""Of a stream's frames that are projected before their samples are generated."""
+
+
 class NativeGenerator(BaseGenerator):
     """Generate on the CPU with the C kernel.
 
@@ -161,6 +165,9 @@ class NativeGenerator(BaseGenerator):
         self._rings = np.zeros((batch, self._weights.ring_rows, self._weights.residual), np.float32)
         self._history = np.zeros((batch, packed.kernel_size), np.float32)
         self._partner = np.array([0, 0, 100], np.int64)  # `Partner` of native.h
+        frame_bytes = 4 * (packed.n_layers * 2 * packed.gate_channels + packed.head_channels)
+        # With a frame for every sample the conditions of a long block would not stay in the cache.
+        self.block_samples = min(self.block_samples, max(1, _CONDITION_BYTES // frame_bytes) * packed.hop_length)
         self._pair = batch == 1 and threads > 1
         self._shares = _shares(batch, threads)
         self._pool = ThreadPoolExecutor(len(self._shares)) if len(self._shares) > 1 else None

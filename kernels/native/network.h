@@ -37,13 +37,19 @@ static TARGET void NAME(project)(
     const Network *net, const Run *run, NAME(Scratch) *scratch, int64_t begin, int S)
 {
     const Matrix weight = {net->condition, NULL};
-    for (int s = 0; s < S; s++)
-        for (int64_t f = 0; f < run->n_frames; f++) {
+    for (int s = 0; s < S; s++) {
+        /* Several frames at once, as several streams: with a frame for every sample the weights would be read as often. */
+        for (int64_t f = 0, rows; f < run->n_frames; f += rows) {
+            const int64_t left = run->n_frames - f;
+            rows = left >= MAX_TILE ? MAX_TILE : left >= 4 ? 4 : left >= 2 ? 2 : 1;
             float *to = scratch->conditions + (s * run->n_frames + f) * net->conditions;
             const float *from = run->latent + ((begin + s) * run->n_frames + f) * net->latent_in;
-            memcpy(to, net->condition_bias, net->conditions * sizeof(float));
-            NAME(product)(STORE_FLOAT32, 1, to, 0, from, 0, weight, net->latent_in, net->conditions);
+            for (int64_t row = 0; row < rows; row++)
+                memcpy(to + row * net->conditions, net->condition_bias, net->conditions * sizeof(float));
+            NAME(product)(STORE_FLOAT32, (int)rows, to, net->conditions, from, net->latent_in, weight, net->latent_in,
+                          net->conditions);
         }
+    }
 }
 
 /* The two streams before the first layer. */
