@@ -120,6 +120,21 @@ def model_level(model: LoadedModel, default_db: float) -> float:
     return float(model.card.get("training", {}).get("data", {}).get("level_db", default_db))
 
 
+def model_temperature(model: LoadedModel) -> float:
+    """Say at which temperature a model is best heard.
+
+    Parameters
+    ----------
+    model : LoadedModel
+
+    Returns
+    -------
+    float
+        What its card says; 1 if it says nothing.
+    """
+    return float(model.card.get("training", {}).get("temperature", 1.0))
+
+
 def decode(
     model: LoadedModel,
     latents: np.ndarray,

@@ -110,6 +110,12 @@ def test_a_model_says_how_loud_its_notes_were(model, tmp_path):
     assert interpolate.model_level(checkpoint.load(tmp_path / "m", kind="nsynth"), -13.0) == -20.0
 
 
+def test_a_model_says_at_which_temperature_it_is_best_heard(model, tmp_path):
+    assert interpolate.model_temperature(model) == 1
+    checkpoint.save(model.network, tmp_path / "m", training={"temperature": 0.5})
+    assert interpolate.model_temperature(checkpoint.load(tmp_path / "m", kind="nsynth")) == 0.5
+
+
 def test_fades_take_the_ends_alone():
     x = np.ones(1000, np.float32)
     found = interpolate.fade(x, RATE)

@@ -63,6 +63,29 @@ def settle_seed(given: int | None, console: Console) -> int:
     return drawn
 
 
+def settle_temperature(given: float | None, model, console: Console) -> float:
+    """Take the temperature that was given, or the one at which an nsynth model is best heard.
+
+    Parameters
+    ----------
+    given : float or None
+    model : LoadedModel
+    console : Console
+
+    Returns
+    -------
+    float
+    """
+    from wavecore.interpolate import model_temperature
+
+    if given is not None:
+        return given
+    usual = model_temperature(model)
+    if usual != 1:
+        console.say(f"temperature: {usual:g} (suits {model.name}; --temperature 1 is its whole distribution)")
+    return usual
+
+
 def settle_device(name: str, console: Console) -> str:
     """Choose the device and say why.
 

@@ -23,7 +23,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("latents", nargs="+", type=Path, metavar="LATENT", help=".npz files that `wavecore encode` wrote")
     parser.add_argument("--model", metavar="M", help="the model that encoded them (default: the shipped nsynth one)")
     parser.add_argument("-o", "--out", type=Path, required=True, metavar="DIR", help="folder for STEM.wav")
-    flags.add_generation(parser)
+    flags.add_generation(parser, default_temperature=None)
     flags.add_existing(parser)
 
 
@@ -48,6 +48,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
     if len(set(targets)) < len(targets):
         raise UsageError("two latents have the same name and would become one file; decode them to different folders")
     model = interpolate.load_nsynth(args.model, console)
+    temperature = common.settle_temperature(args.temperature, model, console)
     common.require_folder(args.out)
     pairs = [
         (path, target)
@@ -71,7 +72,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
         batch = np.stack([np.pad(s.latent, [(0, longest - len(s.latent)), (0, 0)], mode="edge") for s in stored])
         with console.progress("generating", unit="samples") as show:
             said = library.decode(
-                model, batch, seed=seed, temperature=args.temperature, backend=backend, device=device,
+                model, batch, seed=seed, temperature=temperature, backend=backend, device=device,
                 threads=os.cpu_count() or 1, on_progress=show,
             )  # fmt: skip
         for (path, target), latent, x in zip(pairs, stored, said, strict=True):

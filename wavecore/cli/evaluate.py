@@ -31,7 +31,7 @@ def configure_nsynth(parser: argparse.ArgumentParser) -> None:
         "--pitches", type=data_notes.pitch_range, metavar="LOW:HIGH", help="MIDI, both ends included; others are left out (default: all)"
     )
     parser.add_argument("-o", "--out", type=Path, metavar="DIR", help="write a sheet of rainbowgrams for every family there")
-    flags.add_generation(parser, default_seed=0)
+    flags.add_generation(parser, default_seed=0, default_temperature=None)
     parser.add_argument("--overwrite", action="store_true", help="replace pictures that exist")
 
 
@@ -55,6 +55,7 @@ def run_nsynth(args: argparse.Namespace, console: Console) -> None:
 
     dataset = NotesDataset.open(args.data)
     model = interpolate.load_nsynth(args.model, console)
+    temperature = common.settle_temperature(args.temperature, model, console)
     classifier = checkpoint.load(args.classifier or common.shipped("note-classifier"), kind="note-classifier")
     spectral = checkpoint.load(args.spectral, kind="spectral") if args.spectral else None
     notes, sounds = evaluate_notes.choose(dataset, args.split, args.notes, pitches=args.pitches)
@@ -68,7 +69,7 @@ def run_nsynth(args: argparse.Namespace, console: Console) -> None:
     heard = {"original": sounds}
     with console.progress("generating", unit="notes") as show:
         heard["wavenet"] = evaluate_notes.reconstruct_wavenet(
-            model, notes, sounds, seed=args.seed, temperature=args.temperature, backend=backend, device=device,
+            model, notes, sounds, seed=args.seed, temperature=temperature, backend=backend, device=device,
             threads=os.cpu_count() or 1, on_progress=show,
         )  # fmt: skip
     if spectral is not None:
@@ -88,7 +89,7 @@ def run_nsynth(args: argparse.Namespace, console: Console) -> None:
     document = {
         "model": model.name, "model_sha256": model.sha256, "classifier_sha256": classifier.sha256,
         "spectral_sha256": spectral and spectral.sha256, "data": dataset.path.name, "split": args.split,
-        "seed": args.seed, "temperature": args.temperature, "families": families, "where": places,
+        "seed": args.seed, "temperature": temperature, "families": families, "where": places,
         "pitches": args.pitches and [args.pitches[0], args.pitches[-1]],
     }  # fmt: skip
     console.document(table | document)

@@ -99,7 +99,9 @@ class Parser(argparse.ArgumentParser):
         return found
 
 
-def add_generation(parser: argparse.ArgumentParser, *, default_seed: int | None = None) -> None:
+def add_generation(
+    parser: argparse.ArgumentParser, *, default_seed: int | None = None, default_temperature: float | None = 1.0
+) -> None:
     """Add the flags of verbs that generate sound.
 
     Parameters
@@ -107,14 +109,17 @@ def add_generation(parser: argparse.ArgumentParser, *, default_seed: int | None 
     parser : argparse.ArgumentParser
     default_seed : int, optional
         Drawn by the verb if not given.
+    default_temperature : float, optional
+        None where the verb asks the model (``interpolate.model_temperature``).
     """
     group = parser.add_argument_group("generation")
+    usual = "what suits the model" if default_temperature is None else f"{default_temperature:g}"
     group.add_argument(
         "--temperature",
         type=temperature,
-        default=1.0,
+        default=default_temperature,
         metavar="X",
-        help="below 1 safer, above 1 wilder, 0 always the likeliest (default: 1)",
+        help=f"below 1 safer, above 1 wilder, 0 always the likeliest (default: {usual})",
     )
     add_seed(group, default=default_seed)
     add_device(group)

@@ -32,7 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=float, default=interpolate.SECONDS, metavar="S", help="of each corner that is heard (default: 4)")
     parser.add_argument("--model", metavar="M", help="an nsynth model: shipped, a folder or a run (default: the shipped one)")
     parser.add_argument("-o", "--out", type=Path, required=True, metavar="DIR", help="folder of the cells; a job that was stopped goes on")
-    flags.add_generation(parser, default_seed=0)
+    flags.add_generation(parser, default_seed=0, default_temperature=None)
 
 
 def run(args: argparse.Namespace, console: Console) -> None:
@@ -56,10 +56,11 @@ def run(args: argparse.Namespace, console: Console) -> None:
     interpolate.check_request(args.seconds, 1.0)
     surfaces = {pitch: corner_files(args.corners, pitch) for pitch in args.pitches or [None]}
     model = interpolate.load_nsynth(args.model, console)
+    temperature = common.settle_temperature(args.temperature, model, console)
     common.require_folder(args.out)
     settings = {
         "corners": [str(path) for path in args.corners], "size": args.size, "pitches": args.pitches,
-        "method": args.method, "seconds": args.seconds, "seed": args.seed, "temperature": args.temperature,
+        "method": args.method, "seconds": args.seconds, "seed": args.seed, "temperature": temperature,
         "model": model.name, "model_sha256": model.sha256,
     }  # fmt: skip
     claim(args.out, settings)
@@ -79,7 +80,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
             with console.progress("generating", unit="cells") as show:
                 found = grid.generate_cells(
                     model, heard, missing, size=args.size, seed=args.seed, method=args.method, level_db=level_db,
-                    temperature=args.temperature, backend=backend, device=device, threads=os.cpu_count() or 1,
+                    temperature=temperature, backend=backend, device=device, threads=os.cpu_count() or 1,
                     on_progress=show,
                 )  # fmt: skip
                 for cell, x in found:

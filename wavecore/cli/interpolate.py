@@ -49,7 +49,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--out", type=Path, default=Path(), metavar="DIR", help="folder of the WAVs and the sheet (default: the current one)"
     )
-    flags.add_generation(parser)
+    flags.add_generation(parser, default_temperature=None)
     parser.add_argument("--overwrite", action="store_true", help="replace files that exist")
 
 
@@ -75,6 +75,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
     stations = requested(args)
     check_request(args.seconds, args.stretch)
     model = load_nsynth(args.model, console)
+    temperature = common.settle_temperature(args.temperature, model, console)
     ear = checkpoint.load(common.shipped("note-classifier"), kind="note-classifier") if args.describe else None
     encoder = model.network.config.encoder
     common.require_folder(args.out)
@@ -98,7 +99,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
     with console.progress("generating", unit="samples") as show:
         said = interpolate.decode(
             model, np.stack([interpolate.mix_for(model, latents, row, method=args.method) for row in mixes]), seed=seed,
-            temperature=args.temperature, backend=backend, device=device, threads=os.cpu_count() or 1, on_progress=show,
+            temperature=temperature, backend=backend, device=device, threads=os.cpu_count() or 1, on_progress=show,
         )  # fmt: skip
     # One level for all stations: what changes on the way is the sound, not how loud it is.
     said = [interpolate.fade(interpolate.level(x, common_db), encoder.sample_rate) for x in said]
@@ -109,7 +110,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
     plots.rainbowgram_sheet(pictures, sheet, columns=min(len(stations), 9), overwrite=args.overwrite)
     console.result(str(sheet))
     document = {
-        "model": model.name, "model_sha256": model.sha256, "seed": seed, "temperature": args.temperature,
+        "model": model.name, "model_sha256": model.sha256, "seed": seed, "temperature": temperature,
         "method": args.method, "stretch": args.stretch, "inputs": [str(path) for path in args.sounds],
         "outputs": outputs, "sheet": str(sheet), "version": common.version(),
     }  # fmt: skip

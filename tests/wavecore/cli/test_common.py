@@ -1,5 +1,6 @@
 import json
 import os
+from types import SimpleNamespace
 
 import pytest
 
@@ -24,6 +25,15 @@ def test_a_seed_is_drawn_and_printed(capsys):
     drawn = common.settle_seed(None, Console())
     assert 0 <= drawn < common.SEED_LIMIT
     assert f"--seed {drawn} " in capsys.readouterr().err
+
+
+def test_the_temperature_is_the_user_s_or_the_model_s(capsys):
+    plain, cool = (SimpleNamespace(name="cool", card=card) for card in ({}, {"training": {"temperature": 0.5}}))
+    assert common.settle_temperature(0.8, cool, Console()) == 0.8
+    assert common.settle_temperature(None, plain, Console()) == 1.0
+    assert capsys.readouterr().err == ""
+    assert common.settle_temperature(None, cool, Console()) == 0.5
+    assert "temperature: 0.5 (suits cool" in capsys.readouterr().err
 
 
 def test_the_device_is_printed_with_its_reason(capsys):
