@@ -224,7 +224,9 @@ def mix_for(
     ----------
     model : LoadedModel
         Of kind ``nsynth``.
-    latents, weights, method
+    latents : ndarray, shape (n, F, C), float
+    weights : array_like, shape (n,) or (F, n), float
+    method : {"linear", "slerp"}
         See ``latent_mix.mix``.
 
     Returns
