@@ -135,9 +135,11 @@ def test_read_run(tmp_path, before):
     with pytest.raises(InputError, match="no run to resume"):
         run_settings.read_run(tmp_path)
     (tmp_path / "settings.json").write_text(json.dumps(before))
-    assert run_settings.read_run(tmp_path) == before
+    assert run_settings.read_run(tmp_path) == before | {"teach_encoder": False}
     (tmp_path / "command.json").write_text('{"init": "/models/a"}')
-    assert run_settings.read_run(tmp_path) == before | {"init": "/models/a"}
+    assert run_settings.read_run(tmp_path) == before | {"init": "/models/a", "teach_encoder": False}
+    (tmp_path / "command.json").write_text(json.dumps({"init": "/models/a", "teach_encoder": True}))
+    assert run_settings.read_run(tmp_path) == before | {"init": "/models/a", "teach_encoder": True}
     for text in ("{", "{}"):
         (tmp_path / "settings.json").write_text(text)
         with pytest.raises(InputError, match="cannot be read"):
