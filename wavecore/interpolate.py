@@ -53,7 +53,7 @@ def encode(model: LoadedModel, sounds: Sequence[np.ndarray]) -> np.ndarray:
     UsageError
         If there are no sounds, or one is longer than two minutes.
     InputError
-        If one is no finite signal of one channel, or has no pitch where the model needs one.
+        If one is no finite signal of one channel, or is silent where the model needs its pitch.
     """
     if not sounds:
         raise UsageError("there are no sounds to encode")

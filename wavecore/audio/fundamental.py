@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from wavecore.audio import checks
+from wavecore.audio.pitch import midi_to_hz
 from wavecore.errors import UsageError
 
 PERIODS = 4
@@ -35,8 +36,7 @@ def phase(x: np.ndarray, f0_hz: float, sample_rate: int) -> np.ndarray:
     Returns
     -------
     ndarray, shape (T,), float64, radians
-        Not wrapped from sample to sample only where the fundamental is as told; its cosine peaks
-        with the partial.  In silence the fundamental goes on as told.
+        Modulo 2 pi: its cosine peaks where the partial does.  In silence the fundamental goes on as told.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def track(x: np.ndarray, midi: float, *, hop_length: int, sample_rate: int) -> n
     """
     if hop_length < 1:
         raise UsageError(f"hop_length is {hop_length}, wanted 1 or more")
-    f0_hz = float(440 * 2 ** ((midi - 69) / 12))
+    f0_hz = float(midi_to_hz(midi))
     pointer = _pointer(x, f0_hz, sample_rate)
     n_frames = -(-len(pointer) // hop_length)
     steps = np.zeros(n_frames * hop_length, complex)

@@ -212,7 +212,7 @@ class NSynthNetwork(nn.Module):
             if pitches is not None:
                 raise UsageError("this model is told no pitch beside the latent; leave the pitch out")
             if not self.config.harmonics:
-                return self._expand(latent)
+                return self.expand(latent)
             phase, f0_hz = self.run_oscillator(latent)
             return self.sampled_condition(latent[..., :-1], phase, f0_hz)
         if pitches is None:
@@ -223,7 +223,7 @@ class NSynthNetwork(nn.Module):
         if int(pitches.min()) < 0 or int(pitches.max()) >= N_PITCHES:
             raise UsageError(f"pitches must be MIDI note numbers, 0 to {N_PITCHES - 1}, not {pitches.tolist()}")
         vectors = self.pitch_embedding[pitches][:, None].expand(-1, latent.shape[1], -1)
-        return self._expand(torch.cat([latent, vectors], dim=-1))
+        return self.expand(torch.cat([latent, vectors], dim=-1))
 
     def run_oscillator(self, latent: Tensor) -> tuple[Tensor, Tensor]:
         """Run the oscillator along the pitch that a latent ends in.
@@ -254,7 +254,7 @@ class NSynthNetwork(nn.Module):
         -------
         Tensor, shape (B, F * hop_length, decoder.latent_channels), float
         """
-        return self._beside_oscillator(self._expand(latent), phase, f0_hz)
+        return self._beside_oscillator(self.expand(latent), phase, f0_hz)
 
     def _beside_oscillator(self, told: Tensor, phase: Tensor, f0_hz: Tensor) -> Tensor:
         told = oscillator.upsample(told, self.config.encoder.hop_length)
@@ -278,7 +278,7 @@ class NSynthNetwork(nn.Module):
         if not self.config.harmonics:
             yield self.condition(latent)
             return
-        (phase, f0_hz), told = self.run_oscillator(latent), self._expand(latent[..., :-1])
+        (phase, f0_hz), told = self.run_oscillator(latent), self.expand(latent[..., :-1])
         hop, n_frames = self.config.encoder.hop_length, latent.shape[1]
         for first in range(0, n_frames, block_frames):
             last = min(n_frames, first + block_frames)
@@ -288,7 +288,18 @@ class NSynthNetwork(nn.Module):
             found = self._beside_oscillator(told[:, begin:end], phase[:, samples], f0_hz[:, samples])
             yield found[:, (first - begin) * hop : (last - begin) * hop]
 
-    def _expand(self, told: Tensor) -> Tensor:
+    def expand(self, told: Tensor) -> Tensor:
+        """Say the encoder's latent, and a pitch's vector beside it, in the channels of the condition.
+
+        Parameters
+        ----------
+        told : Tensor, shape (B, F, C), float
+
+        Returns
+        -------
+        Tensor, shape (B, F, ``condition_channels``), float
+            ``told`` itself where there are none.
+        """
         return self.expansion(told) if self.config.condition_channels else told
 
     def decoder_state(self) -> dict[str, Tensor]:

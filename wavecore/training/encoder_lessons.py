@@ -176,7 +176,7 @@ def teach(
         with torch.no_grad():
             told = wanted(clean)
         middle = clean[..., 2:-2]
-        missed = ((network.condition(noisy) - told) / spread).square().mean()
+        missed = ((network.expand(noisy) - told) / spread).square().mean()
         undrawn = (drawing(noisy).transpose(1, 2) - middle).square().mean() / variance
         unnamed, wrong = _pitch_loss(naming(noisy), pitches, middle)
         scale = 0.01 * (latent.square().mean() - LATENT_POWER).square()

@@ -157,7 +157,7 @@ def with_taught_encoder(
     lessons = encoder_lessons.spectra_of(dataset, network.encoder, level_db=LEVEL_DB)
 
     def wanted(spectra: Tensor) -> Tensor:
-        return source.condition(source.encoder.read(spectra))
+        return source.expand(source.encoder.read(spectra))
 
     with torch.no_grad():
         spread = wanted(lessons.spectra[:: max(1, len(lessons.spectra) // SAMPLE)].float()).flatten(0, 1).std(dim=0)

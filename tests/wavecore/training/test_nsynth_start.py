@@ -112,6 +112,16 @@ def test_an_autoencoder_s_encoder_is_taught_and_its_decoder_kept(autoencoder, no
     assert not network.training and torch.equal(torch.random.get_rng_state(), dice)
 
 
+def test_the_encoder_beside_an_oscillator_is_taught_alike(autoencoder, notes):
+    driven = with_oscillator(autoencoder, 2)
+    (network, missed), (plain, wanted) = (with_taught_encoder(source, notes, steps=3, seed=1) for source in (driven, autoencoder))
+    assert missed == wanted and network.config == driven.config
+    state, expected = network.state_dict(), plain.state_dict()
+    for name, tensor in state.items():
+        kept = driven.state_dict()[name] if name.startswith("decoder.") else expected[name]
+        assert torch.equal(tensor, kept), name
+
+
 def test_what_the_decoder_knows_is_kept(autoencoder, notes):
     network, missed = with_taught_encoder(autoencoder, notes, steps=300, seed=1)
     sounds = torch.from_numpy(mulaw.decode(np.array(notes.codes("valid"))))
