@@ -23,7 +23,7 @@ from wavecore.generate import generate_blocks, open_generator
 from wavecore.latent_mix import checked_weights, mix
 from wavecore.metrics import harmonics
 from wavecore.models.checkpoint import LoadedModel
-from wavecore.models.nsynth import MIDDLE_C, NSynthNetwork
+from wavecore.models.nsynth import NSynthNetwork
 
 MAX_SECONDS = 120.0
 """Of a sound that is encoded at once."""
@@ -65,22 +65,23 @@ def encode(model: LoadedModel, sounds: Sequence[np.ndarray]) -> np.ndarray:
     padded = np.zeros((len(signals), longest), np.float32)
     for row, signal in zip(padded, signals, strict=True):
         row[: len(signal)] = signal
+    midi = None
+    if model.network.config.harmonics:
+        hop = model.network.config.encoder.hop_length
+        n_frames = -(-longest // hop)
+        midi = torch.from_numpy(np.stack([pitch_track(signal, n_frames, hop, rate) for signal in signals]))
     with torch.inference_mode():
-        latents = model.network.encoder.encode(torch.from_numpy(padded)).numpy()
-    if not model.network.config.harmonics:
-        return latents
-    hop = model.network.config.encoder.hop_length
-    return np.stack([beside_pitch(latent, sound, hop, rate) for latent, sound in zip(latents, signals, strict=True)])
+        return model.network.encode(torch.from_numpy(padded), midi).numpy()
 
 
-def beside_pitch(latent: np.ndarray, sound: np.ndarray, hop_length: int, sample_rate: int) -> np.ndarray:
-    """Set a sound's pitch beside its latent.
+def pitch_track(sound: np.ndarray, n_frames: int, hop_length: int, sample_rate: int) -> np.ndarray:
+    """Follow a sound's pitch.
 
     Parameters
     ----------
-    latent : ndarray, shape (F, C), float32
     sound : ndarray, shape (T,), float
-        T at most F * hop_length; after its end its last pitch is held.
+        T at most n_frames * hop_length; after its end its last pitch is held.
+    n_frames : int
     hop_length : int
         Samples per frame.
     sample_rate : int
@@ -88,8 +89,8 @@ def beside_pitch(latent: np.ndarray, sound: np.ndarray, hop_length: int, sample_
 
     Returns
     -------
-    ndarray, shape (F, C + 1), float32
-        Last the pitch in octaves above MIDI note 60.
+    ndarray, shape (n_frames,), float32
+        MIDI note numbers.
 
     Raises
     ------
@@ -99,8 +100,7 @@ def beside_pitch(latent: np.ndarray, sound: np.ndarray, hop_length: int, sample_
     enough = np.pad(sound, (0, max(0, harmonics.SHORTEST - len(sound))))
     f0_hz = harmonics.harmonic_series(enough, sample_rate).f0_hz
     midi = fundamental.track(sound, hz_to_midi(f0_hz), hop_length=hop_length, sample_rate=sample_rate)
-    midi = np.pad(midi, (0, len(latent) - len(midi)), mode="edge")
-    return np.column_stack([latent, (midi - MIDDLE_C) / 12]).astype(np.float32)
+    return np.pad(midi, (0, n_frames - len(midi)), mode="edge")
 
 
 def model_level(model: LoadedModel, default_db: float) -> float:

@@ -37,12 +37,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--harmonics",
         type=int,
         metavar="N",
-        help="tell the decoder the pitch by so many partials of an oscillator, sample by sample (default: 0, as published)",
+        help="tell the decoder pitch and timbre by an oscillator in so many bands, sample by sample (default: 0, as published)",
     )
     network.add_argument(
         "--init",
         metavar="MODEL",
-        help="start from a model's weights; from a translation model, with its best decoder and a new encoder (minutes)",
+        help="start from a model's weights; from a translation model, with its best decoder and a new encoder; "
+        "with an oscillator that it lacks, with an encoder that is taught timbre (minutes each)",
     )
     network.add_argument(
         "--teach-encoder",
@@ -112,7 +113,7 @@ def initial_network(model, dataset, console: Console, *, teach: bool = False, ha
     teach : bool
         Whether an nsynth model's encoder is taught the notes first; a translation model's always is.
     harmonics : int
-        Of an oscillator that the decoder is to be told, if the model has none.
+        Bands of an oscillator that the decoder is to be told, if the model has none; its encoder is taught anew then.
 
     Returns
     -------
@@ -128,27 +129,24 @@ def initial_network(model, dataset, console: Console, *, teach: bool = False, ha
     kind = model.network.kind
     if kind not in ("nsynth", "translation"):
         raise UsageError(f"--init takes a model of kind nsynth or translation; {model.name} is of kind {kind}")
-    if kind == "nsynth" and not teach:
-        return _with_harmonics(model.network, harmonics)
-    with console.progress("teaching the encoder", unit="steps") as progress:
-        if kind == "nsynth":
-            network, missed = nsynth_start.with_taught_encoder(model.network, dataset, on_progress=progress)
-        else:
+    missing = harmonics if kind == "translation" or not model.network.config.harmonics else 0
+    network, whose, missed = model.network, model.name, None
+    if kind == "translation":
+        with console.progress("teaching the encoder", unit="steps") as progress:
             start = nsynth_start.from_translation(model.network, dataset, on_progress=progress)
-            network, missed = start.network, start.missed
-    whose = model.name if kind == "nsynth" else f"{model.name}'s {start.target} decoder"
-    console.say(
-        f"starting from {whose}; the encoder misses {missed.condition:.0%} of what the decoder knows, "
-        f"{missed.spectrum:.0%} of the spectrum and {missed.pitch:.0%} of the pitches"
-    )
-    return _with_harmonics(network, harmonics)
+        network, whose, missed = start.network, f"{model.name}'s {start.target} decoder", start.missed
+    if missing or (teach and kind == "nsynth"):
+        with console.progress("teaching the encoder timbre" if missing else "teaching the encoder", unit="steps") as progress:
+            network, missed = nsynth_start.with_taught_encoder(network, dataset, harmonics=missing, on_progress=progress)
+    if missed:
+        console.say(f"starting from {whose}; {_describe(missed, told_pitch=bool(missing))}")
+    return network
 
 
-def _with_harmonics(network, harmonics: int):
-    from wavecore.training import nsynth_start
-
-    needed = harmonics and not network.config.harmonics
-    return nsynth_start.with_oscillator(network, harmonics) if needed else network
+def _describe(missed, *, told_pitch: bool) -> str:
+    """Say what the encoder did not learn."""
+    last = f"the partials' levels by {missed.levels:.1f} dB" if told_pitch else f"{missed.pitch:.0%} of the pitches"
+    return f"the encoder misses {missed.condition:.0%} of what the decoder knows, {missed.spectrum:.0%} of the spectrum and {last}"
 
 
 def network_settings(args: argparse.Namespace, initial, before: dict | None):
@@ -199,7 +197,7 @@ def network_settings(args: argparse.Namespace, initial, before: dict | None):
             raise UsageError(f"{flag} must not be negative, not {value}")
     decoder = replace(
         decoder,
-        latent_channels=decoder.latent_channels + pitch_channels + 2 * harmonics,
+        latent_channels=decoder.latent_channels + pitch_channels + bool(harmonics) + 2 * harmonics,
         hop_length=1 if harmonics else decoder.hop_length,
     )
     return NSynthConfig(encoder, decoder, pitch_channels, harmonics=harmonics)

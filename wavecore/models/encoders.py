@@ -88,7 +88,7 @@ class Encoder(nn.Module):
         ----------
         audio : Tensor, shape (B, T), float32 in [-1, 1]
             At the encoder's rate, any T > 0.
-        octave_shift : int or Tensor of shape (B,), octaves
+        octave_shift : int or Tensor of shape (B,) or (B, F), octaves
             Moves the perceived pitch before encoding.
 
         Returns
@@ -152,7 +152,7 @@ class ConstantQEncoder(Encoder):
         Parameters
         ----------
         audio : Tensor, shape (B, (F + 2 * context_frames) * hop_length), float32
-        octave_shift : int or Tensor of shape (B,), octaves
+        octave_shift : int or Tensor of shape (B,) or (B, F), octaves
 
         Returns
         -------
@@ -161,11 +161,16 @@ class ConstantQEncoder(Encoder):
         Raises
         ------
         UsageError
-            If the length is not a multiple of the hop or leaves no frame.
+            If the length is not a multiple of the hop or leaves no frame, or the shifts do not fit.
         """
         n_frames = self._check(audio)
-        spectrum = shift_octaves(self.spectrum(audio), octave_shift, self.config.bins_per_octave)
-        return self.read(spectrum[..., : n_frames + 4])
+        octaves = torch.as_tensor(octave_shift, device=audio.device)
+        if octaves.ndim == 2:
+            if octaves.shape not in ((len(audio), 1), (len(audio), n_frames)):
+                raise UsageError(f"octave_shift must have shape ({len(audio)}, {n_frames}), not {tuple(octaves.shape)}")
+            # The frames of context move with the first and the last.
+            octaves = torch.cat([octaves[:, :1]] * 2 + [octaves.expand(-1, n_frames)] + [octaves[:, -1:]] * 2, dim=1)
+        return self.read(shift_octaves(self.spectrum(audio)[..., : n_frames + 4], octaves, self.config.bins_per_octave))
 
     def read(self, spectrum: Tensor) -> Tensor:
         """Encode what ``spectrum`` returned.
@@ -272,30 +277,31 @@ def build_encoder(config: EncoderConfig) -> Encoder:
 
 
 def shift_octaves(spectrum: Tensor, octaves: Tensor | int, bins_per_octave: int) -> Tensor:
-    """Move a log-frequency spectrum by whole octaves; what enters is silence.
+    """Move a log-frequency spectrum; what enters is silence.
 
     Parameters
     ----------
     spectrum : Tensor, shape (B, n_bins, F), float in [0, 1]
-    octaves : int or Tensor of shape (B,), octaves
-        Positive is up.
+    octaves : int or Tensor of shape (B,) or (B, F), octaves
+        Positive is up; rounded to whole bins.
     bins_per_octave : int
 
     Returns
     -------
     Tensor, shape (B, n_bins, F), float in [0, 1]
     """
-    octaves = torch.as_tensor(octaves, device=spectrum.device).expand(len(spectrum))
-    return shift_bins(spectrum, octaves * bins_per_octave)
+    octaves = torch.as_tensor(octaves, device=spectrum.device)
+    bins = torch.round(octaves * bins_per_octave).long()
+    return shift_bins(spectrum, bins if bins.ndim == 2 else bins.expand(len(spectrum)))
 
 
 def shift_bins(spectrum: Tensor, bins: Tensor) -> Tensor:
-    """Move every log-frequency spectrum by its own number of bins; what enters is silence.
+    """Move every log-frequency spectrum, or every frame, by its own number of bins; what enters is silence.
 
     Parameters
     ----------
     spectrum : Tensor, shape (B, n_bins, F), float in [0, 1]
-    bins : Tensor, shape (B,), integer
+    bins : Tensor, shape (B,) or (B, F), integer
         Positive is up.
 
     Returns
@@ -303,10 +309,10 @@ def shift_bins(spectrum: Tensor, bins: Tensor) -> Tensor:
     Tensor, shape (B, n_bins, F), float in [0, 1]
     """
     n_bins = spectrum.shape[1]
-    source = torch.arange(n_bins, device=spectrum.device) - bins[:, None]  # (B, n_bins)
+    shifts = bins[:, None, None] if bins.ndim == 1 else bins[:, None]  # (B, 1, 1) or (B, 1, F)
+    source = torch.arange(n_bins, device=spectrum.device)[:, None] - shifts  # (B, n_bins, 1 or F)
     inside = (source >= 0) & (source < n_bins)
-    index = source.clamp(0, n_bins - 1)[..., None].expand_as(spectrum)
-    return spectrum.gather(1, index) * inside[..., None]
+    return spectrum.gather(1, source.clamp(0, n_bins - 1).expand_as(spectrum)) * inside
 
 
 def _constant_q_kernels(config: EncoderConfig) -> Tensor:

@@ -22,6 +22,9 @@ from wavecore.models.wavenet import WaveNet, WaveNetConfig
 N_PITCHES = 128
 MIDDLE_C = 60
 """MIDI note number from which a latent counts its pitch."""
+HEARD_AT = 48
+"""MIDI note number at which the encoder hears every sound, where an oscillator knows the pitch: so low that
+no note of the usual instruments' middle octaves is moved up, which would push its highest partials out of hearing."""
 EXPANSION_WIDTH = 256
 
 
@@ -34,8 +37,8 @@ class NSynthConfig:
     encoder : EncoderConfig
         Its latent is what is interpolated.
     decoder : WaveNetConfig
-        Its ``latent_channels`` are ``condition_channels``, or else the encoder's and ``pitch_channels``,
-        and two for each harmonic.  With harmonics its ``hop_length`` is 1: an oscillator tells every sample apart.
+        Its ``latent_channels`` are ``condition_channels``, or else ``latent_size`` and ``pitch_channels``,
+        and two for each of ``harmonics``.  With these its ``hop_length`` is 1: an oscillator tells every sample apart.
     pitch_channels : int
         Width of a learned vector for each of 128 pitches that is set beside the latent;
         0 for none, as in the published model.
@@ -43,8 +46,9 @@ class NSynthConfig:
         How many channels a small network makes of latent and pitch for the decoder; 0 for none,
         as in the published model, whose wide decoder makes what it needs of them by itself.
     harmonics : int
-        Partials of an oscillator at the sound's pitch that the decoder is told sample by sample
-        (``models.oscillator``); 0 for none, as in the published model.  The pitch is the last channel of the latent then.
+        Bands of partials of an oscillator at the sound's pitch that the decoder is told sample by
+        sample (``models.oscillator``); 0 for none, as in the published model.  With them the pitch is
+        the last channel of the latent, and the encoder hears every sound as if at one pitch, so that the others are timbre.
     """
 
     encoder: EncoderConfig = field(default_factory=lambda: EncoderConfig(latent_channels=16, hop_length=512))
@@ -58,6 +62,8 @@ class NSynthConfig:
             value = getattr(self, name)
             if type(value) is not int or value < 0:
                 raise UsageError(f"{name} must be a whole number of at least 0, not {value!r}")
+        if self.harmonics > oscillator.N_PARTIALS:
+            raise UsageError(f"harmonics is {self.harmonics}; the oscillator has {oscillator.N_PARTIALS} partials")
         if self.pitch_channels and self.harmonics:
             raise UsageError("a decoder is told the pitch by pitch_channels or by harmonics, not by both")
         wanted_hop = 1 if self.harmonics else self.encoder.hop_length
@@ -69,7 +75,7 @@ class NSynthConfig:
         if self.encoder.sample_rate != self.decoder.sample_rate:
             values = f"{self.encoder.sample_rate} and {self.decoder.sample_rate}"
             raise UsageError(f"encoder and decoder disagree on sample_rate: {values}")
-        told = self.condition_channels or self.encoder.latent_channels + self.pitch_channels
+        told = self.condition_channels or self.latent_size + self.pitch_channels
         if self.decoder.latent_channels != told + 2 * self.harmonics:
             parts = f"{told} of condition" + (f" and {2 * self.harmonics} of the oscillator" if self.harmonics else "")
             raise UsageError(f"the decoder takes {self.decoder.latent_channels} latent channels, not the {parts}")
@@ -158,8 +164,10 @@ class NSynthNetwork(nn.Module):
         if config.pitch_channels:
             self.pitch_embedding = nn.Parameter(torch.randn(N_PITCHES, config.pitch_channels))
         if config.condition_channels:
-            told = config.encoder.latent_channels + config.pitch_channels
-            self.expansion = Expansion(told, config.condition_channels)
+            self.expansion = Expansion(config.latent_size + config.pitch_channels, config.condition_channels)
+        if config.harmonics:
+            self.levels = Expansion(config.latent_size, len(oscillator.KNOTS))
+            nn.init.constant_(self.levels.linear.bias, oscillator.USUAL)
 
     def forward(
         self, codes: Tensor, latent: Tensor, pitches: Tensor | None = None, *, history: Tensor | None = None
@@ -188,6 +196,40 @@ class NSynthNetwork(nn.Module):
         """
         return self.decoder(codes if history is None else history, self.condition(latent, pitches))
 
+    def encode(self, audio: Tensor, midi: Tensor | None = None, *, whole: bool = True) -> Tensor:
+        """Encode sounds, and set their pitch beside it where the latent holds one.
+
+        Parameters
+        ----------
+        audio : Tensor, shape (B, T), float32 in [-1, 1]
+        midi : Tensor, shape (B, F) or (B, 1), float, optional
+            MIDI note numbers; needed with, and refused without, harmonics.
+        whole : bool
+            Whether silence lies before and after the sounds; if not, ``audio`` carries its own context
+            (``Encoder.forward``).
+
+        Returns
+        -------
+        Tensor, shape (B, F, ``config.latent_size``), float32
+
+        Raises
+        ------
+        UsageError
+            If the pitch is missing or of no use, or the encoder refuses the audio.
+        """
+        listen = self.encoder.encode if whole else self.encoder
+        if not self.config.harmonics:
+            if midi is not None:
+                raise UsageError("this model's latent holds no pitch; leave it out")
+            return listen(audio)
+        if midi is None:
+            raise UsageError("this model's latent holds the pitch; give MIDI note numbers for each sound")
+        # A waveform cannot be moved without changing it.
+        moved = (HEARD_AT - midi) / 12 if self.config.encoder.kind == "cqt" else 0
+        latent = listen(audio, octave_shift=moved)
+        octaves = ((midi - MIDDLE_C) / 12).to(latent).expand(-1, latent.shape[1])
+        return torch.cat([latent, octaves[..., None]], dim=-1)
+
     def condition(self, latent: Tensor, pitches: Tensor | None = None) -> Tensor:
         """Make of the latent, and the pitch beside or in it, what the decoder is told.
 
@@ -214,7 +256,7 @@ class NSynthNetwork(nn.Module):
             if not self.config.harmonics:
                 return self.expand(latent)
             phase, f0_hz = self.run_oscillator(latent)
-            return self.sampled_condition(latent[..., :-1], phase, f0_hz)
+            return self.sampled_condition(latent, phase, f0_hz)
         if pitches is None:
             raise UsageError("this model is told the pitch; give a MIDI note number for each sound")
         if pitches.is_floating_point() or pitches.shape != latent.shape[:1]:
@@ -245,8 +287,7 @@ class NSynthNetwork(nn.Module):
 
         Parameters
         ----------
-        latent : Tensor, shape (B, F, C), float
-            The encoder's channels, without the pitch.
+        latent : Tensor, shape (B, F, ``config.latent_size``), float
         phase : Tensor, shape (B, F * hop_length of the encoder), float, radians
         f0_hz : Tensor, shape (B, F * hop_length) or (B, 1), float
 
@@ -254,12 +295,13 @@ class NSynthNetwork(nn.Module):
         -------
         Tensor, shape (B, F * hop_length, decoder.latent_channels), float
         """
-        return self._beside_oscillator(self.expand(latent), phase, f0_hz)
+        return self._beside_oscillator(self.expand(latent), self.levels(latent), phase, f0_hz)
 
-    def _beside_oscillator(self, told: Tensor, phase: Tensor, f0_hz: Tensor) -> Tensor:
-        told = oscillator.upsample(told, self.config.encoder.hop_length)
-        beat = oscillator.partials(phase, f0_hz, self.config.harmonics, self.config.encoder.sample_rate)
-        return torch.cat([told, beat.to(told.dtype)], dim=-1)
+    def _beside_oscillator(self, told: Tensor, levels: Tensor, phase: Tensor, f0_hz: Tensor) -> Tensor:
+        hop, rate = self.config.encoder.hop_length, self.config.encoder.sample_rate
+        sizes = oscillator.upsample(oscillator.amplitudes(levels), hop)
+        draft = oscillator.excite(phase, f0_hz, sizes, self.config.harmonics, rate)
+        return torch.cat([oscillator.upsample(told, hop), draft.to(told.dtype)], dim=-1)
 
     def condition_blocks(self, latent: Tensor, block_frames: int) -> Iterator[Tensor]:
         """Say the condition in pieces: with harmonics the whole is many times as large as the sound.
@@ -278,22 +320,23 @@ class NSynthNetwork(nn.Module):
         if not self.config.harmonics:
             yield self.condition(latent)
             return
-        (phase, f0_hz), told = self.run_oscillator(latent), self.expand(latent[..., :-1])
+        (phase, f0_hz), told, levels = self.run_oscillator(latent), self.expand(latent), self.levels(latent)
         hop, n_frames = self.config.encoder.hop_length, latent.shape[1]
         for first in range(0, n_frames, block_frames):
             last = min(n_frames, first + block_frames)
             # A frame on either side: straight lines lead there.
             begin, end = max(0, first - 1), min(n_frames, last + 1)
             samples = slice(begin * hop, end * hop)
-            found = self._beside_oscillator(told[:, begin:end], phase[:, samples], f0_hz[:, samples])
+            found = self._beside_oscillator(told[:, begin:end], levels[:, begin:end], phase[:, samples], f0_hz[:, samples])
             yield found[:, (first - begin) * hop : (last - begin) * hop]
 
     def expand(self, told: Tensor) -> Tensor:
-        """Say the encoder's latent, and a pitch's vector beside it, in the channels of the condition.
+        """Say the latent, and a pitch's vector beside it, in the channels of the condition.
 
         Parameters
         ----------
         told : Tensor, shape (B, F, C), float
+            C is ``config.latent_size`` and ``pitch_channels``.
 
         Returns
         -------

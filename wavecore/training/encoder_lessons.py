@@ -7,9 +7,10 @@ the decoder are taught directly
 
 * to lead to conditions that the decoder knows already, where it knows any,
 * to keep the spectrum, judged by a network that draws it from the latent, and
-* to keep the pitch, judged by a network that names it from the latent.
+* to keep the pitch, judged by a network that names it from the latent, or, where the pitch stands
+  beside the latent for an oscillator, to say how loud each partial is.
 
-Both judges are thrown away afterwards.  They hear the latent with noise upon it, so differences
+Judges are thrown away afterwards.  They hear the latent with noise upon it, so differences
 have to be large.  The spectra are moved by semitones, coloured, and covered by a noise floor, as
 recordings are; conditions and drawing are those of the sound without the noise.
 """
@@ -26,9 +27,10 @@ from torch import Tensor, nn
 from wavecore.audio import mulaw, note_level
 from wavecore.datasets.notes import NotesDataset
 from wavecore.errors import UsageError
-from wavecore.models.encoders import FLOOR_DB, ConstantQEncoder, shift_bins
+from wavecore.models.encoders import FLOOR_DB, ConstantQEncoder, EncoderConfig, shift_bins, shift_octaves
 from wavecore.models.layers import Affine
-from wavecore.models.nsynth import N_PITCHES, NSynthNetwork
+from wavecore.models.nsynth import HEARD_AT, MIDDLE_C, N_PITCHES, NSynthNetwork
+from wavecore.models.oscillator import KNOTS, RANGE_DB, midi_to_hz
 
 NOTES = 3000
 """Notes whose spectra are learnt from, at most."""
@@ -83,12 +85,15 @@ class Missed:
     spectrum : float
         Mean square in units of the spectra's variance.
     pitch : float
-        Share of frames whose pitch is named wrongly.
+        Share of frames whose pitch is named wrongly; 0 where the latent holds it.
+    levels : float
+        Of the partials of an oscillator, root mean square, dB; 0 without one.
     """
 
     condition: float
     spectrum: float
     pitch: float
+    levels: float
 
 
 @torch.no_grad()
@@ -161,33 +166,75 @@ def teach(
         NaN without steps.
     """
     config = network.config.encoder
-    drawing, naming = (_judge(config.latent_channels, out) for out in (config.n_bins, N_PITCHES))
-    students = [network.encoder, drawing, naming] + ([network.expansion] if network.config.condition_channels else [])
-    parameters = [parameter for student in students for parameter in student.parameters()]
+    drawing = _judge(network.config.latent_size, config.n_bins)
+    naming = None if network.config.harmonics else _judge(config.latent_channels, N_PITCHES)
+    names = ("encoder", "expansion", "levels")
+    students = [drawing, naming] + [getattr(network, name, None) for name in names]
+    parameters = [parameter for student in students if student is not None for parameter in student.parameters()]
     optimizer = torch.optim.AdamW(parameters, LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=max(steps, 2))
     generator = torch.Generator().manual_seed(seed)
     variance, spread = lessons.spectra.float().var(), spread.clamp_min(LEAST_SPREAD)
-    recent: list[tuple[float, float, float]] = []
+    recent: list[tuple[float, ...]] = []
     for step in range(steps):
         clean, heard, pitches = draw_crops(lessons, generator, bins_per_octave=config.bins_per_octave)
-        latent = network.encoder.read(heard)
-        noisy = latent + LATENT_NOISE * torch.randn(latent.shape, generator=generator)
+        latent = _read(network, heard, pitches, generator)
+        noisy = latent[..., : config.latent_channels]
+        noisy = noisy + LATENT_NOISE * torch.randn(noisy.shape, generator=generator)
+        seen = torch.cat([noisy, latent[..., config.latent_channels :]], dim=-1)
         with torch.no_grad():
             told = wanted(clean)
         middle = clean[..., 2:-2]
-        missed = ((network.expand(noisy) - told) / spread).square().mean()
-        undrawn = (drawing(noisy).transpose(1, 2) - middle).square().mean() / variance
-        unnamed, wrong = _pitch_loss(naming(noisy), pitches, middle)
-        scale = 0.01 * (latent.square().mean() - LATENT_POWER).square()
+        missed = ((network.expand(seen) - told) / spread).square().mean()
+        undrawn = (drawing(seen).transpose(1, 2) - middle).square().mean() / variance
+        off = (network.levels(seen) - levels_of(middle, pitches, config)).square().mean() if naming is None else torch.zeros(())
+        unnamed, wrong = (torch.zeros(()), 0.0) if naming is None else _pitch_loss(naming(seen), pitches, middle)
+        scale = 0.01 * (latent[..., : config.latent_channels].square().mean() - LATENT_POWER).square()
         optimizer.zero_grad()
-        (missed + undrawn + PITCH_WEIGHT * unnamed + scale).backward()
+        (missed + undrawn + PITCH_WEIGHT * unnamed + off / variance + scale).backward()
         optimizer.step()
         schedule.step()
-        recent = [*recent[-99:], (missed.item(), undrawn.item(), wrong)]
+        recent = [*recent[-99:], (missed.item(), undrawn.item(), wrong, RANGE_DB * off.sqrt().item())]
         if on_progress is not None:
             on_progress(step + 1, steps)
-    return Missed(*np.mean(recent, axis=0).tolist()) if recent else Missed(np.nan, np.nan, np.nan)
+    return Missed(*(np.mean(recent, axis=0).tolist() if recent else [np.nan] * 4))
+
+
+def levels_of(spectrum: Tensor, pitches: Tensor, config: EncoderConfig) -> Tensor:
+    """Read the levels of an oscillator's partials from a spectrum.
+
+    Parameters
+    ----------
+    spectrum : Tensor, shape (B, n_bins, F), float32 in [0, 1]
+    pitches : Tensor, shape (B,), integer
+        MIDI note numbers.
+    config : EncoderConfig
+        Of the encoder whose spectrum it is.
+
+    Returns
+    -------
+    Tensor, shape (B, F, len(oscillator.KNOTS)), float32 in [0, 1]
+        The loudest of three bins around each partial; 0 above the highest bin.
+    """
+    octaves = torch.log2(midi_to_hz(pitches.float()) / config.fmin_hz)
+    knots = torch.log2(torch.tensor(KNOTS, dtype=torch.float32))
+    bins = torch.round((octaves[:, None] + knots) * config.bins_per_octave).long()  # (B, K)
+    loudest = nn.functional.max_pool1d(spectrum.transpose(1, 2), 3, stride=1, padding=1)  # (B, F, n_bins)
+    inside = (bins >= 0) & (bins < config.n_bins)
+    index = bins.clamp(0, config.n_bins - 1)[:, None].expand(-1, spectrum.shape[2], -1)
+    return loudest.gather(2, index) * inside[:, None]
+
+
+def _read(network: NSynthNetwork, heard: Tensor, pitches: Tensor, generator: torch.Generator) -> Tensor:
+    """The latent of spectra, (B, F, latent_size), as the network hears them, a little beside the pitch at times."""
+    if not network.config.harmonics:
+        return network.encoder.read(heard)
+    octaves = (pitches - HEARD_AT) / 12.0
+    beside = torch.randint(-1, 2, pitches.shape, generator=generator) / network.config.encoder.bins_per_octave
+    heard = shift_octaves(heard, beside - octaves, network.config.encoder.bins_per_octave)
+    latent = network.encoder.read(heard)
+    told = ((pitches - MIDDLE_C) / 12.0)[:, None, None].expand(-1, latent.shape[1], 1)
+    return torch.cat([latent, told], dim=-1)
 
 
 def draw_crops(

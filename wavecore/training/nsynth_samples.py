@@ -11,7 +11,7 @@ from wavecore.audio import mulaw, note_level
 from wavecore.datasets.notes import NotesDataset
 from wavecore.errors import UsageError
 from wavecore.generate import generate_blocks, open_generator
-from wavecore.models.nsynth import MIDDLE_C, NSynthNetwork
+from wavecore.models.nsynth import NSynthNetwork
 from wavecore.training.nsynth_task import LEVEL_DB
 
 SECONDS = 2.0
@@ -64,10 +64,7 @@ def write_samples(
     heard = np.stack([note_level.level(mulaw.decode(np.array(codes[i][:n_samples])), LEVEL_DB) for i in chosen])
     pitches = torch.tensor([notes[i].pitch for i in chosen])
     with torch.inference_mode():
-        latent = network.encoder.encode(torch.from_numpy(heard))
-        if network.config.harmonics:
-            octaves = (pitches.float() - MIDDLE_C) / 12
-            latent = torch.cat([latent, octaves[:, None, None].expand(-1, latent.shape[1], 1)], dim=-1)
+        latent = network.encode(torch.from_numpy(heard), pitches[:, None].float() if network.config.harmonics else None)
         condition = network.condition(latent, pitches if network.config.pitch_channels else None).numpy()
     generator = open_generator(network.decoder_state(), network.config.decoder, batch=len(chosen), seed=seed)
     said = np.concatenate(list(generate_blocks(generator, condition)), axis=1)

@@ -118,6 +118,7 @@ def with_taught_encoder(
     source: NSynthNetwork,
     dataset: NotesDataset,
     *,
+    harmonics: int = 0,
     steps: int = STEPS,
     seed: int = 0,
     on_progress: Callable[[int, int], None] | None = None,
@@ -127,9 +128,12 @@ def with_taught_encoder(
     Parameters
     ----------
     source : NSynthNetwork
-        With a constant-Q encoder and without pitch conditioning; it is left as it is.
+        With a constant-Q encoder, and without pitch conditioning of either kind; it is left as it is.
     dataset : NotesDataset
         Its training notes are learnt from.
+    harmonics : int
+        Bands of an oscillator that the decoder is to be told as well, to which it hardly listens
+        yet.  The pitch stands beside the latent then, and the encoder is taught timbre alone.
     steps : int
     seed : int
     on_progress : callable, optional
@@ -138,77 +142,56 @@ def with_taught_encoder(
     Returns
     -------
     network : NSynthNetwork
-        With the same decoder.
+        With the same decoder, but for what it is told of the oscillator.
     missed : Missed
 
     Raises
     ------
     UsageError
-        If the source has another kind of encoder or is told the pitch, or the notes are at
-        another rate or too short.
+        If the source has another kind of encoder or is told the pitch, ``harmonics`` is out of
+        range, or the notes are at another rate or too short.
     """
     config = source.config
     if config.encoder.kind != "cqt":
         raise UsageError(f"only a cqt encoder can be taught from spectra; the model has a {config.encoder.kind} encoder")
-    if config.pitch_channels:
+    if config.pitch_channels or config.harmonics:
         raise UsageError("a model that is told the pitch has no use for an encoder that is taught it")
+    if harmonics < 0:
+        raise UsageError(f"harmonics must not be negative, not {harmonics}")
+    if harmonics and not config.condition_channels:
+        raise UsageError("an oscillator can be set beside a model with condition_channels; this one has none")
     _check_rate(dataset, config.decoder.sample_rate)
-    source, network = copy.deepcopy(source).eval(), copy.deepcopy(source).train()
-    lessons = encoder_lessons.spectra_of(dataset, network.encoder, level_db=LEVEL_DB)
-
-    def wanted(spectra: Tensor) -> Tensor:
-        return source.expand(source.encoder.read(spectra))
-
-    with torch.no_grad():
-        spread = wanted(lessons.spectra[:: max(1, len(lessons.spectra) // SAMPLE)].float()).flatten(0, 1).std(dim=0)
+    source = copy.deepcopy(source).eval()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
+        network = _with_oscillator(source, harmonics) if harmonics else copy.deepcopy(source)
+        lessons = encoder_lessons.spectra_of(dataset, network.encoder, level_db=LEVEL_DB)
+
+        def wanted(spectra: Tensor) -> Tensor:
+            return source.expand(source.encoder.read(spectra))
+
+        with torch.no_grad():
+            spread = wanted(lessons.spectra[:: max(1, len(lessons.spectra) // SAMPLE)].float()).flatten(0, 1).std(dim=0)
         missed = encoder_lessons.teach(
-            network, lessons, wanted, spread, steps=steps, seed=seed, on_progress=on_progress
+            network.train(), lessons, wanted, spread, steps=steps, seed=seed, on_progress=on_progress
         )
     return network.eval(), missed
 
 
-def with_oscillator(source: NSynthNetwork, harmonics: int, *, seed: int = 0) -> NSynthNetwork:
-    """Tell an autoencoder's decoder the pitch by an oscillator as well, to which it hardly listens yet.
-
-    Parameters
-    ----------
-    source : NSynthNetwork
-        Without pitch conditioning of either kind; it is left as it is.
-    harmonics : int
-        Partials of the oscillator, at least 1.
-    seed : int
-        Of the new weights.
-
-    Returns
-    -------
-    NSynthNetwork
-
-    Raises
-    ------
-    UsageError
-        If the source is told the pitch already, or ``harmonics`` is not positive.
-    """
-    if harmonics < 1:
-        raise UsageError(f"an oscillator has at least one harmonic, not {harmonics}")
-    config = source.config
-    if config.harmonics or config.pitch_channels:
-        raise UsageError("the model to start from is told the pitch already")
-    decoder = replace(config.decoder, latent_channels=config.decoder.latent_channels + 2 * harmonics, hop_length=1)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        network = NSynthNetwork(replace(config, decoder=decoder, harmonics=harmonics))
-        state = network.state_dict()
-        for name, tensor in source.state_dict().items():
-            if state[name].shape == tensor.shape:
-                state[name] = tensor
-                continue
-            # A map from the condition: its new inputs come after the old ones.
-            new = NEW_WEIGHTS * torch.randn(2 * harmonics, tensor.shape[1])
-            state[name] = torch.cat([tensor, new])
+def _with_oscillator(source: NSynthNetwork, harmonics: int) -> NSynthNetwork:
+    """The same decoder with further inputs, and the encoder of a latent that ends in the pitch."""
+    told = source.config.condition_channels
+    decoder = replace(source.config.decoder, latent_channels=told + 2 * harmonics, hop_length=1)
+    network = NSynthNetwork(replace(source.config, decoder=decoder, harmonics=harmonics))
+    state = network.state_dict()
+    for name, tensor in source.state_dict().items():
+        missing = state[name].shape[0] - tensor.shape[0] if tensor.ndim else 0
+        if missing:
+            # A map from the latent or the condition: its new inputs come after the old ones.
+            tensor = torch.cat([tensor, NEW_WEIGHTS * torch.randn(missing, *tensor.shape[1:])])
+        state[name] = tensor
     network.load_state_dict(state)
-    return network.eval()
+    return network
 
 
 class BoundedLatents:

@@ -13,6 +13,7 @@ from wavecore.audio.pitch import midi_to_hz
 from wavecore.datasets.notes import NotesDataset
 from wavecore.errors import UsageError
 from wavecore.models.nsynth import NSynthConfig, NSynthNetwork
+from wavecore.models.oscillator import hz_to_midi
 from wavecore.training import augmentation, losses
 from wavecore.training.averaged import AveragedTrainer
 from wavecore.training.config import TrainingConfig
@@ -143,11 +144,12 @@ def predict(network: NSynthNetwork, batch: NotesBatch, precision: str) -> Tensor
         Logits.
     """
     device = batch.audio.device
+    midi = hz_to_midi(batch.f0_hz) if network.config.harmonics else None
     if network.config.encoder.kind == "cqt":  # levels in dB of quiet bins do not survive bfloat16
-        latent = network.encoder(batch.audio)
+        latent = network.encode(batch.audio, midi, whole=False)
     else:
         with autocast(precision, device):
-            latent = network.encoder(batch.audio).float()
+            latent = network.encode(batch.audio, midi, whole=False).float()
     with autocast(precision, device):
         if network.config.harmonics:
             return network.decoder(batch.history, network.sampled_condition(latent, batch.phase, batch.f0_hz))

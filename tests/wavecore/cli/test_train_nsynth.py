@@ -189,15 +189,18 @@ def test_the_encoder_of_a_model_is_taught_first(train, data, tmp_path, monkeypat
     assert weights(again) == weights(run)
 
 
-def test_a_decoder_is_given_an_oscillator(train, data, tmp_path):
+def test_a_decoder_is_given_an_oscillator(train, data, model, tmp_path, monkeypatch):
+    monkeypatch.setattr(encoder_lessons, "FRAMES", 3)
     first, run, again, new = (tmp_path / name for name in ("first", "run", "again", "new"))
-    assert train("--data", data, "--out", first, *SMALL, "--set", "steps=1").code == 0
     wanted = ["--harmonics", "3", *UNSIZED, "--set", "steps=1", "--set", "optimizer=muon"]
-    done = train("--data", data, "--out", run, "--init", first, *wanted)
-    assert done.code == 0, done.err
-    old, found = (checkpoint.load(folder, kind="nsynth").network.config for folder in (first, run))
-    assert (found.harmonics, found.decoder.hop_length) == (3, 1) and found.encoder == old.encoder
-    assert found.decoder.latent_channels == old.decoder.latent_channels + 6
+    assert train("--data", data, "--out", first, "--init", model, *UNSIZED, "--set", "steps=1").code == 0
+    old = checkpoint.load(first, kind="nsynth").network.config
+    for source, folder in ((first, run), (model, tmp_path / "translated")):
+        done = train("--data", data, "--out", folder, "--init", source, *wanted)
+        assert done.code == 0 and "and the partials' levels by" in done.err, done.err
+        found = checkpoint.load(folder, kind="nsynth").network.config
+        assert (found.harmonics, found.decoder.hop_length) == (3, 1) and found.encoder == old.encoder
+        assert found.decoder.latent_channels == old.decoder.latent_channels + 6
     again.mkdir()
     for name in ("settings.json", "command.json"):
         (again / name).write_bytes((run / name).read_bytes())
@@ -208,6 +211,8 @@ def test_a_decoder_is_given_an_oscillator(train, data, tmp_path):
     assert checkpoint.load(new, kind="nsynth").network.config == found
     done = train("--data", data, "--out", tmp_path / "no", "--init", run, *UNSIZED, "--harmonics", "2")
     assert done.code == 2 and "has 3 where --harmonics says 2" in done.err
+    done = train("--data", data, "--out", tmp_path / "no", "--init", run, *UNSIZED, "--teach-encoder")
+    assert done.code == 2 and "told the pitch has no use" in done.err
     done = train("--data", data, "--out", tmp_path / "alone", *SMALL, "--harmonics", "2", "--set", "steps=1")
     assert done.code == 0 and checkpoint.load(tmp_path / "alone", kind="nsynth").network.config.harmonics == 2
 

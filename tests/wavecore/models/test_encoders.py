@@ -90,6 +90,30 @@ def test_an_octave_shift_makes_a_sinusoid_look_like_the_one_an_octave_away():
     assert (encoder.encode(high)[:, middle] - encoder.encode(low)[:, middle]).abs().max() > 1.0
 
 
+def test_frames_are_moved_each_by_its_own():
+    spectrum = torch.rand(2, 9, 5, generator=torch.Generator().manual_seed(0))
+    octaves = torch.tensor([[0.0, 1 / 3, -1 / 3, 1.0, -9.0], [0.3, 0.35, 0.0, 0.0, 0.5]])  # of 3 bins, rounded
+    moved = shift_octaves(spectrum, octaves, 3)
+    for row, bins in enumerate([[0, 1, -1, 3, -27], [1, 1, 0, 0, 2]]):
+        for frame, n in enumerate(bins):
+            alone = shift_bins(spectrum[row : row + 1, :, frame : frame + 1], torch.tensor([n]))
+            assert torch.equal(moved[row, :, frame], alone[0, :, 0])
+
+
+def test_frames_of_context_move_with_their_neighbours():
+    encoder = ENCODERS["cqt"]
+    audio = _noise(7 * encoder.config.hop_length, batch=2)
+    shifts = torch.tensor([0.5, -1.0])
+    whole = encoder.encode(audio, octave_shift=shifts)
+    assert torch.equal(encoder.encode(audio, octave_shift=shifts[:, None]), whole)
+    assert torch.equal(encoder.encode(audio, octave_shift=shifts[:, None].expand(-1, 7)), whole)
+    other = shifts[:, None].repeat(1, 7)
+    other[:, -1] = 2.0
+    assert not torch.equal(encoder.encode(audio, octave_shift=other)[:, -1], whole[:, -1])
+    with pytest.raises(UsageError, match=r"octave_shift must have shape \(2, 7\), not \(2, 6\)"):
+        encoder.encode(audio, octave_shift=torch.zeros(2, 6))
+
+
 def test_octave_shifts_differ_within_a_batch():
     spectrum = torch.rand(3, 10, 4)
     moved = shift_octaves(spectrum, torch.tensor([0, 1, -1]), 3)

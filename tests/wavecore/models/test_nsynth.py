@@ -1,6 +1,7 @@
 """The autoencoder: its sizes, what the decoder is told, and what is generated from it."""
 
 import json
+import math
 from dataclasses import replace
 
 import pytest
@@ -8,7 +9,7 @@ import torch
 
 from wavecore.errors import ModelError, UsageError
 from wavecore.generate import open_generator
-from wavecore.models import checkpoint
+from wavecore.models import checkpoint, oscillator
 from wavecore.models.encoders import EncoderConfig
 from wavecore.models.nsynth import N_PITCHES, Expansion, NSynthConfig, NSynthNetwork
 from wavecore.models.translation import TranslationConfig, TranslationNetwork
@@ -245,7 +246,7 @@ def test_a_configuration_that_was_tampered_with_is_refused(tmp_path):
 
 
 def _driven(condition_channels=0, harmonics=2):
-    decoder = replace(DECODER, latent_channels=(condition_channels or 3) + 2 * harmonics, hop_length=1)
+    decoder = replace(DECODER, latent_channels=(condition_channels or 4) + 2 * harmonics, hop_length=1)
     with torch.random.fork_rng():
         torch.manual_seed(0)
         network = NSynthNetwork(NSynthConfig(ENCODER, decoder, 0, condition_channels, harmonics))
@@ -264,13 +265,18 @@ def _latent(n_frames=5, batch=2):
     ("decoder", "pitch_channels", "message"),
     [
         ({"hop_length": 40, "latent_channels": 7}, 0, "hop_length must be 1, not 40"),
-        ({"hop_length": 1}, 0, "takes 3 latent channels, not the 3 of condition and 4 of the oscillator"),
+        ({"hop_length": 1}, 0, "takes 3 latent channels, not the 4 of condition and 4 of the oscillator"),
         ({"hop_length": 1, "latent_channels": 9}, 2, "not by both"),
     ],
 )
 def test_an_oscillator_that_does_not_fit_is_refused(decoder, pitch_channels, message):
     with pytest.raises(UsageError, match=message):
         NSynthConfig(ENCODER, replace(DECODER, **decoder), pitch_channels, 0, 2)
+
+
+def test_an_oscillator_has_so_many_partials():
+    with pytest.raises(UsageError, match="harmonics is 65; the oscillator has 64 partials"):
+        NSynthConfig(ENCODER, DECODER, 0, 0, 65)
 
 
 def test_a_configuration_from_before_there_were_oscillators_is_read():
@@ -285,18 +291,54 @@ def test_every_sample_is_told_the_latent_and_where_in_the_period_it_is(condition
     assert network.config.latent_size == 4 and _network().config.latent_size == 3
     latent = _latent()
     told = network.condition(latent)
-    assert told.shape == (2, 200, (condition_channels or 3) + 4)
+    assert told.shape == (2, 200, (condition_channels or 4) + 4)
     phase, f0_hz = network.run_oscillator(latent)
     middle_c_hz = 440 * 2 ** (-9 / 12)
     assert float(f0_hz[0, 100]) == pytest.approx(middle_c_hz, rel=0.01)
     assert float(f0_hz[0, 0]) == pytest.approx(middle_c_hz / 2) and float(f0_hz[0, -1]) == pytest.approx(2 * middle_c_hz)
-    for i, wanted in enumerate((phase.cos(), phase.sin(), (2 * phase).cos(), (2 * phase).sin())):
-        torch.testing.assert_close(told[..., i - 4], wanted, rtol=1e-4, atol=1e-4)
-    frames = latent[..., :3] if not condition_channels else network.expansion(latent[..., :3])
+    sizes = oscillator.upsample(oscillator.amplitudes(network.levels(latent)), 40)
+    rate = network.config.encoder.sample_rate
+    torch.testing.assert_close(told[..., -4:], oscillator.excite(phase, f0_hz, sizes, 2, rate))
+    torch.testing.assert_close(told[..., -4], sizes[..., 0] * phase.cos())
+    frames = latent if not condition_channels else network.expansion(latent)
     # The first sample after a frame's middle is half a sample on its way to the next.
     torch.testing.assert_close(told[:, 20:180:40, :-4], frames[:, :-1] + (frames[:, 1:] - frames[:, :-1]) * 0.5 / 40)
     torch.testing.assert_close(told[:, :20, :-4], frames[:, :1].expand(-1, 20, -1))
-    assert torch.equal(told, network.sampled_condition(latent[..., :3], phase, f0_hz))
+    assert torch.equal(told, network.sampled_condition(latent, phase, f0_hz))
+
+
+def test_the_encoder_hears_every_sound_at_one_pitch():
+    encoder = EncoderConfig("cqt", 3, 40, channels=4, n_bins=96, fmin_hz=110.0)
+    decoder = replace(DECODER, latent_channels=4 + 2, hop_length=1)
+    network = NSynthNetwork(NSynthConfig(encoder, decoder, harmonics=1)).eval()
+    t = torch.arange(12 * 40) / network.config.encoder.sample_rate
+    sounds = torch.stack([sum(0.2 / k * torch.cos(2 * math.pi * k * f0 * t) for k in (1, 2, 3)) for f0 in (200.0, 400.0)])
+    midi = 69 + 12 * torch.log2(torch.tensor([[200.0], [400.0]]) / 440)
+    latent = network.encode(sounds, midi)
+    assert latent.shape == (2, 12, 4) and torch.allclose(latent[..., 3], ((midi - 60) / 12).expand(-1, 12))
+    for row, shift in enumerate((48 - midi[:, 0]) / 12):
+        alone = network.encoder.encode(sounds[row : row + 1], octave_shift=shift)
+        torch.testing.assert_close(latent[row : row + 1, :, :3], alone)
+    assert torch.equal(network.encode(sounds, midi.expand(-1, 12)), latent)
+    margin = network.encoder.context_frames * 40
+    padded = torch.nn.functional.pad(sounds, (margin, margin))
+    assert torch.equal(network.encode(padded, midi, whole=False), latent)
+
+
+def test_a_pitch_that_is_missing_or_of_no_use_is_refused():
+    sounds = torch.zeros(1, 400)
+    with pytest.raises(UsageError, match="latent holds the pitch; give"):
+        _driven().encode(sounds)
+    with pytest.raises(UsageError, match="latent holds no pitch"):
+        _network().encode(sounds, torch.full((1, 1), 60.0))
+    assert torch.equal(_network().encode(sounds), _network().encoder.encode(sounds))
+
+
+def test_a_waveform_is_heard_as_it_is():
+    network = _driven()
+    sounds = torch.rand(1, 400, generator=torch.Generator().manual_seed(0))
+    low, high = (network.encode(sounds, torch.full((1, 1), midi)) for midi in (50.0, 70.0))
+    assert torch.equal(low[..., :3], high[..., :3]) and not torch.equal(low, high)
 
 
 @pytest.mark.parametrize("block_frames", [1, 2, 3, 5, 99])
@@ -327,8 +369,8 @@ def test_gradients_reach_every_weight_of_a_driven_network():
     network = _driven(6)
     codes, _, _ = _inputs()
     audio = torch.randn(2, (3 + 2 * network.encoder.context_frames) * 40, generator=torch.Generator().manual_seed(2))
-    phase, f0_hz = network.run_oscillator(_latent(3))
-    network.decoder(codes, network.sampled_condition(network.encoder(audio), phase, f0_hz)).square().mean().backward()
+    latent = network.encode(audio, torch.full((2, 1), 55.0), whole=False)
+    network.decoder(codes, network.sampled_condition(latent, *network.run_oscillator(_latent(3)))).square().mean().backward()
     last = f"layers.{DECODER.n_layers - 1}.residual"
     silent = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()]
     assert [name for name in silent if last not in name] == []

@@ -5,6 +5,8 @@ import math
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from wavecore.models import oscillator
 
@@ -47,17 +49,64 @@ def test_rows_have_pitches_of_their_own_and_glides_are_steady():
     np.testing.assert_allclose(np.diff(steps) * RATE / (2 * np.pi), f0_hz[1, 1:], rtol=1e-3)
 
 
-def test_partials_are_cosines_and_sines_of_multiples():
+def test_frequencies_are_pitches():
+    midi = torch.tensor([[12.0, 60.3], [69.0, 127.0]])
+    torch.testing.assert_close(oscillator.hz_to_midi(oscillator.midi_to_hz(midi)), midi)
+
+
+@pytest.mark.parametrize(
+    ("n_bands", "firsts"),
+    [
+        (1, [1]), (2, [1, 2]), (8, [1, 2, 3, 4, 6, 9, 13, 19]), (12, [1, 2, 3, 4, 6, 9, 13, 19, 28, 42, 63, 64]),
+        (13, [1, 2, 3, 4, 6, 9, 13, 19, 28, 42, 62, 63, 64]), (64, list(range(1, 65))),
+    ],
+)  # fmt: skip
+def test_bands_hold_every_partial_once(n_bands, firsts):
+    found = oscillator.bands(n_bands)
+    assert [first for first, _ in found] == firsts and len(found) == n_bands
+    assert [number for first, end in found for number in range(first, end)] == list(range(1, 65))
+
+
+@given(n_bands=st.integers(1, 64))
+def test_no_band_is_empty(n_bands):
+    found = oscillator.bands(n_bands)
+    assert len(found) == n_bands and all(first < end for first, end in found)
+    assert found[0][0] == 1 and found[-1][1] == 65
+    assert all(end == first for (_, end), (first, _) in zip(found, found[1:]))
+
+
+def test_levels_are_roots_of_amplitudes_and_lie_on_lines_between_knots():
+    generator = torch.Generator().manual_seed(1)
+    levels = torch.rand(2, 3, 16, generator=generator)
+    found = oscillator.amplitudes(levels)
+    assert found.shape == (2, 3, 64) and found.dtype == levels.dtype
+    for k, partial in enumerate(oscillator.KNOTS):
+        amplitude = 10 ** ((levels[..., k] - 1) * 80 / 20)  # 0 is -80 dB
+        torch.testing.assert_close(found[..., partial - 1], (amplitude / 0.1).sqrt())
+    # Partial 11 lies between the knots 10 and 12.
+    share = math.log2(11 / 10) / math.log2(12 / 10)
+    between = (1 - share) * found[..., 9].log() + share * found[..., 11].log()
+    torch.testing.assert_close(found[..., 10].log(), between)
+
+
+def test_no_level_grows_without_bound():
+    assert torch.equal(oscillator.amplitudes(torch.full((1, 1, 16), 9.0)), oscillator.amplitudes(torch.full((1, 1, 16), 1.25)))
+
+
+def test_partials_are_cosines_and_sines_of_multiples_summed_by_band():
     phase = torch.linspace(0, 7, 30)[None]
-    found = oscillator.partials(phase, torch.full((1, 30), 100.0), 3, RATE)
+    sizes = torch.rand(1, 30, 64, generator=torch.Generator().manual_seed(0))
+    found = oscillator.excite(phase, torch.full((1, 30), 100.0), sizes, 3, RATE)
     assert found.shape == (1, 30, 6)
-    for k in range(3):
-        torch.testing.assert_close(found[0, :, 2 * k], torch.cos((k + 1) * phase[0]))
-        torch.testing.assert_close(found[0, :, 2 * k + 1], torch.sin((k + 1) * phase[0]))
+    for k, (first, end) in enumerate([(1, 2), (2, 3), (3, 65)]):
+        cosines = sum(sizes[0, :, n - 1] * torch.cos(n * phase[0]) for n in range(first, end))
+        sines = sum(sizes[0, :, n - 1] * torch.sin(n * phase[0]) for n in range(first, end))
+        torch.testing.assert_close(found[0, :, 2 * k], cosines, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(found[0, :, 2 * k + 1], sines, rtol=1e-4, atol=1e-4)
 
 
 def test_partials_that_lie_too_high_are_silent():
     phase = torch.rand(2, 9, generator=torch.Generator().manual_seed(0))
-    found = oscillator.partials(phase, torch.tensor([[2500.0], [2600.0]]), 4, RATE)  # 0.47 * 16 kHz is 7520 Hz
-    sounding = found.abs().amax(dim=1) > 0
-    assert sounding.tolist() == [[True] * 6 + [False] * 2, [True] * 4 + [False] * 4]
+    found = oscillator.excite(phase, torch.tensor([[2500.0], [2600.0]]), torch.ones(2, 9, 64), 64, RATE)  # 0.47 * 16 kHz is 7520 Hz
+    sounding = (found.abs().amax(dim=1) > 0).tolist()
+    assert sounding == [[True] * 6 + [False] * 122, [True] * 4 + [False] * 124]

@@ -2,6 +2,7 @@
 
 import copy
 import math
+from dataclasses import astuple, replace
 
 import numpy as np
 import pytest
@@ -150,10 +151,65 @@ def test_a_condition_that_never_moves_does_not_outweigh_the_rest(network, lesson
 def test_without_steps_nothing_changes(network, lessons):
     before = copy.deepcopy(network.state_dict())
     missed = run(network, lessons, steps=0)
-    assert math.isnan(missed.condition) and math.isnan(missed.spectrum) and math.isnan(missed.pitch)
+    assert all(math.isnan(value) for value in astuple(missed))
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
 
 
 def test_silence_has_no_pitch_to_name(network, lessons):
     silent = Spectra(torch.zeros_like(lessons.spectra), lessons.pitches)
     assert run(network, silent, steps=2).pitch == 0
+
+
+# An encoder beside an oscillator, which is taught timbre
+
+
+@pytest.fixture
+def driven(network):
+    decoder = replace(network.config.decoder, latent_channels=6 + 4, hop_length=1)
+    with torch.random.fork_rng():
+        torch.manual_seed(2)
+        return NSynthNetwork(replace(network.config, decoder=decoder, harmonics=2))
+
+
+def test_levels_are_read_where_the_partials_lie(network):
+    config = network.config.encoder
+    pitch = 60
+    at = [round(24 * math.log2(440 * 2 ** ((pitch - 69) / 12) * k / 130.8)) for k in (1, 2, 3)]
+    spectrum = torch.zeros(2, 96, 5)
+    spectrum[0, at[0]], spectrum[0, at[1] + 1], spectrum[0, at[2] - 1], spectrum[0, at[0] + 4] = 0.9, 0.5, 0.4, 1.0
+    spectrum[1] = 0.7
+    found = encoder_lessons.levels_of(spectrum, torch.tensor([pitch, 71]), config)
+    assert found.shape == (2, 5, 16)
+    torch.testing.assert_close(found[0, 3, :4], torch.tensor([0.9, 0.5, 0.4, 0.0]))
+    # Four octaves above C3 the bins end: the fourth partial of B4 lies just below.
+    assert found[1, 0].tolist() == pytest.approx([0.7] * 4 + [0.0] * 12)
+
+
+def test_partials_below_the_lowest_bin_are_silent(network):
+    found = encoder_lessons.levels_of(torch.ones(1, 96, 1), torch.tensor([36]), network.config.encoder)
+    assert found[0, 0, :3].tolist() == [0, 1, 1]
+
+
+def test_timbre_is_learnt_and_the_pitch_left_beside_it(driven, lessons):
+    before = {name: tensor.clone() for name, tensor in driven.state_dict().items()}
+    first = run(copy.deepcopy(driven), lessons, steps=5)
+    missed = run(driven, lessons, steps=300)
+    assert missed.levels < 0.5 * first.levels and missed.spectrum < 0.6 * first.spectrum
+    assert missed.pitch == first.pitch == 0
+    moved = {name.split(".")[0] for name, tensor in driven.state_dict().items() if not torch.equal(tensor, before[name])}
+    assert moved == {"encoder", "expansion", "levels"}
+
+
+def test_a_transposed_spectrum_is_the_same_timbre(driven, lessons, monkeypatch):
+    heard, read = [], driven.encoder.read
+    monkeypatch.setattr(driven.encoder, "read", lambda spectrum: heard.append(spectrum) or read(spectrum))
+    for name in ("SHIFTED", "COLOURED", "COVERED", "LEVEL_SPREAD_DB"):
+        monkeypatch.setattr(encoder_lessons, name, 0.0)
+    spectrum = torch.zeros(1, 96, FRAMES + 4, dtype=torch.float16)
+    spectrum[:, 30:50] = 0.5
+    moved = shift_bins(spectrum, torch.tensor([14]))
+    for pitch, sound in ((53, spectrum), (60, moved)):
+        run(driven, Spectra(sound, torch.tensor([pitch])), steps=1)
+    low, high = (each[:, :, 0].argmax(dim=1) for each in heard)
+    # Both begin at bin 30 - 2 * (53 - 48), or a bin beside it.
+    assert set(low.tolist()) == set(high.tolist()) == {19, 20, 21}

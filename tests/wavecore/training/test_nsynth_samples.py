@@ -72,7 +72,7 @@ def test_the_pitch_reaches_the_decoder(short, tmp_path, monkeypatch):
 
 
 def test_an_oscillator_runs_at_the_note_s_pitch(short, tmp_path, monkeypatch):
-    decoder = replace(DECODER, latent_channels=4 + 4, hop_length=1)
+    decoder = replace(DECODER, latent_channels=5 + 4, hop_length=1)
     network = NSynthNetwork(NSynthConfig(ENCODER, decoder, harmonics=2)).eval()
     told, genuine = [], network.condition
     monkeypatch.setattr(network, "condition", lambda latent, pitches: told.append(latent) or genuine(latent, pitches))

@@ -12,7 +12,7 @@ from wavecore.models.encoders import EncoderConfig
 from wavecore.models.translation import TranslationNetwork
 from wavecore.models.nsynth import NSynthConfig, NSynthNetwork
 from wavecore.models.wavenet import WaveNetConfig
-from wavecore.training.nsynth_start import BOUND, BoundedLatents, from_translation, with_oscillator, with_taught_encoder
+from wavecore.training.nsynth_start import BOUND, BoundedLatents, from_translation, with_taught_encoder
 
 HOP = 200
 
@@ -112,16 +112,6 @@ def test_an_autoencoder_s_encoder_is_taught_and_its_decoder_kept(autoencoder, no
     assert not network.training and torch.equal(torch.random.get_rng_state(), dice)
 
 
-def test_the_encoder_beside_an_oscillator_is_taught_alike(autoencoder, notes):
-    driven = with_oscillator(autoencoder, 2)
-    (network, missed), (plain, wanted) = (with_taught_encoder(source, notes, steps=3, seed=1) for source in (driven, autoencoder))
-    assert missed == wanted and network.config == driven.config
-    state, expected = network.state_dict(), plain.state_dict()
-    for name, tensor in state.items():
-        kept = driven.state_dict()[name] if name.startswith("decoder.") else expected[name]
-        assert torch.equal(tensor, kept), name
-
-
 def test_what_the_decoder_knows_is_kept(autoencoder, notes):
     network, missed = with_taught_encoder(autoencoder, notes, steps=300, seed=1)
     sounds = torch.from_numpy(mulaw.decode(np.array(notes.codes("valid"))))
@@ -168,40 +158,56 @@ def test_notes_at_another_rate_are_refused(network_config, notes):
         from_translation(network, notes, steps=1)
 
 
-def test_a_decoder_that_begins_to_listen_to_an_oscillator_says_almost_the_same(autoencoder, notes):
+def test_a_decoder_begins_to_listen_to_an_oscillator(autoencoder, notes):
     with torch.random.fork_rng():
         torch.manual_seed(1)
         torch.nn.init.normal_(autoencoder.decoder.output.weight, std=0.3)
     before, dice = dict(autoencoder.state_dict()), torch.random.get_rng_state()
-    network, again, other = (with_oscillator(autoencoder, 3, seed=seed) for seed in (0, 0, 1))
+    (network, missed), (again, _), (other, _) = (
+        with_taught_encoder(autoencoder, notes, harmonics=3, steps=2, seed=seed) for seed in (0, 0, 1)
+    )
     assert network.config == replace(
         autoencoder.config,
         decoder=replace(autoencoder.config.decoder, latent_channels=5 + 6, hop_length=1),
         harmonics=3,
     )
+    assert missed.pitch == 0 and missed.levels > 0
     state = network.state_dict()
     assert all(torch.equal(again.state_dict()[name], tensor) for name, tensor in state.items())
     assert any(not torch.equal(other.state_dict()[name], tensor) for name, tensor in state.items())
     assert torch.equal(torch.random.get_rng_state(), dice) and not network.training
+    widened = 0
     for name, tensor in before.items():
-        found = state[name]
-        assert torch.equal(found[: len(tensor)] if found.shape != tensor.shape else found, tensor)
-    codes = torch.from_numpy(np.array(notes.codes("train"))[:2, : 20 * HOP]).long()
-    latent = torch.zeros(2, 20, 3)  # the same in every frame, so that lines between frames are flat
-    with torch.no_grad():
-        old = autoencoder(codes, latent)
-        new = network(codes, torch.cat([latent, torch.zeros(2, 20, 1)], dim=-1))
-    assert 0 < float((new - old).square().mean()) < 0.1 * float(old.square().mean())
+        if name.startswith("decoder."):
+            widened += state[name].shape != tensor.shape
+            assert torch.equal(state[name][: len(tensor)] if tensor.ndim else state[name], tensor), name
+    assert widened == autoencoder.config.decoder.n_layers + 1  # every layer's map from the condition, and the head's
+
+
+def test_timbre_alone_leads_to_what_the_decoder_knows(autoencoder, notes):
+    sounds = torch.from_numpy(mulaw.decode(np.array(notes.codes("train"))))
+    midi = torch.tensor([[float(note.pitch)] for note in notes.notes("train")])
+    apart, levels_db = [], []
+    for steps in (2, 600):
+        network, missed = with_taught_encoder(autoencoder, notes, harmonics=2, steps=steps, seed=1)
+        with torch.no_grad():
+            old = autoencoder.condition(autoencoder.encoder.encode(sounds)).flatten(0, 1)
+            new = network.expand(network.encode(sounds, midi)).flatten(0, 1)
+        apart.append(float((new - old).square().mean()) / float(old.var(dim=0).mean()))
+        levels_db.append(missed.levels)
+    assert apart[1] < 0.5 * apart[0] and apart[1] < 0.5
+    assert levels_db[1] < 0.5 * levels_db[0]
 
 
 @pytest.mark.parametrize(("changes", "harmonics", "message"), [
-    ({}, 0, "at least one harmonic, not 0"),
-    ({"pitch_channels": 2}, 2, "told the pitch already"),
-    ({"harmonics": 1}, 2, "told the pitch already"),
+    ({"condition_channels": 5}, -1, "harmonics must not be negative, not -1"),
+    ({}, 2, "with condition_channels; this one has none"),
+    ({"harmonics": 1, "condition_channels": 5}, 2, "told the pitch has no use"),
+    ({"condition_channels": 5}, 65, "harmonics is 65"),
 ])  # fmt: skip
-def test_oscillators_that_make_no_sense(changes, harmonics, message):
-    encoder = EncoderConfig("waveform", 3, HOP, channels=4, dilation_cycles=1, layers_per_cycle=2)
-    told = 3 + changes.get("pitch_channels", 0) + 2 * changes.get("harmonics", 0)
+def test_oscillators_that_make_no_sense(notes, changes, harmonics, message):
+    encoder = EncoderConfig("cqt", 3, HOP, channels=4, n_bins=96, fmin_hz=130.8)
+    told = changes.get("condition_channels", 3) + 2 * changes.get("harmonics", 0)
     decoder = WaveNetConfig(1, 3, 2, 4, 4, 4, 8, latent_channels=told, hop_length=1 if "harmonics" in changes else HOP)
     with pytest.raises(UsageError, match=message):
-        with_oscillator(NSynthNetwork(NSynthConfig(encoder, decoder, **changes)), harmonics)
+        with_taught_encoder(NSynthNetwork(NSynthConfig(encoder, decoder, **changes)), notes, harmonics=harmonics, steps=1)

@@ -185,7 +185,7 @@ def test_a_batch_goes_to_a_device():
 
 
 def _driven(harmonics=3):
-    return NSynthConfig(ENCODER, replace(DECODER, latent_channels=4 + 2 * harmonics, hop_length=1), harmonics=harmonics)
+    return NSynthConfig(ENCODER, replace(DECODER, latent_channels=5 + 2 * harmonics, hop_length=1), harmonics=harmonics)
 
 
 def test_the_oscillator_runs_with_the_fundamental_of_what_is_to_be_said(notes):
@@ -210,7 +210,8 @@ def test_a_driven_network_predicts_from_oscillator_and_latent(notes):
     network.decoder.output.weight.data.normal_(generator=torch.Generator().manual_seed(0))
     logits = predict(network, batch, "float32")
     assert logits.shape == (3, FRAMES * HOP, 256)
-    condition = network.sampled_condition(network.encoder(batch.audio), batch.phase, batch.f0_hz)
+    midi = 69 + 12 * torch.log2(batch.f0_hz / 440)
+    condition = network.sampled_condition(network.encode(batch.audio, midi, whole=False), batch.phase, batch.f0_hz)
     assert torch.equal(logits, network.decoder(batch.history, condition))
     assert not torch.equal(logits, predict(network, replace(batch, phase=batch.phase + 1), "float32"))
     found = task.validate(network, "cpu")
