@@ -72,6 +72,30 @@ def has_checkpoint(out: Path) -> bool:
     return any((out / "checkpoint").glob("[0-9]*"))
 
 
+def is_restarted(out: Path) -> bool:
+    """Tell whether ``torchrun`` has started this command before, and it began the run in ``out``.
+
+    Parameters
+    ----------
+    out : Path
+        The run's folder.
+
+    Returns
+    -------
+    bool
+        Never of another job's run, which is not to be gone on with unasked.
+    """
+    from wavecore.training import parallel
+
+    record = out / RECORD
+    if not (parallel.restarts() and record.is_file() and (out / "settings.json").is_file()):
+        return False
+    try:
+        return json.loads(record.read_text(encoding="utf-8")).get("job") == parallel.job()
+    except (OSError, ValueError) as error:
+        raise InputError(f"the record of the run in {out} cannot be read: {error}") from error
+
+
 def data_folder(args: argparse.Namespace, before: dict | None) -> Path:
     """Take the data that were named, or those of the run.
 

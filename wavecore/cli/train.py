@@ -44,6 +44,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--shared-decoder", action="store_true", help="one decoder for all targets, which is told the domain"
     )
     network.add_argument(
+        "--spread-decoders",
+        action="store_true",
+        help="under torchrun, with targets_per_step a multiple of the processes: each holds the decoders of its own "
+        "targets alone",
+    )
+    network.add_argument(
         "--init",
         metavar="MODEL",
         help="start from a model's weights; its shared decoder becomes one per target, "
@@ -96,7 +102,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
 
         write_samples(averaged, dataset, args.out / "samples", step=step)
 
-    task = TranslationTask(dataset, network, training, initial)
+    task = TranslationTask(dataset, network, training, initial, spread_decoders=args.spread_decoders)
     follow("translation", task, args, device, write, console)
 
 
@@ -121,6 +127,8 @@ def together(run: Callable[[argparse.Namespace, Console], None]) -> Callable[[ar
         from wavecore.training import parallel
 
         args.device = parallel.own_device(common.settle_device(args.device, Console(mute=True)))
+        # torchrun --max-restarts starts the same command anew when a process was lost; the run goes on.
+        args.resume = args.resume or run_settings.is_restarted(args.out)
         with parallel.join(args.device) as processes:
             console = console if processes.leads else Console(mute=True)
             if args.seed is None and not args.resume:
@@ -248,6 +256,8 @@ def record_start(args: argparse.Namespace, model) -> None:
     common.require_folder(args.out)
     args.out.mkdir(parents=True, exist_ok=True)
     record = {"version": common.version(), "command": args.command, "init": None}
+    if parallel.job() is not None:
+        record["job"] = parallel.job()
     if model is not None:
         record |= {"init": str(model.path.resolve()), "init_sha256": model.sha256}
         record |= {"teach_encoder": getattr(args, "teach_encoder", False)}

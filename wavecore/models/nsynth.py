@@ -282,7 +282,7 @@ class NSynthNetwork(nn.Module):
         encoder = self.config.encoder
         return oscillator.phase_of(MIDDLE_C + 12 * latent[..., -1], encoder.hop_length, encoder.sample_rate)
 
-    def sampled_condition(self, latent: Tensor, phase: Tensor, f0_hz: Tensor) -> Tensor:
+    def sampled_condition(self, latent: Tensor, phase: Tensor, f0_hz: Tensor, offsets: Tensor | None = None) -> Tensor:
         """Set the oscillator beside the latent, for every sample.
 
         Parameters
@@ -290,17 +290,22 @@ class NSynthNetwork(nn.Module):
         latent : Tensor, shape (B, F, ``config.latent_size``), float
         phase : Tensor, shape (B, F * hop_length of the encoder), float, radians
         f0_hz : Tensor, shape (B, F * hop_length) or (B, 1), float
+        offsets : Tensor, shape (B, F * hop_length, oscillator.N_PARTIALS), float, radians, optional
+            Of the partials, where they are known; otherwise ``oscillator.usual_offsets``.
 
         Returns
         -------
         Tensor, shape (B, F * hop_length, decoder.latent_channels), float
         """
-        return self._beside_oscillator(self.expand(latent), self.levels(latent), phase, f0_hz)
+        return self._beside_oscillator(self.expand(latent), self.levels(latent), phase, f0_hz, offsets)
 
-    def _beside_oscillator(self, told: Tensor, levels: Tensor, phase: Tensor, f0_hz: Tensor) -> Tensor:
+    def _beside_oscillator(
+        self, told: Tensor, levels: Tensor, phase: Tensor, f0_hz: Tensor, offsets: Tensor | None = None
+    ) -> Tensor:
         hop, rate = self.config.encoder.hop_length, self.config.encoder.sample_rate
         sizes = oscillator.upsample(oscillator.amplitudes(levels), hop)
-        draft = oscillator.excite(phase, f0_hz, sizes, self.config.harmonics, rate)
+        offsets = oscillator.usual_offsets().to(phase) if offsets is None else offsets
+        draft = oscillator.excite(phase, f0_hz, sizes, offsets, self.config.harmonics, rate)
         return torch.cat([oscillator.upsample(told, hop), draft.to(told.dtype)], dim=-1)
 
     def condition_blocks(self, latent: Tensor, block_frames: int) -> Iterator[Tensor]:

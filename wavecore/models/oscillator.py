@@ -7,7 +7,8 @@ vocoders are driven like this (Wang et al., "Neural source-filter-based waveform
 statistical parametric speech synthesis", ICASSP 2019); here the waveform's past is seen as well.
 
 The oscillator has 64 partials, each as loud as the sound's timbre says, so that the decoder is
-handed a draft of the sound: the right partials, none of them with the right phase, and no noise.
+handed a draft of the sound, without its noise.  In training the partials have the phases of the
+recording, and the decoder learns to trust them; in use any phases will do, and theirs are fixed.
 Neighbouring partials come as one band, which keeps the decoder's input narrow.
 """
 
@@ -32,6 +33,7 @@ RANGE_DB = 80.0
 USUAL = 0.75
 """Level of a partial that moves the decoder's input by 1."""
 LOUDEST = 1.25
+GOLDEN = (math.sqrt(5) - 1) / 2
 
 
 def midi_to_hz(midi: Tensor) -> Tensor:
@@ -151,7 +153,19 @@ def bands(n_bands: int) -> list[tuple[int, int]]:
     return list(zip(firsts, [*firsts[1:], N_PARTIALS + 1], strict=True))
 
 
-def excite(phase: Tensor, f0_hz: Tensor, sizes: Tensor, n_bands: int, sample_rate: int) -> Tensor:
+def usual_offsets() -> Tensor:
+    """Choose phases for partials that have none of their own.
+
+    Returns
+    -------
+    Tensor, shape (N_PARTIALS,), float32, radians in [0, 2 pi)
+        0 for the first.  Spread like those of recordings: were they all 0, their sum would be a train of pulses.
+    """
+    numbers = np.arange(1, N_PARTIALS + 1)
+    return torch.from_numpy(2 * np.pi * ((numbers**2 - 1) * GOLDEN % 1)).float()
+
+
+def excite(phase: Tensor, f0_hz: Tensor, sizes: Tensor, offsets: Tensor, n_bands: int, sample_rate: int) -> Tensor:
     """Let the partials sound.
 
     Parameters
@@ -162,6 +176,8 @@ def excite(phase: Tensor, f0_hz: Tensor, sizes: Tensor, n_bands: int, sample_rat
         Tells which partials lie too high.
     sizes : Tensor, shape (B, T, N_PARTIALS), float
         Of ``amplitudes``, for every sample.
+    offsets : Tensor, shape (N_PARTIALS,) or (B, T, N_PARTIALS), float, radians
+        By how much each partial is ahead of as many times the fundamental's phase.
     n_bands : int
     sample_rate : int
         Hz.
@@ -175,7 +191,7 @@ def excite(phase: Tensor, f0_hz: Tensor, sizes: Tensor, n_bands: int, sample_rat
     found = []
     for first, end in bands(n_bands):
         numbers = torch.arange(first, end, device=phase.device, dtype=torch.float32)
-        angles = phase.float()[..., None] * numbers
+        angles = phase.float()[..., None] * numbers + offsets[..., first - 1 : end - 1]
         audible = f0_hz.float()[..., None] * numbers < HIGHEST * sample_rate
         loud = sizes[..., first - 1 : end - 1] * audible
         found += [(loud * angles.cos()).sum(dim=-1), (loud * angles.sin()).sum(dim=-1)]

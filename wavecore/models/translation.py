@@ -7,6 +7,7 @@ Mor, Wolf, Polyak, Taigman, "A Universal Music Translation Network", arXiv:1805.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 
 import torch
@@ -149,8 +150,7 @@ class TranslationNetwork(nn.Module):
             Mu-law codes of the sounds in their target domains.
         latent : Tensor, shape (B, F, C), float
         targets : Tensor, shape (B,), integer
-            Indices into ``config.targets``; without a shared decoder all equal,
-            as one batch holds one domain.
+            Indices into ``config.targets``.
         history : Tensor, shape (B, T), integer, optional
             What the decoder is told it has said, if not ``codes``.
 
@@ -162,14 +162,40 @@ class TranslationNetwork(nn.Module):
         Raises
         ------
         UsageError
-            If a batch mixes domains without a shared decoder.
+            If the decoder of a target is held elsewhere (``hold``).
         """
         said = codes if history is None else history
         if self.config.shared_decoder:
             return self.decoders["shared"](said, latent + self.target_embedding[targets][:, None])
-        if not bool((targets == targets[0]).all()):
-            raise UsageError(f"without a shared decoder a batch holds one target domain, not {targets.tolist()}")
-        return self.decoders[self.config.targets[int(targets[0])]](said, latent)
+        parts, rows = [], []
+        for index in sorted(set(targets.tolist())):
+            name = self.config.targets[index]
+            if name not in self.decoders:
+                raise UsageError(f"the decoder of {name!r} is not here; here are {', '.join(self.decoders)}")
+            rows.append((targets == index).nonzero()[:, 0])
+            parts.append(self.decoders[name](said[rows[-1]], latent[rows[-1]]))
+        return parts[0] if len(parts) == 1 else torch.cat(parts)[torch.cat(rows).argsort()]
+
+    def hold(self, targets: Sequence[str]) -> None:
+        """Drop the decoders of all other targets; they are held by other processes.
+
+        Parameters
+        ----------
+        targets : sequence of str
+            Of ``config.targets``.
+
+        Raises
+        ------
+        UsageError
+            If the decoder is shared, or one is not there to be held.
+        """
+        if self.config.shared_decoder:
+            raise UsageError("a decoder that all domains share cannot be held apart")
+        missing = [name for name in targets if name not in self.decoders]
+        if missing:
+            raise UsageError(f"there is no decoder of {', '.join(missing)} to hold; here are {', '.join(self.decoders)}")
+        for name in [name for name in self.decoders if name not in targets]:
+            del self.decoders[name]
 
     def decoder_state(self, target: str) -> dict[str, Tensor]:
         """Return the state of the plain WaveNet that generates one domain.

@@ -13,6 +13,8 @@ DETUNE_SEMITONES = 0.5
 GAIN_DB = (-9.0, 3.0)
 NOISE_DB = (-70.0, -35.0)
 HISTORY_NOISE_DB = (-60.0, -12.0)
+TONE_HZ = (60.0, 5000.0)
+"""Of foreign tones in the past."""
 DROPOUT_S = (0.02, 0.3)
 
 
@@ -125,6 +127,37 @@ def add_history_noise(x: np.ndarray, *, rng: np.random.Generator, loudest_db: fl
     """
     level = 10 ** (rng.uniform(HISTORY_NOISE_DB[0], loudest_db) / 20)
     return np.clip(x + level * rng.standard_normal(len(x), dtype=np.float32), -1, 1).astype(np.float32)
+
+
+def add_history_tone(x: np.ndarray, *, sample_rate: int, rng: np.random.Generator, loudest_db: float = HISTORY_NOISE_DB[1]) -> np.ndarray:
+    """Lay a foreign tone over the past that a decoder is shown in training.
+
+    A decoder that hears itself slips into whistling at a pitch of its own, which noise does not
+    teach it to leave: from a past in which something sounds that nobody asked for it has to come
+    back to what it is told.
+
+    Parameters
+    ----------
+    x : ndarray, shape (T,), float32 in [-1, 1]
+    sample_rate : int
+        Hz.
+    rng : numpy.random.Generator
+    loudest_db : float
+        Highest level of the tone, dB of full scale.
+
+    Returns
+    -------
+    ndarray, shape (T,), float32 in [-1, 1]
+        A tone of one to six partials at a random pitch, of a random level from -60 dB on, is added.
+    """
+    level = 10 ** (rng.uniform(HISTORY_NOISE_DB[0], loudest_db) / 20)
+    f0_hz = np.exp(rng.uniform(np.log(TONE_HZ[0]), np.log(TONE_HZ[1])))
+    numbers = np.arange(1, rng.integers(1, 7) + 1)
+    numbers = numbers[numbers * f0_hz < sample_rate / 2]
+    starts = rng.uniform(0, 2 * np.pi, len(numbers))
+    angles = 2 * np.pi * f0_hz / sample_rate * np.arange(len(x))
+    tone = sum(np.cos(number * angles + start) / number for number, start in zip(numbers, starts, strict=True))
+    return np.clip(x + level * np.sqrt(2) * tone, -1, 1).astype(np.float32)
 
 
 def drop_history(x: np.ndarray, *, sample_rate: int, rng: np.random.Generator) -> np.ndarray:

@@ -34,6 +34,9 @@ class AveragedTrainer:
         Where to train; ``config.precision`` says in which number format.
     """
 
+    collective = False
+    """Whether all processes have a part in saving and validating; if not, the first does it alone."""
+
     def __init__(
         self,
         network: nn.Module,
@@ -94,13 +97,39 @@ class AveragedTrainer:
             group["lr"] = rate * group["relative_rate"]
         self.network.zero_grad()
         loss.backward()
-        self.processes.average([parameter.grad for parameter in self.parameters[label].values() if parameter.grad is not None])
-        norm = torch.nn.utils.clip_grad_norm_(self.parameters[label].values(), self.config.clip_norm)
+        self.average_gradients(label)
+        norm = self.gradient_norm(label)
+        torch.nn.utils.clip_grads_with_norm_(self.parameters[label].values(), self.config.clip_norm, norm)
         if not bool(torch.isfinite(norm)):
             # Clipped, it would still make every weight NaN, and the next checkpoint would keep them.
             raise ModelError(f"the gradient's norm became {float(norm)} at step {self.step}; {REMEDY}")
         optimizer.step()
         return {"gradient_norm": float(norm), "learning_rate": rate}
+
+    def average_gradients(self, label: str) -> None:
+        """Replace every gradient by its mean over the processes.
+
+        Parameters
+        ----------
+        label : str
+            Of the optimiser.
+        """
+        self.processes.average_gradients(list(self.parameters[label].values()))
+
+    def gradient_norm(self, label: str) -> Tensor:
+        """Measure the gradient, once it is averaged.
+
+        Parameters
+        ----------
+        label : str
+            Of the optimiser.
+
+        Returns
+        -------
+        Tensor, shape (), float
+        """
+        gradients = [parameter.grad for parameter in self.parameters[label].values() if parameter.grad is not None]
+        return torch.nn.utils.get_total_norm(gradients)
 
     @torch.no_grad()
     def finish_step(self) -> None:
@@ -125,6 +154,29 @@ class AveragedTrainer:
         network = type(self.network)(self.network.config)
         network.load_state_dict({name: tensor.cpu() for name, tensor in self.average.items()})
         return network.eval()
+
+    def own_averaged_network(self) -> nn.Module:
+        """Build the network that this process validates.
+
+        Returns
+        -------
+        nn.Module
+            On the CPU, in evaluation mode.
+        """
+        return self.averaged_network()
+
+    def merge(self, found: dict[str, float]) -> dict[str, float]:
+        """Join what the processes found on held-out crops.
+
+        Parameters
+        ----------
+        found : dict of str to float
+
+        Returns
+        -------
+        dict of str to float
+        """
+        return found
 
     def tensors(self) -> dict[str, Tensor]:
         """Collect all state but the step: weights, average, optimiser moments.

@@ -94,7 +94,8 @@ class BatchSource:
     Raises
     ------
     UsageError
-        If the data set lacks a domain, has another rate, or is not paired where pairs are asked for.
+        If the data set lacks a domain, has another rate, or is not paired where pairs are asked for,
+        or a step is to have more targets than there are, or several where one decoder serves all.
     """
 
     def __init__(
@@ -109,6 +110,9 @@ class BatchSource:
             )
         if training.paired_probability and not dataset.paired:
             raise UsageError("paired_probability needs a data set in which every piece exists in every domain")
+        if training.targets_per_step > (1 if network.shared_decoder else len(network.targets)):
+            whose = "one decoder for all" if network.shared_decoder else f"{len(network.targets)} targets"
+            raise UsageError(f"targets_per_step is {training.targets_per_step}; the network has {whose}")
         self.dataset, self.network, self.training = dataset, network, training
         self.context_frames = context_frames
 
@@ -124,9 +128,12 @@ class BatchSource:
         Batch
         """
         rng = np.random.default_rng((self.training.seed, step))
-        targets = rng.integers(0, len(self.network.targets), self.training.batch_size)
+        n_targets, n_groups = len(self.network.targets), self.training.targets_per_step
+        targets = rng.integers(0, n_targets, self.training.batch_size)
         if not self.network.shared_decoder:
-            targets[:] = targets[0]  # one batch holds one domain
+            # A group draws from every n-th target, and its crops are every n-th crop: see ``spread``.
+            drawn = [targets[0]] if n_groups == 1 else [rng.choice(np.arange(group, n_targets, n_groups)) for group in range(n_groups)]
+            targets = np.resize(drawn, self.training.batch_size)
         pairs = [self._source(rng, self.network.targets[target]) for target in targets]
         return self._batch(rng, pairs, "train", augment=True)
 

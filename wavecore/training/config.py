@@ -21,6 +21,9 @@ class TrainingConfig:
         Autoencoder updates in all.
     batch_size, crop_frames : int
         Crops per step and latent frames per crop.
+    targets_per_step : int
+        Domains whose decoders learn in a step, each from an equal share of the crops, where every
+        domain has its own.  So many processes can hold the decoders of their own domains alone.
     optimizer : {"adam", "muon"}
         Of encoder and decoders.
     learning_rate : float
@@ -60,6 +63,9 @@ class TrainingConfig:
         past it hardly needs the latent, and drifts away when it hears itself.
     history_noise_db : float
         Highest level of that noise, -60 to 0 dB of full scale, where an autoencoder of notes is trained.
+    history_tone_probability : float
+        Share of crops in which a foreign tone, as loud as that noise at most, sounds in the decoder's
+        past, where an autoencoder of notes is trained: what it hears must not outweigh what it is told.
     history_dropout_probability : float
         Share of crops in which a stretch of the decoder's past is silent, so that
         it learns to begin whenever the latent says that there is a sound.
@@ -85,6 +91,7 @@ class TrainingConfig:
     steps: int = 20_000
     batch_size: int = 4
     crop_frames: int = 6
+    targets_per_step: int = 1
     optimizer: str = "adam"
     learning_rate: float = 1.5e-3
     decoder_rate: float = 1.0
@@ -102,6 +109,7 @@ class TrainingConfig:
     noise_probability: float = 0.3
     history_noise_probability: float = 0.7
     history_noise_db: float = -12.0
+    history_tone_probability: float = 0.0
     history_dropout_probability: float = 0.4
     skip_samples: int = 0
     clip_norm: float = 1.0
@@ -114,12 +122,16 @@ class TrainingConfig:
     precision: str = "auto"
 
     def __post_init__(self):
-        for name in ("steps", "batch_size", "crop_frames", "validate_every", "checkpoint_every", "validation_crops"):
+        for name in (
+            "steps", "batch_size", "crop_frames", "targets_per_step", "validate_every", "checkpoint_every", "validation_crops",
+        ):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if self.batch_size % self.targets_per_step:
+            raise UsageError(f"batch_size is {self.batch_size}, no multiple of targets_per_step, {self.targets_per_step}")
         for name in (
             "paired_probability", "augment_probability", "noise_probability", "history_noise_probability",
-            "history_dropout_probability", "glide_probability", "decay_fraction", "ema_decay", "decoder_rate",
+            "history_tone_probability", "history_dropout_probability", "glide_probability", "decay_fraction", "ema_decay", "decoder_rate",
         ):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"{name} must lie between 0 and 1, not {getattr(self, name)}")

@@ -18,6 +18,7 @@ from wavecore.training.batches import Batch, BatchSource
 from wavecore.training.config import TrainingConfig
 from wavecore.training.describe import describe
 from wavecore.training.run_folder import RunFolder
+from wavecore.training.spread import SpreadTrainer
 from wavecore.training.trainer import Trainer, build_network
 from wavecore.training.validation import validate
 
@@ -169,7 +170,9 @@ def run_task(
         try:
             run.go_on()
         except KeyboardInterrupt:
-            run.save()
+            # Processes that save together may be at different places now; their last checkpoint stands.
+            if not trainer.collective:
+                run.save()
             raise
         return run.finish()
 
@@ -184,6 +187,8 @@ class TranslationTask:
     training : TrainingConfig
     initial : TranslationNetwork, optional
         Weights to start from.
+    spread_decoders : bool
+        Whether each of several processes holds the decoders of its own domains alone (``spread``).
     """
 
     def __init__(
@@ -192,7 +197,10 @@ class TranslationTask:
         network_config: TranslationConfig,
         training: TrainingConfig,
         initial: TranslationNetwork | None = None,
+        *,
+        spread_decoders: bool = False,
     ):
+        self.spread_decoders = spread_decoders
         self.network_config, self.training, self.data = network_config, training, str(dataset.path)
         decoder = network_config.decoder
         self.samples_per_step = training.batch_size * training.crop_frames * decoder.hop_length
@@ -221,6 +229,8 @@ class TranslationTask:
         -------
         Trainer
         """
+        if self.spread_decoders:
+            return SpreadTrainer(network, self.training, parallel.current(), device=device)
         return Trainer(network, self.training, device=device)
 
     def batch(self, step: int) -> Batch:
@@ -309,12 +319,14 @@ class _Run:
         return Progress(self.trainer.step, self.config.steps, found, self.task.samples_per_step * steps / seconds, left)
 
     def validate(self) -> None:
-        if not self.processes.leads:
+        if not (self.processes.leads or self.trainer.collective):
             return  # the others wait at their next step
-        network = self.trainer.averaged_network()
-        found = self.task.validate(network, str(self.trainer.device))
-        network = network.cpu()
+        own = self.trainer.own_averaged_network()
+        found = self.trainer.merge(self.task.validate(own, str(self.trainer.device)))
+        network = self.trainer.averaged_network() if self.trainer.collective else own.cpu()
         self.report(found)
+        if not self.processes.leads:
+            return
         if self.extra["best_bits"] is None or found["valid/bits"] <= self.extra["best_bits"]:
             self.extra |= {"best_bits": found["valid/bits"], "best_step": self.trainer.step}
             checkpoint.save(network, self.folder.path / "best", training=self.summary(), overwrite=True)
@@ -323,9 +335,11 @@ class _Run:
         self.clock = time.monotonic()
 
     def save(self) -> None:
-        if not self.processes.leads:
+        if not (self.processes.leads or self.trainer.collective):
             return
-        self.folder.save_state(self.trainer.tensors(), self.trainer.step, self.history, self.extra)
+        tensors = self.trainer.tensors()
+        if self.processes.leads:
+            self.folder.save_state(tensors, self.trainer.step, self.history, self.extra)
 
     def summary(self) -> dict:
         return {
@@ -338,9 +352,9 @@ class _Run:
 
     def finish(self) -> dict:
         summary = self.summary()
-        if self.processes.leads:
-            self._keep_last(summary)
+        if self.processes.leads or self.trainer.collective:
+            network = self.trainer.averaged_network()
+            if self.processes.leads:
+                checkpoint.save(network, self.folder.path / "last", training=summary, overwrite=True)
         return summary
 
-    def _keep_last(self, summary: dict) -> None:
-        checkpoint.save(self.trainer.averaged_network(), self.folder.path / "last", training=summary, overwrite=True)

@@ -13,7 +13,7 @@ from wavecore.audio.pitch import midi_to_hz
 from wavecore.datasets.notes import NotesDataset
 from wavecore.errors import UsageError
 from wavecore.models.nsynth import NSynthConfig, NSynthNetwork
-from wavecore.models.oscillator import hz_to_midi
+from wavecore.models.oscillator import N_PARTIALS, hz_to_midi
 from wavecore.training import augmentation, losses
 from wavecore.training.averaged import AveragedTrainer
 from wavecore.training.config import TrainingConfig
@@ -50,6 +50,8 @@ class NotesBatch:
         MIDI note numbers.
     phase : Tensor, shape (B, F * hop_length), float32, radians
         Of the fundamental of what is to be said; (B, 0) for a network without an oscillator.
+    offsets : Tensor, shape (B, F * hop_length, n_partials), float32, radians
+        Of the other partials, relative to the fundamental; (B, 0) for a network without an oscillator.
     f0_hz : Tensor, shape (B, 1), float32
         Of the crop, which may be out of tune.
     """
@@ -59,6 +61,7 @@ class NotesBatch:
     history: Tensor
     pitches: Tensor
     phase: Tensor
+    offsets: Tensor
     f0_hz: Tensor
 
     def to(self, device: torch.device) -> NotesBatch:
@@ -152,7 +155,7 @@ def predict(network: NSynthNetwork, batch: NotesBatch, precision: str) -> Tensor
             latent = network.encode(batch.audio, midi, whole=False).float()
     with autocast(precision, device):
         if network.config.harmonics:
-            return network.decoder(batch.history, network.sampled_condition(latent, batch.phase, batch.f0_hz))
+            return network.decoder(batch.history, network.sampled_condition(latent, batch.phase, batch.f0_hz, batch.offsets))
         pitches = batch.pitches if network.config.pitch_channels else None
         return network(batch.codes, latent, pitches, history=batch.history)
 
@@ -299,7 +302,7 @@ class NSynthTask:
         margin = self._network.encoder.context_frames * hop
         n_samples = self.training.crop_frames * hop
         rows = rng.integers(0, len(codes), n_crops)
-        audio, said, history, phase, f0s_hz = [], [], [], [], []
+        audio, said, history, phases, offsets, f0s_hz = [], [], [], [], [], []
         for row in rows:
             x = mulaw.decode(np.array(codes[row]))
             x, bent = (self._audible_passage if augment else self._passage)(rng, x, n_samples, margin, augment=augment)
@@ -308,16 +311,27 @@ class NSynthTask:
             audio.append(x)
             said.append(mulaw.encode(x[inner]))
             history.append(self._history(rng, said[-1]) if augment else said[-1])
-            oscillator = fundamental.phase(x, f0s_hz[-1], self.sample_rate)[inner] if self.network_config.harmonics else np.zeros(0)
-            phase.append(np.mod(oscillator, 2 * np.pi).astype(np.float32))
+            phase, ahead = self._phases(x, f0s_hz[-1], inner) if self.network_config.harmonics else (np.zeros(0), np.zeros(0))
+            phases.append(np.mod(phase, 2 * np.pi).astype(np.float32))
+            offsets.append(ahead.astype(np.float32))
         return NotesBatch(
             audio=torch.from_numpy(np.stack(audio)),
             codes=torch.from_numpy(np.stack(said)).long(),
             history=torch.from_numpy(np.stack(history)).long(),
             pitches=torch.from_numpy(self._pitches[split][rows]).long(),
-            phase=torch.from_numpy(np.stack(phase)),
+            phase=torch.from_numpy(np.stack(phases)),
+            offsets=torch.from_numpy(np.stack(offsets)),
             f0_hz=torch.tensor(f0s_hz)[:, None],
         )
+
+    def _phases(self, x: np.ndarray, f0_hz: float, inner: slice) -> tuple[np.ndarray, np.ndarray]:
+        """Of the fundamental, (T,), and of the partials relative to it, (T, n_partials), within a passage."""
+        phase = fundamental.phase(x, f0_hz, self.sample_rate)
+        # What lies further away than the pointers' means reach has no part in them.
+        reach = min(inner.start, int(2 * fundamental.OFFSET_PERIODS * self.sample_rate / f0_hz))
+        wide = slice(inner.start - reach, inner.stop + reach)
+        ahead = fundamental.offsets(x[wide], phase[wide], f0_hz, self.sample_rate, N_PARTIALS)
+        return phase[inner], ahead[reach : reach + inner.stop - inner.start]
 
     def _audible_passage(
         self, rng: np.random.Generator, x: np.ndarray, n_samples: int, margin: int, *, augment: bool
@@ -355,9 +369,13 @@ class NSynthTask:
     def _history(self, rng: np.random.Generator, codes: np.ndarray) -> np.ndarray:
         blur = rng.random() < self.training.history_noise_probability
         drop = rng.random() < self.training.history_dropout_probability
-        if not (blur or drop):
+        # Not drawn where it cannot come, so that runs without it stay what they were.
+        tone = self.training.history_tone_probability and rng.random() < self.training.history_tone_probability
+        if not (blur or drop or tone):
             return codes
-        x = mulaw.decode(codes)
+        x, loudest_db = mulaw.decode(codes), self.training.history_noise_db
         if drop:
             x = augmentation.drop_history(x, sample_rate=self.sample_rate, rng=rng)
-        return mulaw.encode(augmentation.add_history_noise(x, rng=rng, loudest_db=self.training.history_noise_db) if blur else x)
+        if tone:
+            x = augmentation.add_history_tone(x, sample_rate=self.sample_rate, rng=rng, loudest_db=loudest_db)
+        return mulaw.encode(augmentation.add_history_noise(x, rng=rng, loudest_db=loudest_db) if blur else x)

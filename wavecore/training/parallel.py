@@ -8,16 +8,17 @@ On two cores of a CPU two processes beat two threads: a thread waits after every
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, distributed
 
-from wavecore.errors import UsageError
+from wavecore.errors import DeviceError, UsageError
 
 T = TypeVar("T")
 
@@ -84,6 +85,37 @@ class Processes:
         for tensor, mean in zip(tensors, flat.split([tensor.numel() for tensor in tensors]), strict=True):
             tensor.detach().copy_(mean.view_as(tensor))
 
+    def average_gradients(self, parameters: Sequence[Tensor]) -> None:
+        """Replace gradients by their means over the processes.
+
+        Parameters
+        ----------
+        parameters : sequence of Tensor
+            The same everywhere.  Where one has a gradient in some processes alone, it is 0 in the
+            others; where it has none at all, it stays without.
+        """
+        if self.size == 1:
+            return
+        used = torch.tensor([parameter.grad is not None for parameter in parameters], dtype=torch.float32, device=_device())
+        distributed.all_reduce(used)
+        for parameter, count in zip(parameters, used.tolist(), strict=True):
+            if count and parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        self.average([parameter.grad for parameter in parameters if parameter.grad is not None])
+
+    def sum_value(self, value: float) -> float:
+        """Add a number up over the processes.
+
+        Parameters
+        ----------
+        value : float
+
+        Returns
+        -------
+        float
+        """
+        return self.mean_values({"value": value})["value"] * self.size
+
     def mean_values(self, values: dict[str, float]) -> dict[str, float]:
         """Average numbers over the processes.
 
@@ -115,6 +147,55 @@ class Processes:
                 held = tensor.detach().to(_device(), copy=True)
                 distributed.broadcast(held, 0)
                 tensor.detach().copy_(held)
+
+    def collect(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Bring tensors that processes hold apart to the first one; all of them call it.
+
+        Parameters
+        ----------
+        tensors : dict of str to Tensor
+            This process's; of the same name in several, the first process's is kept.
+
+        Returns
+        -------
+        dict of str to Tensor
+            In the first process everybody's, those of the others on the CPU; in the others ``tensors``.
+        """
+        found = dict(tensors)
+        for sender in range(1, self.size):
+            described = [(name, list(tensor.shape), str(tensor.dtype)) for name, tensor in tensors.items()]
+            for name, shape, dtype in self._hear(described, sender):
+                if self.rank == sender:
+                    distributed.send(tensors[name].detach().to(_device()).contiguous(), 0)
+                elif self.leads:
+                    received = torch.empty(shape, dtype=getattr(torch, dtype.removeprefix("torch.")), device=_device())
+                    distributed.recv(received, sender)
+                    found.setdefault(name, received.cpu())
+        return found
+
+    def gather(self, values: dict[str, float]) -> list[dict[str, float]]:
+        """Tell every process everybody's numbers.
+
+        Parameters
+        ----------
+        values : dict of str to float
+
+        Returns
+        -------
+        list of dict of str to float
+            In the order of the processes.
+        """
+        return [values] if self.size == 1 else [self._hear(values, sender) for sender in range(self.size)]
+
+    def _hear(self, said: Any, sender: int) -> Any:
+        """Tell everybody what one process says, as JSON: what goes between processes is never unpickled."""
+        text = torch.frombuffer(bytearray(json.dumps(said).encode()), dtype=torch.uint8).to(_device())
+        length = torch.tensor(len(text), device=_device())
+        distributed.broadcast(length, sender)
+        if self.rank != sender:
+            text = torch.empty(int(length), dtype=torch.uint8, device=_device())
+        distributed.broadcast(text, sender)
+        return json.loads(bytes(text.cpu().numpy()))
 
     def agree(self, number: int) -> int:
         """Return the first process's number.
@@ -152,6 +233,11 @@ def join(device: str = "cpu") -> Iterator[Processes]:
     Yields
     ------
     Processes
+
+    Raises
+    ------
+    DeviceError
+        If another process ends before its time.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) < 2:
         yield ALONE
@@ -159,10 +245,17 @@ def join(device: str = "cpu") -> Iterator[Processes]:
     if distributed.is_initialized():  # a caller has joined already
         yield current()
         return
-    distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+    store, rank, size = next(distributed.rendezvous("env://"))
+    # After a restart the store still holds the addresses of the processes that are gone.
+    store = distributed.PrefixStore(f"start{restarts()}", store)
+    distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo", store=store, rank=rank, world_size=size)
     try:
         yield current()
         distributed.barrier()  # who leaves early breaks the others' connections
+    except RuntimeError as error:
+        if isinstance(error, distributed.DistError) or "gloo" in str(error):
+            raise DeviceError(f"another process of this run was lost: {error}; torchrun --max-restarts N starts them anew") from error
+        raise
     finally:
         distributed.destroy_process_group()
 
@@ -177,6 +270,27 @@ def current() -> Processes:
     if not distributed.is_initialized():
         return ALONE
     return Processes(distributed.get_rank(), distributed.get_world_size())
+
+
+def job() -> str | None:
+    """Return the name that ``torchrun`` gave this job, the same after a restart.
+
+    Returns
+    -------
+    str or None
+        None without ``torchrun``.
+    """
+    return os.environ.get("TORCHELASTIC_RUN_ID")
+
+
+def restarts() -> int:
+    """Return how often ``torchrun`` has started this job's processes anew.
+
+    Returns
+    -------
+    int
+    """
+    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
 
 
 def own_device(device: str) -> str:

@@ -67,6 +67,8 @@ class RunFolder:
             if not resume:
                 raise OutputExistsError(f"{self.path} holds a run already; resume it, or choose another folder")
             found = json.loads(file.read_text(encoding="utf-8"))
+            # A run from before a setting existed goes on as the default says.
+            found["training"] = json.loads(json.dumps(asdict(TrainingConfig()))) | found.get("training", {})
             changed = [key for key in ("network", "training") if found.get(key) != settings[key]]
             if changed:
                 raise UsageError(f"{self.path} was started with other settings of: {', '.join(changed)}")

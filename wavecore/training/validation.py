@@ -18,7 +18,7 @@ def validate(
     Parameters
     ----------
     network : TranslationNetwork
-        In evaluation mode.
+        In evaluation mode.  Of targets whose decoders it does not hold nothing is found.
     source : BatchSource
     n_crops : int
         Per domain.
@@ -40,6 +40,8 @@ def validate(
     found: dict[str, float] = {}
     worths = []
     for target in config.targets:
+        if not config.shared_decoder and target not in network.decoders:
+            continue  # another process holds it
         inputs = {"bits": target}
         other = _foreign_input(config.domains, config.targets, target)
         if source.dataset.paired and other is not None:

@@ -93,3 +93,41 @@ def test_bad_sounds_and_hops():
         fundamental.track(np.zeros((2, 50)), 60.0, hop_length=10, sample_rate=RATE)
     with pytest.raises(UsageError, match="hop_length is 0"):
         fundamental.track(np.zeros(50), 60.0, hop_length=0, sample_rate=RATE)
+
+
+# The other partials
+
+
+@pytest.mark.parametrize("f0_hz", [98.0, 261.6, 1046.5])
+@pytest.mark.parametrize("off", [1.0, 0.985, 1.015])
+def test_partials_are_followed_by_their_own_phases(f0_hz, off):
+    rng = np.random.default_rng(4)
+    ahead = rng.uniform(-np.pi, np.pi, 7)
+    t = np.arange(8000) / 16_000
+    x = sum(0.5 / k * np.cos(2 * np.pi * k * f0_hz * t + ahead[k - 1]) for k in range(1, 8))
+    phase = fundamental.phase(x, off * f0_hz, 16_000)
+    found = fundamental.offsets(x, phase, off * f0_hz, 16_000, 64)
+    assert found.shape == (8000, 64) and found.dtype == np.float32
+    wanted = ahead - np.arange(1, 8) * ahead[0]
+    missed = np.angle(np.exp(1j * (found[2000:6000, :7] - wanted)))
+    assert np.abs(missed).max() < 0.05
+
+
+def test_a_partial_that_is_out_of_tune_runs_away():
+    t = np.arange(16_000) / 16_000
+    x = 0.4 * np.cos(2 * np.pi * 200 * t) + 0.2 * np.cos(2 * np.pi * 603 * t)
+    found = fundamental.offsets(x, fundamental.phase(x, 200, 16_000), 200, 16_000, 4)
+    ahead = np.unwrap(found[2000:14_000, 2])
+    assert (ahead[-1] - ahead[0]) / (2 * np.pi) == pytest.approx(3 * 12_000 / 16_000, abs=0.02)
+
+
+def test_there_are_no_partials_above_half_of_the_rate():
+    x = np.random.default_rng(0).standard_normal(3000)
+    found = fundamental.offsets(x, fundamental.phase(x, 1500, 16_000), 1500, 16_000, 8)
+    assert found[:, :5].any(axis=0).all() and not found[:, 5:].any()
+
+
+@pytest.mark.parametrize("f0_hz", [0.0, -5.0, 8000.0])
+def test_partials_of_no_fundamental(f0_hz):
+    with pytest.raises(UsageError, match=f"a fundamental of {f0_hz} Hz"):
+        fundamental.offsets(np.zeros(100), np.zeros(100), f0_hz, 16_000, 4)

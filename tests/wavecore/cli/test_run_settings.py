@@ -146,6 +146,25 @@ def test_read_run(tmp_path, before):
             run_settings.read_run(tmp_path)
 
 
+def test_a_run_is_restarted_by_its_own_job_alone(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "job7")
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
+    record = tmp_path / "command.json"
+    assert not run_settings.is_restarted(tmp_path)
+    record.write_text('{"job": "job7"}')
+    assert not run_settings.is_restarted(tmp_path), "it was stopped before it began"
+    (tmp_path / "settings.json").write_text("{}")
+    assert run_settings.is_restarted(tmp_path)
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "0")
+    assert not run_settings.is_restarted(tmp_path)
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
+    record.write_text('{"job": "job8"}')
+    assert not run_settings.is_restarted(tmp_path)
+    record.write_text("{")
+    with pytest.raises(InputError, match="the record of the run in .* cannot be read"):
+        run_settings.is_restarted(tmp_path)
+
+
 def test_has_checkpoint(tmp_path):
     assert not run_settings.has_checkpoint(tmp_path)
     (tmp_path / "checkpoint" / "000000100").mkdir(parents=True)

@@ -298,13 +298,18 @@ def test_every_sample_is_told_the_latent_and_where_in_the_period_it_is(condition
     assert float(f0_hz[0, 0]) == pytest.approx(middle_c_hz / 2) and float(f0_hz[0, -1]) == pytest.approx(2 * middle_c_hz)
     sizes = oscillator.upsample(oscillator.amplitudes(network.levels(latent)), 40)
     rate = network.config.encoder.sample_rate
-    torch.testing.assert_close(told[..., -4:], oscillator.excite(phase, f0_hz, sizes, 2, rate))
+    usual = oscillator.usual_offsets()
+    torch.testing.assert_close(told[..., -4:], oscillator.excite(phase, f0_hz, sizes, usual, 2, rate))
     torch.testing.assert_close(told[..., -4], sizes[..., 0] * phase.cos())
     frames = latent if not condition_channels else network.expansion(latent)
     # The first sample after a frame's middle is half a sample on its way to the next.
     torch.testing.assert_close(told[:, 20:180:40, :-4], frames[:, :-1] + (frames[:, 1:] - frames[:, :-1]) * 0.5 / 40)
     torch.testing.assert_close(told[:, :20, :-4], frames[:, :1].expand(-1, 20, -1))
     assert torch.equal(told, network.sampled_condition(latent, phase, f0_hz))
+    ahead = torch.rand(2, 200, 64, generator=torch.Generator().manual_seed(5))
+    known = network.sampled_condition(latent, phase, f0_hz, ahead)
+    torch.testing.assert_close(known[..., -4:], oscillator.excite(phase, f0_hz, sizes, ahead, 2, rate))
+    assert torch.equal(known[..., :-4], told[..., :-4])
 
 
 def test_the_encoder_hears_every_sound_at_one_pitch():

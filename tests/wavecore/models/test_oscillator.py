@@ -96,17 +96,31 @@ def test_no_level_grows_without_bound():
 def test_partials_are_cosines_and_sines_of_multiples_summed_by_band():
     phase = torch.linspace(0, 7, 30)[None]
     sizes = torch.rand(1, 30, 64, generator=torch.Generator().manual_seed(0))
-    found = oscillator.excite(phase, torch.full((1, 30), 100.0), sizes, 3, RATE)
+    ahead = torch.rand(1, 30, 64, generator=torch.Generator().manual_seed(1)) * 6
+    found = oscillator.excite(phase, torch.full((1, 30), 100.0), sizes, ahead, 3, RATE)
     assert found.shape == (1, 30, 6)
     for k, (first, end) in enumerate([(1, 2), (2, 3), (3, 65)]):
-        cosines = sum(sizes[0, :, n - 1] * torch.cos(n * phase[0]) for n in range(first, end))
-        sines = sum(sizes[0, :, n - 1] * torch.sin(n * phase[0]) for n in range(first, end))
-        torch.testing.assert_close(found[0, :, 2 * k], cosines, rtol=1e-4, atol=1e-4)
-        torch.testing.assert_close(found[0, :, 2 * k + 1], sines, rtol=1e-4, atol=1e-4)
+        angles = [n * phase[0] + ahead[0, :, n - 1] for n in range(first, end)]
+        cosines = sum(sizes[0, :, n - 1] * angle.cos() for n, angle in enumerate(angles, first))
+        sines = sum(sizes[0, :, n - 1] * angle.sin() for n, angle in enumerate(angles, first))
+        torch.testing.assert_close(found[0, :, 2 * k], cosines, rtol=1e-3, atol=1e-3)
+        torch.testing.assert_close(found[0, :, 2 * k + 1], sines, rtol=1e-3, atol=1e-3)
 
 
 def test_partials_that_lie_too_high_are_silent():
     phase = torch.rand(2, 9, generator=torch.Generator().manual_seed(0))
-    found = oscillator.excite(phase, torch.tensor([[2500.0], [2600.0]]), torch.ones(2, 9, 64), 64, RATE)  # 0.47 * 16 kHz is 7520 Hz
+    found = oscillator.excite(phase, torch.tensor([[2500.0], [2600.0]]), torch.ones(2, 9, 64), torch.zeros(64), 64, RATE)  # 0.47 * 16 kHz is 7520 Hz
     sounding = (found.abs().amax(dim=1) > 0).tolist()
     assert sounding == [[True] * 6 + [False] * 122, [True] * 4 + [False] * 124]
+
+
+def test_usual_offsets_leave_the_fundamental_and_make_no_pulses():
+    ahead = oscillator.usual_offsets()
+    assert ahead.shape == (64,) and ahead[0] == 0 and 0 <= float(ahead.min()) <= float(ahead.max()) < 2 * math.pi
+    assert torch.equal(ahead, oscillator.usual_offsets())
+    phase = torch.arange(4000.0)[None] * (2 * math.pi / 4000)
+    crests = []
+    for each in (ahead, torch.zeros(64)):
+        x = oscillator.excite(phase, torch.full((1, 1), 100.0), torch.ones(1, 4000, 64), each, 1, RATE)[0, :, 0]
+        crests.append(float(x.abs().max() / x.square().mean().sqrt()))
+    assert crests[0] < 0.4 * crests[1] and crests[1] == pytest.approx(math.sqrt(2 * 64), rel=1e-3)

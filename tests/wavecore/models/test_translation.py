@@ -77,13 +77,38 @@ def test_a_fork_sounds_like_the_shared_decoder_and_its_decoders_are_independent(
     assert fork.decoders["organ"].head.weight.any()
 
 
-def test_a_shared_decoder_takes_mixed_batches():
-    network = _network(shared_decoder=True)
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_batch_may_mix_domains(shared):
+    network = _network(shared_decoder=shared)
     codes, latent = _inputs()
     mixed = network(codes, latent, torch.tensor([0, 1]))
     for row in range(2):
         alone = network(codes[row : row + 1], latent[row : row + 1], torch.tensor([row]))
         torch.testing.assert_close(mixed[row], alone[0], rtol=1e-4, atol=1e-5)
+
+
+def test_mixed_rows_keep_their_order():
+    network = _network()
+    codes, latent = _inputs(batch=5)
+    targets = torch.tensor([1, 0, 1, 1, 0])
+    mixed = network(codes, latent, targets)
+    for row, target in enumerate(targets):
+        alone = network(codes[row : row + 1], latent[row : row + 1], target[None])
+        torch.testing.assert_close(mixed[row], alone[0], rtol=1e-4, atol=1e-5)
+
+
+def test_decoders_that_are_held_elsewhere_are_missing_and_said_to_be():
+    network, whole = _network(), _network()
+    network.hold(["organ"])
+    assert list(network.decoders) == ["organ"] and network.config == whole.config
+    codes, latent = _inputs()
+    assert torch.equal(network(codes, latent, torch.tensor([1, 1])), whole(codes, latent, torch.tensor([1, 1])))
+    with pytest.raises(UsageError, match="the decoder of 'flute' is not here; here are organ"):
+        network(codes, latent, torch.tensor([1, 0]))
+    with pytest.raises(UsageError, match="no decoder of flute to hold; here are organ"):
+        network.hold(["flute", "organ"])
+    with pytest.raises(UsageError, match="share cannot be held apart"):
+        _network(shared_decoder=True).hold(["organ"])
 
 
 def test_the_classifier_averages_over_frames():
@@ -97,9 +122,6 @@ def test_the_classifier_averages_over_frames():
 
 def test_requests_that_make_no_sense_are_refused():
     network = _network()
-    codes, latent = _inputs()
-    with pytest.raises(UsageError, match=r"one target domain, not \[0, 1\]"):
-        network(codes, latent, torch.tensor([0, 1]))
     with pytest.raises(UsageError, match="no domain 'whistle'.*flute, organ"):
         network.decoder_state("whistle")
     with pytest.raises(UsageError, match="already"):

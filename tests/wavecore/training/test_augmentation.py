@@ -115,3 +115,30 @@ def test_positions_begin_at_zero_and_ascend():
     positions = augmentation.tape_positions(1000, semitones=(3.0, -3.0))
     assert positions[0] == 0 and (np.diff(positions) > 0).all()
     assert positions[-1] == pytest.approx(1000, rel=0.02)
+
+
+def test_a_foreign_tone_has_a_level_and_a_pitch_within_their_ranges():
+    levels_db, lowest_hz = [], []
+    for seed in range(40):
+        found = augmentation.add_history_tone(
+            np.zeros(RATE, np.float32), sample_rate=RATE, rng=np.random.default_rng(seed), loudest_db=-20.0
+        )
+        assert found.shape == (RATE,) and found.dtype == np.float32
+        magnitudes = np.abs(np.fft.rfft(found * np.hanning(RATE)))
+        peaks = np.flatnonzero(magnitudes > 0.1 * magnitudes.max())
+        lowest_hz.append(peaks[0])
+        levels_db.append(20 * np.log10(4 / RATE * magnitudes[: peaks[0] + 4].max() / np.sqrt(2)))
+    assert -60.5 < min(levels_db) < -50 and -30 < max(levels_db) < -19.5
+    assert 55 < min(lowest_hz) < 200 and 2000 < max(lowest_hz) < 5005
+
+
+def test_a_foreign_tone_lies_over_what_was_there_and_is_the_generator_s():
+    x = (0.3 * np.sin(np.arange(2000) / 9)).astype(np.float32)
+    alone, over, again, other = (
+        augmentation.add_history_tone(sound, sample_rate=RATE, rng=np.random.default_rng(seed))
+        for sound, seed in ((np.zeros_like(x), 3), (x, 3), (x, 3), (x, 4))
+    )
+    np.testing.assert_allclose(over - x, alone, atol=1e-6)
+    assert np.array_equal(over, again) and not np.array_equal(over, other)
+    loud = augmentation.add_history_tone(np.ones(2000, np.float32), sample_rate=RATE, rng=np.random.default_rng(0), loudest_db=0.0)
+    assert np.abs(loud).max() <= 1

@@ -171,3 +171,22 @@ def test_data_that_do_not_fit_are_refused(dataset, network_config):
     unpaired = type(dataset)(dataset.path, replace(dataset.manifest, paired=False), {})
     with pytest.raises(UsageError, match="every piece exists in every domain"):
         _source(unpaired, network_config)
+
+
+def test_a_step_may_hold_crops_of_several_targets(dataset, network_config):
+    training = replace(PLAIN, batch_size=6, targets_per_step=2)
+    both = replace(network_config, targets=("flute", "organ", "whistle"))
+    source = BatchSource(dataset, both, training, build_encoder(both.encoder).context_frames)
+    seen = set()
+    for step in range(12):
+        targets = source.training_batch(step).targets.tolist()
+        # One of flute and whistle for the even crops, the organ for the others.
+        assert targets == [targets[0], 1] * 3 and targets[0] in (0, 2)
+        seen.add(targets[0])
+    assert seen == {0, 2}
+
+
+@pytest.mark.parametrize(("shared", "message"), [(False, "is 3; the network has 2 targets"), (True, "is 3; the network has one decoder for all")])
+def test_more_targets_in_a_step_than_there_are(dataset, network_config, shared, message):
+    with pytest.raises(UsageError, match=f"targets_per_step {message}"):
+        _source(dataset, replace(network_config, shared_decoder=shared), replace(PLAIN, batch_size=6, targets_per_step=3))

@@ -143,6 +143,13 @@ def test_training_crops_are_detuned_and_their_past_is_blurred_and_held_out_ones_
     assert _task(notes, transpose_semitones=0.5).held_out(n_crops=4).audio.equal(plain.held_out(n_crops=4).audio)
 
 
+def test_foreign_tones_sound_in_the_past_alone(notes):
+    sounding = _task(notes, batch_size=20, history_tone_probability=1.0, **PLAIN)
+    batch = sounding.batch(0)
+    assert (batch.history != batch.codes).any(dim=1).float().mean() > 0.8  # some tones drown in the codes' steps
+    assert torch.equal(sounding.held_out(n_crops=8).history, sounding.held_out(n_crops=8).codes)
+
+
 def test_a_dropped_past_is_silent_and_the_target_is_not(notes):
     task = _task(notes, batch_size=30, history_noise_probability=0.0, history_dropout_probability=1.0)
     batch = task.batch(0)
@@ -179,7 +186,7 @@ def test_a_crop_as_long_as_a_note_may_be_read_faster(notes):
 
 def test_a_batch_goes_to_a_device():
     codes = torch.ones(1, 2).long()
-    batch = NotesBatch(torch.zeros(1, 4), codes, codes, torch.tensor([60]), torch.zeros(1, 2), torch.ones(1, 1))
+    batch = NotesBatch(torch.zeros(1, 4), codes, codes, torch.tensor([60]), torch.zeros(1, 2), torch.zeros(1, 2, 64), torch.ones(1, 1))
     moved = batch.to(torch.device("meta"))
     assert {getattr(moved, field.name).device.type for field in fields(NotesBatch)} == {"meta"}
 
@@ -201,7 +208,20 @@ def test_the_oscillator_runs_with_the_fundamental_of_what_is_to_be_said(notes):
         pointer = (said * torch.exp(-1j * batch.phase))[:, inner].mean(dim=1)
         loud = said[:, inner].square().mean(dim=1) > 1e-4
         assert int(loud.sum()) > 20 and float(pointer[loud].angle().abs().median()) < 0.15
-    assert _task(notes).batch(0).phase.shape == (3, 0)
+    plain = _task(notes).batch(0)
+    assert plain.phase.shape == plain.offsets.shape == (3, 0)
+
+
+def test_partials_run_ahead_of_the_fundamental_as_in_what_is_to_be_said(notes):
+    task = _task(notes, _driven(), batch_size=30, transpose_semitones=0.5)
+    batch = task.batch(0)
+    assert batch.offsets.shape == (30, FRAMES * HOP, 64) and batch.offsets.dtype == torch.float32
+    said = torch.from_numpy(mulaw.decode(batch.codes.numpy()))
+    inner = slice(FRAMES * HOP // 4, None)
+    for k in (1, 2):
+        pointers = (said * torch.exp(-1j * (k * batch.phase + batch.offsets[..., k - 1])))[:, inner].mean(dim=1)
+        loud = pointers.abs() > 1e-2
+        assert int(loud.sum()) > 10 and float(pointers[loud].angle().abs().median()) < 0.15, k
 
 
 def test_a_driven_network_predicts_from_oscillator_and_latent(notes):
@@ -211,9 +231,10 @@ def test_a_driven_network_predicts_from_oscillator_and_latent(notes):
     logits = predict(network, batch, "float32")
     assert logits.shape == (3, FRAMES * HOP, 256)
     midi = 69 + 12 * torch.log2(batch.f0_hz / 440)
-    condition = network.sampled_condition(network.encode(batch.audio, midi, whole=False), batch.phase, batch.f0_hz)
+    condition = network.sampled_condition(network.encode(batch.audio, midi, whole=False), batch.phase, batch.f0_hz, batch.offsets)
     assert torch.equal(logits, network.decoder(batch.history, condition))
-    assert not torch.equal(logits, predict(network, replace(batch, phase=batch.phase + 1), "float32"))
+    for name in ("phase", "offsets"):
+        assert not torch.equal(logits, predict(network, replace(batch, **{name: getattr(batch, name) + 1}), "float32"))
     found = task.validate(network, "cpu")
     assert found["valid/latent_worth"] != 0
 

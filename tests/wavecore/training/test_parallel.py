@@ -48,6 +48,10 @@ def test_one_process_alone_has_nobody_to_ask(monkeypatch):
     ALONE.average([tensor])
     ALONE.spread([tensor])
     ALONE.wait()
+    weight = torch.nn.Parameter(torch.zeros(1))
+    ALONE.average_gradients([weight])
+    assert weight.grad is None and ALONE.sum_value(2.5) == 2.5
+    assert ALONE.gather({"a": 1.0}) == [{"a": 1.0}] and ALONE.collect({"t": tensor}) == {"t": tensor}
     assert tensor.tolist() == [1, 2] and ALONE.mean_values({"a": 3.0}) == {"a": 3.0} and ALONE.agree(7) == 7
     with parallel.join() as processes:
         assert processes == ALONE == parallel.current() and processes.leads
@@ -61,6 +65,15 @@ def test_every_process_of_a_machine_has_its_own_gpu(monkeypatch, rank, device, o
     assert parallel.own_device(device) == own
 
 
+def test_a_job_knows_its_name_and_its_restarts(monkeypatch):
+    for name in ("TORCHELASTIC_RUN_ID", "TORCHELASTIC_RESTART_COUNT"):
+        monkeypatch.delenv(name, raising=False)
+    assert parallel.job() is None and parallel.restarts() == 0
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "job7")
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "2")
+    assert parallel.job() == "job7" and parallel.restarts() == 2
+
+
 SCRIPT = """
 import sys, torch
 from wavecore.training import parallel
@@ -71,6 +84,21 @@ with parallel.join() as p:
     c = torch.tensor([float(p.rank)], dtype=torch.float64)
     p.spread([c])
     p.wait()
+    w, v, u = (torch.nn.Parameter(torch.zeros(2)) for _ in range(3))
+    w.grad = torch.full((2,), 4.0 * p.rank)
+    if p.rank:
+        v.grad = torch.tensor([2.0, 6.0])
+    p.average_gradients([w, v, u])
+    assert w.grad.tolist() == [2, 2] and v.grad.tolist() == [1, 3] and u.grad is None
+    held = p.collect({"all": torch.tensor([1.5 + p.rank]), f"own{p.rank}": torch.arange(6).view(2, 3) + p.rank})
+    told = {name: tensor.tolist() for name, tensor in held.items()}
+    if p.leads:
+        assert told == {"all": [1.5], "own0": [[0, 1, 2], [3, 4, 5]], "own1": [[1, 2, 3], [4, 5, 6]]}, told
+        assert held["own1"].dtype == torch.int64
+    else:
+        assert told == {"all": [2.5], "own1": [[1, 2, 3], [4, 5, 6]]}, told
+    assert p.gather({"x": p.rank / 4, "only": 1.0}) == [{"x": 0.0, "only": 1.0}, {"x": 0.25, "only": 1.0}]
+    assert p.sum_value(1.0 + p.rank) == 3
     found = [p.rank, a.tolist(), b.tolist(), p.mean_values({"x": p.rank, "y": 5}), c.tolist(), p.agree(40 + p.rank)]
     for turn in range(2):  # or their lines mix
         if p.rank == turn:
@@ -94,6 +122,27 @@ def test_two_processes_average_and_agree():
     assert process.returncode == 0, err
     said = "[1.5, 1.5, 1.5] [[5.0, 5.0], [5.0, 5.0]] {'x': 0.5, 'y': 5.0} [0.0] 40"
     assert sorted(out.splitlines()) == [f"0 {said}", f"1 {said}"]
+
+
+LOST = """
+import os, torch
+from wavecore.errors import DeviceError
+from wavecore.training import parallel
+try:
+    with parallel.join() as p:
+        if p.rank:
+            os._exit(3)
+        p.average([torch.zeros(5)])
+except DeviceError as error:
+    print("heard:", error, flush=True)
+"""
+
+
+def test_a_process_that_is_lost_is_said_to_be():
+    process = _torchrun(sys.executable, "-P", "-c", LOST)
+    out, _ = process.communicate(timeout=300)
+    assert process.returncode != 0
+    assert out.startswith("heard: another process of this run was lost") and "--max-restarts" in out
 
 
 def _weights(run):

@@ -45,6 +45,16 @@ def test_other_settings_cannot_resume(folder):
         folder.start(NETWORK, replace(TRAINING, steps=3), "data", resume=True)
 
 
+def test_a_run_from_before_a_setting_existed_goes_on(folder):
+    file = folder.path / "settings.json"
+    settings = json.loads(file.read_text())
+    del settings["training"]["targets_per_step"]
+    file.write_text(json.dumps(settings))
+    folder.start(NETWORK, TrainingConfig(), "data", resume=True)
+    with pytest.raises(UsageError, match="training"):
+        folder.start(NETWORK, TrainingConfig(batch_size=4, targets_per_step=2), "data", resume=True)
+
+
 def test_the_newest_checkpoints_are_kept_and_the_last_is_read(folder):
     assert folder.load_state() is None
     for step in (1, 5, 20, 100):
