@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from wavecore.audio import mulaw
+from wavecore.audio import mulaw, note_level
 from wavecore.datasets import manifest as manifests
 from wavecore.datasets.manifest import Domain, Manifest, Piece, Slice
 from wavecore.datasets.shards import Parts, save_part, write_shard
@@ -34,6 +34,8 @@ def from_recordings(
     folder: str | Path,
     out: str | Path,
     *,
+    domain: str | None = None,
+    level_db: float | None = None,
     sample_rate: int = SAMPLE_RATE,
     source: str = "",
     licence: str = "",
@@ -54,6 +56,11 @@ def from_recordings(
         Its subfolders' names become the domains' names.
     out : str or Path
         The data set's folder: new, empty, or one where the same import was stopped.
+    domain : str, optional
+        All files of `folder` belong to this one domain.
+    level_db : float, optional
+        Every file is brought to this level (``audio.note_level``), dB of full scale, as far as its
+        peaks allow; it is taken as it is if not given.
     sample_rate : int
         Of the data set, in Hz.
     source, licence : str
@@ -80,10 +87,12 @@ def from_recordings(
         raise UsageError(
             f"the data set {out} would lie inside the recordings {folder}; choose a folder outside"
         )
-    files = _files_by_domain(folder)
+    files = _files_by_domain(folder) if domain is None else {domain: _files_of_one(folder)}
     made_with = {"sample_rate": sample_rate, "piece_seconds": PIECE_S, "source": source, "licence": licence}
+    if level_db is not None:
+        made_with["level_db"] = level_db
     parts = Parts(out, {**made_with, "files": _fingerprint(folder, files)})
-    lengths, skipped = _decode_missing(parts, folder, files, sample_rate, on_progress)
+    lengths, skipped = _decode_missing(parts, folder, files, sample_rate, level_db, on_progress)
     stretches = [stretch for domain in files for stretch in _stretches(domain, lengths[domain], sample_rate)]
     source = source or folder.resolve().name
     shards, pieces = _join(parts, stretches, sample_rate, source=source, licence=licence)
@@ -118,6 +127,14 @@ def _files_by_domain(folder: Path) -> dict[str, list[Path]]:
     return {path.name: find_audio(path) for path in subfolders}
 
 
+def _files_of_one(folder: Path) -> list[Path]:
+    from wavecore.audio.finding import find_audio, missing_path
+
+    if not folder.exists():
+        raise missing_path(folder)
+    return find_audio(folder)
+
+
 def _fingerprint(folder: Path, files: dict[str, list[Path]]) -> list[list[object]]:
     """Names, sizes and times: what changes when somebody replaces a file."""
     every = [path for paths in files.values() for path in paths]
@@ -129,6 +146,7 @@ def _decode_missing(
     folder: Path,
     files: dict[str, list[Path]],
     sample_rate: int,
+    level_db: float | None,
     on_progress: Callable[[int, int], None] | None,
 ) -> tuple[dict[str, dict[str, int]], list[list[str]]]:
     """Bring every file to codes; per domain and file its length, and what failed."""
@@ -143,7 +161,7 @@ def _decode_missing(
             try:
                 if not parts.has(name):
                     x, _ = audio_files.read(path, sample_rate=sample_rate)
-                    save_part(parts.path(name), mulaw.encode(x)[None])
+                    save_part(parts.path(name), mulaw.encode(x if level_db is None else note_level.level(x, level_db))[None])
                 lengths[domain][name] = parts.read(name).shape[1]
             except InputError as error:
                 skipped.append([name, str(error)])

@@ -148,3 +148,18 @@ def test_folders_that_do_not_fit_are_refused(folder, tmp_path):
     from_recordings(folder, tmp_path / "out")
     with pytest.raises(OutputExistsError, match="finished data set"):
         from_recordings(folder, tmp_path / "out")
+
+
+def test_a_folder_may_be_one_domain_and_its_files_brought_to_a_level(tmp_path):
+    t = np.arange(16_000) / 16_000
+    for name, amplitude in (("soft", 0.01), ("loud", 0.5)):
+        files.write(tmp_path / "in" / f"{name}.wav", (amplitude * np.sin(2 * np.pi * 300 * t)).astype(np.float32), 16_000)
+    manifest = from_recordings(tmp_path / "in", tmp_path / "out", domain="viola", level_db=-20.0)
+    assert [domain.name for domain in manifest.domains] == ["viola"]
+    dataset = DomainsDataset.open(tmp_path / "out")
+    for piece in dataset.pieces("train"):
+        x = mulaw.decode(np.array(dataset.codes(piece, "viola")))
+        assert 20 * np.log10(x.std()) == pytest.approx(-20, abs=0.2)
+    assert manifest.settings["level_db"] == -20.0
+    with pytest.raises(InputError, match="nothing|no such|not exist|is not there"):
+        from_recordings(tmp_path / "inn", tmp_path / "out2", domain="viola")

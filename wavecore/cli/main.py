@@ -29,6 +29,7 @@ VERBS = {
     "grid": "the four-corner surface: a square of sounds between four",
     "plot": "pictures of sounds and latents",
     "train": "train a model",
+    "add-domain": "teach a translation model a person's own instrument: a new decoder, from minutes of recordings",
     "data": "build data sets",
     "evaluate": "the measures of this project's cards and tables",
     "bench": "samples per second, against the machine's own limits",
@@ -97,7 +98,7 @@ def _dispatch(words: list[str]) -> None:
         print(f"wavecore {version()}")
         return
     _require_verb(first, VERBS, "wavecore")
-    commands: Mapping[str, Command] = importlib.import_module(f"wavecore.cli.{first}").COMMANDS
+    commands: Mapping[str, Command] = importlib.import_module(f"wavecore.cli.{first.replace('-', '_')}").COMMANDS
     prog, name = f"wavecore {first}", ""
     if name not in commands:  # a verb of several commands
         summaries = {name: command.summary for name, command in commands.items()}

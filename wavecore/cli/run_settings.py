@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -182,7 +182,13 @@ def network_settings(
     )
 
 
-def training_settings(args: argparse.Namespace, before: dict | None, console: Console) -> TrainingConfig:
+def training_settings(
+    args: argparse.Namespace,
+    before: dict | None,
+    console: Console,
+    *,
+    default: Callable[..., TrainingConfig] | None = None,
+) -> TrainingConfig:
     """Work out the settings of the training.
 
     Parameters
@@ -191,6 +197,8 @@ def training_settings(args: argparse.Namespace, before: dict | None, console: Co
     before : dict or None
         What the run was started with, if it is resumed.
     console : Console
+    default : callable, optional
+        Makes the settings of a new run of its seed; those of ``TrainingConfig`` if not given.
 
     Returns
     -------
@@ -208,7 +216,7 @@ def training_settings(args: argparse.Namespace, before: dict | None, console: Co
         config = config if args.seed is None else replace(config, seed=args.seed)
     else:
         by_setting = any(setting.startswith("seed=") for setting in args.settings)
-        config = TrainingConfig(seed=0 if by_setting else common.settle_seed(args.seed, console))
+        config = (default or TrainingConfig)(seed=0 if by_setting else common.settle_seed(args.seed, console))
     return with_settings(config, args.settings)
 
 

@@ -103,7 +103,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
         write_samples(averaged, dataset, args.out / "samples", step=step)
 
     task = TranslationTask(dataset, network, training, initial, spread_decoders=args.spread_decoders)
-    follow("translation", task, args, device, write, console)
+    follow("train translation", task, args, device, write, console)
 
 
 def together(run: Callable[[argparse.Namespace, Console], None]) -> Callable[[argparse.Namespace, Console], None]:
@@ -153,7 +153,7 @@ def follow(
     Parameters
     ----------
     name : str
-        Of the command.
+        Of the command that goes on with the run: the words between `wavecore` and its flags.
     task : training.loop.Task
     args : argparse.Namespace
         ``out`` and ``resume``.
@@ -188,7 +188,7 @@ def follow(
             )
     except KeyboardInterrupt:
         if run_settings.has_checkpoint(args.out):
-            again = f"wavecore train {name} --out {shlex.quote(str(args.out))} --resume"
+            again = f"wavecore {name} --out {shlex.quote(str(args.out))} --resume"
             console.warn(f"stopped with the state saved; to go on: {again}")
         raise
     console.document({"run": args.out, "model": args.out / "best", "summary": summary})
@@ -239,13 +239,15 @@ class _Listener:
         plots.curves(history, self.out / "curves.png")
 
 
-def record_start(args: argparse.Namespace, model) -> None:
+def record_start(args: argparse.Namespace, model, **more: str) -> None:
     """Note how a new run was started, and from which model.
 
     Parameters
     ----------
     args : argparse.Namespace
     model : LoadedModel or None
+    **more : str
+        To be noted as well.
     """
     from wavecore.models import checkpoint
 
@@ -261,7 +263,7 @@ def record_start(args: argparse.Namespace, model) -> None:
     if model is not None:
         record |= {"init": str(model.path.resolve()), "init_sha256": model.sha256}
         record |= {"teach_encoder": getattr(args, "teach_encoder", False)}
-    checkpoint.write_json(record, args.out / run_settings.RECORD)
+    checkpoint.write_json(record | more, args.out / run_settings.RECORD)
 
 
 def _announce(console: Console, out: Path, network, training, device: str) -> None:

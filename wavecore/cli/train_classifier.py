@@ -51,7 +51,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
         f"{config.channels} channels; curves every {training.validate_every} steps"
     )
     train.follow(
-        "note-classifier", task, args, device, lambda network, step: None, console, unit="bits per note"
+        "train note-classifier", task, args, device, lambda network, step: None, console, unit="bits per note"
     )
 
 

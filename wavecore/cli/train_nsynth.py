@@ -98,7 +98,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
     def write(network, step: int) -> None:
         write_samples(network, dataset, args.out / "samples", step=step)
 
-    train.follow("nsynth", task, args, device, write, console)
+    train.follow("train nsynth", task, args, device, write, console)
 
 
 def initial_network(model, dataset, console: Console, *, teach: bool = False, harmonics: int = 0):

@@ -55,7 +55,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
         f"run {args.out}: {training.steps:,} steps of {training.batch_size} notes; "
         f"{len(dataset.notes('train')):,} notes; variant {config.variant}; curves every {training.validate_every} steps"
     )
-    train.follow("spectral", task, args, device, lambda network, step: None, console, unit="weighted squared error")
+    train.follow("train spectral", task, args, device, lambda network, step: None, console, unit="weighted squared error")
 
 
 def network_settings(args: argparse.Namespace, initial, before: dict | None):

@@ -90,7 +90,7 @@ class Processes:
 
         Parameters
         ----------
-        parameters : sequence of Tensor
+        parameters : sequence of nn.Parameter
             The same everywhere.  Where one has a gradient in some processes alone, it is 0 in the
             others; where it has none at all, it stays without.
         """
