@@ -90,7 +90,7 @@ class Processes:
 
         Parameters
         ----------
-        parameters : sequence of nn.Parameter
+        parameters : sequence of Parameter, any shapes
             The same everywhere.  Where one has a gradient in some processes alone, it is 0 in the
             others; where it has none at all, it stays without.
         """
