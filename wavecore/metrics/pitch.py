@@ -167,7 +167,7 @@ def voicing(reference: PitchTrack, estimate: PitchTrack) -> tuple[float, float]:
         As `validate`.
     """
     validate(reference, estimate)
-    return _voicing(reference, _resampled_f0(estimate, reference.times_s))
+    return _voicing(reference, resampled_f0(estimate, reference.times_s))
 
 
 def evaluate(
@@ -200,7 +200,7 @@ def evaluate(
         If the tolerance is not above 0 or the lag is negative.
     """
     chroma, pitch, lag_s = _best(reference, estimate, tolerance_cents, max_lag_s, folded=True)
-    recall, false_alarm = _voicing(reference, _resampled_f0(estimate, reference.times_s + lag_s))
+    recall, false_alarm = _voicing(reference, resampled_f0(estimate, reference.times_s + lag_s))
     return PitchScores(pitch, chroma, recall, false_alarm, lag_s, int(reference.voiced.sum()))
 
 
@@ -228,7 +228,7 @@ def _accuracies(
 ) -> tuple[float, float]:
     """Raw pitch and raw chroma accuracy at one lag."""
     voiced = reference.voiced
-    error = cents_between(reference.f0_hz[voiced], _resampled_f0(estimate, reference.times_s[voiced] + lag_s))
+    error = cents_between(reference.f0_hz[voiced], resampled_f0(estimate, reference.times_s[voiced] + lag_s))
     folded = error - _OCTAVE_CENTS * np.round(error / _OCTAVE_CENTS)
     # NaN, where the estimate is unvoiced, is within no tolerance; the margin is for rounding of log2.
     limit = tolerance_cents + 1e-6
@@ -242,10 +242,18 @@ def _voicing(reference: PitchTrack, estimate_hz: np.ndarray) -> tuple[float, flo
     return float(called[reference.voiced].mean()), false_alarm
 
 
-def _resampled_f0(track: PitchTrack, times_s: np.ndarray) -> np.ndarray:
-    """The track's frequency at other times, from the nearest frame; NaN unvoiced.
+def resampled_f0(track: PitchTrack, times_s: np.ndarray) -> np.ndarray:
+    """Read a track at other times, each from its nearest frame.
 
-    Beyond its ends by more than one frame a track has nothing to say.
+    Parameters
+    ----------
+    track : PitchTrack
+    times_s : ndarray, shape (N,), float
+
+    Returns
+    -------
+    ndarray, shape (N,), float64, Hz
+        NaN where it is unvoiced; beyond its ends by more than one frame a track has nothing to say.
     """
     after = np.clip(np.searchsorted(track.times_s, times_s), 1, max(1, len(track.times_s) - 1))
     if len(track.times_s) == 1:
