@@ -35,7 +35,8 @@ LEVELS = {
     "wavecore.canvas": 5,
     "wavecore.latent_mix": 5,
     "wavecore.training": 6,  # above generate: a run writes samples while it goes
-    "wavecore.translate": 7,
+    "wavecore.translate": 6,
+    "wavecore.evaluate_translation": 7,
     "wavecore.interpolate": 6,
     "wavecore.grid": 7,
     "wavecore.evaluate_notes": 7,

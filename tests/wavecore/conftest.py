@@ -1,4 +1,4 @@
-"""A small data set of single notes, written in the layout of ``wavecore.datasets.notes``."""
+"""Small data sets: single notes, and tunes that several domains play."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from wavecore.datasets import manifest as manifests
 from wavecore.datasets import nsynth_note
+from wavecore.datasets.domains import DomainsDataset
+from wavecore.datasets.manifest import Domain, Manifest, Piece, Slice
 from wavecore.datasets.notes import CODEC, KIND, NotesDataset, split_folder
+from wavecore.datasets.shards import write_shard
 
 from wavecore.audio import mulaw
 
@@ -72,3 +76,43 @@ def make_notes():
 def notes(tmp_path_factory) -> NotesDataset:
     """Notes of half a second by a flute and an organ."""
     return write_notes(tmp_path_factory.mktemp("data") / "notes")
+
+
+TUNE_S = 1.5
+TIMBRES = {"whistle": (1.0,), "flute": (1.0, 0.3), "organ": (1.0, 0.8, 0.6, 0.5, 0.4), "strings": (1.0, 0.0, 0.6, 0.0, 0.4)}
+TUNES = {"train": range(8), "valid": range(8, 10), "test": (10, 11, 11, 12)}
+"""Numbers of tunes by split; one is there twice."""
+
+
+@pytest.fixture(scope="session")
+def play_tune():
+    """Play the tune of a number, four notes, in a domain; a whistle is an octave higher."""
+
+    def play(domain: str, tune: int) -> np.ndarray:
+        t = np.arange(int(TUNE_S * 16_000)) / 16_000
+        midi = 60 + np.random.default_rng(tune).permutation(12)[:4] + 12 * (domain == "whistle")
+        angle = 2 * np.pi * np.cumsum(440 * 2 ** ((midi[(4 * t / TUNE_S).astype(int)] - 69) / 12)) / 16_000
+        return 0.1 * sum(a * np.sin((k + 1) * angle) for k, a in enumerate(TIMBRES[domain]))
+
+    return play
+
+
+@pytest.fixture(scope="session")
+def make_tunes(play_tune):
+    """Build a data set of the same tunes in several domains."""
+
+    def make(folder: Path, *, domains=("whistle", "flute", "organ"), paired=True, tunes=TUNES) -> DomainsDataset:
+        folder.mkdir()
+        shards, pieces, length = {}, [], int(TUNE_S * 16_000)
+        for split, numbers in tunes.items():
+            for name in domains:
+                codes = [mulaw.encode(play_tune(name, tune)) for tune in numbers]
+                shards[f"{name}-{split}.npy"] = write_shard(folder / f"{name}-{split}.npy", codes, length * len(numbers))
+            for row, tune in enumerate(numbers):
+                where = {name: Slice(f"{name}-{split}.npy", row * length, length, int(name == "whistle")) for name in domains}
+                pieces.append(Piece(f"{split}{row}", f"tune{tune}", split, "made", "none", TUNE_S, where, ((0.0, TUNE_S, 60, 90),)))
+        described = tuple(Domain(name, "recordings", seconds=TUNE_S * len(pieces)) for name in domains)
+        manifests.write(folder, Manifest(16_000, paired, described, tuple(pieces), shards))
+        return DomainsDataset.open(folder)
+
+    return make

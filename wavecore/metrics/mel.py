@@ -30,19 +30,21 @@ def mel_distance(reference: np.ndarray, estimate: np.ndarray, *, sample_rate: in
     Raises
     ------
     InputError
-        If the lengths differ or a sound is silent.
+        If the lengths differ or the reference is silent.
     """
     if reference.shape != estimate.shape:
         raise InputError(f"sounds of {reference.shape} and {estimate.shape} samples cannot be compared")
-    levels_db = [_levels_db(x, sample_rate, name) for x, name in ((reference, "reference"), (estimate, "estimate"))]
-    return float(np.abs(levels_db[0] - levels_db[1]).mean())
+    if not np.any(reference):
+        raise InputError("the reference is silent")
+    wanted = _levels_db(reference, sample_rate)
+    # Silence lies at the floor of what is wanted.
+    found = _levels_db(estimate, sample_rate) if np.any(estimate) else np.full_like(wanted, wanted.max() - RANGE_DB)
+    return float(np.abs(wanted - found).mean())
 
 
-def _levels_db(x: np.ndarray, sample_rate: int, name: str) -> np.ndarray:
+def _levels_db(x: np.ndarray, sample_rate: int) -> np.ndarray:
     """Mel levels (n_mels, F) relative to the sound's own loudness."""
     power = float(np.square(x, dtype=np.float64).mean())
-    if not power > 0:
-        raise InputError(f"the {name} is silent")
     scaled = (x / np.sqrt(power)).astype(np.float32)
     mel = spectra.mel_spectrogram(scaled, sample_rate=sample_rate, n_fft=N_FFT, hop_length=HOP_LENGTH, n_mels=N_MELS)
     levels = 20 * np.log10(np.maximum(mel, 1e-10))

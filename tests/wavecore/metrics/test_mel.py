@@ -40,5 +40,12 @@ def test_distances_are_symmetric():
 def test_what_cannot_be_compared():
     with pytest.raises(InputError, match="cannot be compared"):
         mel_distance(T, T[:-1], sample_rate=RATE)
-    with pytest.raises(InputError, match="the estimate is silent"):
-        mel_distance(T, 0 * T, sample_rate=RATE)
+    with pytest.raises(InputError, match="the reference is silent"):
+        mel_distance(0 * T, T, sample_rate=RATE)
+
+
+def test_silence_is_further_than_noise():
+    x = tone(range(1, 8))
+    noise = 0.1 * np.random.default_rng(0).standard_normal(RATE).astype(np.float32)
+    assert mel_distance(noise, 0 * x, sample_rate=RATE) > 1.5 * mel_distance(noise, x, sample_rate=RATE)
+    assert 5 < mel_distance(x, 0 * x, sample_rate=RATE) < RANGE_DB
