@@ -1,5 +1,6 @@
 """``wavecore train nsynth`` from start to end, and what it refuses."""
 
+import functools
 import json
 
 import pytest
@@ -8,7 +9,7 @@ from wavecore.audio import files
 from wavecore.models import checkpoint
 from wavecore.models.note_classifier import NoteClassifier, NoteClassifierConfig
 from wavecore.models.wavenet import preset
-from wavecore.training import encoder_lessons
+from wavecore.training import encoder_lessons, nsynth_start
 from wavecore.training.nsynth_task import NSynthTask
 
 SMALL = [
@@ -34,6 +35,14 @@ def trained(train, data, tmp_path):
     """The folder of a run of one step with two channels of pitch."""
     assert train("--data", data, "--out", tmp_path / "m", *SMALL, "--pitch-channels", "2", "--set", "steps=1").code == 0
     return tmp_path / "m"
+
+
+@pytest.fixture
+def short_lessons(monkeypatch):
+    """Let encoders be taught for a few steps: whether they learn is asked elsewhere."""
+    monkeypatch.setattr(encoder_lessons, "FRAMES", 3)
+    for name in ("from_translation", "with_taught_encoder"):
+        monkeypatch.setattr(nsynth_start, name, functools.partial(getattr(nsynth_start, name), steps=20))
 
 
 def interrupt_at(monkeypatch, step):
@@ -157,8 +166,7 @@ def test_a_run_that_was_stopped_before_it_saved_starts_from_its_model_again(trai
     assert weights(killed) == weights(whole)
 
 
-def test_starting_from_a_translation_model(train, data, model, tmp_path, monkeypatch):
-    monkeypatch.setattr(encoder_lessons, "FRAMES", 3)
+def test_starting_from_a_translation_model(train, data, model, tmp_path, short_lessons):
     run, again = tmp_path / "run", tmp_path / "again"
     done = train("--data", data, "--out", run, "--init", model, *UNSIZED, "--set", "steps=2")
     assert done.code == 0 and "the encoder misses" in done.err, done.err
@@ -171,8 +179,7 @@ def test_starting_from_a_translation_model(train, data, model, tmp_path, monkeyp
     assert weights(again) == weights(run)
 
 
-def test_the_encoder_of_a_model_is_taught_first(train, data, tmp_path, monkeypatch):
-    monkeypatch.setattr(encoder_lessons, "FRAMES", 3)
+def test_the_encoder_of_a_model_is_taught_first(train, data, tmp_path, short_lessons):
     slow = ["--set", "steps=1", "--set", "learning_rate=1e-12"]
     trained, run, again = tmp_path / "m", tmp_path / "run", tmp_path / "again"
     assert train("--data", data, "--out", trained, *SMALL, "--set", "steps=1").code == 0
@@ -189,8 +196,7 @@ def test_the_encoder_of_a_model_is_taught_first(train, data, tmp_path, monkeypat
     assert weights(again) == weights(run)
 
 
-def test_a_decoder_is_given_an_oscillator(train, data, model, tmp_path, monkeypatch):
-    monkeypatch.setattr(encoder_lessons, "FRAMES", 3)
+def test_a_decoder_is_given_an_oscillator(train, data, model, tmp_path, short_lessons):
     first, run, again, new = (tmp_path / name for name in ("first", "run", "again", "new"))
     wanted = ["--harmonics", "3", *UNSIZED, "--set", "steps=1", "--set", "optimizer=muon"]
     assert train("--data", data, "--out", first, "--init", model, *UNSIZED, "--set", "steps=1").code == 0
