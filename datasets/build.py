@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,32 @@ WHISTLE_SOURCE = "wavecore.datasets.whistle"
 # Whistlers sit one octave above a singer's melody, some two.
 WHISTLE_OCTAVES = (1, 2)
 LOUDEST = 0.99
+ENSEMBLE_S = 0.008
+"""Standard deviation of a section's onsets around the written ones."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """Players who join an ensemble.
+
+    Attributes
+    ----------
+    instrument : str or int
+        Of `wavecore.datasets.soundfont.PROGRAMS`.
+    octave : int
+        Above the written notes.
+    level_db : float
+        Relative to the common loudness.
+    """
+
+    instrument: str | int
+    octave: int = 0
+    level_db: float = 0.0
+
+    def __post_init__(self):
+        soundfont.program(self.instrument)
+        if not (-2 <= self.octave <= 2 and -40 <= self.level_db <= 12):
+            raise UsageError(f"{self} makes no sense: octaves -2 to 2, levels -40 to 12 dB")
 
 
 @dataclass(frozen=True)
@@ -39,13 +65,17 @@ class DomainSpec:
         MIDI bank.
     whistled : float
         Share of pieces that `wavecore.datasets.whistle` performs instead.  Above 0 the
-        domain is a whistle: it is moved up by the octaves that bring it into range.
+        domain is a whistle: it is moved up by the octaves that bring it into range, and pieces of
+        several voices are left out.
+    sections : tuple of Section
+        Play with the instrument, each a little before or behind the others.
     """
 
     name: str
     instrument: str | int
     bank: int = 0
     whistled: float = 0.0
+    sections: tuple[Section, ...] = ()
 
     def __post_init__(self):
         if not self.name or not self.name.replace("-", "").replace("_", "").isalnum():
@@ -53,6 +83,13 @@ class DomainSpec:
         if not 0 <= self.whistled <= 1:
             raise UsageError(f"whistled is {self.whistled} for {self.name!r}; it is a share, 0 to 1")
         soundfont.program(self.instrument)
+        if self.whistled and self.sections:
+            raise UsageError(f"{self.name!r} is whistled, so that no sections can join")
+
+    @property
+    def players(self) -> tuple[Section, ...]:
+        """The instrument and its sections."""
+        return (Section(self.instrument), *self.sections)
 
 
 # FluidR3's church organ sounds its lower octave at -14 dB, its drawbar organ at
@@ -62,8 +99,12 @@ DEFAULT_DOMAINS = (
     DomainSpec("organ", "reed organ"),
     DomainSpec("harpsichord", "harpsichord"),
     DomainSpec("flute", "flute"),
+    DomainSpec("orchestra", "strings ensemble", sections=(
+        Section("french horn", level_db=-4), Section("oboe", level_db=-6), Section("flute", octave=1, level_db=-10),
+        Section("cello", octave=-1, level_db=-12),
+    )),
     DomainSpec("whistle", "whistle", whistled=0.8),
-)
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -71,7 +112,7 @@ class _Studio:
     """What a worker needs to play any excerpt."""
 
     specs: tuple[DomainSpec, ...]
-    gains: tuple[float, ...]
+    gains: tuple[tuple[float, ...], ...]
     soundfont: str
     sample_rate: int
     seed: int
@@ -98,6 +139,7 @@ def build_domains(
     soundfont_licence: str = "see the SoundFont's own notes (FluidR3 GM: MIT)",
     sample_rate: int = soundfont.SAMPLE_RATE,
     workers: int = 1,
+    companions: Mapping[str, Score] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Manifest:
     """Render melodies in every domain, sample for sample alike.
@@ -129,6 +171,8 @@ def build_domains(
     workers : int
         Processes that render; a script that asks for more than one needs the
         ``if __name__ == "__main__":`` of all programs that start processes.
+    companions : mapping of str to Score, optional
+        What accompanies a melody, by its name, for `settings` with duets.
     on_progress : callable or None
         Called with the pieces done and the pieces in all.
 
@@ -154,10 +198,10 @@ def build_domains(
         raise UsageError(f"workers is {workers}, wanted 1 or more")
     cuts = ExcerptSettings(**{**asdict(settings or ExcerptSettings()), "seconds": tuple(excerpt_seconds)})
     sounds = soundfont.SoundFont(soundfont_path, sample_rate=sample_rate)
-    chosen = plan(melodies, seconds=seconds, settings=cuts, sample_rate=sample_rate, seed=seed)
+    chosen = plan(melodies, seconds=seconds, settings=cuts, sample_rate=sample_rate, seed=seed, companions=companions)
     studio = _Studio(
         specs=specs,
-        gains=tuple(sounds.calibrated_gain(spec.instrument, bank=spec.bank) for spec in specs),
+        gains=tuple(player_gains(spec, sounds) for spec in specs),
         soundfont=str(sounds.path),
         sample_rate=sample_rate,
         seed=seed,
@@ -178,8 +222,29 @@ def build_domains(
     return manifests.read(out)
 
 
+def player_gains(spec: DomainSpec, sounds: soundfont.SoundFont) -> tuple[float, ...]:
+    """Work out how loud every player of a domain plays.
+
+    Parameters
+    ----------
+    spec : DomainSpec
+    sounds : SoundFont
+
+    Returns
+    -------
+    tuple of float
+        Linear, in the order of ``spec.players``; together they have the loudness of one.
+    """
+    shares = [10 ** (player.level_db / 20) for player in spec.players]
+    total = sum(share**2 for share in shares) ** 0.5
+    return tuple(
+        share / total * sounds.calibrated_gain(player.instrument, bank=spec.bank)
+        for share, player in zip(shares, spec.players, strict=True)
+    )
+
+
 def perform(
-    excerpt: Excerpt, spec: DomainSpec, gain: float, sounds: soundfont.SoundFont, *, seed: int
+    excerpt: Excerpt, spec: DomainSpec, gains: tuple[float, ...], sounds: soundfont.SoundFont, *, seed: int
 ) -> np.ndarray:
     """Play one excerpt in one domain.
 
@@ -187,8 +252,8 @@ def perform(
     ----------
     excerpt : Excerpt
     spec : DomainSpec
-    gain : float
-        Of the SoundFont's instrument.
+    gains : tuple of float
+        Of the players, from ``player_gains``.
     sounds : SoundFont
     seed : int
         The data set's.
@@ -203,11 +268,26 @@ def perform(
     if how.whistled:
         rng = generator(seed, "whistle", excerpt.id, spec.name)
         return whistle.whistle(score, rng=rng, n_samples=excerpt.n_samples, sample_rate=sounds.sample_rate)
-    x = sounds.render(
-        score, instrument=spec.instrument, bank=spec.bank, n_samples=excerpt.n_samples, gain=gain
-    )
+    x = np.zeros(excerpt.n_samples, np.float32)
+    for number, (player, gain) in enumerate(zip(spec.players, gains, strict=True)):
+        own = scores.transpose(score, 12 * player.octave)
+        if spec.sections:
+            own = _not_quite_together(own, generator(seed, "ensemble", excerpt.id, spec.name, str(number)))
+        x += sounds.render(own, instrument=player.instrument, bank=spec.bank, n_samples=excerpt.n_samples, gain=gain)
     peak = float(np.abs(x).max())
     return x if peak <= LOUDEST else x * np.float32(LOUDEST / peak)
+
+
+def _not_quite_together(score: Score, rng: np.random.Generator) -> Score:
+    late_s = rng.normal(0.0, ENSEMBLE_S, len(score.notes))
+    moved = (replace(note, onset_s=max(0.0, note.onset_s + late)) for note, late in zip(score.notes, late_s, strict=True))
+    return replace(score, notes=tuple(moved))
+
+
+def _players_of(excerpt: Excerpt, specs: tuple[DomainSpec, ...]) -> list[int]:
+    """Which domains can play an excerpt: nobody whistles two voices."""
+    alone = scores.is_monophonic(excerpt.score)
+    return [index for index, spec in enumerate(specs) if alone or not spec.whistled]
 
 
 def _performance(excerpt: Excerpt, spec: DomainSpec, seed: int) -> _Performance:
@@ -243,12 +323,12 @@ def _sounds(path: str, sample_rate: int) -> soundfont.SoundFont:
 
 
 def _render_part(task: tuple[_Studio, Excerpt, str]) -> None:
-    """Play one excerpt in every domain and keep the codes."""
+    """Play one excerpt in every domain that can and keep the codes."""
     studio, excerpt, path = task
     sounds = _sounds(studio.soundfont, studio.sample_rate)
     played = [
-        perform(excerpt, spec, gain, sounds, seed=studio.seed)
-        for spec, gain in zip(studio.specs, studio.gains, strict=True)
+        perform(excerpt, studio.specs[index], studio.gains[index], sounds, seed=studio.seed)
+        for index in _players_of(excerpt, studio.specs)
     ]
     save_part(Path(path), mulaw.encode(np.stack(played)))
 
@@ -263,9 +343,10 @@ def _join(
 ) -> Manifest:
     """Write the shards and describe them."""
     shards, slices = {}, {excerpt.id: {} for excerpt in chosen}
+    rows = {excerpt.id: _players_of(excerpt, studio.specs) for excerpt in chosen}
     for index, spec in enumerate(studio.specs):
         for split in manifests.SPLITS:
-            members = [excerpt for excerpt in chosen if excerpt.split == split]
+            members = [excerpt for excerpt in chosen if excerpt.split == split and index in rows[excerpt.id]]
             if not members:
                 continue
             name, offset = f"{spec.name}-{split}.npy", 0
@@ -274,16 +355,16 @@ def _join(
                 player = WHISTLE_SOURCE if how.whistled else f"program {soundfont.program(spec.instrument)}"
                 slices[excerpt.id][spec.name] = Slice(name, offset, excerpt.n_samples, how.octave, player)
                 offset += excerpt.n_samples
-            codes = (parts.read(excerpt.id)[index] for excerpt in members)
+            codes = (parts.read(excerpt.id)[rows[excerpt.id].index(index)] for excerpt in members)
             shards[name] = write_shard(parts.out / name, codes, offset)
     pieces = tuple(_piece(excerpt, slices[excerpt.id], studio.sample_rate) for excerpt in chosen)
-    seconds = sum(piece.seconds for piece in pieces)
+    seconds = {spec.name: sum(piece.seconds for piece in pieces if spec.name in piece.domains) for spec in studio.specs}
     return Manifest(
         sample_rate=studio.sample_rate,
         paired=True,
         domains=tuple(
-            _domain(spec, gain, sounds, seconds, licence)
-            for spec, gain in zip(studio.specs, studio.gains, strict=True)
+            _domain(spec, gains, sounds, seconds[spec.name], licence)
+            for spec, gains in zip(studio.specs, studio.gains, strict=True)
         ),
         pieces=pieces,
         shards=shards,
@@ -308,22 +389,26 @@ def _piece(excerpt: Excerpt, slices: dict[str, Slice], sample_rate: int) -> Piec
 
 
 def _domain(
-    spec: DomainSpec, gain: float, sounds: soundfont.SoundFont, seconds: float, licence: str
+    spec: DomainSpec, gains: tuple[float, ...], sounds: soundfont.SoundFont, seconds: float, licence: str
 ) -> Domain:
-    name = sounds.preset_name(spec.instrument, bank=spec.bank)
-    number = soundfont.program(spec.instrument)
-    program = {
-        "bank": spec.bank,
-        "program": number,
-        "preset": name,
-        "gain": gain,
-        "share": round(1 - spec.whistled, 6),
-    }
-    source = f"{sounds.path.name}: {name}" + (f"; {WHISTLE_SOURCE}" if spec.whistled else "")
+    programs = []
+    for player, gain in zip(spec.players, gains, strict=True):
+        programs.append(
+            {
+                "bank": spec.bank,
+                "program": soundfont.program(player.instrument),
+                "preset": sounds.preset_name(player.instrument, bank=spec.bank),
+                "gain": gain,
+                "share": round(1 - spec.whistled, 6),
+            }
+            | ({"octave": player.octave} if player.octave else {})
+        )
+    names = " + ".join(program["preset"] for program in programs)
+    source = f"{sounds.path.name}: {names}" + (f"; {WHISTLE_SOURCE}" if spec.whistled else "")
     return Domain(
         name=spec.name,
         kind="whistle" if spec.whistled else "soundfont",
-        programs=(program,),
+        programs=tuple(programs),
         source=source,
         licence=licence,
         seconds=round(seconds, 1),

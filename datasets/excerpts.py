@@ -7,11 +7,12 @@ order of the melodies, and more seconds only add to it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from wavecore.datasets.duets import second_voice
 from wavecore.datasets.scores import split_of
 from wavecore.errors import InputError, UsageError
 from wavecore.symbolic import score as scores
@@ -20,6 +21,8 @@ from wavecore.symbolic.score import Note, Score
 PHRASE_GAP_S = 0.3
 VELOCITIES = (80, 102)
 MIN_NOTES = 4
+DUET_DEPTH = 12
+"""Semitones by which a second voice may go below the melodies' lowest pitch."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,8 @@ class ExcerptSettings:
         Random factor of the speed.
     sounding : float
         Least share of an excerpt during which a note sounds.
+    duets : float
+        Share of the excerpts that get a second voice of the tune's accompaniment, where it has one.
 
     Raises
     ------
@@ -53,6 +58,7 @@ class ExcerptSettings:
     semitones: int = 3
     tempo: tuple[float, float] = (0.9, 1.3)
     sounding: float = 0.7
+    duets: float = 0.0
 
     def __post_init__(self):
         for name in ("seconds", "pitches", "tempo"):
@@ -61,9 +67,9 @@ class ExcerptSettings:
                 raise UsageError(f"{name} is {(low, high)}; wanted 0 < lowest <= highest")
         if self.pitches[1] - self.pitches[0] < 12:
             raise UsageError(f"pitches is {self.pitches}; an octave or more is needed to fit melodies in")
-        if not 0 <= self.semitones <= 12 or self.tail_s < 0 or not 0 <= self.sounding <= 1:
+        if not 0 <= self.semitones <= 12 or self.tail_s < 0 or not 0 <= self.sounding <= 1 or not 0 <= self.duets <= 1:
             raise UsageError(
-                f"a value of {self} makes no sense: semitones 0 to 12, tail_s >= 0, sounding 0 to 1"
+                f"a value of {self} makes no sense: semitones 0 to 12, tail_s >= 0, sounding and duets 0 to 1"
             )
 
 
@@ -113,6 +119,7 @@ def plan(
     settings: ExcerptSettings,
     sample_rate: int,
     seed: int,
+    companions: Mapping[str, Score] | None = None,
 ) -> list[Excerpt]:
     """Choose excerpts: one of every tune, then a second one of every tune, and so on.
 
@@ -127,6 +134,8 @@ def plan(
         Hz.
     seed : int
         0 or more.
+    companions : mapping of str to Score, optional
+        What accompanies a melody, by the melody's name; second voices are made of it.
 
     Returns
     -------
@@ -146,7 +155,10 @@ def plan(
     if len(set(names)) != len(names):
         twice = sorted({name for name in names if names.count(name) > 1})
         raise UsageError(f"two melodies are called {twice[0]!r}; give every piece an id of its own")
-    waiting = [excerpts(tune, settings=settings, sample_rate=sample_rate, seed=seed) for tune in tunes]
+    waiting = [
+        excerpts(tune, settings=settings, sample_rate=sample_rate, seed=seed, companion=(companions or {}).get(tune.name))
+        for tune in tunes
+    ]
     chosen: list[Excerpt] = []
     total = 0.0
     while waiting:
@@ -169,7 +181,9 @@ def plan(
     return chosen
 
 
-def excerpts(tune: Score, *, settings: ExcerptSettings, sample_rate: int, seed: int) -> Iterator[Excerpt]:
+def excerpts(
+    tune: Score, *, settings: ExcerptSettings, sample_rate: int, seed: int, companion: Score | None = None
+) -> Iterator[Excerpt]:
     """Cut a tune, in random order and without overlap.
 
     Parameters
@@ -180,6 +194,8 @@ def excerpts(tune: Score, *, settings: ExcerptSettings, sample_rate: int, seed: 
     sample_rate : int
         Hz.
     seed : int
+    companion : Score, optional
+        What accompanies the tune.
 
     Yields
     ------
@@ -200,11 +216,16 @@ def excerpts(tune: Score, *, settings: ExcerptSettings, sample_rate: int, seed: 
         if passage is None or scores.sounding_s(passage.notes) < settings.sounding * length_s:
             continue
         taken.append((start_s, end_s))
+        name, played = f"{tune.name}#{number}", _with_phrases(passage, rng)
+        # From a generator of its own: the other excerpts stay what they are without duets.
+        if companion is not None and generator(seed, "duet", name).random() < settings.duets:
+            below = scores.stretch(scores.crop(companion, start_s, end_s), 1 / tempo)
+            played = _with_second(played, below, settings.pitches[0] - DUET_DEPTH)
         yield Excerpt(
-            id=f"{tune.name}#{number}",
+            id=name,
             tune=tune.name,
             split=split_of(tune.name),
-            score=_with_phrases(passage, rng),
+            score=played,
             n_samples=round((length_s + settings.tail_s) * sample_rate),
         )
         number += 1
@@ -220,6 +241,15 @@ def _into_range(score: Score, shift: int, pitches: tuple[int, int]) -> Score | N
     if low + move < pitches[0] or high + move > pitches[1]:
         return None
     return scores.transpose(score, move)
+
+
+def _with_second(melody: Score, accompaniment: Score, lowest: int) -> Score:
+    """The melody and a voice below it, as loud as the notes above."""
+    if not accompaniment.notes:
+        return melody
+    voice = second_voice(melody, accompaniment, lowest=lowest)
+    level = melody.notes[0].velocity
+    return replace(melody, notes=melody.notes + tuple(replace(note, velocity=level) for note in voice.notes))
 
 
 def _with_phrases(score: Score, rng: np.random.Generator) -> Score:

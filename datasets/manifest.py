@@ -109,7 +109,7 @@ class Manifest:
     sample_rate : int
         Hz.
     paired : bool
-        Every piece exists in every domain, sample for sample.
+        Every piece exists in every domain, sample for sample; those of several voices not in a whistle.
     domains : tuple of Domain
     pieces : tuple of Piece
     shards : dict of str to dict
@@ -237,8 +237,9 @@ def _from_document(document: dict[str, Any]) -> Manifest:
 def _check(path: Path, manifest: Manifest) -> None:
     """Refuse slices outside their shards and pairs of different lengths."""
     names = {domain.name for domain in manifest.domains}
+    needed = {domain.name for domain in manifest.domains if domain.kind != "whistle"} if manifest.paired else set()
     for piece in manifest.pieces:
-        if not set(piece.domains) <= names or (manifest.paired and set(piece.domains) != names):
+        if not needed <= set(piece.domains) <= names:
             raise InputError(
                 f"{path} is damaged: piece {piece.id!r} is in {sorted(piece.domains)} of {sorted(names)}"
             )

@@ -10,9 +10,10 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from wavecore.datasets import duets
 from wavecore.errors import InputError, UsageError
 from wavecore.symbolic import score as scores
 from wavecore.symbolic.score import Note, Score
@@ -52,10 +53,13 @@ class Melodies:
     scores : tuple of Score
         Sorted by name; every name once.
     skipped : tuple of Skipped
+    companions : dict of str to Score
+        What sounds beside a melody in its piece, by the melody's name, where there is anything.
     """
 
     scores: tuple[Score, ...]
     skipped: tuple[Skipped, ...] = ()
+    companions: dict[str, Score] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Score]:
         return iter(self.scores)
@@ -243,14 +247,15 @@ def _from_folder(folder: Path, track: str, label: str, licence: str) -> Melodies
         raise InputError(
             f"no {' or '.join(MIDI_SUFFIXES)} file in {folder}; it holds {', '.join(seen) or 'no files'}"
         )
-    found, skipped, ids = [], [], set()
+    found, skipped, companions, ids = [], [], {}, set()
     for path in files:
         name = path.relative_to(folder)
         piece_id = f"{label}/{name.with_suffix('').as_posix()}"
         try:
             if piece_id in ids:
                 raise InputError("another file of the folder has the same name but for the suffix")
-            line = scores.monophonic(_melody(path, track, label, licence))
+            melody, beside = _melody(path, track, label, licence)
+            line = scores.monophonic(melody)
             if len(line.notes) < MIN_NOTES:
                 raise InputError(
                     f"only {len(line.notes)} notes are left as a single line, {MIN_NOTES} are needed"
@@ -260,15 +265,17 @@ def _from_folder(folder: Path, track: str, label: str, licence: str) -> Melodies
             continue
         ids.add(piece_id)
         found.append(_renamed(line, piece_id))
-    return Melodies(tuple(found), tuple(skipped))
+        if beside.notes:
+            companions[piece_id] = _renamed(beside, piece_id)
+    return Melodies(tuple(found), tuple(skipped), companions)
 
 
-def _melody(path: Path, track: str, source: str, licence: str) -> Score:
-    """The track of that name, or the likeliest one where no track has it."""
-    named = [
-        s for s in scores.tracks(path, source=source, licence=licence) if s.track.lower() == track.lower()
-    ]
-    return named[0] if named else best_track(path, source=source, licence=licence)
+def _melody(path: Path, track: str, source: str, licence: str) -> tuple[Score, Score]:
+    """The track of that name, or the likeliest one where no track has it, and what sounds beside it."""
+    tracks = scores.tracks(path, source=source, licence=licence)
+    named = [score for score in tracks if score.track.lower() == track.lower()]
+    melody = named[0] if named else best_track(path, source=source, licence=licence)
+    return melody, duets.accompaniment(melody, tracks)
 
 
 def _is_high(score: Score) -> bool:

@@ -50,11 +50,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--domains",
         type=flags.names,
         metavar="A,B",
-        help="domains or instruments (default: strings, organ, harpsichord, flute, whistle)",
+        help="domains or instruments (default: strings, organ, harpsichord, flute, orchestra, whistle)",
     )
     render.add_argument("--pieces", type=flags.count, metavar="N", help="melodies to take (default: all)")
     render.add_argument(
         "--minutes", type=_minutes, metavar="M", help="of sound per domain (default: all there is)"
+    )
+    render.add_argument(
+        "--duets",
+        type=flags.share,
+        default=0.0,
+        metavar="S",
+        help="share of the pieces that get a second voice of what accompanies the melody, 0 to 1 (default: 0)",
     )
     render.add_argument("--soundfont", type=Path, metavar="PATH", help="an .sf2 file (default: FluidR3 GM)")
     render.add_argument(
@@ -124,7 +131,7 @@ def _check_sources(args: argparse.Namespace) -> None:
         raise UsageError("no music was named: --midi DIR, --music21 or --recordings DIR")
     melodic = [
         flag
-        for flag in ("midi", "music21", "domains", "pieces", "minutes", "soundfont")
+        for flag in ("midi", "music21", "domains", "pieces", "minutes", "duets", "soundfont")
         if getattr(args, flag)
     ]
     if args.recordings is not None and melodic:
@@ -141,9 +148,10 @@ def _import(args: argparse.Namespace, console: Console) -> None:
 
 def _render(args: argparse.Namespace, console: Console) -> None:
     from wavecore.datasets.domains import build_domains
+    from wavecore.datasets.excerpts import ExcerptSettings
 
     specs = domain_specs(args.domains)
-    tunes = collect_melodies(args, console)
+    tunes, companions = collect_melodies(args, console)
     minutes = "all there is" if args.minutes is None else f"{args.minutes:g} minutes"
     console.say(
         f"{len(tunes)} melodies, {minutes} of each of {', '.join(spec.name for spec in specs)}; "
@@ -156,13 +164,15 @@ def _render(args: argparse.Namespace, console: Console) -> None:
             out=args.out,
             seconds=None if args.minutes is None else 60 * args.minutes,
             seed=args.seed,
+            settings=ExcerptSettings(duets=args.duets),
+            companions=companions,
             soundfont_path=args.soundfont,
             workers=args.workers,
             on_progress=show,
         )
 
 
-def collect_melodies(args: argparse.Namespace, console: Console) -> list[Score]:
+def collect_melodies(args: argparse.Namespace, console: Console) -> tuple[list[Score], dict[str, Score]]:
     """Collect the melodies of all sources, or as many of them as are wanted.
 
     Parameters
@@ -174,6 +184,8 @@ def collect_melodies(args: argparse.Namespace, console: Console) -> list[Score]:
     -------
     list of Score
         The same choice for the same seed.
+    dict of str to Score
+        What accompanies them, by their names, where anything does.
     """
     import numpy as np
 
@@ -188,7 +200,7 @@ def collect_melodies(args: argparse.Namespace, console: Console) -> list[Score]:
     if args.pieces is not None and args.pieces < len(tunes):
         kept = np.random.default_rng(args.seed).permutation(len(tunes))[: args.pieces]
         tunes = [tunes[index] for index in sorted(kept)]
-    return tunes
+    return tunes, {name: score for group in found for name, score in group.companions.items()}
 
 
 def chorale_cache() -> Path:

@@ -279,3 +279,29 @@ def names(text: str) -> list[str]:
     if not found:
         raise argparse.ArgumentTypeError("at least one name is needed")
     return found
+
+
+def share(text: str) -> float:
+    """Read a share of a whole.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    float
+        0 to 1.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        If it is none.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"a share of 0 to 1 is needed, not {text!r}")
+    return value
