@@ -14,9 +14,10 @@ from typing import NamedTuple
 import numpy as np
 
 from wavecore.datasets import manifest as manifests
-from wavecore.datasets.build import DEFAULT_DOMAINS, DomainSpec, build_domains
+from wavecore.datasets.build import build_domains
 from wavecore.datasets.manifest import Manifest, Piece
 from wavecore.datasets.recordings import from_recordings
+from wavecore.datasets.players import DEFAULT_DOMAINS, DomainSpec
 from wavecore.errors import InputError, UsageError
 
 __all__ = [

@@ -35,7 +35,10 @@ LEVELS = {
     "wavecore.canvas": 5,
     "wavecore.latent_mix": 5,
     "wavecore.training": 6,  # above generate: a run writes samples while it goes
+    "wavecore.expectation": 4,
+    "wavecore.octaves": 2,
     "wavecore.translate": 6,
+    "wavecore.tune_clips": 5,
     "wavecore.evaluate_translation": 7,
     "wavecore.interpolate": 6,
     "wavecore.grid": 7,

@@ -15,12 +15,12 @@ import numpy as np
 import torch
 
 from wavecore.audio import files, mulaw
-from wavecore.audio.pitch import PitchTrack, track_f0
+from wavecore.audio.pitch import track_f0
 from wavecore.datasets.domains import DomainsDataset
-from wavecore.errors import InputError, UsageError
 from wavecore.metrics.contour import jaccard_distance, piano_roll, pitch_correlation, warped_pitch_correlation
 from wavecore.metrics.domain_ear import DomainEar
 from wavecore.metrics.mel import mel_distance
+from wavecore.metrics.multipitch import sounding_notes
 from wavecore.metrics.pitch import raw_chroma_accuracy, raw_pitch_accuracy
 from wavecore.metrics.probe import probe_accuracy
 from wavecore.models.checkpoint import LoadedModel
@@ -28,6 +28,7 @@ from wavecore.training.batches import BatchSource
 from wavecore.training.config import TrainingConfig
 from wavecore.training.validation import validate
 from wavecore.translate import translate_file
+from wavecore.tune_clips import Clip
 
 EAR_CLIPS = 60
 """Training clips of every domain that the listener is fitted to, at most."""
@@ -36,39 +37,21 @@ STEEPEST_TILT = 1.0
 """Of noise: its magnitudes fall with up to this power of the frequency."""
 LATENTS_LEARNT, LATENTS_TESTED, LATENT_FRAMES = 300, 100, 16
 """Of every domain, for the probe."""
-INSTEAD = ("truth", "source", "silence", "noise")
-"""What may be judged in the model's place, to see that the measures measure."""
-
-
-@dataclass(frozen=True)
-class Clip:
-    """A held-out tune.
-
-    Attributes
-    ----------
-    name : str
-    source : ndarray, shape (T,), float32
-        As it comes in.
-    truth : dict of str to ndarray, shape (T,), float32
-        As each target plays it.
-    """
-
-    name: str
-    source: np.ndarray
-    truth: dict[str, np.ndarray]
-
 
 @dataclass(frozen=True)
 class ClipScores:
-    """How one clip came out.
+    """How one clip came out; of several voices there is no one contour, and what is a contour's is None.
 
     Attributes
     ----------
-    raw_pitch_accuracy : float
+    raw_pitch_accuracy : float or None
         Share of the true rendering's voiced frames whose pitch is right within 50 cents.
-    raw_chroma_accuracy : float
-        Of the input's, octaves folded.
-    pitch_ncc, pitch_ncc_dtw : float
+    raw_chroma_accuracy : float or None
+        The same, octaves folded.
+    input_chroma_accuracy : float or None
+        Of the input's voiced frames, octaves folded.  The true rendering does not reach 1 where who
+        plays in is out of tune or glides, as whistles do.
+    pitch_ncc, pitch_ncc_dtw : float or None
         Correlation with the input's contour, before and after warping time.
     pitch_jaccard : float
         Distance of the notes that sound from those of the true rendering; 0 is none.
@@ -76,60 +59,14 @@ class ClipScores:
         From the true rendering to what came out, and to what went in, dB.
     """
 
-    raw_pitch_accuracy: float
-    raw_chroma_accuracy: float
-    pitch_ncc: float
-    pitch_ncc_dtw: float
+    raw_pitch_accuracy: float | None
+    raw_chroma_accuracy: float | None
+    input_chroma_accuracy: float | None
+    pitch_ncc: float | None
+    pitch_ncc_dtw: float | None
     pitch_jaccard: float
     mel_distance: float
     source_mel_distance: float
-
-
-def choose(
-    dataset: DomainsDataset, source: str, targets: Sequence[str], *, split: str, n_clips: int, seconds: float
-) -> list[Clip]:
-    """Take the beginnings of different tunes.
-
-    Parameters
-    ----------
-    dataset : DomainsDataset
-        Paired: the same tunes in every domain.
-    source : str
-        The domain that comes in.
-    targets : sequence of str
-    split : {"train", "valid", "test"}
-    n_clips : int
-        At most.
-    seconds : float
-        Of a clip, at most.
-
-    Returns
-    -------
-    list of Clip
-        One for each tune.
-
-    Raises
-    ------
-    UsageError
-        If the data are not paired or lack a domain.
-    InputError
-        If the split holds no such tune.
-    """
-    if not dataset.paired:
-        raise UsageError(f"{dataset.path} does not hold the same tunes in every domain, so that no true answer is known")
-    unknown = [name for name in (source, *targets) if name not in dataset.domains]
-    if unknown:
-        raise UsageError(f"the data set has no domain {', '.join(unknown)}; it has {', '.join(dataset.domains)}")
-    length, found = int(seconds * dataset.sample_rate), {}
-    for piece in dataset.pieces(split, domain=source):
-        if piece.tune not in found and all(target in piece.domains for target in targets):
-            sounds = {name: mulaw.decode(np.array(dataset.codes(piece, name)[:length])) for name in {source, *targets}}
-            found[piece.tune] = Clip(piece.id, sounds[source], {name: sounds[name] for name in targets})
-        if len(found) == n_clips:
-            break
-    if not found:
-        raise InputError(f"the split {split!r} of {dataset.path} holds no tune in {source} and {', '.join(targets)}")
-    return list(found.values())
 
 
 def fit_ear(dataset: DomainsDataset, *, seconds: float) -> DomainEar:
@@ -201,42 +138,6 @@ def translate(
     return found
 
 
-def instead(what: str, clips: Sequence[Clip], targets: Sequence[str], *, seed: int = 0) -> dict[str, list[np.ndarray]]:
-    """Make what is judged in a model's place, to see that the measures measure.
-
-    Parameters
-    ----------
-    what : str
-        One of ``INSTEAD``.
-    clips : sequence of Clip
-    targets : sequence of str
-    seed : int
-        Of the noise.
-
-    Returns
-    -------
-    dict of str to list of ndarray, shape (T,), float32
-        As ``translate`` returns it.
-
-    Raises
-    ------
-    UsageError
-        If `what` is unknown.
-    """
-    if what not in INSTEAD:
-        raise UsageError(f"there is no {what!r} to be judged instead; choose one of {', '.join(INSTEAD)}")
-    rng = np.random.default_rng(seed)
-
-    def make(clip: Clip, target: str) -> np.ndarray:
-        if what == "truth":
-            return clip.truth[target]
-        if what == "source":
-            return clip.source
-        return (0.1 if what == "noise" else 0.0) * rng.standard_normal(len(clip.source)).astype(np.float32)
-
-    return {target: [make(clip, target) for clip in clips] for target in targets}
-
-
 def judge(clips: Sequence[Clip], target: str, said: Sequence[np.ndarray], *, sample_rate: int) -> list[ClipScores]:
     """Judge what came out beside what went in and what should have come out.
 
@@ -256,19 +157,32 @@ def judge(clips: Sequence[Clip], target: str, said: Sequence[np.ndarray], *, sam
     scores = []
     for clip, sound in zip(clips, said, strict=True):
         truth = clip.truth[target]
-        source_track, truth_track, said_track = (track_f0(x, sample_rate=sample_rate) for x in (clip.source, truth, sound))
-        scores.append(
-            ClipScores(
-                raw_pitch_accuracy=raw_pitch_accuracy(truth_track, said_track),
-                raw_chroma_accuracy=raw_chroma_accuracy(source_track, said_track),
-                pitch_ncc=pitch_correlation(source_track, said_track),
-                pitch_ncc_dtw=warped_pitch_correlation(source_track, said_track),
-                pitch_jaccard=_notes_apart(truth_track, said_track),
-                mel_distance=mel_distance(truth, sound, sample_rate=sample_rate),
-                source_mel_distance=mel_distance(truth, clip.source, sample_rate=sample_rate),
-            )
-        )
+        distances = {
+            "mel_distance": mel_distance(truth, sound, sample_rate=sample_rate),
+            "source_mel_distance": mel_distance(truth, clip.source, sample_rate=sample_rate),
+        }
+        judge_melody = _judge_notes if clip.several else _judge_contour
+        scores.append(ClipScores(**judge_melody(clip.source, truth, sound, sample_rate), **distances))
     return scores
+
+
+def _judge_contour(source: np.ndarray, truth: np.ndarray, said: np.ndarray, sample_rate: int) -> dict[str, float]:
+    source_track, truth_track, said_track = (track_f0(x, sample_rate=sample_rate) for x in (source, truth, said))
+    rolls = [piano_roll(track) for track in (truth_track, said_track)]
+    return {
+        "raw_pitch_accuracy": raw_pitch_accuracy(truth_track, said_track),
+        "raw_chroma_accuracy": raw_chroma_accuracy(truth_track, said_track),
+        "input_chroma_accuracy": raw_chroma_accuracy(source_track, said_track),
+        "pitch_ncc": pitch_correlation(source_track, said_track),
+        "pitch_ncc_dtw": warped_pitch_correlation(source_track, said_track),
+        "pitch_jaccard": _apart(rolls),
+    }
+
+
+def _judge_notes(source: np.ndarray, truth: np.ndarray, said: np.ndarray, sample_rate: int) -> dict[str, float | None]:
+    contour = ("raw_pitch_accuracy", "raw_chroma_accuracy", "input_chroma_accuracy", "pitch_ncc", "pitch_ncc_dtw")
+    rolls = [sounding_notes(x, sample_rate=sample_rate) for x in (truth, said)]
+    return dict.fromkeys(contour) | {"pitch_jaccard": _apart(rolls)}
 
 
 def summarise(source: str, target: str, scores: Sequence[ClipScores], said: Sequence[np.ndarray], ear: DomainEar) -> dict:
@@ -286,7 +200,8 @@ def summarise(source: str, target: str, scores: Sequence[ClipScores], said: Sequ
     dict
         ``from``, ``to``, the medians of the clips' scores, ``target_classifier_accuracy``, and ``clips``: all scores.
     """
-    medians = {name: float(np.median([getattr(score, name) for score in scores])) for name in asdict(scores[0])}
+    columns = {name: [getattr(score, name) for score in scores] for name in asdict(scores[0])}
+    medians = {name: None if None in values else float(np.median(values)) for name, values in columns.items()}
     accuracy = ear.accuracy(said, target)
     return {"from": source, "to": target} | medians | {"target_classifier_accuracy": accuracy, "clips": [asdict(score) for score in scores]}
 
@@ -366,7 +281,6 @@ def _coloured_noise(rng: np.random.Generator, length: int) -> np.ndarray:
     return (0.1 * x / x.std()).astype(np.float32)
 
 
-def _notes_apart(truth: PitchTrack, said: PitchTrack) -> float:
-    rolls = [piano_roll(track) for track in (truth, said)]
+def _apart(rolls: list[np.ndarray]) -> float:
     n_frames = min(map(len, rolls))
     return jaccard_distance(*(roll[:n_frames] for roll in rolls))

@@ -23,19 +23,18 @@ from wavecore.audio.resample import Resampler
 from wavecore.audio.survey import ExcerptCollector, Survey, survey
 from wavecore.audio.writing import AudioWriter
 from wavecore.errors import OutputExistsError, UsageError
+from wavecore.expectation import Expectation
 from wavecore.generate import open_generator, resolve_backend, resolve_device
 from wavecore.metrics.pitch import raw_chroma_accuracy
 from wavecore.models.checkpoint import LoadedModel
+from wavecore.models.wavenet import WaveNet
+from wavecore.octaves import best_octave, share_outside
 
-BLOCK_FRAMES = 20
-"""Latent frames per block."""
-
-MAX_OCTAVES = 4
-TOLERANCE_SEMITONES = 1.0
-END_SEMITONES = 3.0
+BLOCK_SAMPLES = 16_000
+"""Of a block, about."""
 DEFAULT_LEVEL_DB = -20.0
 MAX_LAG_S = 0.05
-"""A latent frame: the finest timing that a translation can keep."""
+"""Lag at which a translation still follows its input."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +86,7 @@ def translate_file(
     octave: int | None = None,
     temperature: float = 1.0,
     rate: str = "model",
+    draws: bool = False,
     backend: str = "auto",
     device: str = "auto",
     overwrite: bool = False,
@@ -110,6 +110,9 @@ def translate_file(
         Divides the logits.
     rate : {"model", "native"}
         Sample rate of the outputs: the model's or the input's.
+    draws : bool
+        Whether the samples are written as they were drawn, and not what the decoder expected in
+        their place, which has less noise (see ``expectation``).
     backend, device : str
         See ``generate.open_generator``.
     overwrite : bool
@@ -144,7 +147,7 @@ def translate_file(
         pool = stack.enter_context(ThreadPoolExecutor(workers))
         voices = [
             stack.enter_context(
-                _Voice(job, target, Path(path), number, seed, temperature, rate, backend, device, threads, overwrite)
+                _Voice(job, target, Path(path), number, seed, temperature, rate, draws, backend, device, threads, overwrite)
             )
             for number, (target, path) in enumerate(outputs.items())
         ]
@@ -253,10 +256,10 @@ def frame_windows(blocks: Iterator[np.ndarray], *, hop_length: int, context_fram
     Yields
     ------
     ndarray, shape ((F + 2 * context_frames) * hop_length,), float32
-        F is ``BLOCK_FRAMES`` but for the last window.
+        F frames are about ``BLOCK_SAMPLES`` but in the last window.
     """
     margin = context_frames * hop_length
-    step = BLOCK_FRAMES * hop_length
+    step = max(1, BLOCK_SAMPLES // hop_length) * hop_length
     waiting = np.zeros(margin, np.float32)
     for block in blocks:
         waiting = np.concatenate([waiting, block])
@@ -271,61 +274,21 @@ def frame_windows(blocks: Iterator[np.ndarray], *, hop_length: int, context_fram
         waiting = waiting[step:]
 
 
-def best_octave(midi: np.ndarray, low: float, high: float) -> int:
-    """Find the octave shift that leaves the fewest pitches outside a range.
-
-    Among shifts that leave equally few, one that has most of the melody at the very ends of the
-    range comes last: a decoder has seldom heard the outermost notes that it was trained on.
-
-    Parameters
-    ----------
-    midi : ndarray, shape (n,), float
-        MIDI note numbers.
-    low, high : float
-        The range.
-
-    Returns
-    -------
-    int
-        The smallest such shift; octaves.
-    """
-    def cost(shift: int) -> tuple[float, bool, int]:
-        at_the_ends = share_outside(midi, low + END_SEMITONES, high - END_SEMITONES, shift)
-        return share_outside(midi, low, high, shift), at_the_ends > 0.5, abs(shift)
-
-    return min(range(-MAX_OCTAVES, MAX_OCTAVES + 1), key=cost)
-
-
-def share_outside(midi: np.ndarray, low: float, high: float, shift: int) -> float:
-    """Measure how much of a melody lies outside a range after an octave shift.
-
-    Parameters
-    ----------
-    midi : ndarray, shape (n,), float
-        MIDI note numbers.
-    low, high : float
-        The range; a semitone beyond it is forgiven.
-    shift : int
-        Octaves.
-
-    Returns
-    -------
-    float
-        In [0, 1].
-    """
-    moved = midi + 12 * shift
-    return float(np.mean((moved < low - TOLERANCE_SEMITONES) | (moved > high + TOLERANCE_SEMITONES)))
-
-
 class _Voice:
     """One target: its generator, its file, its excerpts for the pitch measure."""
 
-    def __init__(self, job, target, path, number, seed, temperature, rate, backend, device, threads, overwrite):
+    def __init__(self, job, target, path, number, seed, temperature, rate, draws, backend, device, threads, overwrite):
         network = job.model.network
         self.job, self.target, self.path = job, target, path
         self.octave_shift, self.warnings = job.octave_shift(target)
+        state = network.decoder_state(target)
+        self.expectation = None
+        if not draws:
+            decoder = WaveNet(network.config.decoder)
+            decoder.load_state_dict(state)
+            self.expectation = Expectation(decoder, device=device)
         self.generator = open_generator(
-            network.decoder_state(target), network.config.decoder, batch=1, seed=seed, streams=[number],
+            state, network.config.decoder, batch=1, seed=seed, streams=[number],
             temperature=temperature, backend=backend, device=device, threads=threads,
         )
         self.excerpts = ExcerptCollector(job.survey.excerpts)
@@ -349,9 +312,9 @@ class _Voice:
         began = time.perf_counter()
         self.generator.feed(latent[None])
         codes = self.generator.generate(min(self.generator.available, self.job.survey.n_samples - self.done))[0]
+        x = mulaw.decode(codes) if self.expectation is None else self.expectation.push(codes, latent)
         self.seconds_of_work += time.perf_counter() - began
         self.done += len(codes)
-        x = mulaw.decode(codes)
         self.excerpts.add(x)
         self._write(x if self.resampler is None else self.resampler.push(x))
 

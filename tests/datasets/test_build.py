@@ -6,7 +6,8 @@ import pytest
 from wavecore.audio import mulaw
 from wavecore.datasets import build, soundfont
 from wavecore.datasets import manifest as manifests
-from wavecore.datasets.build import DomainSpec, build_domains, perform
+from wavecore.datasets.build import build_domains
+from wavecore.datasets.players import DomainSpec, Section
 from wavecore.datasets.domains import DomainsDataset
 from wavecore.datasets.excerpts import Excerpt, ExcerptSettings
 from wavecore.datasets.scores import split_of
@@ -158,19 +159,31 @@ def test_another_build_does_not_go_on_with_these_parts(sounds, tmp_path, monkeyp
         build_domains(SONGS, SPECS[:2], out=tmp_path / "set", **SHORT)
 
 
-def test_a_passage_too_loud_is_turned_down(sounds):
-    score = Score((Note(0, 0.3, 72, 127),))
-    excerpt = Excerpt("a#0", "a", "train", score, RATE // 2)
-    x = perform(excerpt, SPECS[0], 20.0, sounds, seed=0)
-    assert np.abs(x).max() == pytest.approx(0.99, abs=1e-6)
-    quiet = perform(excerpt, SPECS[0], 1.0, sounds, seed=0)
-    assert np.allclose(x / np.abs(x).max(), quiet / np.abs(quiet).max(), atol=1e-6)
+ENSEMBLE = DomainSpec("ensemble", "violin", sections=(Section("oboe", level_db=-6), Section("cello", octave=-1, level_db=-9)))
 
 
-def test_what_cannot_be_whistled_is_refused(sounds):
-    score = Score((Note(0, 0.3, 40), Note(0.3, 0.3, 60)))
-    with pytest.raises(UsageError, match="MIDI 40 to 60 cannot be whistled"):
-        perform(Excerpt("a#0", "a", "train", score, RATE), SPECS[2], 1.0, sounds, seed=0)
+def test_an_ensemble_and_duets_that_nobody_can_whistle(sounds, tmp_path):
+    specs = (ENSEMBLE, SPECS[0], SPECS[2])
+    below = {one.name: Score(tuple(Note(0.25 * i, 0.25, 45, 90) for i in range(60)), one.name) for one in SONGS}
+    settings = ExcerptSettings(duets=0.5)
+    manifest = build_domains(SONGS, specs, out=tmp_path / "set", settings=settings, companions=below, **SHORT)
+    dataset = DomainsDataset.open(tmp_path / "set")
+    duets = [piece for piece in manifest.pieces if "whistle" not in piece.domains]
+    assert dataset.paired and 0 < len(duets) < len(manifest.pieces)
+    assert all(set(piece.domains) >= {"ensemble", "organ"} for piece in manifest.pieces)
+    assert dataset.verify() == []
+    for piece in manifest.pieces:
+        sounding = sorted(piece.notes)
+        overlap = any(a[0] + a[1] > b[0] + 1e-3 for a, b in zip(sounding, sounding[1:], strict=False))
+        assert overlap == (piece in duets)
+        assert {len(dataset.codes(piece, name)) for name in piece.domains} == {round(piece.seconds * RATE)}
+    seconds = {domain.name: domain.seconds for domain in manifest.domains}
+    assert seconds["whistle"] < seconds["organ"] == seconds["ensemble"]
+    programs = manifest.domains[0].programs
+    assert [program["program"] for program in programs] == [40, 68, 42] and programs[2]["octave"] == -1
+    # What is drawn for two domains exists in both.
+    crop = dataset.paired_crop(np.random.default_rng(0), "whistle", "ensemble", "train", 4_000, 160)
+    assert len(crop.source) == len(crop.target) == 4_000
 
 
 def test_senseless_requests_are_refused(sounds, tmp_path):
@@ -184,21 +197,6 @@ def test_senseless_requests_are_refused(sounds, tmp_path):
     with pytest.raises(InputError, match=r"none\.sf2"):
         build_domains(SONGS, SPECS, out=tmp_path / "set", soundfont_path=tmp_path / "none.sf2", **SHORT)
     assert not (tmp_path / "set").exists()
-
-
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        (("", "violin"), "cannot be called"),
-        (("a/b", "violin"), "cannot be called"),
-        (("a", "kazoo"), "no instrument"),
-        (("a", 200), "no instrument"),
-        (("a", "violin", 0, 1.5), "it is a share"),
-    ],
-)
-def test_senseless_domains_are_refused(values, message):
-    with pytest.raises(UsageError, match=message):
-        DomainSpec(*values)
 
 
 def test_settings_are_kept_but_for_the_length(sounds, tmp_path):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wavecore.datasets.excerpts import Excerpt, ExcerptSettings, excerpts, generator, plan
+from wavecore.datasets.excerpts import DUET_DEPTH, Excerpt, ExcerptSettings, excerpts, generator, plan
 from wavecore.datasets.scores import split_of
 from wavecore.errors import InputError, UsageError
 from wavecore.symbolic import score as scores
@@ -136,3 +136,26 @@ def test_generators_depend_on_every_name():
     }
     assert len(draws) == 5
     assert generator(0, "a").random() == generator(0, "a").random()
+
+
+def test_a_share_gets_a_second_voice_and_the_melodies_stay_the_same():
+    tune = song("a", seconds=120)
+    below = Score(tuple(Note(0.5 * i, 0.5, 43, 64) for i in range(240)), "a")
+    alone, none, some, all_of_them = (
+        plan([tune], seconds=60, settings=ExcerptSettings(duets=share), sample_rate=RATE, seed=1, companions=companions)
+        for share, companions in ((0.0, {"a": below}), (1.0, {}), (0.5, {"a": below}), (1.0, {"a": below}))
+    )
+    assert alone == none
+    duets = [not scores.is_monophonic(excerpt.score) for excerpt in some]
+    assert 0 < sum(duets) < len(duets)
+    for one, other in zip(alone, all_of_them, strict=True):
+        assert (one.id, one.n_samples) == (other.id, other.n_samples)
+        assert set(one.score.notes) < set(other.score.notes)
+        added = set(other.score.notes) - set(one.score.notes)
+        assert min(note.pitch for note in added) >= ExcerptSettings().pitches[0] - DUET_DEPTH
+        assert max(note.end_s for note in added) <= other.n_samples / RATE
+
+
+def test_a_share_of_duets_beyond_1_is_refused():
+    with pytest.raises(UsageError, match="duets 0 to 1"):
+        ExcerptSettings(duets=1.5)

@@ -44,6 +44,14 @@ def test_a_folder_gives_its_melody_tracks(tmp_path):
     assert all(is_monophonic(score) for score in found)
 
 
+def test_what_accompanies_a_melody_comes_with_it(tmp_path):
+    write_midi(tmp_path / "a.mid", {"MELODY": run_of(72), "PIANO": chords(48), "DRUMS": run_of(36)})
+    write_midi(tmp_path / "b.mid", {"MELODY": run_of(72)})
+    found = scores.melodies(tmp_path, label="songs")
+    assert set(found.companions) == {"songs/a"}
+    assert {note.pitch for note in found.companions["songs/a"].notes} == {48, 52, 55}
+
+
 def test_the_folder_names_the_source_by_default(tmp_path):
     write_midi(tmp_path / "pop" / "a.mid", {"MELODY": run_of(72)})
     assert scores.melodies(tmp_path / "pop").scores[0].name == "pop/a"

@@ -159,6 +159,7 @@ def _sample(out: Path, name: str, console: Console) -> Path:
 
     from wavecore.audio import files
     from wavecore.datasets import tunes, whistle
+    from wavecore.interpolate import model_temperature
     from wavecore.models import checkpoint
     from wavecore.symbolic.score import transpose
     from wavecore.translate import translate_file
@@ -170,7 +171,7 @@ def _sample(out: Path, name: str, console: Console) -> Path:
     heard, said = out / "samples" / f"{SAMPLE_TUNE}.wav", out / "samples" / f"{SAMPLE_TUNE}__{name}.wav"
     files.write(heard, whistle.whistle(score, rng=np.random.default_rng(0), sample_rate=rate), rate, overwrite=True)
     with console.progress("playing a whistled tune", unit="samples") as show:
-        translate_file(model, heard, {name: said}, seed=0, overwrite=True, on_progress=show)
+        translate_file(model, heard, {name: said}, seed=0, temperature=model_temperature(model), overwrite=True, on_progress=show)
     return said
 
 

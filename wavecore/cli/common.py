@@ -64,7 +64,7 @@ def settle_seed(given: int | None, console: Console) -> int:
 
 
 def settle_temperature(given: float | None, model, console: Console) -> float:
-    """Take the temperature that was given, or the one at which an nsynth model is best heard.
+    """Take the temperature that was given, or the one at which a model is best heard.
 
     Parameters
     ----------

@@ -53,7 +53,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="T",
         help=f"ode-to-joy, greensleeves, minuet or twinkle (default: {DEFAULT_TUNE})",
     )
-    flags.add_generation(parser, default_seed=DEFAULT_SEED)
+    flags.add_generation(parser, default_seed=DEFAULT_SEED, default_temperature=None)
     flags.add_existing(parser)
 
 
@@ -84,6 +84,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
         console.document(document | {"pictures": [], "outputs": []})
         console.result(str(args.out / PAGE))
         return
+    args.temperature = common.settle_temperature(args.temperature, model, console)
     demo = _Demo(args, console, model, device, backend)
     _refuse_existing(args.out, demo.names(), overwrite=args.overwrite)
     with _moved_when_done(args.out) as folder:

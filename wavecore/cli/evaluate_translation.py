@@ -11,8 +11,8 @@ from wavecore.cli.console import Console, plural
 from wavecore.errors import UsageError
 
 COLUMNS = {
-    "raw_pitch_accuracy": "pitch", "raw_chroma_accuracy": "chroma", "pitch_ncc": "contour", "pitch_ncc_dtw": "warped",
-    "pitch_jaccard": "notes apart", "mel_distance": "mel dB", "source_mel_distance": "input's", "target_classifier_accuracy": "target's",
+    "raw_pitch_accuracy": "pitch", "raw_chroma_accuracy": "chroma", "input_chroma_accuracy": "input's", "pitch_ncc": "contour", "pitch_ncc_dtw": "warped",
+    "pitch_jaccard": "notes apart", "mel_distance": "mel dB", "source_mel_distance": "input's mel", "target_classifier_accuracy": "target's",
 }  # fmt: skip
 WHAT = ("model", "truth", "source", "silence", "noise")
 
@@ -27,6 +27,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", nargs="?", metavar="MODEL", help="a translation model (default: the shipped one)")
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="the same tunes in every domain, as `wavecore data domains --midi` builds them")
     parser.add_argument("--from", dest="source", metavar="DOMAIN", help="that comes in (default: one that the model hears and does not play, or its first)")
+    parser.add_argument(
+        "--voices", choices=("one", "several"), default="one",
+        help="tunes of one voice, or of several at once, which have no contour to follow (default: one)",
+    )  # fmt: skip
     parser.add_argument("--to", type=flags.names, metavar="A,B", help="(default: all that the model plays)")
     parser.add_argument("--split", choices=("train", "valid", "test"), default="test", help="(default: test)")
     parser.add_argument("--clips", type=flags.count, default=20, metavar="N", help="tunes that are judged (default: 20)")
@@ -52,6 +56,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
         As the exit codes say.
     """
     from wavecore import evaluate_translation as evaluation
+    from wavecore import tune_clips
     from wavecore.datasets.domains import DomainsDataset
 
     model = common.load_model(args.model, console)
@@ -61,9 +66,11 @@ def run(args: argparse.Namespace, console: Console) -> None:
     if dataset.sample_rate != rate:
         raise UsageError(f"the data set is at {dataset.sample_rate} Hz, the model at {rate} Hz")
     targets = common.chosen(args.to or list(config.targets), list(config.targets), what="domain")
-    source = args.source or next((name for name in config.domains if name not in config.targets), config.domains[0])
+    several = args.voices == "several"
+    mute = [name for name in config.domains if name not in config.targets and not several]
+    source = args.source or next(iter(mute), config.domains[0])
     temperature = common.settle_temperature(args.temperature, model, console)
-    clips = evaluation.choose(dataset, source, targets, split=args.split, n_clips=args.clips, seconds=args.seconds)
+    clips = tune_clips.choose(dataset, source, targets, split=args.split, n_clips=args.clips, seconds=args.seconds, several=several)
     ear = evaluation.fit_ear(dataset, seconds=args.seconds)
     if args.judge == "model":
         device = common.settle_device(args.device, console)
@@ -73,7 +80,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
                 model, clips, targets, seed=args.seed, temperature=temperature, backend=backend, device=device, on_progress=show
             )
     else:
-        said = evaluation.instead(args.judge, clips, targets, seed=args.seed)
+        said = tune_clips.instead(args.judge, clips, targets, seed=args.seed)
     pairs = []
     for target in targets:
         scores = evaluation.judge(clips, target, said[target], sample_rate=rate)
@@ -87,7 +94,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
     console.document(
         {
             "model": model.name, "model_sha256": model.sha256, "data": dataset.path.name, "domains": list(config.domains),
-            "split": args.split, "seed": args.seed, "temperature": temperature, "judged": args.judge, "seconds": args.seconds,
+            "split": args.split, "seed": args.seed, "temperature": temperature, "judged": args.judge, "seconds": args.seconds, "voices": args.voices,
             "pairs": pairs, "n_clips": len(clips),
         } | found
     )  # fmt: skip
@@ -97,11 +104,15 @@ def _say(pairs: list[dict], found: dict[str, float], n_clips: int, console: Cons
     console.result(f"{plural(n_clips, 'tune')}, medians; target's: share that a listener of its own takes for the target")
     console.result(f"{'':26}" + "".join(f"{title:>13}" for title in COLUMNS.values()))
     for pair in pairs:
-        console.result(f"{pair['from'] + ' to ' + pair['to']:26}" + "".join(f"{pair[name]:>13.3f}" for name in COLUMNS))
+        console.result(f"{pair['from'] + ' to ' + pair['to']:26}" + "".join(_cell(pair[name]) for name in COLUMNS))
     console.result(
         f"a probe reads the domain in {found['latent_probe_accuracy']:.1%} of the latents, chance is {found['latent_probe_chance']:.1%}; "
         f"{found['reconstruction_bits']:.3f} bits per sample"
     )
+
+
+def _cell(value: float | None) -> str:
+    return f"{'-' if value is None else f'{value:.3f}':>13}"
 
 
 def _seconds(text: str) -> float:

@@ -152,6 +152,7 @@ def network_settings(
     if before is not None:
         config = TranslationConfig.from_dict(before["network"])
         _refuse_contradiction(args, config, "the run")
+        _refuse_latent(args, "the run")
         if args.targets and tuple(args.targets) != config.targets:
             raise UsageError(
                 f"the run has the targets {', '.join(config.targets)}, not {', '.join(args.targets)}"
@@ -167,6 +168,11 @@ def network_settings(
             raise UsageError(
                 "the model of --init has a decoder per target, of which no shared one can be made"
             )
+        if args.teach_encoder:
+            targets = common.chosen(args.targets or initial.targets, list(domains), what="target")
+            other = replace(initial, domains=tuple(domains), targets=tuple(targets), shared_decoder=args.shared_decoder)
+            return _with_latent(other, args)
+        _refuse_latent(args, "the model of --init")
         targets = common.chosen(args.targets or initial.targets, initial.targets, what="target")
         return replace(initial, targets=tuple(targets), shared_decoder=args.shared_decoder)
     targets = common.chosen(args.targets or domains, list(domains), what="domain")
@@ -177,8 +183,8 @@ def network_settings(
         hop_length=decoder.hop_length,
         sample_rate=decoder.sample_rate,
     )
-    return TranslationConfig(
-        tuple(domains), tuple(targets), encoder, decoder, shared_decoder=args.shared_decoder
+    return _with_latent(
+        TranslationConfig(tuple(domains), tuple(targets), encoder, decoder, shared_decoder=args.shared_decoder), args
     )
 
 
@@ -245,6 +251,20 @@ def starting_network(network: TranslationNetwork, config: TranslationConfig) -> 
     started = TranslationNetwork(config)
     started.load_state_dict({name: state[name] for name in started.state_dict()})
     return started
+
+
+def _with_latent(config: TranslationConfig, args: argparse.Namespace) -> TranslationConfig:
+    """Give encoder and decoders the latent that was asked for."""
+    asked = {"hop_length": args.hop, "latent_channels": args.latent_channels}
+    asked = {name: value for name, value in asked.items() if value is not None}
+    levels = {} if args.latent_levels is None else {"latent_levels": args.latent_levels}
+    return replace(config, encoder=replace(config.encoder, **asked, **levels), decoder=replace(config.decoder, **asked))
+
+
+def _refuse_latent(args: argparse.Namespace, whose: str) -> None:
+    given = [flag for flag in ("hop", "latent_channels", "latent_levels") if getattr(args, flag) is not None]
+    if given:
+        raise UsageError(f"{whose} has a latent already; leave --{given[0].replace('_', '-')} out")
 
 
 def _refuse_contradiction(args: argparse.Namespace, config: TranslationConfig, whose: str) -> None:

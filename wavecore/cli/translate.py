@@ -78,7 +78,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default="model",
         help="sample rate of the outputs: the input's or the model's (default: model)",
     )
-    flags.add_generation(parser)
+    parser.add_argument(
+        "--draws",
+        action="store_true",
+        help="write the samples as the decoder drew them; else each is replaced by what it expected there, which hisses less",
+    )
+    flags.add_generation(parser, default_temperature=None)
     flags.add_existing(parser)
 
 
@@ -99,6 +104,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
     targets = choose_targets(args.to, model.network.config.targets)
     device = common.settle_device(args.device, console)
     backend = common.settle_backend(args.backend, device, console)
+    args.temperature = common.settle_temperature(args.temperature, model, console)
     batch = _Batch(args, console, model)
     batch.plan(targets)
     seed = common.settle_seed(args.seed, console)
@@ -289,6 +295,7 @@ class _Batch:
             octave=args.octave,
             temperature=args.temperature,
             rate=args.rate,
+            draws=args.draws,
             backend=backend,
             device=device,
             overwrite=args.overwrite,

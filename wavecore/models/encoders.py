@@ -44,6 +44,9 @@ class EncoderConfig:
         The constant-Q front end; ``filter_scale`` below 1 shortens the windows.
     dilation_cycles, layers_per_cycle : int
         The dilated stack of the waveform encoder.
+    latent_levels : int
+        0, or the number of values that each channel is rounded to, evenly from -1 to 1: what two
+        instruments' sounds differ in by less than a step is gone.
     """
 
     kind: str = "cqt"
@@ -57,8 +60,11 @@ class EncoderConfig:
     filter_scale: float = 0.5
     dilation_cycles: int = 3
     layers_per_cycle: int = 10
+    latent_levels: int = 0
 
     def __post_init__(self):
+        if self.latent_levels < 0 or self.latent_levels == 1:
+            raise UsageError(f"latent_levels is {self.latent_levels}; 0 leaves the latent as it is, 2 or more round it")
         if self.kind not in ENCODERS:
             raise UsageError(f"there is no encoder {self.kind!r}; choose one of {', '.join(ENCODERS)}")
         top_hz = self.fmin_hz * 2 ** ((self.n_bins - 1) / self.bins_per_octave)
@@ -183,6 +189,19 @@ class ConstantQEncoder(Encoder):
         -------
         Tensor, shape (B, F, C), float32
         """
+        return round_latent(self.hear(spectrum), self.config.latent_levels)
+
+    def hear(self, spectrum: Tensor) -> Tensor:
+        """Encode what ``spectrum`` returned, without bounding or rounding.
+
+        Parameters
+        ----------
+        spectrum : Tensor, shape (B, n_bins, F + 4), float32 in [0, 1]
+
+        Returns
+        -------
+        Tensor, shape (B, F, C), float32
+        """
         return self.convolutions((spectrum - TYPICAL_LEVEL) / TYPICAL_SPREAD).transpose(1, 2)
 
     def spectrum(self, audio: Tensor) -> Tensor:
@@ -256,7 +275,8 @@ class WaveformEncoder(Encoder):
             y = pointwise(torch.relu(dilated(torch.relu(x))))
             reach = dilated.dilation[0]
             x = x[..., reach : x.shape[-1] - reach] + y
-        return nn.functional.avg_pool1d(self.last(x), self.config.hop_length).transpose(1, 2)
+        latent = nn.functional.avg_pool1d(self.last(x), self.config.hop_length).transpose(1, 2)
+        return round_latent(latent, self.config.latent_levels)
 
 
 ENCODERS = {"cqt": ConstantQEncoder, "waveform": WaveformEncoder}
@@ -274,6 +294,33 @@ def build_encoder(config: EncoderConfig) -> Encoder:
     Encoder
     """
     return ENCODERS[config.kind](config)
+
+
+def round_latent(latent: Tensor, levels: int) -> Tensor:
+    """Bound a latent and round it to a few values; gradients pass as if it were not rounded.
+
+    Parameters
+    ----------
+    latent : Tensor, any shape, float
+    levels : int
+        0 returns it as it is.
+
+    Returns
+    -------
+    Tensor, the same shape, float
+        In [-1, 1], of so many values.
+
+    References
+    ----------
+    Mentzer et al., "Finite scalar quantization: VQ-VAE made simple", arXiv:2309.15505.
+    """
+    if not levels:
+        return latent
+    bounded = torch.tanh(latent)
+    # Every value has an equal share of [-1, 1]; the outermost ones are its ends.
+    whole = torch.floor((bounded + 1) * (levels / 2)).clamp_max(levels - 1)
+    rounded = whole * (2 / (levels - 1)) - 1
+    return bounded + (rounded - bounded).detach()
 
 
 def shift_octaves(spectrum: Tensor, octaves: Tensor | int, bins_per_octave: int) -> Tensor:

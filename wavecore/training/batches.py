@@ -19,6 +19,7 @@ from wavecore.errors import UsageError
 from wavecore.models.translation import TranslationConfig
 from wavecore.training import augmentation
 from wavecore.training.config import TrainingConfig
+from wavecore.training.history import spoil_history
 
 
 @dataclass(frozen=True)
@@ -172,7 +173,8 @@ class BatchSource:
             augmented.append(self._augment(rng, x) if augment else x)
             shifts.append(shift)
             codes.append(said[margin : n_samples - margin])
-            history.append(self._history(rng, codes[-1]) if augment else codes[-1])
+            spoilt = spoil_history(codes[-1], self.training, sample_rate=self.network.decoder.sample_rate, rng=rng) if augment else codes[-1]
+            history.append(spoilt)
         further, further_shifts, further_domains = self._further(rng, split, n_samples, augment)
         domains = [self.network.domains.index(source) for source, _ in pairs]
         targets = [self.network.targets.index(target) for _, target in pairs]
@@ -243,16 +245,6 @@ class BatchSource:
         n_samples = (self.training.crop_frames + 2 * self.context_frames) * self.network.decoder.hop_length
         drawn = [self._input(rng, domain, split, n_samples) for _ in range(n_crops)]
         return torch.from_numpy(np.stack([x for x, _ in drawn])), torch.tensor([shift for _, shift in drawn])
-
-    def _history(self, rng: np.random.Generator, codes: np.ndarray) -> np.ndarray:
-        blur = rng.random() < self.training.history_noise_probability
-        drop = rng.random() < self.training.history_dropout_probability
-        if not (blur or drop):
-            return codes
-        x = mulaw.decode(codes)
-        if drop:
-            x = augmentation.drop_history(x, sample_rate=self.network.decoder.sample_rate, rng=rng)
-        return mulaw.encode(augmentation.add_history_noise(x, rng=rng) if blur else x)
 
     def _augment(self, rng: np.random.Generator, x: np.ndarray) -> np.ndarray:
         if rng.random() < self.training.augment_probability:

@@ -62,10 +62,10 @@ class TrainingConfig:
         Share of crops in which the decoder's own past is blurred.  With a clean
         past it hardly needs the latent, and drifts away when it hears itself.
     history_noise_db : float
-        Highest level of that noise, -60 to 0 dB of full scale, where an autoencoder of notes is trained.
+        Highest level of that noise, -60 to 0 dB of full scale.
     history_tone_probability : float
         Share of crops in which a foreign tone, as loud as that noise at most, sounds in the decoder's
-        past, where an autoencoder of notes is trained: what it hears must not outweigh what it is told.
+        past: what it hears must not outweigh what it is told.
     history_dropout_probability : float
         Share of crops in which a stretch of the decoder's past is silent, so that
         it learns to begin whenever the latent says that there is a sound.

@@ -259,7 +259,7 @@ def draw_crops(
     pitches : Tensor, shape (B,), int64
         Of the notes where they were moved to.
     """
-    n, n_bins, n_frames = lessons.spectra.shape
+    n, _, n_frames = lessons.spectra.shape
 
     def uniform() -> Tensor:
         return torch.rand(n_crops, 1, 1, generator=generator)
@@ -272,16 +272,39 @@ def draw_crops(
     if bins_per_octave % 12 == 0:
         semitones = torch.randint(-WIDEST_SHIFT, WIDEST_SHIFT + 1, (n_crops,), generator=generator)
         semitones = semitones * (uniform() < SHIFTED).flatten()
-    crops = shift_bins(crops, semitones * (bins_per_octave // 12))
+    clean, heard = colour_and_cover(shift_bins(crops, semitones * (bins_per_octave // 12)), generator)
+    pitches = (lessons.pitches[rows] + semitones).clamp(0, N_PITCHES - 1)
+    return clean, heard, pitches
+
+
+def colour_and_cover(spectra: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Change spectra as other instruments, microphones and rooms would.
+
+    Parameters
+    ----------
+    spectra : Tensor, shape (B, n_bins, F), float32 in [0, 1]
+        As ``ConstantQEncoder.spectrum`` returns them.
+    generator : torch.Generator
+
+    Returns
+    -------
+    clean : Tensor, shape (B, n_bins, F), float32 in [0, 1]
+        Coloured, and a little louder or softer.
+    heard : Tensor, shape (B, n_bins, F), float32 in [0, 1]
+        Under a noise floor as well.
+    """
+    n_crops, n_bins = spectra.shape[:2]
+
+    def uniform() -> Tensor:
+        return torch.rand(n_crops, 1, 1, generator=generator)
+
     points = torch.randn(n_crops, 1, COLOUR_POINTS, generator=generator) * (COLOUR_DB / -FLOOR_DB)
     colour = nn.functional.interpolate(points, n_bins, mode="linear", align_corners=True).transpose(1, 2)
     level = (2 * uniform() - 1) * (LEVEL_SPREAD_DB / -FLOOR_DB)
-    clean = torch.where(crops > 0, (crops + colour * (uniform() < COLOURED) + level).clamp(0, 1), crops)
+    clean = torch.where(spectra > 0, (spectra + colour * (uniform() < COLOURED) + level).clamp(0, 1), spectra)
     floor = uniform() * (1 - HIGHEST_FLOOR_DB / FLOOR_DB)
     ripple = torch.randn(clean.shape, generator=generator) * (FLOOR_RIPPLE_DB / -FLOOR_DB)
-    noise = (floor + ripple).clamp(0, 1) * (uniform() < COVERED)
-    pitches = (lessons.pitches[rows] + semitones).clamp(0, N_PITCHES - 1)
-    return clean, torch.maximum(clean, noise), pitches
+    return clean, torch.maximum(clean, (floor + ripple).clamp(0, 1) * (uniform() < COVERED))
 
 
 def _judge(in_channels: int, out_channels: int) -> nn.Module:

@@ -17,6 +17,7 @@ from wavecore.models.oscillator import N_PARTIALS, hz_to_midi
 from wavecore.training import augmentation, losses
 from wavecore.training.averaged import AveragedTrainer
 from wavecore.training.config import TrainingConfig
+from wavecore.training.history import spoil_history
 from wavecore.training.precision import autocast
 
 ONSET_PROBABILITY = 0.2
@@ -310,7 +311,7 @@ class NSynthTask:
             f0s_hz.append(float(midi_to_hz(self._pitches[split][row] + bent)))
             audio.append(x)
             said.append(mulaw.encode(x[inner]))
-            history.append(self._history(rng, said[-1]) if augment else said[-1])
+            history.append(spoil_history(said[-1], self.training, sample_rate=self.sample_rate, rng=rng) if augment else said[-1])
             phase, ahead = self._phases(x, f0s_hz[-1], inner) if self.network_config.harmonics else (np.zeros(0), np.zeros(0))
             phases.append(np.mod(phase, 2 * np.pi).astype(np.float32))
             offsets.append(ahead.astype(np.float32))
@@ -365,17 +366,3 @@ class NSynthTask:
         wanted = np.arange(begin - margin, begin + n_samples + margin)
         inside = (wanted >= 0) & (wanted < len(x))
         return np.where(inside, x[np.clip(wanted, 0, len(x) - 1)], np.float32(0)).astype(np.float32), bent
-
-    def _history(self, rng: np.random.Generator, codes: np.ndarray) -> np.ndarray:
-        blur = rng.random() < self.training.history_noise_probability
-        drop = rng.random() < self.training.history_dropout_probability
-        # Not drawn where it cannot come, so that runs without it stay what they were.
-        tone = self.training.history_tone_probability and rng.random() < self.training.history_tone_probability
-        if not (blur or drop or tone):
-            return codes
-        x, loudest_db = mulaw.decode(codes), self.training.history_noise_db
-        if drop:
-            x = augmentation.drop_history(x, sample_rate=self.sample_rate, rng=rng)
-        if tone:
-            x = augmentation.add_history_tone(x, sample_rate=self.sample_rate, rng=rng, loudest_db=loudest_db)
-        return mulaw.encode(augmentation.add_history_noise(x, rng=rng, loudest_db=loudest_db) if blur else x)

@@ -9,7 +9,7 @@ PAIR = {
     "mel_distance", "source_mel_distance", "target_classifier_accuracy", "clips",
 }  # fmt: skip
 WHOLE = {
-    "model", "model_sha256", "data", "domains", "split", "seed", "temperature", "judged", "seconds", "pairs", "n_clips",
+    "model", "model_sha256", "data", "domains", "split", "seed", "temperature", "judged", "seconds", "voices", "pairs", "n_clips",
     "latent_probe_accuracy", "latent_probe_chance", "reconstruction_bits",
 }  # fmt: skip
 

@@ -24,6 +24,10 @@ def flags(**changes) -> argparse.Namespace:
         "shared_decoder": False,
         "seed": None,
         "settings": [],
+        "teach_encoder": False,
+        "hop": None,
+        "latent_channels": None,
+        "latent_levels": None,
     }
     return argparse.Namespace(**(plain | changes))
 
@@ -79,6 +83,28 @@ def test_a_model_to_start_with_settles_the_sizes(network):
 def test_flags_that_contradict_the_model_to_start_with(network, changes, message):
     with pytest.raises(UsageError, match=message):
         run_settings.network_settings(flags(**changes), DOMAINS, network().config, None)
+
+
+def test_the_latent_can_be_another_one():
+    config = run_settings.network_settings(flags(hop=320, latent_channels=32, latent_levels=5), DOMAINS, None, None)
+    assert (config.encoder.hop_length, config.decoder.hop_length, config.encoder.latent_levels) == (320, 320, 5)
+    assert config.encoder.latent_channels == config.decoder.latent_channels == 32
+
+
+def test_a_taught_encoder_hears_all_domains_of_the_data(network):
+    initial = network().config
+    args = flags(teach_encoder=True, hop=80, targets=["organ", "whistle"])
+    config = run_settings.network_settings(args, DOMAINS, initial, None)
+    assert config.domains == DOMAINS and config.targets == ("organ", "whistle")
+    assert config.decoder == replace(initial.decoder, hop_length=80)
+    assert run_settings.network_settings(flags(teach_encoder=True), DOMAINS, initial, None).targets == initial.targets
+
+
+def test_a_latent_that_is_there_is_not_changed(network, before):
+    with pytest.raises(UsageError, match="leave --hop out"):
+        run_settings.network_settings(flags(hop=80), DOMAINS, network().config, None)
+    with pytest.raises(UsageError, match="the run has a latent already"):
+        run_settings.network_settings(flags(latent_levels=3), DOMAINS, None, before)
 
 
 def test_a_resumed_run_keeps_its_network(network, before):

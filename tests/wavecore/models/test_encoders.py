@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wavecore.errors import UsageError
-from wavecore.models.encoders import EncoderConfig, build_encoder, shift_bins, shift_octaves
+from wavecore.models.encoders import EncoderConfig, build_encoder, round_latent, shift_bins, shift_octaves
 
 CQT = EncoderConfig(latent_channels=5, hop_length=400, channels=8)
 WAVEFORM = EncoderConfig(
@@ -154,3 +154,38 @@ def test_every_spectrum_is_moved_by_its_own_bins():
     moved = shift_bins(spectrum, torch.tensor([0, 2, -1, 7]))
     assert moved[..., 0].tolist() == [[1, 2, 3, 4, 5], [0, 0, 1, 2, 3], [2, 3, 4, 5, 0], [0, 0, 0, 0, 0]]
     assert torch.equal(moved[..., 0], moved[..., 1])
+
+
+@given(st.integers(2, 9), st.integers(0, 100))
+def test_a_rounded_latent_has_so_many_values_evenly_from_minus_one_to_one(levels, seed):
+    latent = 4 * torch.randn(500, generator=torch.Generator().manual_seed(seed))
+    found = round_latent(latent, levels)
+    steps = (found + 1) * (levels - 1) / 2
+    assert torch.allclose(steps, steps.round(), atol=1e-5)
+    assert found.min() >= -1 - 1e-6 and found.max() <= 1 + 1e-6
+    assert (torch.argsort(latent).diff() != 0).all() and (found[torch.argsort(latent)].diff() >= -1e-6).all()
+
+
+def test_rounding_lets_gradients_pass_and_none_is_none():
+    latent = torch.linspace(-2, 2, 9, requires_grad=True)
+    assert round_latent(latent, 0) is latent
+    round_latent(latent, 3).sum().backward()
+    assert torch.allclose(latent.grad, 1 - torch.tanh(latent.detach()) ** 2)
+
+
+@pytest.mark.parametrize("kind", ["cqt", "waveform"])
+def test_encoders_round_where_they_are_told_to(kind):
+    config = EncoderConfig(kind, 4, 160, channels=4, n_bins=96, fmin_hz=130.8, dilation_cycles=1, layers_per_cycle=3, latent_levels=5)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        encoder = build_encoder(config)
+    audio = 0.3 * torch.randn(1, 8_000, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        latent = encoder.encode(audio)
+    assert set((2 * latent).unique().tolist()) <= {-2.0, -1.0, 0.0, 1.0, 2.0}
+
+
+@pytest.mark.parametrize("levels", [-1, 1])
+def test_senseless_numbers_of_levels_are_refused(levels):
+    with pytest.raises(UsageError, match="latent_levels"):
+        EncoderConfig(latent_levels=levels)

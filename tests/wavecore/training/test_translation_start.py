@@ -1,0 +1,84 @@
+"""A network with a taught encoder: decoders refitted, new domains like their nearest."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from wavecore.errors import UsageError
+from wavecore.models.wavenet import WaveNet
+
+from wavecore.training.trainer import build_network
+from wavecore.training.translation_start import refit, with_taught_encoder
+
+
+@pytest.fixture
+def source(network_config):
+    network = build_network(network_config, seed=1).eval()
+    for decoder in network.decoders.values():
+        torch.nn.init.normal_(decoder.output.weight, std=0.3, generator=torch.Generator().manual_seed(2))
+    return network
+
+
+@pytest.fixture
+def wanted(network_config):
+    """Finer frames, a narrower latent, one target more."""
+    latent = {"hop_length": 80, "latent_channels": 3}
+    return replace(
+        network_config, targets=("flute", "organ", "whistle"),
+        encoder=replace(network_config.encoder, **latent), decoder=replace(network_config.decoder, **latent),
+    )  # fmt: skip
+
+
+def test_a_refitted_decoder_says_of_a_latent_what_the_old_one_says_of_what_it_leads_to(source):
+    generator = torch.Generator().manual_seed(0)
+    weight, bias = torch.randn(3, 4, generator=generator), torch.randn(4, generator=generator)
+    state = source.decoder_state("organ")
+    before = {name: tensor.clone() for name, tensor in state.items()}
+    config = source.config.decoder
+    old, new = WaveNet(config), WaveNet(replace(config, latent_channels=3))
+    old.load_state_dict(state)
+    new.load_state_dict(refit(state, weight, bias, n_layers=config.n_layers))
+    assert all(torch.equal(state[name], tensor) for name, tensor in before.items())
+    codes = torch.randint(256, (2, 400), generator=generator)
+    latent = torch.randn(2, 3, 3, generator=generator)
+    with torch.no_grad():
+        assert torch.allclose(new(codes, latent), old(codes, latent @ weight + bias), atol=1e-4)
+
+
+def test_a_network_starts_from_another_one(source, dataset, wanted):
+    start = with_taught_encoder(source, dataset, wanted, steps=20, seed=3)
+    network = start.network
+    assert network.config == wanted
+    assert start.origins["flute"] == "flute" and start.origins["organ"] == "organ"
+    assert start.origins["whistle"] in ("flute", "organ")
+    state = refit(source.decoder_state("organ"), start.taught.weight, start.taught.bias, n_layers=wanted.decoder.n_layers)
+    assert all(torch.equal(state[name], tensor) for name, tensor in network.decoders["organ"].state_dict().items())
+    assert network.decoders["whistle"].layers[1].filter.weight.equal(source.decoders[start.origins["whistle"]].layers[1].filter.weight)
+
+
+def test_without_another_one_the_decoders_are_new(dataset, wanted):
+    start = with_taught_encoder(None, dataset, wanted, steps=3, seed=3)
+    assert start.origins == {} and start.taught.weight is None
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        fresh = type(start.network)(wanted)
+    assert start.network.decoders["organ"].head.weight.equal(fresh.decoders["organ"].head.weight)
+    assert not start.network.encoder.convolutions[0].weight.equal(fresh.encoder.convolutions[0].weight)
+
+
+def test_progress_is_told(dataset, wanted):
+    told = []
+    with_taught_encoder(None, dataset, wanted, steps=3, on_progress=lambda *done: told.append(done))
+    assert told == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_what_does_not_fit_is_refused(source, dataset, wanted):
+    other = replace(wanted, decoder=replace(wanted.decoder, residual_channels=16))
+    with pytest.raises(UsageError, match="other sizes"):
+        with_taught_encoder(source, dataset, other)
+    with pytest.raises(UsageError, match="no shared one"):
+        with_taught_encoder(source, dataset, replace(wanted, shared_decoder=True))
+    waveform = replace(wanted, encoder=replace(wanted.encoder, kind="waveform"))
+    with pytest.raises(UsageError, match="constant-Q"):
+        with_taught_encoder(source, dataset, waveform)

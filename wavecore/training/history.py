@@ -1,0 +1,44 @@
+"""The past that a decoder is shown in training: not always the one that it should have said.
+
+A decoder that only ever saw perfect pasts leans on them, and does not know what to do with its own slips.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from wavecore.audio import mulaw
+from wavecore.training import augmentation
+from wavecore.training.config import TrainingConfig
+
+
+def spoil_history(codes: np.ndarray, training: TrainingConfig, *, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
+    """Silence, overlay or blur a past, each as often as the settings say.
+
+    Parameters
+    ----------
+    codes : ndarray, shape (T,), uint8
+        Mu-law codes of what is to be said.
+    training : TrainingConfig
+        Its ``history_*`` settings.
+    sample_rate : int
+        Hz.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    ndarray, shape (T,), uint8
+        The same array where nothing happens to it.
+    """
+    blur = rng.random() < training.history_noise_probability
+    drop = rng.random() < training.history_dropout_probability
+    # Not drawn where it is not asked for: the draws of older runs stay what they were.
+    tone = training.history_tone_probability and rng.random() < training.history_tone_probability
+    if not (blur or drop or tone):
+        return codes
+    x, loudest_db = mulaw.decode(codes), training.history_noise_db
+    if drop:
+        x = augmentation.drop_history(x, sample_rate=sample_rate, rng=rng)
+    if tone:
+        x = augmentation.add_history_tone(x, sample_rate=sample_rate, rng=rng, loudest_db=loudest_db)
+    return mulaw.encode(augmentation.add_history_noise(x, rng=rng, loudest_db=loudest_db) if blur else x)
