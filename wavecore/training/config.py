@@ -82,6 +82,12 @@ class TrainingConfig:
         Steps.
     validation_crops : int
         Crops per domain and validation.
+    transfer_passages : int
+        Held-out passages per target that are translated at every validation; if there are any, the model that
+        follows their melodies best is kept, and not the one of the fewest bits.
+    latent_noise : float
+        Of a translation network's latent while it trains, relative to the latent's root mean square: what
+        decoders cannot rely on, an encoder need not tell.
     seed : int
         Of everything drawn.
     precision : {"auto", "float32", "bfloat16"}
@@ -118,6 +124,8 @@ class TrainingConfig:
     validate_every: int = 500
     checkpoint_every: int = 100
     validation_crops: int = 8
+    transfer_passages: int = 0
+    latent_noise: float = 0.0
     seed: int = 0
     precision: str = "auto"
 
@@ -140,7 +148,7 @@ class TrainingConfig:
                 raise UsageError(f"{name} must be positive, not {getattr(self, name)}")
         for name in (
             "confusion_weight", "confusion_warmup_steps", "confusion_crops", "transpose_semitones", "glide_semitones",
-            "warmup_steps", "skip_samples", "seed",
+            "warmup_steps", "skip_samples", "transfer_passages", "latent_noise", "seed",
         ):
             if not getattr(self, name) >= 0:
                 raise UsageError(f"{name} must not be negative, not {getattr(self, name)}")

@@ -13,7 +13,7 @@ from torch import nn
 from wavecore.datasets.domains import DomainsDataset
 from wavecore.models import checkpoint
 from wavecore.models.translation import TranslationConfig, TranslationNetwork
-from wavecore.training import parallel
+from wavecore.training import parallel, transfer
 from wavecore.training.batches import Batch, BatchSource
 from wavecore.training.config import TrainingConfig
 from wavecore.training.describe import describe
@@ -69,7 +69,7 @@ class Task(Protocol):
         """Draw the batch of a step; the same one at every call."""
 
     def validate(self, network: nn.Module, device: str) -> dict[str, float]:
-        """Measure a network; ``valid/bits`` decides which is the best."""
+        """Measure a network; ``transfer.error`` of it, usually ``valid/bits``, decides which is the best."""
 
     def describe(self) -> dict:
         """Say what a model must remember of its data."""
@@ -257,9 +257,13 @@ class TranslationTask:
         Returns
         -------
         dict of str to float
-            As ``validation.validate`` says.
+            As ``validation.validate`` says, and as ``transfer.measure_transfer`` where the settings ask for it.
         """
-        return validate(network, self.source, n_crops=self.training.validation_crops, device=device)
+        found = validate(network, self.source, n_crops=self.training.validation_crops, device=device)
+        if self.training.transfer_passages:
+            network = network.cpu()
+            found |= transfer.measure_transfer(network, self.source.dataset, n_passages=self.training.transfer_passages)
+        return found
 
     def describe(self) -> dict:
         """Summarise the data.
@@ -327,8 +331,11 @@ class _Run:
         self.report(found)
         if not self.processes.leads:
             return
-        if self.extra["best_bits"] is None or found["valid/bits"] <= self.extra["best_bits"]:
-            self.extra |= {"best_bits": found["valid/bits"], "best_step": self.trainer.step}
+        error = transfer.error(found)
+        # Runs of older versions kept the best bits alone.
+        best = self.extra.get("best_error", self.extra["best_bits"])
+        if best is None or error <= best:
+            self.extra |= {"best_error": error, "best_bits": found["valid/bits"], "best_step": self.trainer.step}
             checkpoint.save(network, self.folder.path / "best", training=self.summary(), overwrite=True)
         if self.on_validation is not None:
             self.on_validation(network, self.trainer.step, self.history)

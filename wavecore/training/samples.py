@@ -68,7 +68,7 @@ def write_samples(
     n_frames = math.ceil(seconds * config.decoder.frame_rate)
     written = []
     for number, target in enumerate(config.targets):
-        heard, latent = _passage(network, dataset, target, n_frames, np.random.default_rng((seed, number)))
+        heard, latent = held_out_passage(network, dataset, target, n_frames, np.random.default_rng((seed, number)))
         generator = open_generator(
             network.decoder_state(target),
             config.decoder,
@@ -108,8 +108,26 @@ def input_domain(config: TranslationConfig, target: str, *, paired: bool) -> str
     return (heard_only or others or [target])[0]
 
 
-def _passage(network, dataset, target: str, n_frames: int, rng) -> tuple[np.ndarray, np.ndarray]:
-    """A held-out sound (T,) without its context, and its latent (1, F, C)."""
+def held_out_passage(
+    network: TranslationNetwork, dataset: DomainsDataset, target: str, n_frames: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw a passage of the ``valid`` split that is to be translated.
+
+    Parameters
+    ----------
+    network : TranslationNetwork
+    dataset : DomainsDataset
+    target : str
+    n_frames : int
+        Latent frames; fewer where no piece is that long.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    sound : ndarray, shape (T,), float32
+        Without its context, as ``input_domain`` plays it.
+    latent : ndarray, shape (1, F, C), float32
+    """
     encoder, hop = network.encoder, network.config.decoder.hop_length
     margin = encoder.context_frames * hop
     source = input_domain(network.config, target, paired=dataset.paired)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -100,9 +101,18 @@ class Trainer(AveragedTrainer):
 
     def _update_autoencoder(self, batch: Batch) -> dict[str, float]:
         latent = self._encode(torch.cat([batch.augmented, batch.further]), batch.all_octave_shifts)
+        told = self._blurred(latent[: len(batch.codes)])
         with autocast(self.config.precision, self.device):
-            logits = self.network(batch.codes, latent[: len(batch.codes)], batch.targets, history=batch.history)
+            logits = self.network(batch.codes, told, batch.targets, history=batch.history)
         nats = losses.reconstruction(logits, batch.codes, skip_samples=self.config.skip_samples)
         confusion = losses.domain(self.network.classifier(latent), batch.all_domains)
         loss = nats - self.config.confusion(self.step) * confusion
         return {"bits": losses.bits(nats.detach())} | self.descend("autoencoder", loss)
+
+    def _blurred(self, latent: Tensor) -> Tensor:
+        """The latent under the settings' noise, drawn anew from (seed, step): a resumed run draws the same."""
+        if not self.config.latent_noise:
+            return latent
+        rng = np.random.default_rng((self.config.seed, self.step, 1))
+        noise = torch.from_numpy(rng.standard_normal(latent.shape, dtype=np.float32)).to(latent.device)
+        return latent + self.config.latent_noise * latent.detach().square().mean().sqrt() * noise

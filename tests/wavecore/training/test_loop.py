@@ -135,3 +135,13 @@ def test_another_run_is_never_overwritten(undisturbed, dataset, network_config):
         train(dataset, network_config, TRAINING, undisturbed[0])
     with pytest.raises(UsageError, match="other settings of: training"):
         train(dataset, network_config, TrainingConfig(), undisturbed[0], resume=True)
+
+
+def test_the_model_that_follows_best_is_kept_where_that_is_measured(dataset, network_config, tmp_path, monkeypatch):
+    shares = iter([0.2, 0.9, 0.5])
+    monkeypatch.setattr("wavecore.training.transfer.measure_transfer", lambda *_, **__: {"valid/transfer/organ": next(shares)})
+    training = TrainingConfig(steps=6, batch_size=2, crop_frames=5, validate_every=2, validation_crops=1, transfer_passages=1, confusion_crops=3)
+    summary = train(dataset, network_config, training, tmp_path / "run")
+    assert summary["steps"] == 6
+    best = checkpoint.load(tmp_path / "run" / "best")
+    assert best.card["training"]["steps"] == 4, "the second validation"

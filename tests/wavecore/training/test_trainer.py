@@ -135,3 +135,14 @@ def test_a_loss_that_is_not_finite_stops_the_run():
     trainer.network.decoders["flute"].output.bias.data[0] = float("nan")
     with pytest.raises(ModelError, match="became nan at step 0"):
         trainer.update(_batch(0))
+
+
+def test_noise_on_the_latent_is_the_step_s_own_and_as_strong_as_asked_for():
+    trainer = _trainer(latent_noise=0.5)
+    latent = 3 * torch.ones(2, 400, 3)
+    first, again = trainer._blurred(latent), trainer._blurred(latent)
+    assert torch.equal(first, again)
+    assert 1.4 < float((first - latent).std()) < 1.6
+    trainer.step += 1
+    assert not torch.equal(first, trainer._blurred(latent))
+    assert _trainer()._blurred(latent) is latent
