@@ -45,7 +45,7 @@ RUNS: dict[str, tuple[str, tuple[str, ...]]] = {
     "taught": ("the encoder is taught from the notes first", ("--teach-encoder",)),
     "no-whistle": ("no whistle in training", ()),
 }
-MEASURES = ("raw_chroma_accuracy", "input_chroma_accuracy", "pitch_ncc_dtw", "mel_distance", "source_mel_distance", "target_classifier_accuracy")
+MEASURES = ("truth_chroma_accuracy", "raw_chroma_accuracy", "pitch_ncc_dtw", "mel_distance", "source_mel_distance", "target_classifier_accuracy")
 
 
 def main() -> None:
@@ -123,7 +123,7 @@ def format_table(results: dict[str, dict]) -> str:
     for name, found in results.items():
         share = found["mel_distance"] / found["source_mel_distance"]
         lines.append(
-            f"| {name} | {found['what']} | {found['raw_chroma_accuracy']:.2f} | {found['input_chroma_accuracy']:.2f} | {found['pitch_ncc_dtw']:.2f} "
+            f"| {name} | {found['what']} | {found['truth_chroma_accuracy']:.2f} | {found['raw_chroma_accuracy']:.2f} | {found['pitch_ncc_dtw']:.2f} "
             f"| {share:.2f} | {found['target_classifier_accuracy']:.2f} | {found['latent_probe_accuracy']:.2f} ({found['latent_probe_chance']:.2f}) "
             f"| {found['reconstruction_bits']:.2f} |"
         )

@@ -46,11 +46,11 @@ class ClipScores:
     ----------
     raw_pitch_accuracy : float or None
         Share of the true rendering's voiced frames whose pitch is right within 50 cents.
-    raw_chroma_accuracy : float or None
+    truth_chroma_accuracy : float or None
         The same, octaves folded.
-    input_chroma_accuracy : float or None
-        Of the input's voiced frames, octaves folded.  The true rendering does not reach 1 where who
-        plays in is out of tune or glides, as whistles do.
+    raw_chroma_accuracy : float or None
+        Of the input's voiced frames, octaves folded: the melody as it was played, which the true rendering
+        does not follow where who plays is out of tune or glides, as whistles do.
     pitch_ncc, pitch_ncc_dtw : float or None
         Correlation with the input's contour, before and after warping time.
     pitch_jaccard : float
@@ -60,8 +60,8 @@ class ClipScores:
     """
 
     raw_pitch_accuracy: float | None
+    truth_chroma_accuracy: float | None
     raw_chroma_accuracy: float | None
-    input_chroma_accuracy: float | None
     pitch_ncc: float | None
     pitch_ncc_dtw: float | None
     pitch_jaccard: float
@@ -171,8 +171,8 @@ def _judge_contour(source: np.ndarray, truth: np.ndarray, said: np.ndarray, samp
     rolls = [piano_roll(track) for track in (truth_track, said_track)]
     return {
         "raw_pitch_accuracy": raw_pitch_accuracy(truth_track, said_track),
-        "raw_chroma_accuracy": raw_chroma_accuracy(truth_track, said_track),
-        "input_chroma_accuracy": raw_chroma_accuracy(source_track, said_track),
+        "truth_chroma_accuracy": raw_chroma_accuracy(truth_track, said_track),
+        "raw_chroma_accuracy": raw_chroma_accuracy(source_track, said_track),
         "pitch_ncc": pitch_correlation(source_track, said_track),
         "pitch_ncc_dtw": warped_pitch_correlation(source_track, said_track),
         "pitch_jaccard": _apart(rolls),
@@ -180,7 +180,7 @@ def _judge_contour(source: np.ndarray, truth: np.ndarray, said: np.ndarray, samp
 
 
 def _judge_notes(source: np.ndarray, truth: np.ndarray, said: np.ndarray, sample_rate: int) -> dict[str, float | None]:
-    contour = ("raw_pitch_accuracy", "raw_chroma_accuracy", "input_chroma_accuracy", "pitch_ncc", "pitch_ncc_dtw")
+    contour = ("raw_pitch_accuracy", "truth_chroma_accuracy", "raw_chroma_accuracy", "pitch_ncc", "pitch_ncc_dtw")
     rolls = [sounding_notes(x, sample_rate=sample_rate) for x in (truth, said)]
     return dict.fromkeys(contour) | {"pitch_jaccard": _apart(rolls)}
 

@@ -11,7 +11,7 @@ from wavecore.cli.console import Console, plural
 from wavecore.errors import UsageError
 
 COLUMNS = {
-    "raw_pitch_accuracy": "pitch", "raw_chroma_accuracy": "chroma", "input_chroma_accuracy": "input's", "pitch_ncc": "contour", "pitch_ncc_dtw": "warped",
+    "raw_pitch_accuracy": "pitch", "truth_chroma_accuracy": "chroma", "raw_chroma_accuracy": "input's", "pitch_ncc": "contour", "pitch_ncc_dtw": "warped",
     "pitch_jaccard": "notes apart", "mel_distance": "mel dB", "source_mel_distance": "input's mel", "target_classifier_accuracy": "target's",
 }  # fmt: skip
 WHAT = ("model", "truth", "source", "silence", "noise")

@@ -69,6 +69,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="values that a latent's channel can have: what differs by less is forgotten (default: not rounded)",
     )
+    network.add_argument(
+        "--bottleneck",
+        choices=("notes",),
+        help="what the latent passes through: notes lets nothing pass but which notes sound, onsets and the level, and is for "
+        "--teach-encoder",
+    )
     flags.add_training(parser)
 
 

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from wavecore.errors import UsageError
+from wavecore.models.note_bottleneck import N_CODES, NoteBottleneck
 
 FLOOR_DB = -80.0
 TYPICAL_LEVEL, TYPICAL_SPREAD = 0.25, 0.2
@@ -47,6 +48,8 @@ class EncoderConfig:
     latent_levels : int
         0, or the number of values that each channel is rounded to, evenly from -1 to 1: what two
         instruments' sounds differ in by less than a step is gone.
+    bottleneck : {"", "notes"}
+        What the constant-Q encoder's latent passes through: see ``note_bottleneck``.
     """
 
     kind: str = "cqt"
@@ -61,10 +64,16 @@ class EncoderConfig:
     dilation_cycles: int = 3
     layers_per_cycle: int = 10
     latent_levels: int = 0
+    bottleneck: str = ""
 
     def __post_init__(self):
         if self.latent_levels < 0 or self.latent_levels == 1:
             raise UsageError(f"latent_levels is {self.latent_levels}; 0 leaves the latent as it is, 2 or more round it")
+        if self.bottleneck not in ("", "notes") or (self.bottleneck and (self.kind != "cqt" or self.latent_levels)):
+            raise UsageError(
+                f"the bottleneck {self.bottleneck!r} is not to be had with a {self.kind} encoder and {self.latent_levels} levels; "
+                "notes are one for a cqt encoder whose latent is not rounded besides"
+            )
         if self.kind not in ENCODERS:
             raise UsageError(f"there is no encoder {self.kind!r}; choose one of {', '.join(ENCODERS)}")
         top_hz = self.fmin_hz * 2 ** ((self.n_bins - 1) / self.bins_per_octave)
@@ -143,8 +152,9 @@ class ConstantQEncoder(Encoder):
         width = config.channels
         self.convolutions = nn.Sequential(
             nn.Conv1d(config.n_bins, width, 3), nn.ELU(), nn.Conv1d(width, width, 3), nn.ELU(),
-            nn.Conv1d(width, config.latent_channels, 1),
+            nn.Conv1d(width, N_CODES if config.bottleneck else config.latent_channels, 1),
         )
+        self.bottleneck = NoteBottleneck(config.latent_channels) if config.bottleneck else None
         # The latent starts at unit scale.  A small one is learnt from slowly, and by
         # then the decoders have come to do without it.
         for layer in self.convolutions[::2]:
@@ -189,10 +199,11 @@ class ConstantQEncoder(Encoder):
         -------
         Tensor, shape (B, F, C), float32
         """
-        return round_latent(self.hear(spectrum), self.config.latent_levels)
+        heard = self.hear(spectrum)
+        return round_latent(heard, self.config.latent_levels) if self.bottleneck is None else self.bottleneck(heard)
 
     def hear(self, spectrum: Tensor) -> Tensor:
-        """Encode what ``spectrum`` returned, without bounding or rounding.
+        """Encode what ``spectrum`` returned, without bounding, rounding or a bottleneck.
 
         Parameters
         ----------
@@ -201,6 +212,7 @@ class ConstantQEncoder(Encoder):
         Returns
         -------
         Tensor, shape (B, F, C), float32
+            Before a bottleneck of notes, C is ``note_bottleneck.N_CODES``.
         """
         return self.convolutions((spectrum - TYPICAL_LEVEL) / TYPICAL_SPREAD).transpose(1, 2)
 

@@ -13,8 +13,7 @@ be taught directly:
   they need not begin anew (``refit``).
 
 Judges are thrown away afterwards.  They read the latent with noise upon it, so that what differs in
-the music differs widely.  The spectra are moved by quarter tones, bent, coloured and covered by a noise
-floor, as recordings are.
+the music differs widely.  An encoder with a bottleneck of notes is its own judge: its answers are the notes.
 
 References
 ----------
@@ -24,73 +23,30 @@ confusion.  Teaching it from paired renderings and their notes is ours.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from wavecore.audio import mulaw
-from wavecore.datasets.domains import DomainsDataset
-from wavecore.datasets.manifest import Piece
-from wavecore.errors import UsageError
-from wavecore.models.encoders import ConstantQEncoder, Encoder, round_latent, shift_bins, shift_octaves
+from wavecore.models.encoders import ConstantQEncoder, round_latent
 from wavecore.models.layers import Affine
+from wavecore.models.note_bottleneck import N_PITCHES
 from wavecore.models.translation import DomainClassifier
-from wavecore.training.encoder_lessons import colour_and_cover
+from wavecore.training.melody_spectra import Lessons, draw
 
-SECONDS = 5400.0
-"""Of music that is learnt from, at most; every domain's."""
-STEPS, BATCH, FRAMES = 4000, 48, 24
-"""Crops per step, each in two domains, and frames per crop."""
-SEGMENT = 64
-"""Frames that spectra are kept in."""
+STEPS = 4000
 LEARNING_RATE, WEIGHT_DECAY = 6e-3, 1e-3
 ADVERSARY_RATE, ADVERSARY_CHANNELS, ADVERSARY_STEPS = 2e-3, 100, 2
 LATENT_NOISE = 0.2
 LOUD = 8.0
 """How strongly the judge of notes hears the latent, which is of unit power: its answers have to be sharp."""
-PLAIN = 0.5
-"""Share of crops that are neither coloured nor covered: domains differ least visibly there, and a probe hears those."""
 ROUNDED_SPREAD = 0.4
 """Variance that the channels of a latent within -1 and 1 are drawn to; others to 1."""
-LOWEST, HIGHEST = 30, 102
-"""MIDI numbers of the notes that are named."""
-MOVED, WIDEST_SHIFT = 0.6, 6.0
-"""Share of crops that are moved, and by how many semitones at most."""
-BENT, WIDEST_BEND = 0.3, 2.0
-"""Share of those whose pitch changes on the way, and by how many semitones at most."""
-WEIGHTS = {"notes": 1.0, "onset": 0.3, "level": 4.0, "condition": 0.2, "apart": 2.0, "confusion": 1.0, "scale": 1.0}
+WEIGHTS = {"notes": 1.0, "onset": 0.3, "level": 4.0, "condition": 0.2, "apart": 1.0, "confusion": 0.3, "scale": 1.0}
 BEGIN, SETTLED = 0.2, 0.6
 """Shares of the steps at which forgetting the domain begins to count, and counts in full: first the music is learnt."""
-
-
-@dataclass(frozen=True)
-class Lessons:
-    """Music in every domain, and its notes.
-
-    Attributes
-    ----------
-    domains : tuple of str
-    spectra : Tensor, shape (n, D, n_bins, SEGMENT + 4), float16 in [0, 1]
-        As ``ConstantQEncoder.spectrum`` returns them, in the written octave.
-    present : Tensor, shape (n, D), bool
-        Whether a domain has a segment.
-    notes : Tensor, shape (n, SEGMENT, HIGHEST - LOWEST + 1), bool
-        Which notes sound in the middle of a frame.
-    onsets : Tensor, shape (n, SEGMENT), bool
-        Whether one begins in it.
-    conditions : Tensor or None, shape (n, SEGMENT, C), float16
-        The latent that decoders know.
-    """
-
-    domains: tuple[str, ...]
-    spectra: Tensor
-    present: Tensor
-    notes: Tensor
-    onsets: Tensor
-    conditions: Tensor | None
 
 
 @dataclass(frozen=True)
@@ -121,61 +77,6 @@ class Taught:
     adversary: float
     weight: Tensor | None
     bias: Tensor | None
-
-
-@torch.no_grad()
-def collect(
-    dataset: DomainsDataset,
-    encoder: ConstantQEncoder,
-    *,
-    known: Encoder | None = None,
-    known_domains: Sequence[str] = (),
-    seconds: float = SECONDS,
-    on_progress: Callable[[int, int], None] | None = None,
-) -> Lessons:
-    """Compute what is learnt from.
-
-    Parameters
-    ----------
-    dataset : DomainsDataset
-        Paired, with notes; its training pieces.
-    encoder : ConstantQEncoder
-        Gives the frames' rate and resolution; its weights have no part in it.
-    known : Encoder, optional
-        Whose latent decoders know.
-    known_domains : sequence of str
-        Domains whose sounds `known` is given; the mean of its latents is wanted.
-    seconds : float
-        Of music, at most.
-    on_progress : callable, optional
-        Called with (pieces done, pieces in all).
-
-    Returns
-    -------
-    Lessons
-
-    Raises
-    ------
-    UsageError
-        If the data are not the same music in several domains, have no notes, or hold no segment.
-    """
-    if not dataset.paired or len(dataset.domains) < 2:
-        raise UsageError(f"{dataset.path} does not hold the same music in several domains, from which an encoder is taught")
-    pieces = [piece for piece in dataset.pieces("train") if piece.notes]
-    if not pieces:
-        raise UsageError(f"{dataset.path} does not say which notes its music has, so that no encoder can be taught them")
-    total = sum(piece.seconds for piece in pieces)
-    pieces = pieces[:: max(1, round(total / seconds))] if total > seconds else pieces
-    found: list[list[Tensor]] = [[], [], [], [], []]
-    for number, piece in enumerate(pieces):
-        for kept, part in zip(found, _segments(dataset, piece, encoder, known, known_domains), strict=True):
-            kept.append(part)
-        if on_progress is not None:
-            on_progress(number + 1, len(pieces))
-    spectra, present, notes, onsets, conditions = (torch.cat(parts) for parts in found)
-    if not len(spectra):
-        raise UsageError(f"no piece of {dataset.path} is as long as {SEGMENT} frames of {encoder.config.hop_length} samples")
-    return Lessons(dataset.domains, spectra, present, notes, onsets, None if known is None else conditions)
 
 
 def teach(
@@ -225,8 +126,7 @@ class _School:
     def __init__(self, encoder: ConstantQEncoder, lessons: Lessons, seed: int):
         self.encoder, self.lessons = encoder, lessons
         channels = encoder.config.latent_channels
-        n_notes = 2 * (HIGHEST - LOWEST) + 1  # in quarter tones, as the bins are
-        self.naming, self.beginning, self.loudness = (Affine(channels, n, gain=0.3) for n in (n_notes, 1, 1))
+        self.naming, self.beginning, self.loudness = (Affine(channels, n, gain=0.3) for n in (N_PITCHES, 1, 1))
         self.leading, self.variance = None, 1.0
         students = [encoder, self.naming, self.beginning, self.loudness]
         if lessons.conditions is not None:
@@ -243,10 +143,7 @@ class _School:
     def step(self, pressure: float) -> tuple[float, ...]:
         """Learn from one batch; `pressure`, 0 to 1, is how much forgetting the domain counts."""
         clean, heard, domains, notes, onsets, conditions = draw(self.lessons, self.generator, self.encoder.config.bins_per_octave)
-        latent = self.encoder.hear(heard)  # (2 B, F, C)
-        if self.encoder.config.latent_levels:
-            # Rounding from the first step on, almost nothing is learnt.
-            latent = round_latent(latent, self.encoder.config.latent_levels) if pressure else torch.tanh(latent)
+        latent, answers = self._read(heard, pressure)
         latent_power = latent.square().mean()
         for _ in range(ADVERSARY_STEPS):
             guess = self.adversary(latent.detach())
@@ -255,24 +152,26 @@ class _School:
             adverse.backward()
             self.against.step()
         seen = latent + LATENT_NOISE * torch.randn(latent.shape, generator=self.generator)
-        found = {"notes": notes.shape[-1] * _binary(self.naming(LOUD * seen), notes), "onset": _binary(self.beginning(seen)[..., 0], onsets)}
+        named, begun, loud = self._judged(seen, answers)
+        found = {"notes": notes.shape[-1] * _binary(named, notes), "onset": _binary(begun, onsets)}
         # The loudest bin of both domains' frames: how loud the music is, not how loud a domain plays it.
         level = clean[..., 2:-2].amax(dim=1)
         wanted = (level + level.roll(len(level) // 2, dims=0)) / 2
-        found["level"] = (self.loudness(seen)[..., 0] - wanted).square().mean()
+        found["level"] = (loud - wanted).square().mean()
         apart = (latent - latent.roll(len(latent) // 2, dims=0)).square().mean() / latent_power.detach()
         found["apart"] = pressure * apart
         found["confusion"] = -pressure * nn.functional.cross_entropy(self.adversary(latent), domains)
         # Every channel is to move, about zero.
         spread = latent.var(dim=(0, 1))
-        found["scale"] = ((spread - self.spread).square() + latent.mean(dim=(0, 1)).square()).mean()
+        scale = ((spread - self.spread).square() + latent.mean(dim=(0, 1)).square()).mean()
+        found["scale"] = scale if answers is None else 0.0 * scale  # decisions have their scale
         if self.leading is not None:
             known = ~conditions.isnan().any(dim=-1)
             found["condition"] = (self.leading(seen[known]) - conditions[known]).square().mean() / self.variance
         self.optimizer.zero_grad()
         sum(WEIGHTS[name] * loss for name, loss in found.items()).backward()
         self.optimizer.step()
-        named = self.naming(LOUD * seen).detach() > 0
+        named = named.detach() > 0
         f1 = 2 * (named & (notes > 0)).sum() / (named.sum() + (notes > 0).sum()).clamp_min(1)
         right = (guess.argmax(-1) == domains).float().mean()
         condition = float(found["condition"].detach()) if self.leading is not None else 0.0
@@ -280,110 +179,22 @@ class _School:
         return float(f1), float(found["onset"].detach()), level_db, condition, float(apart.detach()), float(right)
 
 
-def draw(
-    lessons: Lessons, generator: torch.Generator, bins_per_octave: int, *, n_crops: int = BATCH
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor | None]:
-    """Draw crops, each in two domains, moved alike, coloured and covered each for itself.
+    def _read(self, heard: Tensor, pressure: float) -> tuple[Tensor, Tensor | None]:
+        """The latent, (2 B, F, C), and the answers before a bottleneck."""
+        found = self.encoder.hear(heard)
+        if self.encoder.bottleneck is not None:
+            return self.encoder.bottleneck(found), found
+        if self.encoder.config.latent_levels:
+            # Rounding from the first step on, almost nothing is learnt.
+            found = round_latent(found, self.encoder.config.latent_levels) if pressure else torch.tanh(found)
+        return found, None
 
-    Parameters
-    ----------
-    lessons : Lessons
-    generator : torch.Generator
-    bins_per_octave : int
-        A multiple of 24: pitches are moved and named in quarter tones.
-    n_crops : int
-        B.
-
-    Returns
-    -------
-    clean, heard : Tensor, shape (2 B, n_bins, FRAMES + 4), float32 in [0, 1]
-        Without and with a noise floor; the second B are the first in another domain.
-    domains : Tensor, shape (2 B,), int64
-    notes : Tensor, shape (2 B, FRAMES, 2 * (HIGHEST - LOWEST) + 1), float32, 0 or 1
-    onsets : Tensor, shape (2 B, FRAMES), float32, 0 or 1
-    conditions : Tensor or None, shape (2 B, FRAMES, C), float32
-        NaN where a crop was moved: the latent of other pitches is not known.
-
-    Raises
-    ------
-    UsageError
-        If the bins are not quarter tones or parts of them.
-    """
-    if bins_per_octave % 24:
-        raise UsageError(f"a spectrum of {bins_per_octave} bins per octave has no quarter tones; take a multiple of 24")
-    fine = bins_per_octave // 24
-    rows = torch.randint(len(lessons.spectra), (n_crops,), generator=generator)
-    pairs = torch.multinomial(lessons.present[rows].float(), 2, generator=generator)  # (B, 2)
-    begins = torch.randint(SEGMENT - FRAMES + 1, (n_crops,), generator=generator)
-    window = begins[:, None] + torch.arange(FRAMES + 4)  # (B, F + 4)
-    widest = int(2 * WIDEST_SHIFT)
-    moved = torch.rand(n_crops, 1, generator=generator) < MOVED
-    first = torch.randint(-widest, widest + 1, (n_crops, 1), generator=generator).float()
-    bend = (2 * torch.rand(n_crops, 1, generator=generator) - 1) * (2 * WIDEST_BEND)
-    bend = bend * (torch.rand(n_crops, 1, generator=generator) < BENT)
-    quarters = torch.round((first + bend * torch.linspace(0, 1, FRAMES + 4)) * moved).long()  # (B, F + 4)
-    domains = pairs.t().flatten()
-    both = rows.repeat(2)
-    crops = lessons.spectra[both, domains].float().gather(2, window.repeat(2, 1)[:, None].expand(-1, lessons.spectra.shape[2], -1))
-    bare = shift_bins(crops, fine * quarters.repeat(2, 1))
-    plain = (torch.rand(n_crops, 1, 1, generator=generator) < PLAIN).repeat(2, 1, 1)
-    clean, heard = (torch.where(plain, bare, changed) for changed in colour_and_cover(bare, generator))
-    frames = window[:, 2:-2] - 2
-    semitones = lessons.notes[rows[:, None], frames]  # (B, F, N)
-    notes = torch.zeros(n_crops, 2 * semitones.shape[2] - 1, FRAMES)
-    notes[:, ::2] = semitones.transpose(1, 2).float()
-    notes = shift_bins(notes, quarters[:, 2:-2]).transpose(1, 2).repeat(2, 1, 1)
-    onsets = lessons.onsets[rows[:, None], frames].float().repeat(2, 1)
-    conditions = None
-    if lessons.conditions is not None:
-        known = lessons.conditions[rows[:, None], frames].float()
-        conditions = torch.where(moved[..., None], torch.nan, known).repeat(2, 1, 1)
-    return clean, heard, domains, notes, onsets, conditions
+    def _judged(self, seen: Tensor, answers: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits of the notes and of an onset, and the level, by the judges or by the encoder itself."""
+        if answers is None:
+            return self.naming(LOUD * seen), self.beginning(seen)[..., 0], self.loudness(seen)[..., 0]
+        return answers[..., :N_PITCHES], answers[..., N_PITCHES], torch.sigmoid(answers[..., -1])
 
 
 def _binary(logits: Tensor, wanted: Tensor) -> Tensor:
     return nn.functional.binary_cross_entropy_with_logits(logits, wanted)
-
-
-def _segments(
-    dataset: DomainsDataset, piece: Piece, encoder: ConstantQEncoder, known: Encoder | None, known_domains: Sequence[str]
-) -> tuple[Tensor, ...]:
-    """Spectra, presence, notes, onsets and known latents of one piece, cut into segments."""
-    config = encoder.config
-    hop, margin = config.hop_length, encoder.context_frames * config.hop_length
-    n_samples = min(where.length for where in piece.domains.values())
-    n = n_samples // hop // SEGMENT
-    spectra = torch.zeros(n, len(dataset.domains), config.n_bins, SEGMENT + 4, dtype=torch.float16)
-    present = torch.zeros(n, len(dataset.domains), dtype=torch.bool)
-    sounds = {name: torch.from_numpy(mulaw.decode(np.array(dataset.codes(piece, name)[:n_samples])))[None] for name in piece.domains}
-    for index, name in enumerate(dataset.domains if n else ()):
-        if name not in sounds:
-            continue
-        whole = encoder.spectrum(nn.functional.pad(sounds[name], (margin, margin)))
-        whole = shift_octaves(whole, -piece.domains[name].octave, config.bins_per_octave)[0]  # (n_bins, F)
-        spectra[:, index] = whole[:, : n * SEGMENT + 4].unfold(1, SEGMENT + 4, SEGMENT).transpose(0, 1).half()
-        present[:, index] = True
-    notes, onsets = _written(piece, n * SEGMENT, hop / config.sample_rate)
-    conditions = torch.zeros(n * SEGMENT, 1 if known is None else known.config.latent_channels)
-    if known is not None and n:
-        told = torch.stack([known.encode(sounds[name])[0] for name in known_domains if name in sounds]).mean(0)  # (F', C)
-        # Each frame's middle, in frames of the known encoder.
-        at = (torch.arange(n * SEGMENT) + 0.5) * hop / known.config.hop_length - 0.5
-        at = at.clamp(0, len(told) - 1)
-        below = at.long().clamp_max(max(0, len(told) - 2))
-        part = (at - below)[:, None]
-        conditions = torch.lerp(told[below], told[(below + 1).clamp_max(len(told) - 1)], part)
-    cut = (part.view(n, SEGMENT, *part.shape[1:]) for part in (notes, onsets, conditions.half()))
-    return spectra, present, *cut
-
-
-def _written(piece: Piece, n_frames: int, frame_s: float) -> tuple[Tensor, Tensor]:
-    """Which notes sound in the middle of each frame, (F, N), and whether one begins in it, (F,)."""
-    notes = torch.zeros(n_frames, HIGHEST - LOWEST + 1, dtype=torch.bool)
-    onsets = torch.zeros(n_frames, dtype=torch.bool)
-    for onset_s, duration_s, pitch, _ in piece.notes:
-        first, last = (round(at / frame_s) for at in (onset_s, onset_s + duration_s))
-        if LOWEST <= pitch <= HIGHEST:
-            notes[first : max(last, first + 1), pitch - LOWEST] = True
-        onsets[int(onset_s / frame_s) : int(onset_s / frame_s) + 1] = True
-    return notes, onsets

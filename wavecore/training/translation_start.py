@@ -17,7 +17,7 @@ from torch import Tensor
 from wavecore.datasets.domains import DomainsDataset
 from wavecore.errors import UsageError
 from wavecore.models.translation import TranslationConfig, TranslationNetwork
-from wavecore.training import melody_lessons
+from wavecore.training import melody_lessons, melody_spectra
 from wavecore.training.added_domain import bits_by_decoder
 from wavecore.training.melody_lessons import STEPS, Taught
 
@@ -86,7 +86,7 @@ def with_taught_encoder(
     known = {} if source is None else {
         "known": source.eval().encoder, "known_domains": [name for name in source.config.targets if name in dataset.domains],
     }  # fmt: skip
-    lessons = melody_lessons.collect(dataset, network.encoder, **known)
+    lessons = melody_spectra.collect(dataset, network.encoder, **known)
     taught = melody_lessons.teach(network.encoder, lessons, steps=steps, seed=seed, on_progress=on_progress)
     origins: dict[str, str] = {}
     for target in config.targets if source is not None else ():

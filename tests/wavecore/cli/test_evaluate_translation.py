@@ -5,7 +5,7 @@ import json
 import pytest
 
 PAIR = {
-    "from", "to", "raw_pitch_accuracy", "raw_chroma_accuracy", "input_chroma_accuracy", "pitch_ncc", "pitch_ncc_dtw", "pitch_jaccard",
+    "from", "to", "raw_pitch_accuracy", "raw_chroma_accuracy", "truth_chroma_accuracy", "pitch_ncc", "pitch_ncc_dtw", "pitch_jaccard",
     "mel_distance", "source_mel_distance", "target_classifier_accuracy", "clips",
 }  # fmt: skip
 WHOLE = {

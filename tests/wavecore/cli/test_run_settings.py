@@ -28,6 +28,7 @@ def flags(**changes) -> argparse.Namespace:
         "hop": None,
         "latent_channels": None,
         "latent_levels": None,
+        "bottleneck": None,
     }
     return argparse.Namespace(**(plain | changes))
 
@@ -89,6 +90,7 @@ def test_the_latent_can_be_another_one():
     config = run_settings.network_settings(flags(hop=320, latent_channels=32, latent_levels=5), DOMAINS, None, None)
     assert (config.encoder.hop_length, config.decoder.hop_length, config.encoder.latent_levels) == (320, 320, 5)
     assert config.encoder.latent_channels == config.decoder.latent_channels == 32
+    assert run_settings.network_settings(flags(bottleneck="notes"), DOMAINS, None, None).encoder.bottleneck == "notes"
 
 
 def test_a_taught_encoder_hears_all_domains_of_the_data(network):

@@ -1,0 +1,71 @@
+"""A latent through which nothing but music passes: which notes sound, whether one begins, how loud it is.
+
+An encoder that is trained to forget the instrument still tells it in a thousand small ways.  Here
+each frame is said as a few decisions, a note sounds or does not, and as a level in a few steps; the
+latent is a linear image of them.  Two instruments that play the same thing are told apart only
+where the encoder decides differently, or where they do not play it alike.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+LOWEST, HIGHEST = 30, 102
+"""MIDI numbers of the lowest and the highest note."""
+N_PITCHES = 2 * (HIGHEST - LOWEST) + 1
+"""In quarter tones: who whistles is not always in tune."""
+N_CODES = N_PITCHES + 2
+"""Pitches, an onset, a level."""
+LEVELS = 8
+"""Values of the level, evenly from 0 to 1."""
+
+
+class NoteBottleneck(nn.Module):
+    """From an encoder's answers to decisions, and from those to a latent.
+
+    Parameters
+    ----------
+    latent_channels : int
+        C.
+    """
+
+    def __init__(self, latent_channels: int):
+        super().__init__()
+        self.embedding = nn.Linear(N_CODES, latent_channels)
+        # One note is one of many codes: at this scale a frame of one or two gives a latent of about unit power.
+        nn.init.normal_(self.embedding.weight, std=0.7)
+        nn.init.zeros_(self.embedding.bias)
+
+    def forward(self, answers: Tensor) -> Tensor:
+        """Say what passes.
+
+        Parameters
+        ----------
+        answers : Tensor, shape (..., N_CODES), float
+            Logits: of every pitch, of an onset, of the level.
+
+        Returns
+        -------
+        Tensor, shape (..., C), float
+        """
+        return self.embedding(decide(answers))
+
+
+def decide(answers: Tensor) -> Tensor:
+    """Turn answers into decisions; gradients pass as if nothing were rounded.
+
+    Parameters
+    ----------
+    answers : Tensor, shape (..., N_CODES), float
+        Logits.
+
+    Returns
+    -------
+    Tensor, shape (..., N_CODES), float in [0, 1]
+        0 or 1 for every pitch and for an onset; the level in ``LEVELS`` steps.
+    """
+    soft = torch.sigmoid(answers)
+    steps = torch.full((N_CODES,), 1.0, device=answers.device)
+    steps[-1] = LEVELS - 1
+    return soft + (torch.round(soft * steps) / steps - soft).detach()
