@@ -32,7 +32,7 @@ from torch import Tensor, nn
 
 from wavecore.models.encoders import ConstantQEncoder, round_latent
 from wavecore.models.layers import Affine
-from wavecore.models.note_bottleneck import N_PITCHES
+from wavecore.models.note_bottleneck import N_CODES, N_PITCHES, decide
 from wavecore.models.translation import DomainClassifier
 from wavecore.training.melody_spectra import Lessons, draw
 
@@ -62,7 +62,8 @@ class Taught:
     condition : float
         Missed of the wanted latent, in units of its variance; 0 without one.
     apart : float
-        Mean square difference of the latents of two domains, in units of the latent's power.
+        Mean square difference of the latents of two domains, in units of the latent's power; of decisions,
+        where there is a bottleneck.
     adversary : float
         Accuracy of the classifier that was trained against the encoder.
     weight, bias : Tensor or None, shapes (C, C'), (C',), float32
@@ -127,13 +128,14 @@ class _School:
         self.encoder, self.lessons = encoder, lessons
         channels = encoder.config.latent_channels
         self.naming, self.beginning, self.loudness = (Affine(channels, n, gain=0.3) for n in (N_PITCHES, 1, 1))
-        self.leading, self.variance = None, 1.0
+        self.leading = None
         students = [encoder, self.naming, self.beginning, self.loudness]
-        if lessons.conditions is not None:
-            self.leading = Affine(channels, lessons.conditions.shape[-1])
-            self.variance = float(lessons.conditions.float().var(dim=(0, 1)).mean())
+        if lessons.conditions is not None or lessons.known is not None:
+            known = lessons.conditions.shape[-1] if lessons.known is None else lessons.known.config.latent_channels
+            self.leading = Affine(channels, known)
             students.append(self.leading)
-        self.adversary = DomainClassifier(channels, ADVERSARY_CHANNELS, len(lessons.domains))
+        passed = channels if encoder.bottleneck is None else N_CODES
+        self.adversary = DomainClassifier(passed, ADVERSARY_CHANNELS, len(lessons.domains))
         parameters = [parameter for student in students for parameter in student.parameters()]
         self.optimizer = torch.optim.AdamW(parameters, LEARNING_RATE, weight_decay=WEIGHT_DECAY)
         self.against = torch.optim.Adam(self.adversary.parameters(), ADVERSARY_RATE)
@@ -142,32 +144,36 @@ class _School:
 
     def step(self, pressure: float) -> tuple[float, ...]:
         """Learn from one batch; `pressure`, 0 to 1, is how much forgetting the domain counts."""
-        clean, heard, domains, notes, onsets, conditions = draw(self.lessons, self.generator, self.encoder.config.bins_per_octave)
-        latent, answers = self._read(heard, pressure)
-        latent_power = latent.square().mean()
+        crops = draw(self.lessons, self.generator, self.encoder.config.bins_per_octave)
+        notes, domains = crops.notes, crops.domains
+        latent, answers = self._read(crops.heard, pressure)
+        # What passes is told apart, not the latent's scale.
+        passed = latent if answers is None else decide(answers)
         for _ in range(ADVERSARY_STEPS):
-            guess = self.adversary(latent.detach())
+            guess = self.adversary(passed.detach())
             adverse = nn.functional.cross_entropy(guess, domains)
             self.against.zero_grad()
             adverse.backward()
             self.against.step()
-        seen = latent + LATENT_NOISE * torch.randn(latent.shape, generator=self.generator)
+        noise = LATENT_NOISE if answers is None else 0.0
+        seen = latent + noise * torch.randn(latent.shape, generator=self.generator)
         named, begun, loud = self._judged(seen, answers)
-        found = {"notes": notes.shape[-1] * _binary(named, notes), "onset": _binary(begun, onsets)}
+        found = {"notes": notes.shape[-1] * _binary(named, notes), "onset": _binary(begun, crops.onsets)}
         # The loudest bin of both domains' frames: how loud the music is, not how loud a domain plays it.
-        level = clean[..., 2:-2].amax(dim=1)
+        level = crops.clean[..., 2:-2].amax(dim=1)
         wanted = (level + level.roll(len(level) // 2, dims=0)) / 2
         found["level"] = (loud - wanted).square().mean()
-        apart = (latent - latent.roll(len(latent) // 2, dims=0)).square().mean() / latent_power.detach()
+        apart = (passed - passed.roll(len(passed) // 2, dims=0)).square().mean() / passed.detach().square().mean()
         found["apart"] = pressure * apart
-        found["confusion"] = -pressure * nn.functional.cross_entropy(self.adversary(latent), domains)
+        found["confusion"] = -pressure * nn.functional.cross_entropy(self.adversary(passed), domains)
         # Every channel is to move, about zero.
         spread = latent.var(dim=(0, 1))
         scale = ((spread - self.spread).square() + latent.mean(dim=(0, 1)).square()).mean()
         found["scale"] = scale if answers is None else 0.0 * scale  # decisions have their scale
         if self.leading is not None:
-            known = ~conditions.isnan().any(dim=-1)
-            found["condition"] = (self.leading(seen[known]) - conditions[known]).square().mean() / self.variance
+            known = ~crops.conditions.isnan().any(dim=-1)
+            missed = (self.leading(seen[known]) - crops.conditions[known]).square().mean()
+            found["condition"] = missed / crops.conditions[known].var(dim=0).mean()
         self.optimizer.zero_grad()
         sum(WEIGHTS[name] * loss for name, loss in found.items()).backward()
         self.optimizer.step()
@@ -177,7 +183,6 @@ class _School:
         condition = float(found["condition"].detach()) if self.leading is not None else 0.0
         level_db = 80.0 * float(found["level"].detach().sqrt())
         return float(f1), float(found["onset"].detach()), level_db, condition, float(apart.detach()), float(right)
-
 
     def _read(self, heard: Tensor, pressure: float) -> tuple[Tensor, Tensor | None]:
         """The latent, (2 B, F, C), and the answers before a bottleneck."""

@@ -51,12 +51,39 @@ class Lessons:
     onsets : Tensor, shape (n, SEGMENT), bool
         Whether one begins in it.
     conditions : Tensor or None, shape (n, SEGMENT, C), float16
-        The latent that decoders know.
+        The latent that decoders know, where its encoder has other frames.
+    known : ConstantQEncoder or None
+        The encoder whose latent decoders know, where it hears the same spectra.
     """
 
     domains: tuple[str, ...]
     spectra: Tensor
     present: Tensor
+    notes: Tensor
+    onsets: Tensor
+    conditions: Tensor | None
+    known: ConstantQEncoder | None = None
+
+
+@dataclass(frozen=True)
+class Crops:
+    """What one step of the lessons is about: B passages, each in two domains.
+
+    Attributes
+    ----------
+    bare, clean, heard : Tensor, shape (2 B, n_bins, FRAMES + 4), float32 in [0, 1]
+        Moved alone; coloured as well; under a noise floor besides.  The second B are the first in another domain.
+    domains : Tensor, shape (2 B,), int64
+    notes : Tensor, shape (2 B, FRAMES, 2 * (HIGHEST - LOWEST) + 1), float32, 0 or 1
+    onsets : Tensor, shape (2 B, FRAMES), float32, 0 or 1
+    conditions : Tensor or None, shape (2 B, FRAMES, C), float32
+        What decoders know; NaN where it is not known.
+    """
+
+    bare: Tensor
+    clean: Tensor
+    heard: Tensor
+    domains: Tensor
     notes: Tensor
     onsets: Tensor
     conditions: Tensor | None
@@ -100,6 +127,7 @@ def collect(
     """
     if not dataset.paired or len(dataset.domains) < 2:
         raise UsageError(f"{dataset.path} does not hold the same music in several domains, from which an encoder is taught")
+    shared = known is not None and _same_spectra(known, encoder)
     pieces = [piece for piece in dataset.pieces("train") if piece.notes]
     if not pieces:
         raise UsageError(f"{dataset.path} does not say which notes its music has, so that no encoder can be taught them")
@@ -107,19 +135,20 @@ def collect(
     pieces = pieces[:: max(1, round(total / seconds))] if total > seconds else pieces
     found: list[list[Tensor]] = [[], [], [], [], []]
     for number, piece in enumerate(pieces):
-        for kept, part in zip(found, _segments(dataset, piece, encoder, known, known_domains), strict=True):
+        for kept, part in zip(found, _segments(dataset, piece, encoder, None if shared else known, known_domains), strict=True):
             kept.append(part)
         if on_progress is not None:
             on_progress(number + 1, len(pieces))
     spectra, present, notes, onsets, conditions = (torch.cat(parts) for parts in found)
     if not len(spectra):
         raise UsageError(f"no piece of {dataset.path} is as long as {SEGMENT} frames of {encoder.config.hop_length} samples")
-    return Lessons(dataset.domains, spectra, present, notes, onsets, None if known is None else conditions)
+    precomputed = None if known is None or shared else conditions
+    return Lessons(dataset.domains, spectra, present, notes, onsets, precomputed, known if shared else None)
 
 
 def draw(
     lessons: Lessons, generator: torch.Generator, bins_per_octave: int, *, n_crops: int = BATCH
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor | None]:
+) -> Crops:
     """Draw crops, each in two domains, moved alike, coloured and covered each for itself.
 
     Parameters
@@ -133,13 +162,7 @@ def draw(
 
     Returns
     -------
-    clean, heard : Tensor, shape (2 B, n_bins, FRAMES + 4), float32 in [0, 1]
-        Without and with a noise floor; the second B are the first in another domain.
-    domains : Tensor, shape (2 B,), int64
-    notes : Tensor, shape (2 B, FRAMES, 2 * (HIGHEST - LOWEST) + 1), float32, 0 or 1
-    onsets : Tensor, shape (2 B, FRAMES), float32, 0 or 1
-    conditions : Tensor or None, shape (2 B, FRAMES, C), float32
-        NaN where a crop was moved: the latent of other pitches is not known.
+    Crops
 
     Raises
     ------
@@ -174,8 +197,21 @@ def draw(
     conditions = None
     if lessons.conditions is not None:
         known = lessons.conditions[rows[:, None], frames].float()
+        # The latent of other pitches is not known.
         conditions = torch.where(moved[..., None], torch.nan, known).repeat(2, 1, 1)
-    return clean, heard, domains, notes, onsets, conditions
+    elif lessons.known is not None:
+        with torch.no_grad():
+            told = lessons.known.read(bare)
+        conditions = (told + told.roll(n_crops, dims=0)) / 2
+    return Crops(bare, clean, heard, domains, notes, onsets, conditions)
+
+
+def _same_spectra(known: Encoder, encoder: ConstantQEncoder) -> bool:
+    """Whether two encoders hear through the same front end."""
+    if known.config.kind != "cqt":
+        return False
+    sizes = ("hop_length", "sample_rate", "fmin_hz", "bins_per_octave", "n_bins", "filter_scale")
+    return all(getattr(known.config, size) == getattr(encoder.config, size) for size in sizes)
 
 
 def _segments(

@@ -77,8 +77,10 @@ def test_less_is_taken_evenly(dataset, encoder):
 def test_crops_are_moved_alike_in_both_domains_and_in_their_notes(lessons, monkeypatch):
     monkeypatch.setattr(melody_spectra, "PLAIN", 1.0)
     generator = torch.Generator().manual_seed(3)
-    clean, heard, domains, notes, onsets, conditions = draw(lessons, generator, 24, n_crops=40)
-    assert clean.shape == heard.shape == (80, 96, FRAMES + 4) and conditions is None
+    crops = draw(lessons, generator, 24, n_crops=40)
+    clean, heard, domains, notes, onsets = crops.clean, crops.heard, crops.domains, crops.notes, crops.onsets
+    assert clean.shape == heard.shape == (80, 96, FRAMES + 4) and crops.conditions is None
+    assert torch.equal(crops.bare, clean)
     assert torch.equal(clean, heard)
     assert notes.shape[:2] == (80, FRAMES) and onsets.shape == (80, FRAMES)
     assert (domains[:40] != domains[40:]).all() and set(domains.tolist()) == {0, 1, 2}
@@ -96,7 +98,7 @@ def test_crops_are_moved_alike_in_both_domains_and_in_their_notes(lessons, monke
 
 def test_moved_crops_have_no_known_condition(dataset, encoder, known):
     lessons = collect(dataset, encoder, known=known, known_domains=("flute",))
-    conditions = draw(lessons, torch.Generator().manual_seed(0), 24, n_crops=60)[5]
+    conditions = draw(lessons, torch.Generator().manual_seed(0), 24, n_crops=60).conditions
     gone = conditions.isnan().all(dim=2).all(dim=1)
     assert torch.equal(gone, conditions.isnan().any(dim=2).any(dim=1))
     assert 20 < gone[:60].sum() < 52
@@ -112,3 +114,16 @@ def test_what_cannot_be_taught_from(make_tunes, encoder, lessons, tmp_path, monk
     monkeypatch.setattr(melody_spectra, "SEGMENT", 4_000)
     with pytest.raises(UsageError, match="4000 frames of 160 samples"):
         collect(make_tunes(tmp_path / "c"), encoder)
+
+
+def test_an_encoder_that_hears_the_same_spectra_is_asked_itself(dataset, encoder, network_config):
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        known = build_encoder(network_config.encoder).eval()
+    lessons = collect(dataset, encoder, known=known, known_domains=("flute",))
+    assert lessons.known is known and lessons.conditions is None
+    crops = draw(lessons, torch.Generator().manual_seed(0), 24, n_crops=8)
+    with torch.no_grad():
+        told = known.read(crops.bare)
+    assert torch.allclose(crops.conditions[:8], (told[:8] + told[8:]) / 2, atol=1e-5)
+    assert torch.equal(crops.conditions[:8], crops.conditions[8:])
