@@ -148,6 +148,8 @@ def test_domains_are_the_defaults_or_instruments():
     [
         ([], 2, "no music was named"),
         (["--recordings", "in", "--domains", "organ"], 2, "leave --domains out"),
+        (["--recordings", "in", "--duets", "0.5"], 2, "leave --duets out"),
+        (["--midi", "in", "--duets", "2"], 2, "a share of 0 to 1 is needed, not '2'"),
         (["--recordings", "inn"], 3, "did you mean in?"),
         (["--midi", "nowhere"], 3, "nowhere"),
         (["--midi", "in"], 3, ".mid"),

@@ -76,3 +76,14 @@ def test_wrong_arguments_raise_and_point_to_the_help(words):
 def test_the_help_has_summary_and_example():
     text = make_parser().format_help()
     assert "Do a thing." in text and "examples:\n  wavecore x a.wav" in text
+
+
+@pytest.mark.parametrize("text", ["0", "1", "0.25", "1e-3"])
+def test_shares_are_numbers_from_0_to_1(text):
+    assert flags.share(text) == float(text)
+
+
+@pytest.mark.parametrize("text", ["-0.1", "1.1", "nan", "half", ""])
+def test_what_is_no_share_is_refused(text):
+    with pytest.raises(argparse.ArgumentTypeError, match="0 to 1"):
+        flags.share(text)

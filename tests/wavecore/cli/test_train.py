@@ -198,3 +198,37 @@ def test_what_cannot_be_trained(cli, data, tmp_path, monkeypatch, words, code, s
     done = cli("train", "translation", "--out", "run", *[word.format(data=data) for word in words])
     assert done.code == code and says in done.err and done.out == ""
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_encoder_is_taught_first_and_the_decoders_are_fitted_to_it(cli, make_tunes, network, tmp_path, monkeypatch):
+    from wavecore.training import translation_start
+
+    taught = []
+
+    def briefly(*args, **kwargs):
+        start = translation_start_before(*args, steps=12, **kwargs)
+        taught.append(start)
+        return start
+
+    translation_start_before = translation_start.with_taught_encoder
+    monkeypatch.setattr(translation_start, "with_taught_encoder", briefly)
+    tunes = make_tunes(tmp_path / "tunes", domains=("whistle", "strings", "organ", "flute")).path
+    checkpoint.save(network(), tmp_path / "old", training={"data": {}})
+    words = (
+        "train", "translation", "--data", tunes, "--out", tmp_path / "run", "--init", tmp_path / "old", "--teach-encoder", "--bottleneck",
+        "notes", "--hop", "160", "--latent-channels", "5", "--targets", "organ,flute", "--seed", "1", "--set", "steps=2", "--set",
+        "batch_size=2", "--set", "crop_frames=10", "--set", "validate_every=2", "--set", "validation_crops=1", "--set", "freeze_encoder=true",
+    )  # fmt: skip
+    done = cli(*words)
+    assert done.code == 0, done.err
+    assert "the encoder names the notes with an F1 of" in done.err
+    assert f"flute starts from the decoder of {taught[0].origins['flute']}" in done.err and "organ starts" not in done.err
+    model = checkpoint.load(tmp_path / "run" / "last").network
+    assert model.config.domains == ("whistle", "strings", "organ", "flute") and model.config.targets == ("organ", "flute")
+    assert model.config.encoder.bottleneck == "notes" and model.config.decoder.hop_length == 160
+    before = taught[0].network.encoder.state_dict()
+    assert all(before[name].equal(tensor) for name, tensor in model.encoder.state_dict().items())
+    record = json.loads((tmp_path / "run" / "command.json").read_text())
+    assert record["teach_encoder"] is True
+    again = cli("train", "translation", "--out", tmp_path / "run", "--resume")
+    assert again.code == 0 and len(taught) == 1, "what was taught is not taught again"
