@@ -35,8 +35,10 @@ EAR_CLIPS = 60
 NOISE = "(noise)"
 STEEPEST_TILT = 1.0
 """Of noise: its magnitudes fall with up to this power of the frequency."""
-LATENTS_LEARNT, LATENTS_TESTED, LATENT_FRAMES = 300, 100, 16
+LATENTS_LEARNT, LATENTS_TESTED = 300, 100
 """Of every domain, for the probe."""
+CROP_S, SKIPPED_S = 0.8, 0.05
+"""Length of the crops whose latents and bits are measured, and of their beginnings that do not count, whatever the frame rate."""
 
 @dataclass(frozen=True)
 class ClipScores:
@@ -246,7 +248,8 @@ def probe(model: LoadedModel, dataset: DomainsDataset, split: str) -> float:
     float
         Accuracy; one over the number of domains is chance.
     """
-    source = BatchSource(dataset, model.network.config, TrainingConfig(crop_frames=LATENT_FRAMES), model.network.encoder.context_frames)
+    training = TrainingConfig(crop_frames=_frames(model, CROP_S))
+    source = BatchSource(dataset, model.network.config, training, model.network.encoder.context_frames)
     learnt, tested = latents(model, source, "train", LATENTS_LEARNT), latents(model, source, split, LATENTS_TESTED)
     return probe_accuracy(*learnt, *tested)
 
@@ -268,10 +271,15 @@ def reconstruction_bits(model: LoadedModel, dataset: DomainsDataset, split: str,
         Bits per sample, the mean over the targets.
     """
     network = model.network
-    training = TrainingConfig(crop_frames=LATENT_FRAMES, skip_samples=network.config.decoder.hop_length)
+    skipped = round(SKIPPED_S * network.config.decoder.sample_rate)
+    training = TrainingConfig(crop_frames=_frames(model, CROP_S), skip_samples=skipped)
     source = BatchSource(dataset, network.config, training, network.encoder.context_frames)
     found: Mapping[str, float] = validate(network, source, n_crops=n_crops, split=split)
     return found["valid/bits"]
+
+
+def _frames(model: LoadedModel, seconds: float) -> int:
+    return max(1, round(seconds * model.network.config.decoder.frame_rate))
 
 
 def _coloured_noise(rng: np.random.Generator, length: int) -> np.ndarray:

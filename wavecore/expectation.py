@@ -68,9 +68,8 @@ class Expectation:
         self._codes = np.concatenate([self._codes, codes])
         self._latent = np.concatenate([self._latent, latent.astype(np.float32)])
         found = self._mean(torch.from_numpy(self._codes.astype(np.int64))[None], torch.from_numpy(self._latent)[None])
-        kept = self._context if len(self._codes) % hop == 0 else 0
-        self._codes = self._codes[max(0, len(self._codes) - kept * hop) :] if kept else self._codes
-        self._latent = self._latent[max(0, len(self._latent) - kept) :] if kept else self._latent
+        if len(self._codes) % hop == 0:
+            self._codes, self._latent = self._codes[-self._context * hop :], self._latent[-self._context :]
         return found[0, before:].cpu().numpy()
 
     def _mean(self, codes: Tensor, latent: Tensor) -> Tensor:

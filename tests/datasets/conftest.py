@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from wavecore.datasets import nsynth_note
+from wavecore.datasets import nsynth_note, soundfont
+from wavecore.errors import InputError, UsageError
 
 
 @pytest.fixture(scope="session")
@@ -25,3 +26,12 @@ def items() -> list[tuple[nsynth_note.Note, np.ndarray]]:
             samples = rng.integers(-32768, 32768, nsynth_note.N_SAMPLES).astype(np.int16)
             found.append((note, samples))
     return sorted(found, key=lambda item: item[0].note_str)
+
+
+@pytest.fixture(scope="session")
+def sounds() -> soundfont.SoundFont:
+    """FluidR3 GM, where it and FluidSynth are installed."""
+    try:
+        return soundfont.SoundFont()
+    except (InputError, UsageError) as error:
+        pytest.skip(str(error))

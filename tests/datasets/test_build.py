@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from wavecore.audio import mulaw
-from wavecore.datasets import build, soundfont
+from wavecore.datasets import build
 from wavecore.datasets import manifest as manifests
 from wavecore.datasets.build import build_domains
 from wavecore.datasets.players import DomainSpec, Section
@@ -30,14 +30,6 @@ def song(name: str, seed: int) -> Score:
 
 
 SONGS = tuple(song(f"song/{i}", i) for i in range(8))
-
-
-@pytest.fixture(scope="module")
-def sounds() -> soundfont.SoundFont:
-    try:
-        return soundfont.SoundFont()
-    except (InputError, UsageError) as error:
-        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="module")

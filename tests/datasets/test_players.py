@@ -3,10 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from wavecore.datasets import soundfont
 from wavecore.datasets.excerpts import Excerpt
 from wavecore.datasets.players import DEFAULT_DOMAINS, DomainSpec, Section, able, perform, performance, player_gains
-from wavecore.errors import InputError, UsageError
+from wavecore.errors import UsageError
 from wavecore.symbolic.score import Note, Score
 
 RATE = 16_000
@@ -15,14 +14,6 @@ SPECS = (
     DomainSpec("harpsichord", "harpsichord"),
     DomainSpec("whistle", "whistle", whistled=0.5),
 )
-
-
-@pytest.fixture(scope="module")
-def sounds() -> soundfont.SoundFont:
-    try:
-        return soundfont.SoundFont()
-    except (InputError, UsageError) as error:
-        pytest.skip(str(error))
 
 
 def test_nobody_whistles_two_voices():

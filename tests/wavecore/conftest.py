@@ -15,6 +15,7 @@ from wavecore.datasets.manifest import Domain, Manifest, Piece, Slice
 from wavecore.datasets.notes import CODEC, KIND, NotesDataset, split_folder
 from wavecore.datasets.shards import write_shard
 
+from wavecore import tune_clips
 from wavecore.audio import mulaw
 
 PITCHES = {"train": (57, 60, 64, 67, 72), "valid": (59, 62, 69), "test": (65,)}
@@ -116,3 +117,15 @@ def make_tunes(play_tune):
         return DomainsDataset.open(folder)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def tunes(make_tunes, tmp_path_factory) -> DomainsDataset:
+    """Tunes that a whistle, a flute and an organ play."""
+    return make_tunes(tmp_path_factory.mktemp("tunes") / "data")
+
+
+@pytest.fixture(scope="session")
+def clips(tunes) -> list[tune_clips.Clip]:
+    """Those held out, from the whistle to the others."""
+    return tune_clips.choose(tunes, "whistle", ["flute", "organ"], split="test", n_clips=9, seconds=9.0)

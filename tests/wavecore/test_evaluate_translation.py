@@ -17,18 +17,8 @@ RATE = 16_000
 
 
 @pytest.fixture(scope="module")
-def dataset(make_tunes, tmp_path_factory):
-    return make_tunes(tmp_path_factory.mktemp("tunes") / "data")
-
-
-@pytest.fixture(scope="module")
-def clips(dataset):
-    return tune_clips.choose(dataset, "whistle", ["flute", "organ"], split="test", n_clips=9, seconds=9.0)
-
-
-@pytest.fixture(scope="module")
-def ear(dataset):
-    return evaluation.fit_ear(dataset, seconds=1.5)
+def ear(tunes):
+    return evaluation.fit_ear(tunes, seconds=1.5)
 
 
 @pytest.fixture(scope="module")
@@ -106,10 +96,10 @@ def test_translations_are_as_long_as_the_clips_and_the_seed_s(model, clips):
     assert not np.array_equal(first["organ"][0], other["organ"][0])
 
 
-def test_an_encoder_that_hears_the_timbre_is_found_out(model, dataset):
-    found = evaluation.probe(model, dataset, "test")
+def test_an_encoder_that_hears_the_timbre_is_found_out(model, tunes):
+    found = evaluation.probe(model, tunes, "test")
     assert 0.5 < found <= 1  # it was never trained to forget it
-    bits = evaluation.reconstruction_bits(model, dataset, "test", n_crops=2)
+    bits = evaluation.reconstruction_bits(model, tunes, "test", n_crops=2)
     assert 4 < bits < 16
 
 

@@ -166,10 +166,9 @@ class _School:
         apart = (passed - passed.roll(len(passed) // 2, dims=0)).square().mean() / passed.detach().square().mean()
         found["apart"] = pressure * apart
         found["confusion"] = -pressure * nn.functional.cross_entropy(self.adversary(passed), domains)
-        # Every channel is to move, about zero.
-        spread = latent.var(dim=(0, 1))
-        scale = ((spread - self.spread).square() + latent.mean(dim=(0, 1)).square()).mean()
-        found["scale"] = scale if answers is None else 0.0 * scale  # decisions have their scale
+        if answers is None:  # decisions have their scale; any other latent's channels are to move, about zero
+            spread = latent.var(dim=(0, 1))
+            found["scale"] = ((spread - self.spread).square() + latent.mean(dim=(0, 1)).square()).mean()
         if self.leading is not None:
             known = ~crops.conditions.isnan().any(dim=-1)
             missed = (self.leading(seen[known]) - crops.conditions[known]).square().mean()

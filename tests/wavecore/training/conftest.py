@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 
 from wavecore.audio import mulaw
 from wavecore.datasets import manifest as manifests
 from wavecore.datasets.domains import DomainsDataset
 from wavecore.datasets.manifest import Domain, Manifest, Piece, Slice
 from wavecore.datasets.shards import write_shard
-from wavecore.models.encoders import EncoderConfig
-from wavecore.models.translation import TranslationConfig
+from wavecore.models.encoders import Encoder, EncoderConfig, build_encoder
+from wavecore.models.translation import TranslationConfig, TranslationNetwork
 from wavecore.models.wavenet import WaveNetConfig
+from wavecore.training.melody_spectra import Lessons, collect
+from wavecore.training.trainer import build_network
 
 RATE, HOP, SECONDS = 16_000, 160, 1.0
 HARMONICS = {"whistle": 1, "flute": 2, "organ": 5}
@@ -56,3 +61,34 @@ def network_config() -> TranslationConfig:
     encoder = EncoderConfig("cqt", 4, HOP, channels=8, n_bins=96, fmin_hz=130.8)
     decoder = WaveNetConfig(1, 5, 2, 8, 8, 8, 16, latent_channels=4, hop_length=HOP)
     return TranslationConfig(tuple(HARMONICS), ("flute", "organ"), encoder, decoder, classifier_channels=8)
+
+
+@pytest.fixture
+def speaking_network(network_config) -> TranslationNetwork:
+    """A network whose decoders do not say all codes alike, as new ones do."""
+    network = build_network(network_config, seed=1).eval()
+    for decoder in network.decoders.values():
+        torch.nn.init.normal_(decoder.output.weight, std=0.3, generator=torch.Generator().manual_seed(0))
+    return network
+
+
+@pytest.fixture
+def encoder(network_config) -> Encoder:
+    """An encoder that is to be taught."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return build_encoder(replace(network_config.encoder, latent_channels=6, channels=24))
+
+
+@pytest.fixture
+def known(network_config) -> Encoder:
+    """One whose latent decoders know, of half as many frames."""
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        return build_encoder(replace(network_config.encoder, hop_length=320)).eval()
+
+
+@pytest.fixture
+def lessons(dataset, encoder) -> Lessons:
+    """What it is taught from."""
+    return collect(dataset, encoder)

@@ -12,25 +12,6 @@ from wavecore.training.melody_lessons import teach
 from wavecore.training.melody_spectra import collect
 
 
-@pytest.fixture
-def encoder(network_config):
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        return build_encoder(replace(network_config.encoder, latent_channels=6, channels=24))
-
-
-@pytest.fixture
-def known(network_config):
-    with torch.random.fork_rng():
-        torch.manual_seed(1)
-        return build_encoder(replace(network_config.encoder, hop_length=320)).eval()
-
-
-@pytest.fixture
-def lessons(dataset, encoder):
-    return collect(dataset, encoder)
-
-
 def test_an_encoder_learns_the_notes_and_forgets_the_domain(lessons, encoder, monkeypatch):
     monkeypatch.setattr(melody_spectra, "MOVED", 0.0)
     before = [parameter.clone() for parameter in encoder.parameters()]

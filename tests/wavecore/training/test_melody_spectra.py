@@ -14,25 +14,6 @@ from wavecore.training import melody_spectra
 from wavecore.training.melody_spectra import FRAMES, SEGMENT, collect, draw
 
 
-@pytest.fixture
-def encoder(network_config):
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        return build_encoder(replace(network_config.encoder, latent_channels=6, channels=24))
-
-
-@pytest.fixture
-def known(network_config):
-    with torch.random.fork_rng():
-        torch.manual_seed(1)
-        return build_encoder(replace(network_config.encoder, hop_length=320)).eval()
-
-
-@pytest.fixture
-def lessons(dataset, encoder):
-    return collect(dataset, encoder)
-
-
 def test_segments_hold_every_domain_s_spectra_in_the_written_octave(dataset, encoder, lessons):
     assert lessons.domains == dataset.domains and lessons.conditions is None
     assert lessons.spectra.shape == (5, 3, 96, SEGMENT + 4) and lessons.spectra.dtype == torch.float16

@@ -8,16 +8,7 @@ import torch
 from wavecore.errors import UsageError
 from wavecore.models.wavenet import WaveNet
 
-from wavecore.training.trainer import build_network
 from wavecore.training.translation_start import refit, with_taught_encoder
-
-
-@pytest.fixture
-def source(network_config):
-    network = build_network(network_config, seed=1).eval()
-    for decoder in network.decoders.values():
-        torch.nn.init.normal_(decoder.output.weight, std=0.3, generator=torch.Generator().manual_seed(2))
-    return network
 
 
 @pytest.fixture
@@ -30,12 +21,12 @@ def wanted(network_config):
     )  # fmt: skip
 
 
-def test_a_refitted_decoder_says_of_a_latent_what_the_old_one_says_of_what_it_leads_to(source):
+def test_a_refitted_decoder_says_of_a_latent_what_the_old_one_says_of_what_it_leads_to(speaking_network):
     generator = torch.Generator().manual_seed(0)
     weight, bias = torch.randn(3, 4, generator=generator), torch.randn(4, generator=generator)
-    state = source.decoder_state("organ")
+    state = speaking_network.decoder_state("organ")
     before = {name: tensor.clone() for name, tensor in state.items()}
-    config = source.config.decoder
+    config = speaking_network.config.decoder
     old, new = WaveNet(config), WaveNet(replace(config, latent_channels=3))
     old.load_state_dict(state)
     new.load_state_dict(refit(state, weight, bias, n_layers=config.n_layers))
@@ -46,15 +37,15 @@ def test_a_refitted_decoder_says_of_a_latent_what_the_old_one_says_of_what_it_le
         assert torch.allclose(new(codes, latent), old(codes, latent @ weight + bias), atol=1e-4)
 
 
-def test_a_network_starts_from_another_one(source, dataset, wanted):
-    start = with_taught_encoder(source, dataset, wanted, steps=20, seed=3)
+def test_a_network_starts_from_another_one(speaking_network, dataset, wanted):
+    start = with_taught_encoder(speaking_network, dataset, wanted, steps=20, seed=3)
     network = start.network
     assert network.config == wanted
     assert start.origins["flute"] == "flute" and start.origins["organ"] == "organ"
     assert start.origins["whistle"] in ("flute", "organ")
-    state = refit(source.decoder_state("organ"), start.taught.weight, start.taught.bias, n_layers=wanted.decoder.n_layers)
+    state = refit(speaking_network.decoder_state("organ"), start.taught.weight, start.taught.bias, n_layers=wanted.decoder.n_layers)
     assert all(torch.equal(state[name], tensor) for name, tensor in network.decoders["organ"].state_dict().items())
-    assert network.decoders["whistle"].layers[1].filter.weight.equal(source.decoders[start.origins["whistle"]].layers[1].filter.weight)
+    assert network.decoders["whistle"].layers[1].filter.weight.equal(speaking_network.decoders[start.origins["whistle"]].layers[1].filter.weight)
 
 
 def test_without_another_one_the_decoders_are_new(dataset, wanted):
@@ -73,12 +64,12 @@ def test_progress_is_told(dataset, wanted):
     assert told == [(1, 3), (2, 3), (3, 3)]
 
 
-def test_what_does_not_fit_is_refused(source, dataset, wanted):
+def test_what_does_not_fit_is_refused(speaking_network, dataset, wanted):
     other = replace(wanted, decoder=replace(wanted.decoder, residual_channels=16))
     with pytest.raises(UsageError, match="other sizes"):
-        with_taught_encoder(source, dataset, other)
+        with_taught_encoder(speaking_network, dataset, other)
     with pytest.raises(UsageError, match="no shared one"):
-        with_taught_encoder(source, dataset, replace(wanted, shared_decoder=True))
+        with_taught_encoder(speaking_network, dataset, replace(wanted, shared_decoder=True))
     waveform = replace(wanted, encoder=replace(wanted.encoder, kind="waveform"))
     with pytest.raises(UsageError, match="constant-Q"):
-        with_taught_encoder(source, dataset, waveform)
+        with_taught_encoder(speaking_network, dataset, waveform)
