@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import os
 import platform
-import resource
 import statistics
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -24,6 +22,7 @@ import torch
 from wavecore import generate
 from wavecore.errors import UsageError
 from wavecore.models.wavenet import PRESETS, WaveNet, WaveNetConfig, preset
+from wavecore.training import memory
 
 TOLERANCES = {"float64": 1e-5, "float32": 1e-5, "float16": 3e-3, "int16": 3e-3, "int8": 1e-1}
 """Largest logit error against the reference, relative to the largest logit, per format of the weights."""
@@ -198,7 +197,7 @@ def measure(case: Case, *, seconds: float, config: WaveNetConfig | None = None) 
     )  # fmt: skip
     if parity <= TOLERANCES[case.dtype]:
         found |= _timed(state, config, case, seconds)
-    return Result(**asdict(case), **found, peak_memory_bytes=peak_memory_bytes(), parity=parity)
+    return Result(**asdict(case), **found, peak_memory_bytes=memory.peak_bytes("cpu"), parity=parity)
 
 
 def random_state(config: WaveNetConfig, *, seed: int = 0) -> dict[str, torch.Tensor]:
@@ -319,18 +318,6 @@ def _roofline(config: WaveNetConfig, case: Case, n_bytes: int) -> float | None:
 def _latent(config: WaveNetConfig, batch: int, n_samples: int, rng: np.random.Generator) -> np.ndarray:
     n_frames = -(-n_samples // config.hop_length)
     return rng.standard_normal((batch, n_frames, config.latent_channels)).astype(np.float32)
-
-
-def peak_memory_bytes() -> int:
-    """Tell the most memory that this process ever held.
-
-    Returns
-    -------
-    int
-        Bytes.
-    """
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else 1024 * peak
 
 
 def machine(device: str) -> dict[str, object]:

@@ -233,6 +233,9 @@ def follow(
             again = f"wavecore {name} --out {shlex.quote(str(args.out))} --resume"
             console.warn(f"stopped with the state saved; to go on: {again}")
         raise
+    if summary["samples_per_s"]:
+        peaks = ", ".join(f"{peak / 2**30:.1f}" for peak in summary["peak_memory_bytes"])
+        console.say(f"trained at {summary['samples_per_s']:,.0f} samples/s, validations left out; most memory held: {peaks} GiB")
     console.document({"run": args.out, "model": args.out / "best", "summary": summary})
     console.result(
         f"{args.out / 'best'}: {listener.best:.3f} {unit}, held out"

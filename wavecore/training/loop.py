@@ -13,7 +13,7 @@ from torch import nn
 from wavecore.datasets.domains import DomainsDataset
 from wavecore.models import checkpoint
 from wavecore.models.translation import TranslationConfig, TranslationNetwork
-from wavecore.training import parallel, transfer
+from wavecore.training import memory, parallel, transfer
 from wavecore.training.batches import Batch, BatchSource
 from wavecore.training.config import TrainingConfig
 from wavecore.training.describe import describe
@@ -104,7 +104,7 @@ def train(
     Returns
     -------
     dict
-        The summary that is stored with the model.
+        As of ``run_task``.
 
     Raises
     ------
@@ -147,7 +147,8 @@ def run_task(
     Returns
     -------
     dict
-        The summary that is stored with the model.
+        The summary that is stored with the model, and what is told but not stored, as it differs between runs: ``samples_per_s``
+        (validations left out) and ``peak_memory_bytes``, a list with one number for each process.
 
     Raises
     ------
@@ -174,7 +175,7 @@ def run_task(
             if not trainer.collective:
                 run.save()
             raise
-        return run.finish()
+        return run.finish() | run.cost()
 
 
 class TranslationTask:
@@ -285,7 +286,8 @@ class _Run:
         self.config: TrainingConfig = task.training
         self.data = task.describe()
         self.history: list[dict] = []
-        self.extra = {"best_bits": None, "best_step": None, "seconds": 0.0}
+        self.extra = {"best_bits": None, "best_step": None}
+        self.trained_steps, self.trained_s, self.speed = 0, 0.0, 0.0
         self.clock, self.clock_step = time.monotonic(), trainer.step
 
     def restore(self) -> None:
@@ -310,21 +312,24 @@ class _Run:
     def report(self, found: dict[str, float]) -> None:
         """Record losses; speed is told but not recorded, as it would differ between runs."""
         self.history.append({"step": self.trainer.step} | found)
+        self.tally()
         if self.on_progress is not None and self.processes.leads:
-            self.on_progress(self._progress(found))
+            left = (self.config.steps - self.trainer.step) * self.task.samples_per_step
+            self.on_progress(Progress(self.trainer.step, self.config.steps, found, self.speed, left / self.speed if self.speed else 0.0))
 
-    def _progress(self, found: dict[str, float]) -> Progress:
+    def tally(self) -> None:
+        """Take the seconds since the last time, if they were spent in steps."""
         now = time.monotonic()
-        steps = max(1, self.trainer.step - self.clock_step)
-        seconds = max(1e-9, now - self.clock)
-        self.extra["seconds"] += seconds
+        steps, seconds = self.trainer.step - self.clock_step, max(1e-9, now - self.clock)
+        if steps:
+            self.speed = self.task.samples_per_step * steps / seconds
+            self.trained_steps, self.trained_s = self.trained_steps + steps, self.trained_s + seconds
         self.clock, self.clock_step = now, self.trainer.step
-        left = (self.config.steps - self.trainer.step) * seconds / steps
-        return Progress(self.trainer.step, self.config.steps, found, self.task.samples_per_step * steps / seconds, left)
 
     def validate(self) -> None:
         if not (self.processes.leads or self.trainer.collective):
             return  # the others wait at their next step
+        self.tally()
         own = self.trainer.own_averaged_network()
         found = self.trainer.merge(self.task.validate(own, str(self.trainer.device)))
         network = self.trainer.averaged_network() if self.trainer.collective else own.cpu()
@@ -356,6 +361,12 @@ class _Run:
             "losses": {k: v for record in self.history[-2:] for k, v in record.items() if k != "step"},
             "data": self.data,
         }
+
+    def cost(self) -> dict:
+        """Say how fast the steps of this start were, and what memory each process took."""
+        found = self.processes.gather({"bytes": memory.peak_bytes(self.trainer.device)})
+        speed = self.task.samples_per_step * self.trained_steps / self.trained_s if self.trained_s else 0.0
+        return {"samples_per_s": speed, "peak_memory_bytes": [int(one["bytes"]) for one in found]}
 
     def finish(self) -> dict:
         summary = self.summary()

@@ -1,4 +1,4 @@
-"""Keep large freed blocks in the process, for training.
+"""Memory of a training: what it took, and keeping large freed blocks in the process.
 
 glibc hands blocks of more than some 100 KiB to 32 MiB back to the system when
 they are freed.  Training frees and takes the same large temporaries at every
@@ -10,6 +10,10 @@ from __future__ import annotations
 
 import ctypes
 import platform
+import resource
+import sys
+
+import torch
 
 M_TRIM_THRESHOLD = -1
 M_MMAP_THRESHOLD = -3
@@ -41,3 +45,23 @@ def keep_freed_memory() -> int:
         if mallopt(M_MMAP_THRESHOLD, threshold) == 1 and mallopt(M_TRIM_THRESHOLD, threshold) == 1:
             return threshold
     return 0
+
+
+def peak_bytes(device: str | torch.device) -> int:
+    """Return the most memory that this process has held so far.
+
+    Parameters
+    ----------
+    device : str or torch.device
+        Of a CUDA device what torch took of it; else the process's resident memory, data and libraries included.
+
+    Returns
+    -------
+    int
+        Bytes.
+    """
+    device = torch.device(device)
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # macOS counts bytes, Linux KiB

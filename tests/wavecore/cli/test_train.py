@@ -90,6 +90,7 @@ def test_json_is_one_document(train, data, tmp_path):
     found = json.loads(done.out)
     assert done.code == 0 and done.err == ""
     assert found["model"] == str(tmp_path / "run" / "best") and found["summary"]["steps"] == 1
+    assert found["summary"]["samples_per_s"] > 0 and len(found["summary"]["peak_memory_bytes"]) == 1
 
 
 @pytest.mark.slow

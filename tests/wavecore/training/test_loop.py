@@ -145,3 +145,14 @@ def test_the_model_that_follows_best_is_kept_where_that_is_measured(dataset, net
     assert summary["steps"] == 6
     best = checkpoint.load(tmp_path / "run" / "best")
     assert best.card["training"]["steps"] == 4, "the second validation"
+
+
+def test_what_a_run_cost_is_told_and_not_kept(dataset, network_config, tmp_path):
+    begun = time.monotonic()
+    summary = train(dataset, network_config, TRAINING, tmp_path / "run")
+    passed = time.monotonic() - begun
+    n_samples = TRAINING.steps * TRAINING.batch_size * TRAINING.crop_frames * network_config.decoder.hop_length
+    assert n_samples / passed < summary["samples_per_s"] < n_samples * 1000
+    (peak,) = summary["peak_memory_bytes"]
+    assert peak > 1e8
+    assert not {"samples_per_s", "peak_memory_bytes"} & set(checkpoint.load(tmp_path / "run" / "last").card["training"])

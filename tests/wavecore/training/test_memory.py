@@ -2,6 +2,7 @@ import platform
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from wavecore.training import memory
@@ -70,3 +71,13 @@ def test_a_glibc_that_refuses_is_told(monkeypatch):
     monkeypatch.setattr(platform, "libc_ver", lambda: ("glibc", "2.0"))
     monkeypatch.setattr(memory.ctypes, "CDLL", lambda name: Library)
     assert memory.keep_freed_memory() == 0
+
+
+def test_what_was_held_is_remembered_after_it_is_freed():
+    before = memory.peak_bytes("cpu")
+    held = np.ones((before + 2**26) // 8)
+    after = memory.peak_bytes("cpu")
+    assert after - before > 2**25
+    assert after < before + held.nbytes + 2**26
+    del held
+    assert memory.peak_bytes("cpu") >= after

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -109,7 +110,7 @@ def _train(dataset, *words, processes=0, restarts=0, **options):
 def _finish(process):
     out, err = process.communicate(timeout=600)
     assert process.returncode == 0, err
-    return out
+    return out, err
 
 
 def _weights(run):
@@ -132,8 +133,10 @@ def alone(dataset, tmp_path_factory):
 @pytest.mark.parametrize("layout", [[], ["--spread-decoders"]])
 def test_two_processes_lose_what_one_loses(dataset, alone, tmp_path, layout):
     run = tmp_path / "two"
-    out = _finish(_train(dataset, *SIZES, "--set", "steps=8", "--out", run, *layout, processes=2))
+    out, err = _finish(_train(dataset, *SIZES, "--set", "steps=8", "--out", run, *layout, processes=2))
     assert out.count("bits per sample, held out") == 1
+    (peaks,) = re.findall(r"most memory held: (.*) GiB", err)
+    assert all(float(peak) > 0.1 for peak in peaks.split(", ")) and peaks.count(",") == 1, "of each process"
     first, second = _weights(alone), _weights(run)
     assert first.keys() == second.keys()
     for name, tensor in first.items():
