@@ -138,18 +138,20 @@ class BaseGenerator(ABC):
         if latent.shape[1]:
             self._frames.append(latent)
 
-    def generate(self, n_samples: int) -> np.ndarray:
+    def generate(self, n_samples: int, *, logits: bool = False) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
         """Draw the next samples.
 
         Parameters
         ----------
         n_samples : int
             In [0, available].
+        logits : bool
+            Whether to return what the codes were drawn from, too; it changes no code.
 
         Returns
         -------
         ndarray, shape (B, n_samples), uint8
-            Codes.
+            Codes; with `logits` a tuple of them and an ndarray of shape (B, n_samples, A), float32, not divided by the temperature.
 
         Raises
         ------
@@ -161,9 +163,9 @@ class BaseGenerator(ABC):
         """
         check_whole(n_samples, "n_samples", 0, 2**62)
         self._check_available(n_samples)
-        run = self._new_run(np.zeros((self._batch, n_samples), np.uint8), forced=False, trace=False)
+        run = self._new_run(np.zeros((self._batch, n_samples), np.uint8), forced=False, logits=logits, trace=False)
         self._run(run)
-        return run.codes
+        return (run.codes, run.logits) if logits else run.codes
 
     def force(self, codes: np.ndarray, *, trace: bool = False) -> np.ndarray | Trace:
         """Take the next samples as given (teacher forcing).
@@ -200,7 +202,7 @@ class BaseGenerator(ABC):
                 f"the largest code is {codes.max()}; this model has {n_classes} classes, 0 to {n_classes - 1}"
             )
         self._check_available(codes.shape[1])
-        run = self._new_run(np.array(codes, order="C"), forced=True, trace=trace)
+        run = self._new_run(np.array(codes, order="C"), forced=True, logits=True, trace=trace)
         self._run(run)
         return Trace(run.logits, run.residual, run.skip) if trace else run.logits
 
@@ -276,10 +278,10 @@ class BaseGenerator(ABC):
                 f"frames ({self._packed.hop_length} samples each)"
             )
 
-    def _new_run(self, codes: np.ndarray, *, forced: bool, trace: bool) -> Run:
+    def _new_run(self, codes: np.ndarray, *, forced: bool, logits: bool, trace: bool) -> Run:
         """Arrays for what a run returns."""
         p, (batch, n_samples) = self._packed, codes.shape
-        n_logits, n_trace = n_samples if forced else 0, n_samples if trace else 0
+        n_logits, n_trace = n_samples if logits else 0, n_samples if trace else 0
         return Run(
             codes=codes,
             forced=forced,

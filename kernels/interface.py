@@ -82,8 +82,8 @@ class Generator(Protocol):
     def feed(self, latent: np.ndarray) -> None:
         """Append latent frames (B, F, C)."""
 
-    def generate(self, n_samples: int) -> np.ndarray:
-        """Draw the next samples: codes (B, n), uint8."""
+    def generate(self, n_samples: int, *, logits: bool = False) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+        """Draw the next samples: codes (B, n), uint8; with `logits` also what they were drawn from, (B, n, A), float32."""
 
     def force(self, codes: np.ndarray) -> np.ndarray:
         """Take the next samples (B, n) as given; returns their logits (B, n, A), float32."""

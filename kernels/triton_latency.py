@@ -135,7 +135,7 @@ class TritonLatencyGenerator(BaseGenerator):
         times = self._position + np.arange(n_samples)
         call = (
             n_samples, self._batch, self._position, _stamp(self._position), self._packed.hop_length, LIMIT,
-            int(run.forced), int(self._temperature == 0),
+            int(run.forced), int(self._temperature == 0), int(run.logits.shape[1] > 0),
         )  # fmt: skip
         codes = self._tensor(run.codes[:, columns])
         logits, residual, skip = (

@@ -40,7 +40,7 @@ KIND, LAYER, COLUMN, WEIGHTS, SOURCE, SOURCE_SLOTS, LAG, PARTIAL, POST, POST_SLO
 N_FIELDS = tl.constexpr(12)
 
 # Fields of `call`.
-N_SAMPLES, BATCH, START, STAMP, HOP, LIMIT, FORCED, GREEDY = (tl.constexpr(field) for field in range(8))
+N_SAMPLES, BATCH, START, STAMP, HOP, LIMIT, FORCED, GREEDY, TOLD = (tl.constexpr(field) for field in range(9))
 
 # Value of status[0] when a logit is not finite; status[1] is then the index of its sample.
 NOT_FINITE = tl.constexpr(2)
@@ -265,7 +265,7 @@ def _run_sampler(
     """Draw or take the codes, and start both streams from the last N_TAPS scalars (TAPS: padded)."""
     n, batch, limit = _field(call, N_SAMPLES), _field(call, BATCH), _field(call, LIMIT)
     n_slots = _field(plan, POST_SLOTS)
-    forced, greedy, sharp = _field(call, FORCED), _field(call, GREEDY), tl.load(sharpness)
+    forced, greedy, told, sharp = _field(call, FORCED), _field(call, GREEDY), _field(call, TOLD), tl.load(sharpness)
     source, history = _field(plan, SOURCE), _field(plan, PARTIAL)
     target, extra = _field(plan, POST), _field(plan, EXTRA)
     r, s, a, tap = tl.arange(0, R), tl.arange(0, S), tl.arange(0, A), tl.arange(0, TAPS)
@@ -296,8 +296,9 @@ def _run_sampler(
                 if n_bad != 0:
                     tl.store(status + 1, i)
                     tl.store(status, NOT_FINITE)
-                if forced != 0:
+                if told != 0:
                     tl.store(logits_out + (b * n + i) * N_CLASSES + a, logits, mask=real)
+                if forced != 0:
                     code = tl.load(codes + b * n + i).to(tl.int32)
                 else:
                     code = _draw(logits, N_CLASSES, tl.load(uniforms + b * n + i), sharp, greedy, A)
@@ -334,7 +335,7 @@ def advance(
     ----------
     plan : pointer to (P, N_FIELDS), int64
         What each program does; see the fields at the top of this file.
-    call : pointer to (8,), int64
+    call : pointer to (9,), int64
         What this launch does.
     weights : pointer to float32
         The blocks of all roles, padded with zeros.
@@ -349,7 +350,7 @@ def advance(
     codes : pointer to (B, N), uint8
         Read if forced, else written.
     logits : pointer to (B, N, N_CLASSES), float32
-        Written if forced.
+        Written if the call says so.
     residual_trace, skip_trace : pointer to (B, N, N_LAYERS, N_RESIDUAL) and (B, N, N_LAYERS + 1, N_SKIP), float32
         Written if TRACE.
     status : pointer to (2,), int32

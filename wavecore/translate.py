@@ -23,11 +23,10 @@ from wavecore.audio.resample import Resampler
 from wavecore.audio.survey import ExcerptCollector, Survey, survey
 from wavecore.audio.writing import AudioWriter
 from wavecore.errors import OutputExistsError, UsageError
-from wavecore.expectation import Expectation
+from wavecore.expectation import expected
 from wavecore.generate import open_generator, resolve_backend, resolve_device
 from wavecore.metrics.pitch import raw_chroma_accuracy
 from wavecore.models.checkpoint import LoadedModel
-from wavecore.models.wavenet import WaveNet
 from wavecore.octaves import best_octave, share_outside
 
 BLOCK_SAMPLES = 16_000
@@ -281,14 +280,9 @@ class _Voice:
         network = job.model.network
         self.job, self.target, self.path = job, target, path
         self.octave_shift, self.warnings = job.octave_shift(target)
-        state = network.decoder_state(target)
-        self.expectation = None
-        if not draws:
-            decoder = WaveNet(network.config.decoder)
-            decoder.load_state_dict(state)
-            self.expectation = Expectation(decoder, device=device)
+        self.draws = draws
         self.generator = open_generator(
-            state, network.config.decoder, batch=1, seed=seed, streams=[number],
+            network.decoder_state(target), network.config.decoder, batch=1, seed=seed, streams=[number],
             temperature=temperature, backend=backend, device=device, threads=threads,
         )
         self.excerpts = ExcerptCollector(job.survey.excerpts)
@@ -311,10 +305,10 @@ class _Voice:
         """Generate what one block of latent frames conditions."""
         began = time.perf_counter()
         self.generator.feed(latent[None])
-        codes = self.generator.generate(min(self.generator.available, self.job.survey.n_samples - self.done))[0]
-        x = mulaw.decode(codes) if self.expectation is None else self.expectation.push(codes, latent)
+        n = min(self.generator.available, self.job.survey.n_samples - self.done)
+        x = mulaw.decode(self.generator.generate(n)[0]) if self.draws else expected(self.generator.generate(n, logits=True)[1][0])
         self.seconds_of_work += time.perf_counter() - began
-        self.done += len(codes)
+        self.done += n
         self.excerpts.add(x)
         self._write(x if self.resampler is None else self.resampler.push(x))
 

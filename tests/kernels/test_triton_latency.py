@@ -68,7 +68,7 @@ def interpret(path):
 
     p = packed["kernel2"]
     latent = latent_for(p, 2, 3)
-    found["kernel2"] = started(TritonLatencyGenerator, p, latent).generate(12)
+    found["kernel2"], found["kernel2_told"] = started(TritonLatencyGenerator, p, latent).generate(12, logits=True)
     alone = started(TritonLatencyGenerator, p, latent[1:], streams=[1], exchange=True)
     first = alone.generate(5)
     state = alone.state()
@@ -162,6 +162,8 @@ def test_samples_equal_the_reference(name, batch, n_frames, temperature, found, 
     latent = latent_for(packed, batch, n_frames)[: len(got)]
     want = started(ReferenceGenerator, packed, latent, temperature=temperature).generate(got.shape[1])
     np.testing.assert_array_equal(got, want)
+    if f"{name}_told" in found:
+        assert_close(found[f"{name}_told"], started(ReferenceGenerator, packed, latent).force(got))
     assert temperature == 0 or len(np.unique(got)) > 5
 
 

@@ -63,6 +63,8 @@ def do(job: dict, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
                 generator.restore(saved)
             elif verb == "generate":
                 results[f"{number}"] = generator.generate(n)
+            elif verb == "told":
+                results[f"{number}"], results[f"{number}/logits"] = generator.generate(n, logits=True)
             else:
                 found = generator.force(codes[:, done : done + n], trace=verb == "trace")
                 results |= vars(found) if verb == "trace" else {f"{number}": found}
@@ -148,7 +150,7 @@ def results(network, ties, overflow, tmp_path_factory):
         jobs.add(f"force-{name}-{precision}", config, state, latent, calls, **options)
     for name, batch, temperature, n in DRAWN:
         config, state, _, latent = network(name, batch, n)
-        calls = [["generate", 1], ["generate", n - 3], ["generate", 2]]
+        calls = [["generate", 1], ["told", n - 3], ["generate", 2]]
         jobs.add(f"draw-{name}", config, state, latent, calls, launch_bytes=4_000, temperature=temperature)
     config, state, _, latent = network("kernel2", TILE + 2, 9)
     jobs.add("together", config, state, latent, [["generate", 9]], precision="float16")
@@ -199,6 +201,8 @@ def test_samples_equal_the_reference(name, batch, temperature, n, network, resul
     got = np.concatenate([results[f"draw-{name}"][key] for key in "012"], axis=1)
     assert_same_draws(packed, latent, got, want, seed=SEED, temperature=temperature)
     np.testing.assert_array_equal(got, want)
+    logits = started(ReferenceGenerator, packed, latent).force(want)[:, 1:-2]
+    np.testing.assert_allclose(results[f"draw-{name}"]["1/logits"], logits, atol=1e-4 * np.abs(logits).max())
     assert len(np.unique(got)) > min(got.size, packed.n_classes) // 3
 
 

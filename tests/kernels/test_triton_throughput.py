@@ -59,6 +59,8 @@ def work(path: str) -> None:
                 generator.restore(saved)
             elif verb == "generate":
                 results[f"{number}"] = generator.generate(n)
+            elif verb == "told":
+                results[f"{number}"], results[f"{number}/logits"] = generator.generate(n, logits=True)
             else:
                 trace = generator.force(codes[:, done : done + n], trace=True)
                 results |= {f"{number}/{key}": array for key, array in vars(trace).items()}
@@ -142,8 +144,10 @@ def test_samples_equal_the_reference(name, temperature, network, interpret, asse
     config, state, packed, latent = network(name, TILE + 3, 20)
     want = started(ReferenceGenerator, packed, latent, temperature=temperature).generate(20)
     options = {"precision": "float32", "temperature": temperature}
-    calls = [["generate", 1], ["generate", 15], ["generate", 4]]
+    calls = [["generate", 1], ["told", 15], ["generate", 4]]
     got = interpret(config, state, latent, calls, launch_bytes=200_000, **options)
+    logits = started(ReferenceGenerator, packed, latent).force(want)[:, 1:5]
+    np.testing.assert_allclose(got["1/logits"][:, :4], logits, atol=1e-4 * np.abs(logits).max())
     got = np.concatenate([got[key] for key in "012"], axis=1)
     assert_same_draws(packed, latent, got, want, seed=SEED, temperature=temperature)
     assert np.array_equal(got[:, :5], want[:, :5])

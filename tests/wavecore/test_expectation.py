@@ -1,4 +1,6 @@
-"""What a decoder expects is its mean, the same whatever the blocks."""
+"""What was expected is the mean of what could have been drawn."""
+
+import re
 
 import numpy as np
 import pytest
@@ -8,72 +10,65 @@ from hypothesis import strategies as st
 
 from wavecore.audio import mulaw
 from wavecore.errors import UsageError
-from wavecore.expectation import Expectation
+from wavecore.expectation import expected
+from wavecore.generate import open_generator
 from wavecore.models.wavenet import WaveNet, WaveNetConfig
 
-HOP, CHANNELS = 5, 3
+VALUES = mulaw.decode(np.arange(256, dtype=np.uint8)).astype(np.float64)
 
 
-@pytest.fixture(scope="module")
-def decoder():
+def test_it_is_the_mean_under_the_softmax():
+    logits = 5 * np.random.default_rng(0).standard_normal((3, 7, 256)).astype(np.float32)
+    odds = np.exp(logits.astype(np.float64))
+    found = expected(logits)
+    assert found.dtype == np.float32 and found.shape == (3, 7)
+    np.testing.assert_allclose(found, (odds @ VALUES) / odds.sum(-1), atol=1e-6)
+
+
+@given(code=st.integers(0, 255), scale=st.floats(100, 1e30))
+def test_where_one_code_is_sure_it_is_its_value(code, scale):
+    logits = np.zeros((1, 256), np.float32)
+    logits[0, code] = scale
+    np.testing.assert_allclose(expected(logits), VALUES[code], atol=1e-7)
+
+
+@given(shift=st.floats(-1e3, 1e3), seed=st.integers(0, 99))
+@settings(max_examples=25)
+def test_what_is_added_to_all_logits_changes_nothing(shift, seed):
+    logits = np.random.default_rng(seed).standard_normal((4, 256)).astype(np.float32)
+    np.testing.assert_allclose(expected(logits + np.float32(shift)), expected(logits), atol=1e-4)
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("backend", ["reference", "numba", "auto"])
+def test_what_a_generator_tells_is_what_its_decoder_expects(backend, temperature):
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        decoder = WaveNet(WaveNetConfig(2, 3, 2, 6, 6, 6, 8, latent_channels=CHANNELS, hop_length=HOP))
+        decoder = WaveNet(WaveNetConfig(2, 3, 2, 6, 6, 6, 8, latent_channels=3, hop_length=5)).eval()
         decoder.output.weight.data.normal_(std=0.5)
-    return decoder.eval()
-
-
-def sound(n_samples: int, seed: int = 0):
-    rng = np.random.default_rng(seed)
-    codes = rng.integers(0, 256, n_samples).astype(np.uint8)
-    return codes, rng.standard_normal((-(-n_samples // HOP), CHANNELS)).astype(np.float32)
-
-
-def test_it_is_the_mean_of_what_could_have_been_drawn(decoder):
-    codes, latent = sound(43)
+    latent = np.random.default_rng(1).standard_normal((2, 9, 3)).astype(np.float32)
+    generator = open_generator(decoder.state_dict(), decoder.config, batch=2, seed=3, temperature=temperature, backend=backend)
+    generator.feed(latent)
+    codes, logits = generator.generate(41, logits=True)
     with torch.inference_mode():
-        logits = decoder(torch.from_numpy(codes.astype(np.int64))[None], torch.from_numpy(latent)[None])[0]
-    odds = np.exp(logits.double().numpy())
-    wanted = (odds / odds.sum(-1, keepdims=True)) @ mulaw.decode(np.arange(256, dtype=np.uint8)).astype(np.float64)
-    found = Expectation(decoder).push(codes, latent)
-    assert found.dtype == np.float32 and np.abs(found).max() <= 1
-    assert np.allclose(found, wanted, atol=1e-5)
-    assert np.abs(found - mulaw.decode(codes)).max() > 0.1, "random codes are not what the decoder expects"
+        wanted = decoder(torch.from_numpy(codes.astype(np.int64)), torch.from_numpy(latent)).numpy()
+    assert np.abs(expected(logits) - expected(wanted[:, :41])).max() < 2e-3
+    assert np.abs(expected(logits) - mulaw.decode(codes)).max() > 0.05, "a draw is not what was expected"
 
 
-@given(sizes=st.lists(st.integers(1, 9), min_size=1, max_size=6), rest=st.integers(0, HOP - 1))
-@settings(deadline=None, max_examples=30)
-def test_blocks_change_nothing(decoder, sizes, rest):
-    codes, latent = sound(HOP * sum(sizes) + rest)
-    whole = Expectation(decoder).push(codes, latent)
-    following, parts, frame = Expectation(decoder), [], 0
-    for size in sizes:
-        end = len(codes) if size is sizes[-1] and frame + size >= sum(sizes) else HOP * (frame + size)
-        last = -(-end // HOP)
-        parts.append(following.push(codes[HOP * frame : end], latent[frame:last]))
-        frame = last
-    assert np.allclose(np.concatenate(parts), whole[: sum(map(len, parts))], atol=1e-5)
-    assert sum(map(len, parts)) == len(codes)
+def test_rows_do_not_depend_on_each_other():
+    logits = np.random.default_rng(2).standard_normal((501, 256)).astype(np.float32)
+    together = expected(logits)
+    for rows in (slice(0, 1), slice(3, 10), slice(100, 400)):
+        np.testing.assert_array_equal(expected(logits[rows]), together[rows])
 
 
-def test_nothing_is_kept_beyond_what_a_sample_depends_on(decoder):
-    following = Expectation(decoder)
-    for _ in range(30):
-        following.push(*sound(4 * HOP))
-    assert len(following._codes) < decoder.config.receptive_field + HOP
+def test_fewer_codes_are_the_first_ones():
+    logits = np.zeros((1, 16), np.float32)
+    np.testing.assert_allclose(expected(logits), VALUES[:16].mean(), atol=1e-7)
 
 
-def test_nothing_in_is_nothing_out(decoder):
-    assert Expectation(decoder).push(*sound(0)).shape == (0,)
-
-
-def test_what_does_not_fit_is_refused(decoder):
-    codes, latent = sound(12)
-    with pytest.raises(UsageError, match="do not belong together"):
-        Expectation(decoder).push(codes, latent[:2])
-    with pytest.raises(UsageError, match="do not belong together"):
-        Expectation(decoder).push(codes[None], latent)
-    following = Expectation(decoder)
-    following.push(codes, latent)
-    with pytest.raises(UsageError, match="no multiple of 5"):
-        following.push(codes[:5], latent[:1])
+@pytest.mark.parametrize("shape", [(2, 257), (2, 0), ()])
+def test_what_does_not_fit_is_refused(shape):
+    with pytest.raises(UsageError, match=re.escape(str(shape))):
+        expected(np.zeros(shape, np.float32))

@@ -79,15 +79,19 @@ def test_the_seed_decides_every_sample(model, tmp_path):
     assert sounds[0] == sounds[1] != sounds[2]
 
 
+@pytest.mark.parametrize("draws", [True, False])
 @pytest.mark.parametrize("block_frames", [1, 7, 1000])
-def test_the_block_size_changes_no_sample(model, tmp_path, monkeypatch, block_frames):
+def test_the_block_size_changes_no_sample(model, tmp_path, monkeypatch, block_frames, draws):
     source = _write_tone(tmp_path / "in.wav", seconds=0.47)
-    translate.translate_file(model, source, {"low": tmp_path / "a.wav"}, seed=1, backend="reference")
+    options = {"seed": 1, "backend": "reference", "draws": draws}
+    translate.translate_file(model, source, {"low": tmp_path / "a.wav"}, **options)
     monkeypatch.setattr(translate, "BLOCK_SAMPLES", HOP * block_frames)
-    translate.translate_file(model, source, {"low": tmp_path / "b.wav"}, seed=1, backend="reference")
+    translate.translate_file(model, source, {"low": tmp_path / "b.wav"}, **options)
     a, b = (files.read(tmp_path / name)[0] for name in ("a.wav", "b.wav"))
-    # A latent that differs in its last bit can tip a draw that lies on an edge, and what follows it.
-    assert np.array_equal(a[:HOP], b[:HOP]) and a.shape == b.shape
+    # A latent that differs in its last bit can tip a draw that lies on an edge, and what follows it; what was expected
+    # it moves by as little, which can be a step of the 16 bits that are written.
+    assert a.shape == b.shape
+    assert np.abs(a[:HOP] - b[:HOP]).max() <= (0 if draws else 2**-15)
 
 
 @settings(deadline=None, max_examples=40)
