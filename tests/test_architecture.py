@@ -60,14 +60,14 @@ ONLY = {
     "wavecore.symbolic": {"wavecore.errors"},
     "wavecore.kernels": {"wavecore.errors"},
     "wavecore.metrics": {"wavecore.errors", "wavecore.audio"},
-    "wavecore.datasets": {"wavecore.errors", "wavecore.audio", "wavecore.symbolic.score"},
+    "wavecore.datasets": {"wavecore.errors", "wavecore.audio", "wavecore.symbolic.score", "wavecore.symbolic.chorale"},
     "wavecore.pretrained": set(),
 }
 
 # Some units may be imported by few: one door leads to the kernels, one bridge from symbolic to sound.
 IMPORTERS = {
     "wavecore.kernels": {"wavecore.generate"},
-    "wavecore.symbolic": {"wavecore.datasets", "wavecore.training", "wavecore.render", "wavecore.cli"},
+    "wavecore.symbolic": {"wavecore.datasets", "wavecore.models.checkpoint", "wavecore.training", "wavecore.render", "wavecore.cli"},
 }
 
 # Compiled code needs its compiler from the first line on; such a module is imported where it is used.

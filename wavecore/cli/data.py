@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wavecore.cli import common, data_notes, flags
+from wavecore.cli import common, data_chorales, data_notes, flags
 from wavecore.cli.console import Console, duration, plural
 from wavecore.errors import UsageError
 
@@ -259,4 +259,5 @@ COMMANDS = {
         configure=configure,
         run=run,
     ),
+    "chorales": data_chorales.COMMAND,
 } | data_notes.COMMANDS

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from wavecore.cli import common, flags, run_settings, train_classifier, train_nsynth, train_spectral
+from wavecore.cli import common, flags, run_settings, train_classifier, train_coconet, train_nsynth, train_spectral
 from wavecore.cli.console import Console, duration
 from wavecore.cli.failures import explain
 
@@ -343,6 +343,7 @@ _ALONE = {
     "nsynth": train_nsynth.COMMAND,
     "spectral": train_spectral.COMMAND,
     "note-classifier": train_classifier.COMMAND,
+    "coconet": train_coconet.COMMAND,
 }
 
 COMMANDS = {name: replace(command, run=together(command.run)) for name, command in _ALONE.items()}

@@ -28,6 +28,7 @@ from wavecore.models.note_classifier import NoteClassifier, NoteClassifierConfig
 from wavecore.models.nsynth import NSynthConfig, NSynthNetwork
 from wavecore.models.spectral_autoencoder import SpectralConfig, SpectralNetwork
 from wavecore.models.translation import TranslationConfig, TranslationNetwork
+from wavecore.symbolic.coconet import Coconet, CoconetConfig
 
 SCHEMA_VERSION = 1
 KINDS = {
@@ -35,6 +36,7 @@ KINDS = {
     NSynthNetwork.kind: (NSynthConfig, NSynthNetwork),
     NoteClassifier.kind: (NoteClassifierConfig, NoteClassifier),
     SpectralNetwork.kind: (SpectralConfig, SpectralNetwork),
+    Coconet.kind: (CoconetConfig, Coconet),
 }
 """What a model folder can hold: the configuration's class and the network's."""
 WEIGHTS, CONFIG = "model.safetensors", "config.json"

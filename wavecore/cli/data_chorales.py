@@ -1,0 +1,65 @@
+"""``wavecore data chorales``: four-voice chorales as grids of sixteenths."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from wavecore.cli import common, flags
+from wavecore.cli.console import Console
+from wavecore.errors import UsageError
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``wavecore data chorales``.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+    """
+    source = parser.add_argument_group("where they come from")
+    source.add_argument(
+        "--benchmark", type=Path, metavar="FILE", help="Jsb16thSeparated.json: 382 chorales of Bach's; the benchmark's split is kept"
+    )
+    source.add_argument("--licence", default="", metavar="TEXT", help="what may be done with them, for the manifest")
+    parser.add_argument("-o", "--out", type=Path, required=True, metavar="OUT", help="the data set's folder")
+    flags.add_existing(parser)
+
+
+def run(args: argparse.Namespace, console: Console) -> None:
+    """Write a data set of chorales.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+    console : Console
+
+    Raises
+    ------
+    WavecoreError
+        As ``datasets.chorales`` says.
+    """
+    from wavecore.datasets import chorales
+
+    common.require_folder(args.out)
+    if args.benchmark is None:
+        raise UsageError("no chorales were named: --benchmark FILE")
+    if args.skip_existing and (args.out / chorales.MANIFEST).is_file():
+        console.say(f"skipped: {args.out} holds a finished data set")
+        dataset = chorales.ChoralesDataset.open(args.out)
+    else:
+        grids = chorales.read_benchmark(args.benchmark)
+        dataset = chorales.write(grids, args.out, source=args.benchmark.name, licence=args.licence, overwrite=args.overwrite)
+    summary = dataset.summary()
+    console.document({"data": args.out} | summary)
+    console.result(f"{args.out}: chorales on a grid of sixteenths")
+    for split, sizes in summary["splits"].items():
+        console.result(f"  {split:14}{sizes['pieces']:4} pieces, {sizes['steps']:,} sixteenths")
+
+
+COMMAND = flags.Command(
+    summary="chorales of four voices, for composers",
+    example="wavecore data chorales --benchmark Jsb16thSeparated.json -o data/chorales",
+    configure=configure,
+    run=run,
+)

@@ -1,0 +1,129 @@
+"""``wavecore train coconet``: a network that fills any voices of a chorale from the others."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from wavecore.cli import common, flags, run_settings, train_notes
+from wavecore.cli.console import Console
+
+if TYPE_CHECKING:
+    from wavecore.symbolic.coconet import CoconetConfig
+    from wavecore.training.config import TrainingConfig
+
+DEFAULT_PRESET = "small"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``wavecore train coconet``.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+    """
+    flags.add_run(parser, data="chorales that `wavecore data chorales` wrote")
+    network = parser.add_argument_group("network")
+    network.add_argument(
+        "--preset",
+        metavar="P",
+        help=f"tiny, small, doodle (2019: separable, dilated) or coconet (2017) (default: {DEFAULT_PRESET})",
+    )
+    network.add_argument("--channels", type=flags.count, metavar="N", help="width of the convolutions, in place of the preset's")
+    network.add_argument("--layers", type=flags.count, metavar="N", help="convolutions, in place of the preset's")
+    network.add_argument("--init", metavar="MODEL", help="start from a model's weights")
+    flags.add_training(parser)
+
+
+def run(args: argparse.Namespace, console: Console) -> None:
+    """Train, or go on training.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+    console : Console
+
+    Raises
+    ------
+    WavecoreError
+        As ``training.loop.run_task`` says.
+    KeyboardInterrupt
+        After the state was saved and it was said how to go on.
+    """
+    from wavecore.cli import train
+    from wavecore.datasets.chorales import ChoralesDataset
+    from wavecore.models import checkpoint
+    from wavecore.training.coconet_task import CoconetTask
+
+    before = run_settings.read_run(args.out) if args.resume else None
+    dataset = ChoralesDataset.open(run_settings.data_folder(args, before))
+    init = before["init"] if before else args.init
+    needed = init and not (before and run_settings.has_checkpoint(args.out))
+    model = checkpoint.load(init, kind="coconet") if needed else None
+    config = network_settings(args, model and model.network.config, before)
+    training = run_settings.training_settings(args, before, console, default=settings)
+    device = common.settle_device(args.device, console)
+    task = CoconetTask(dataset, config, training, model and model.network)
+    train.record_start(args, model)
+    console.say(
+        f"run {args.out}: {training.steps:,} steps of {training.batch_size} crops of {training.crop_frames} sixteenths; "
+        f"{len(dataset.grids['train'])} chorales; {config.n_layers} layers x {config.channels} channels"
+    )
+    train.follow("train coconet", task, args, device, lambda network, step: None, console, unit="bits per cell")
+
+
+def network_settings(args: argparse.Namespace, initial: CoconetConfig | None, before: dict | None) -> CoconetConfig:
+    """Work out the network's sizes.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+    initial : CoconetConfig or None
+        Of the model to start from.
+    before : dict or None
+        What the run was started with, if it is resumed.
+
+    Returns
+    -------
+    CoconetConfig
+
+    Raises
+    ------
+    UsageError
+        If there is no such preset, or a flag contradicts the model or the run.
+    """
+    from dataclasses import replace
+
+    from wavecore.symbolic.coconet import PRESETS, CoconetConfig
+
+    given = {"channels": args.channels, "n_layers": args.layers}
+    preset = PRESETS[common.chosen([args.preset or DEFAULT_PRESET], list(PRESETS), what="preset")[0]]
+    contradicted = given | ({} if args.preset is None else {name: getattr(preset, name) for name in ("separable", "dilations")})
+    found = train_notes.settled(CoconetConfig.from_dict, args, initial, before, contradicted, kind="a Coconet")
+    return found or replace(preset, **{name: value for name, value in given.items() if value is not None})
+
+
+def settings(*, seed: int) -> TrainingConfig:
+    """Make the settings of a new run.
+
+    Parameters
+    ----------
+    seed : int
+
+    Returns
+    -------
+    TrainingConfig
+    """
+    from wavecore.training.config import TrainingConfig
+
+    return TrainingConfig(
+        steps=10_000, batch_size=16, crop_frames=64, learning_rate=2e-3, decay_fraction=0.5, transpose_semitones=6.0, glide_semitones=0.0, seed=seed
+    )
+
+
+COMMAND = flags.Command(
+    summary="train a Coconet: fills any voices of a chorale from the others",
+    example="wavecore train coconet --data data/chorales --out runs/coconet\nwavecore train coconet --out runs/coconet --resume",
+    configure=configure,
+    run=run,
+)
