@@ -92,8 +92,11 @@ def ancestral(
 
     Parameters
     ----------
-    network, grid, free, rng
-        As of ``gibbs``.
+    network : Coconet
+    grid : ndarray, shape (B, T, 4), integer
+    free : ndarray, shape (B, T, 4) or (T, 4), bool
+    rng : numpy.random.Generator
+        These as of ``gibbs``.
     order : {"random", "chronological"}
         Of cells; chronologically from the first sixteenth to the last, its voices in a random order.
     temperature : float
