@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from wavecore.cli import common, flags, run_settings, train
@@ -55,7 +56,8 @@ def run(args: argparse.Namespace, console: Console) -> None:
     source = checkpoint.load(before["init"] if before else args.model or common.default_model())
     name = _name(args, source, before)
     dataset = _data(args, source, name, before, console)
-    training = run_settings.training_settings(args, before, console, default=added_domain.settings)
+    default = partial(added_domain.settings, source.network.config.decoder.frame_rate)
+    training = run_settings.training_settings(args, before, console, default=default)
     device = common.settle_device(args.device, console)
     initial, like = None, ""
     if before is None or not run_settings.has_checkpoint(args.out):

@@ -29,8 +29,10 @@ from wavecore.training.batches import BatchSource
 from wavecore.training.config import TrainingConfig
 from wavecore.training.describe import RANGE_QUANTILES
 
-CROPS, CROP_FRAMES = 32, 8
+CROPS, CROP_S = 32, 0.4
 """Of training sounds, on which the decoders are compared."""
+TRAINED_S = 0.3
+"""Length of the crops that are learnt from, about."""
 UNHEARD = -30.0
 """The classifier's logit for a domain that it never learnt to tell."""
 TRACKED_S, TRACKED_PIECES = 20.0, 12
@@ -39,11 +41,13 @@ VOICED = 0.3
 """Share of frames that must show a pitch if the domain is to have a range."""
 
 
-def settings(**changes) -> TrainingConfig:
+def settings(frame_rate: float, **changes) -> TrainingConfig:
     """Say how an added decoder is trained, unless something else is asked for.
 
     Parameters
     ----------
+    frame_rate : float
+        Latent frames per second of the network.
     **changes
         Of ``TrainingConfig``.
 
@@ -52,7 +56,10 @@ def settings(**changes) -> TrainingConfig:
     TrainingConfig
         With a frozen encoder and nobody to confuse.
     """
-    defaults = {"steps": 3000, "learning_rate": 1e-3, "freeze_encoder": True, "confusion_crops": 0, "confusion_weight": 0.0}
+    defaults = {
+        "steps": 2000, "crop_frames": max(1, round(TRAINED_S * frame_rate)), "optimizer": "muon", "learning_rate": 1e-3, "decay_fraction": 0.5,
+        "history_tone_probability": 0.6, "history_noise_db": -15.0, "freeze_encoder": True, "confusion_crops": 0, "confusion_weight": 0.0,
+    }  # fmt: skip
     return TrainingConfig(**(defaults | changes))
 
 
@@ -74,7 +81,7 @@ def bits_by_decoder(source: TranslationNetwork, dataset: DomainsDataset, name: s
         Bits per sample, the median over crops, by target.
     """
     config = replace(source.config, domains=(name,), targets=(name,), shared_decoder=False)
-    training = TrainingConfig(crop_frames=CROP_FRAMES)
+    training = TrainingConfig(crop_frames=max(1, round(CROP_S * config.decoder.frame_rate)))
     batches = BatchSource(dataset, config, training, source.encoder.context_frames)
     batch = batches.validation_batch(name, name, n_crops=CROPS, split="train")
     latent = source.encoder(batch.clean)

@@ -55,7 +55,7 @@ def source(request, network_config):
 
 
 def test_settings_train_a_decoder_alone():
-    found = added_domain.settings(seed=4, steps=5)
+    found = added_domain.settings(50.0, seed=4, steps=5)
     assert (found.steps, found.seed, found.freeze_encoder) == (5, 4, True)
     assert found.confusion_crops == 0 and found.confusion_weight == 0
 
@@ -126,7 +126,7 @@ def test_training_moves_nothing_but_the_new_decoder(source, recordings):
     from wavecore.training.loop import TranslationTask
 
     start = added_domain.begin(source, "viola", "flute")
-    training = added_domain.settings(seed=1, batch_size=2, crop_frames=4, warmup_steps=1, learning_rate=5e-3, precision="float32")
+    training = added_domain.settings(100.0, seed=1, batch_size=2, crop_frames=4, warmup_steps=1, learning_rate=5e-3, precision="float32")
     task = TranslationTask(recordings, start.config, training, start)
     trainer = task.trainer(task.build(), "cpu")
     found = [trainer.update(task.batch(step))["bits"] for step in range(40)]
