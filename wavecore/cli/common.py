@@ -172,6 +172,7 @@ REMEDIES = {
     "translation": "install wavecore again, or name a trained model: --model FOLDER",
     "nsynth": "train one (wavecore data soundfont, wavecore train nsynth) and name it: --model RUN",
     "note-classifier": "train one (wavecore data soundfont, wavecore train note-classifier) and name it: --classifier RUN",
+    "coconet": "train one: wavecore train coconet --data DIR --out RUN, then --model RUN",
 }
 """What to do where no model of a kind is shipped."""
 

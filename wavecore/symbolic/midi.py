@@ -82,13 +82,9 @@ def write(song: Song, path: str | Path, *, overwrite: bool = False) -> None:
     """
     import symusic
 
-    path = Path(path)
-    if path.suffix.lower() not in SUFFIXES:
-        raise UsageError(f"{path} does not end in {' or '.join(SUFFIXES)}")
+    path = require_path(path, overwrite=overwrite)
     if not song.n_notes:
         raise InputError(f"the piece {song.name!r} has no notes; nothing is written to {path}")
-    if path.exists() and not overwrite:
-        raise OutputExistsError(f"{path} exists already; choose another name, or allow overwriting")
     score = symusic.Score(song.ticks_per_beat)
     for tempo in song.tempos:
         score.tempos.append(symusic.Tempo(tempo.tick, mspq=tempo.microseconds))
@@ -105,6 +101,36 @@ def write(song: Song, path: str | Path, *, overwrite: bool = False) -> None:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def require_path(path: str | Path, *, overwrite: bool) -> Path:
+    """Refuse a path that no MIDI file can be written to.
+
+    Parameters
+    ----------
+    path : str or Path
+    overwrite : bool
+        Whether a file that is there may be replaced.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    UsageError
+        If it has another suffix than .mid or .midi, or its folder is missing.
+    OutputExistsError
+        If the file is there and ``overwrite`` is false.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in SUFFIXES:
+        raise UsageError(f"{path} does not end in {' or '.join(SUFFIXES)}")
+    if not path.parent.is_dir():
+        raise UsageError(f"{path} lies in {path.parent}, which is no folder")
+    if path.exists() and not overwrite:
+        raise OutputExistsError(f"{path} exists already; choose another name, or allow overwriting")
+    return path
 
 
 def _part(track) -> Part:

@@ -1,0 +1,105 @@
+"""Between grids of four voices and pieces: what MIDI holds of a chorale or a melody, and back."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from wavecore.errors import InputError
+from wavecore.symbolic.chorale import REST, STEPS_PER_QUARTER, VOICES, held_notes
+from wavecore.symbolic.song import Event, Meter, Part, Song, Tempo
+
+BEATS_PER_MINUTE = 80.0
+"""Hymns are sung at about this pace; grids do not say it."""
+TICKS_PER_BEAT = 480
+VELOCITY = 80
+CHOIR = 52
+"""General MIDI's Choir Aahs."""
+MOST_STEPS = 4096
+
+
+def to_song(grid: np.ndarray, *, name: str = "", beats_per_minute: float = BEATS_PER_MINUTE) -> Song:
+    """Write a grid as a piece of four parts.
+
+    Parameters
+    ----------
+    grid : ndarray, shape (T, 4), integer
+    name : str
+    beats_per_minute : float
+
+    Returns
+    -------
+    Song
+        In 4/4; a pitch that stays is one note.
+    """
+    step = TICKS_PER_BEAT // STEPS_PER_QUARTER
+    parts = []
+    for voice, column in zip(VOICES, np.asarray(grid).T, strict=True):
+        events = (Event(note.onset * step, note.pitch, note.n_steps * step, VELOCITY) for note in held_notes(column))
+        parts.append(Part(tuple(events), voice, CHOIR))
+    tempo = Tempo(0, round(60e6 / beats_per_minute))
+    return Song(TICKS_PER_BEAT, tuple(parts), (tempo,), (Meter(0, 4, 4),), name)
+
+
+def melody_line(song: Song) -> np.ndarray:
+    """Read a melody: the part of that name, or the one that lies highest, as one line on the grid.
+
+    Parameters
+    ----------
+    song : Song
+
+    Returns
+    -------
+    ndarray, shape (T,), int16
+        MIDI numbers, -1 for a rest.
+
+    Raises
+    ------
+    InputError
+        If there is no part but drums, or the melody is longer than ``MOST_STEPS``.
+    """
+    parts = [part for part in song.parts if part.events and not part.is_drum]
+    if not parts:
+        raise InputError(f"{song.name or 'the piece'} has no part with notes that is not for drums")
+    named = [part for part in parts if part.name.strip().lower() in ("melody", "soprano")]
+    part = (named or sorted(parts, key=lambda part: -np.mean([event.pitch for event in part.events])))[0]
+    return _line(song, part)
+
+
+def from_song(song: Song) -> np.ndarray:
+    """Read a piece of four parts as a grid.
+
+    Parameters
+    ----------
+    song : Song
+        Its parts from the highest to the lowest voice, or named so.
+
+    Returns
+    -------
+    ndarray, shape (T, 4), int16
+
+    Raises
+    ------
+    InputError
+        If it has not four parts, or is longer than ``MOST_STEPS``.
+    """
+    parts = [part for part in song.parts if not part.is_drum]
+    if len(parts) != len(VOICES):
+        raise InputError(f"{song.name or 'the piece'} has {len(parts)} parts; a chorale has {len(VOICES)}")
+    by_name = {part.name.strip().lower(): part for part in parts}
+    ordered = [by_name[voice] for voice in VOICES] if set(by_name) == set(VOICES) else parts
+    lines = [_line(song, part) for part in ordered]
+    n_steps = max(map(len, lines))
+    return np.stack([np.pad(line, (0, n_steps - len(line)), constant_values=REST) for line in lines], axis=1)
+
+
+def _line(song: Song, part: Part) -> np.ndarray:
+    """A part on the grid.  Of notes that begin together the highest stays, a later note ends an earlier one; none is shorter than a sixteenth."""
+    on_grid = song.regrid(STEPS_PER_QUARTER).parts[song.parts.index(part)]
+    n_steps = max((event.end for event in on_grid.events), default=0)
+    if n_steps > MOST_STEPS:
+        raise InputError(f"{song.name or 'the piece'} has {n_steps:,} sixteenths; {MOST_STEPS:,} are the most")
+    line = np.full(n_steps, REST, np.int16)
+    for event in on_grid.events:
+        line[event.onset :] = REST
+        line[event.onset : event.end] = event.pitch
+    return line
