@@ -43,6 +43,7 @@ LEVELS = {
     "wavecore.interpolate": 6,
     "wavecore.grid": 7,
     "wavecore.evaluate_notes": 7,
+    "wavecore.evaluate_coconet": 7,
     "wavecore.latent_files": 7,
     "wavecore.listening": 7,
     "wavecore.latent_chart": 7,
@@ -67,7 +68,7 @@ ONLY = {
 # Some units may be imported by few: one door leads to the kernels, one bridge from symbolic to sound.
 IMPORTERS = {
     "wavecore.kernels": {"wavecore.generate"},
-    "wavecore.symbolic": {"wavecore.datasets", "wavecore.models.checkpoint", "wavecore.training", "wavecore.render", "wavecore.cli"},
+    "wavecore.symbolic": {"wavecore.datasets", "wavecore.models.checkpoint", "wavecore.training", "wavecore.render", "wavecore.evaluate_coconet", "wavecore.cli"},
 }
 
 # Compiled code needs its compiler from the first line on; such a module is imported where it is used.

@@ -6,7 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
-from wavecore.cli import common, data_notes, evaluate_translation, flags, interpolate
+from wavecore.cli import common, data_notes, evaluate_symbolic, evaluate_translation, flags, interpolate
 from wavecore.cli.console import Console
 
 COLUMNS = ("pitch_accuracy", "quality_f1", "quality_accuracy", "family_accuracy", "family_agreement", "source_accuracy")
@@ -134,6 +134,7 @@ def draw_families(notes, heard: dict, families: list[str], out: Path, sample_rat
 
 COMMANDS = {
     "translation": evaluate_translation.COMMAND,
+    "symbolic": evaluate_symbolic.COMMAND,
     "nsynth": flags.Command(
         summary="NSynth's Table 1: what a classifier hears in originals and reconstructions",
         example="wavecore evaluate nsynth runs/notes --data data/notes --classifier runs/ear --spectral runs/spectral",

@@ -257,13 +257,14 @@ def _with_latent(config: TranslationConfig, args: argparse.Namespace) -> Transla
     """Give encoder and decoders the latent that was asked for."""
     asked = {"hop_length": args.hop, "latent_channels": args.latent_channels}
     asked = {name: value for name, value in asked.items() if value is not None}
-    told = {"latent_levels": args.latent_levels, "bottleneck": args.bottleneck}
+    told = {name: getattr(args, name) for name in ("latent_levels", "bottleneck", "bottleneck_context", "hearing_frames")}
     told = {name: value for name, value in told.items() if value is not None}
     return replace(config, encoder=replace(config.encoder, **asked, **told), decoder=replace(config.decoder, **asked))
 
 
 def _refuse_latent(args: argparse.Namespace, whose: str) -> None:
-    given = [flag for flag in ("hop", "latent_channels", "latent_levels", "bottleneck") if getattr(args, flag) is not None]
+    flags = ("hop", "latent_channels", "latent_levels", "bottleneck", "bottleneck_context", "hearing_frames")
+    given = [flag for flag in flags if getattr(args, flag) is not None]
     if given:
         raise UsageError(f"{whose} has a latent already; leave --{given[0].replace('_', '-')} out")
 

@@ -61,6 +61,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="first teach the encoder from the data's notes, which must be the same in all domains (minutes); the decoders "
         "of --init are fitted to it, and domains that it lacks start from the nearest one",
     )
+    _add_latent(network)
+    flags.add_training(parser)
+
+
+def _add_latent(network: argparse._ArgumentGroup) -> None:
+    """Flags that say what passes from the encoder to the decoders."""
     network.add_argument("--hop", type=flags.count, metavar="N", help="samples per latent frame (default: 800)")
     network.add_argument("--latent-channels", type=flags.count, metavar="N", help="width of the latent (default: 64)")
     network.add_argument(
@@ -75,7 +81,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="what the latent passes through: notes lets nothing pass but which notes sound, onsets and the level, and is for "
         "--teach-encoder",
     )
-    flags.add_training(parser)
+    network.add_argument(
+        "--bottleneck-context", type=flags.count, metavar="N", help="frames on either side that a latent frame tells of as well (default: 0)"
+    )
+    network.add_argument(
+        "--hearing-frames", type=flags.count, metavar="N", help="frames on either side by which the encoder decides (default: 2)"
+    )
 
 
 def run(args: argparse.Namespace, console: Console) -> None:

@@ -50,6 +50,10 @@ class EncoderConfig:
         instruments' sounds differ in by less than a step is gone.
     bottleneck : {"", "notes"}
         What the constant-Q encoder's latent passes through: see ``note_bottleneck``.
+    bottleneck_context : int
+        Frames on either side whose decisions have a part in a frame's latent; for a bottleneck alone.
+    hearing_frames : int
+        Frames of the spectrum on either side that the constant-Q encoder's convolutions see, 2 or more.
     """
 
     kind: str = "cqt"
@@ -65,15 +69,20 @@ class EncoderConfig:
     layers_per_cycle: int = 10
     latent_levels: int = 0
     bottleneck: str = ""
+    bottleneck_context: int = 0
+    hearing_frames: int = 2
 
     def __post_init__(self):
         if self.latent_levels < 0 or self.latent_levels == 1:
             raise UsageError(f"latent_levels is {self.latent_levels}; 0 leaves the latent as it is, 2 or more round it")
         if self.bottleneck not in ("", "notes") or (self.bottleneck and (self.kind != "cqt" or self.latent_levels)):
             raise UsageError(
-                f"the bottleneck {self.bottleneck!r} is not to be had with a {self.kind} encoder and {self.latent_levels} levels; "
-                "notes are one for a cqt encoder whose latent is not rounded besides"
+                f"the bottleneck {self.bottleneck!r} is not to be had with a {self.kind} encoder and {self.latent_levels} levels; notes are one "
+                "for a cqt encoder whose latent is not rounded besides"
             )
+        if self.bottleneck_context < 0 or (self.bottleneck_context and not self.bottleneck) or self.hearing_frames < 2:
+            sizes = f"bottleneck_context is {self.bottleneck_context}, hearing_frames is {self.hearing_frames}"
+            raise UsageError(f"{sizes}; the first is 0 or more, 0 without a bottleneck, the second 2 or more")
         if self.kind not in ENCODERS:
             raise UsageError(f"there is no encoder {self.kind!r}; choose one of {', '.join(ENCODERS)}")
         top_hz = self.fmin_hz * 2 ** ((self.n_bins - 1) / self.bins_per_octave)
@@ -123,23 +132,25 @@ class Encoder(nn.Module):
             raise UsageError(f"audio must have shape (B, T), T a multiple of {hop_length}, not {tuple(audio.shape)}")
         n_frames = audio.shape[1] // hop_length - 2 * self.context_frames
         if n_frames < 1:
-            raise UsageError(
-                f"{audio.shape[1]} samples leave no frame beside a context of {self.context_frames} frames "
-                f"of {hop_length} samples on either side"
-            )
+            context = f"{self.context_frames} frames of {hop_length} samples"
+            raise UsageError(f"{audio.shape[1]} samples leave no frame beside a context of {context} on either side")
         return n_frames
 
 
 class ConstantQEncoder(Encoder):
     """Log constant-Q magnitudes (nnAudio's kernels), then three small convolutions.
 
-    The kernels are normalised to unit response, so a sinusoid of a given
-    amplitude looks alike in every octave; an octave shift is then a shift of
-    the bins, exact and without an artefact.
+    The kernels are normalised to unit response, so a sinusoid of a given amplitude looks alike in every
+    octave; an octave shift is then a shift of the bins, exact and without an artefact.
 
     Parameters
     ----------
     config : EncoderConfig
+
+    Attributes
+    ----------
+    reach : int
+        Frames of the spectrum on either side that a latent frame depends on.
     """
 
     def __init__(self, config: EncoderConfig):
@@ -151,16 +162,17 @@ class ConstantQEncoder(Encoder):
         self._start = spectral_context * config.hop_length + config.hop_length // 2 - half
         width = config.channels
         self.convolutions = nn.Sequential(
-            nn.Conv1d(config.n_bins, width, 3), nn.ELU(), nn.Conv1d(width, width, 3), nn.ELU(),
+            nn.Conv1d(config.n_bins, width, 3), nn.ELU(), nn.Conv1d(width, width, 2 * config.hearing_frames - 1), nn.ELU(),
             nn.Conv1d(width, N_CODES if config.bottleneck else config.latent_channels, 1),
         )
-        self.bottleneck = NoteBottleneck(config.latent_channels) if config.bottleneck else None
+        self.bottleneck = NoteBottleneck(config.latent_channels, config.bottleneck_context) if config.bottleneck else None
         # The latent starts at unit scale.  A small one is learnt from slowly, and by
         # then the decoders have come to do without it.
         for layer in self.convolutions[::2]:
             nn.init.normal_(layer.weight, std=1.4 / math.sqrt(layer.in_channels * layer.kernel_size[0]))
             nn.init.zeros_(layer.bias)
-        self.context_frames = spectral_context + 2
+        self.reach = config.hearing_frames + config.bottleneck_context
+        self.context_frames = spectral_context + self.reach
 
     def forward(self, audio: Tensor, *, octave_shift: Tensor | int = 0) -> Tensor:
         """Encode audio that carries its own context.
@@ -185,15 +197,16 @@ class ConstantQEncoder(Encoder):
             if octaves.shape not in ((len(audio), 1), (len(audio), n_frames)):
                 raise UsageError(f"octave_shift must have shape ({len(audio)}, {n_frames}), not {tuple(octaves.shape)}")
             # The frames of context move with the first and the last.
-            octaves = torch.cat([octaves[:, :1]] * 2 + [octaves.expand(-1, n_frames)] + [octaves[:, -1:]] * 2, dim=1)
-        return self.read(shift_octaves(self.spectrum(audio)[..., : n_frames + 4], octaves, self.config.bins_per_octave))
+            around = [octaves[:, edge : edge + 1 or None].expand(-1, self.reach) for edge in (0, -1)]
+            octaves = torch.cat([around[0], octaves.expand(-1, n_frames), around[1]], dim=1)
+        return self.read(shift_octaves(self.spectrum(audio)[..., : n_frames + 2 * self.reach], octaves, self.config.bins_per_octave))
 
     def read(self, spectrum: Tensor) -> Tensor:
         """Encode what ``spectrum`` returned.
 
         Parameters
         ----------
-        spectrum : Tensor, shape (B, n_bins, F + 4), float32 in [0, 1]
+        spectrum : Tensor, shape (B, n_bins, F + 2 * reach), float32 in [0, 1]
 
         Returns
         -------
@@ -207,7 +220,7 @@ class ConstantQEncoder(Encoder):
 
         Parameters
         ----------
-        spectrum : Tensor, shape (B, n_bins, F + 4), float32 in [0, 1]
+        spectrum : Tensor, shape (B, n_bins, F + 2 * hearing_frames), float32 in [0, 1]
 
         Returns
         -------
@@ -225,24 +238,22 @@ class ConstantQEncoder(Encoder):
 
         Returns
         -------
-        Tensor, shape (B, n_bins, F + 4), float32 in [0, 1]
-            0 is -80 dB or less, 1 is a sinusoid at full scale; two frames of
-            context for the convolutions on either side.
+        Tensor, shape (B, n_bins, F + 2 * reach), float32 in [0, 1]
+            0 is -80 dB or less, 1 is a sinusoid at full scale; ``reach`` frames of
+            context for what follows on either side.
         """
         hop_length = self.config.hop_length
         signal = audio[:, None, self._start :]
         parts = nn.functional.conv1d(signal, self.kernels, stride=hop_length)
-        real, imaginary = parts.chunk(2, dim=1)
-        power = real.square() + imaginary.square()
+        power = sum(part.square() for part in parts.chunk(2, dim=1))
         level_db = 10 * torch.log10(power.clamp_min(10 ** (FLOOR_DB / 10)))
         return 1 - level_db.clamp_max(0) / FLOOR_DB
 
 
 class WaveformEncoder(Encoder):
-    """The papers' encoder: a non-causal dilated stack on the waveform, then pooling.
+    """The papers' encoder: a non-causal dilated stack on the waveform, then pooling over each hop.
 
-    Conv1d 1 -> channels, kernel 3; residual layers ReLU, dilated kernel 3,
-    ReLU, 1x1; 1x1 to the latent; average over each hop.  No normalisation.
+    Conv1d 1 -> channels, kernel 3; residual layers ReLU, dilated kernel 3, ReLU, 1x1; 1x1 to the latent; no normalisation.
 
     Parameters
     ----------
@@ -253,10 +264,9 @@ class WaveformEncoder(Encoder):
         super().__init__(config)
         width = config.channels
         dilations = [2 ** (i % config.layers_per_cycle) for i in range(config.dilation_cycles * config.layers_per_cycle)]
-        self.first = nn.Conv1d(1, width, 3)
+        self.first, self.last = nn.Conv1d(1, width, 3), nn.Conv1d(width, config.latent_channels, 1)
         self.dilated = nn.ModuleList(nn.Conv1d(width, width, 3, dilation=d) for d in dilations)
         self.pointwise = nn.ModuleList(nn.Conv1d(width, width, 1) for _ in dilations)
-        self.last = nn.Conv1d(width, config.latent_channels, 1)
         self._reach = 1 + sum(dilations)
         self.context_frames = math.ceil(self._reach / config.hop_length)
 

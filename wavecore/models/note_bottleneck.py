@@ -2,8 +2,9 @@
 
 An encoder that is trained to forget the instrument still tells it in a thousand small ways.  Here
 each frame is said as a few decisions, a note sounds or does not, and as a level in a few steps; the
-latent is a linear image of them.  Two instruments that play the same thing are told apart only
-where the encoder decides differently, or where they do not play it alike.
+latent is an image of them: linear, and where there is a context, convolved over the frames around.  Two
+instruments that play the same thing are told apart only where the encoder decides differently, or
+where they do not play it alike.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ N_CODES = N_PITCHES + 2
 """Pitches, an onset, a level."""
 LEVELS = 8
 """Values of the level, evenly from 0 to 1."""
+FOLLOWING_CHANNELS = 96
 
 
 class NoteBottleneck(nn.Module):
@@ -28,26 +30,55 @@ class NoteBottleneck(nn.Module):
     ----------
     latent_channels : int
         C.
+    context : int
+        Frames on either side whose decisions have a part in a frame's latent: when a note began, and how long it goes on,
+        a decoder cannot see in one frame.
     """
 
-    def __init__(self, latent_channels: int):
+    def __init__(self, latent_channels: int, context: int = 0):
         super().__init__()
+        self.context = context
         self.embedding = nn.Linear(N_CODES, latent_channels)
         # One note is one of many codes: at this scale a frame of one or two gives a latent of about unit power.
         nn.init.normal_(self.embedding.weight, std=0.7)
         nn.init.zeros_(self.embedding.bias)
+        if context:
+            self.following = nn.Sequential(
+                nn.Conv1d(N_CODES, FOLLOWING_CHANNELS, 2 * context + 1), nn.ELU(), nn.Conv1d(FOLLOWING_CHANNELS, latent_channels, 1)
+            )
+            # Nothing at first, so that decoders of the plain latent can go on.
+            nn.init.zeros_(self.following[-1].weight)
+            nn.init.zeros_(self.following[-1].bias)
 
     def forward(self, answers: Tensor) -> Tensor:
         """Say what passes.
 
         Parameters
         ----------
-        answers : Tensor, shape (..., N_CODES), float
+        answers : Tensor, shape (B, F + 2 * context, N_CODES), float
             Logits: of every pitch, of an onset, of the level.
 
         Returns
         -------
-        Tensor, shape (..., C), float
+        Tensor, shape (B, F, C), float
+        """
+        decided = decide(answers)
+        latent = self.embedding(decided)
+        if not self.context:
+            return latent
+        around = self.following(decided.transpose(1, 2)).transpose(1, 2)
+        return latent[:, self.context : latent.shape[1] - self.context] + around
+
+    def plain(self, answers: Tensor) -> Tensor:
+        """Say of each frame what it decides itself.
+
+        Parameters
+        ----------
+        answers : Tensor, shape (B, F, N_CODES), float
+
+        Returns
+        -------
+        Tensor, shape (B, F, C), float
         """
         return self.embedding(decide(answers))
 

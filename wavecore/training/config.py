@@ -78,6 +78,8 @@ class TrainingConfig:
         Of the weight average that is validated and kept.
     freeze_encoder : bool
         Train the decoders alone.
+    learn_following : bool
+        With a frozen encoder: whether what its bottleneck makes of the frames around still learns, together with the decoders.
     validate_every, checkpoint_every : int
         Steps.
     validation_crops : int
@@ -121,6 +123,7 @@ class TrainingConfig:
     clip_norm: float = 1.0
     ema_decay: float = 0.999
     freeze_encoder: bool = False
+    learn_following: bool = False
     validate_every: int = 500
     checkpoint_every: int = 100
     validation_crops: int = 8

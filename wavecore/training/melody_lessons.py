@@ -136,7 +136,7 @@ class _School:
             students.append(self.leading)
         passed = channels if encoder.bottleneck is None else N_CODES
         self.adversary = DomainClassifier(passed, ADVERSARY_CHANNELS, len(lessons.domains))
-        parameters = [parameter for student in students for parameter in student.parameters()]
+        parameters = [parameter for student in students for parameter in student.parameters() if parameter.requires_grad]
         self.optimizer = torch.optim.AdamW(parameters, LEARNING_RATE, weight_decay=WEIGHT_DECAY)
         self.against = torch.optim.Adam(self.adversary.parameters(), ADVERSARY_RATE)
         self.spread = ROUNDED_SPREAD if encoder.config.latent_levels else 1.0
@@ -160,7 +160,8 @@ class _School:
         named, begun, loud = self._judged(seen, answers)
         found = {"notes": notes.shape[-1] * _binary(named, notes), "onset": _binary(begun, crops.onsets)}
         # The loudest bin of both domains' frames: how loud the music is, not how loud a domain plays it.
-        level = crops.clean[..., 2:-2].amax(dim=1)
+        around = self.lessons.hearing_frames
+        level = crops.clean[..., around:-around].amax(dim=1)
         wanted = (level + level.roll(len(level) // 2, dims=0)) / 2
         found["level"] = (loud - wanted).square().mean()
         apart = (passed - passed.roll(len(passed) // 2, dims=0)).square().mean() / passed.detach().square().mean()
@@ -187,7 +188,7 @@ class _School:
         """The latent, (2 B, F, C), and the answers before a bottleneck."""
         found = self.encoder.hear(heard)
         if self.encoder.bottleneck is not None:
-            return self.encoder.bottleneck(found), found
+            return self.encoder.bottleneck.plain(found), found
         if self.encoder.config.latent_levels:
             # Rounding from the first step on, almost nothing is learnt.
             found = round_latent(found, self.encoder.config.latent_levels) if pressure else torch.tanh(found)

@@ -42,7 +42,9 @@ class Lessons:
     Attributes
     ----------
     domains : tuple of str
-    spectra : Tensor, shape (n, D, n_bins, SEGMENT + 4), float16 in [0, 1]
+    hearing_frames : int
+        Of the encoder: frames of spectra on either side of what is learnt.
+    spectra : Tensor, shape (n, D, n_bins, SEGMENT + 2 * hearing_frames), float16 in [0, 1]
         As ``ConstantQEncoder.spectrum`` returns them, in the written octave.
     present : Tensor, shape (n, D), bool
         Whether a domain has a segment.
@@ -57,6 +59,7 @@ class Lessons:
     """
 
     domains: tuple[str, ...]
+    hearing_frames: int
     spectra: Tensor
     present: Tensor
     notes: Tensor
@@ -71,7 +74,7 @@ class Crops:
 
     Attributes
     ----------
-    bare, clean, heard : Tensor, shape (2 B, n_bins, FRAMES + 4), float32 in [0, 1]
+    bare, clean, heard : Tensor, shape (2 B, n_bins, FRAMES + 2 * hearing_frames), float32 in [0, 1]
         Moved alone; coloured as well; under a noise floor besides.  The second B are the first in another domain.
     domains : Tensor, shape (2 B,), int64
     notes : Tensor, shape (2 B, FRAMES, 2 * (HIGHEST - LOWEST) + 1), float32, 0 or 1
@@ -143,7 +146,7 @@ def collect(
     if not len(spectra):
         raise UsageError(f"no piece of {dataset.path} is as long as {SEGMENT} frames of {encoder.config.hop_length} samples")
     precomputed = None if known is None or shared else conditions
-    return Lessons(dataset.domains, spectra, present, notes, onsets, precomputed, known if shared else None)
+    return Lessons(dataset.domains, encoder.config.hearing_frames, spectra, present, notes, onsets, precomputed, known if shared else None)
 
 
 def draw(
@@ -171,28 +174,29 @@ def draw(
     """
     if bins_per_octave % 24:
         raise UsageError(f"a spectrum of {bins_per_octave} bins per octave has no quarter tones; take a multiple of 24")
-    fine = bins_per_octave // 24
+    fine, around = bins_per_octave // 24, lessons.hearing_frames
+    length = FRAMES + 2 * around
     rows = torch.randint(len(lessons.spectra), (n_crops,), generator=generator)
     pairs = torch.multinomial(lessons.present[rows].float(), 2, generator=generator)  # (B, 2)
     begins = torch.randint(SEGMENT - FRAMES + 1, (n_crops,), generator=generator)
-    window = begins[:, None] + torch.arange(FRAMES + 4)  # (B, F + 4)
+    window = begins[:, None] + torch.arange(length)  # (B, F + 2 R)
     widest = int(2 * WIDEST_SHIFT)
     moved = torch.rand(n_crops, 1, generator=generator) < MOVED
     first = torch.randint(-widest, widest + 1, (n_crops, 1), generator=generator).float()
     bend = (2 * torch.rand(n_crops, 1, generator=generator) - 1) * (2 * WIDEST_BEND)
     bend = bend * (torch.rand(n_crops, 1, generator=generator) < BENT)
-    quarters = torch.round((first + bend * torch.linspace(0, 1, FRAMES + 4)) * moved).long()  # (B, F + 4)
+    quarters = torch.round((first + bend * torch.linspace(0, 1, length)) * moved).long()  # (B, F + 2 R)
     domains = pairs.t().flatten()
     both = rows.repeat(2)
     crops = lessons.spectra[both, domains].float().gather(2, window.repeat(2, 1)[:, None].expand(-1, lessons.spectra.shape[2], -1))
     bare = shift_bins(crops, fine * quarters.repeat(2, 1))
     plain = (torch.rand(n_crops, 1, 1, generator=generator) < PLAIN).repeat(2, 1, 1)
     clean, heard = (torch.where(plain, bare, changed) for changed in colour_and_cover(bare, generator))
-    frames = window[:, 2:-2] - 2
+    frames = window[:, around:-around] - around
     semitones = lessons.notes[rows[:, None], frames]  # (B, F, N)
     notes = torch.zeros(n_crops, 2 * semitones.shape[2] - 1, FRAMES)
     notes[:, ::2] = semitones.transpose(1, 2).float()
-    notes = shift_bins(notes, quarters[:, 2:-2]).transpose(1, 2).repeat(2, 1, 1)
+    notes = shift_bins(notes, quarters[:, around:-around]).transpose(1, 2).repeat(2, 1, 1)
     onsets = lessons.onsets[rows[:, None], frames].float().repeat(2, 1)
     conditions = None
     if lessons.conditions is not None:
@@ -207,10 +211,10 @@ def draw(
 
 
 def _same_spectra(known: Encoder, encoder: ConstantQEncoder) -> bool:
-    """Whether two encoders hear through the same front end."""
-    if known.config.kind != "cqt":
+    """Whether two encoders hear the same crops of spectra through the same front end."""
+    if known.config.kind != "cqt" or known.config.bottleneck_context:
         return False
-    sizes = ("hop_length", "sample_rate", "fmin_hz", "bins_per_octave", "n_bins", "filter_scale")
+    sizes = ("hop_length", "sample_rate", "fmin_hz", "bins_per_octave", "n_bins", "filter_scale", "hearing_frames")
     return all(getattr(known.config, size) == getattr(encoder.config, size) for size in sizes)
 
 
@@ -219,10 +223,11 @@ def _segments(
 ) -> tuple[Tensor, ...]:
     """Spectra, presence, notes, onsets and known latents of one piece, cut into segments."""
     config = encoder.config
-    hop, margin = config.hop_length, encoder.context_frames * config.hop_length
+    hop, around = config.hop_length, config.hearing_frames
+    margin = (encoder.context_frames - config.bottleneck_context) * hop
     n_samples = min(where.length for where in piece.domains.values())
     n = n_samples // hop // SEGMENT
-    spectra = torch.zeros(n, len(dataset.domains), config.n_bins, SEGMENT + 4, dtype=torch.float16)
+    spectra = torch.zeros(n, len(dataset.domains), config.n_bins, SEGMENT + 2 * around, dtype=torch.float16)
     present = torch.zeros(n, len(dataset.domains), dtype=torch.bool)
     sounds = {name: torch.from_numpy(mulaw.decode(np.array(dataset.codes(piece, name)[:n_samples])))[None] for name in piece.domains}
     for index, name in enumerate(dataset.domains if n else ()):
@@ -230,7 +235,7 @@ def _segments(
             continue
         whole = encoder.spectrum(nn.functional.pad(sounds[name], (margin, margin)))
         whole = shift_octaves(whole, -piece.domains[name].octave, config.bins_per_octave)[0]  # (n_bins, F)
-        spectra[:, index] = whole[:, : n * SEGMENT + 4].unfold(1, SEGMENT + 4, SEGMENT).transpose(0, 1).half()
+        spectra[:, index] = whole[:, : n * SEGMENT + 2 * around].unfold(1, SEGMENT + 2 * around, SEGMENT).transpose(0, 1).half()
         present[:, index] = True
     notes, onsets = _written(piece, n * SEGMENT, hop / config.sample_rate)
     conditions = torch.zeros(n * SEGMENT, 1 if known is None else known.config.latent_channels)

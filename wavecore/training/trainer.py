@@ -45,7 +45,7 @@ class Trainer(AveragedTrainer):
     def __init__(self, network: TranslationNetwork, config: TrainingConfig, *, device: str = "cpu"):
         autoencoder = {}
         for name, parameter in network.named_parameters():
-            frozen = config.freeze_encoder and name.startswith("encoder.")
+            frozen = config.freeze_encoder and name.startswith("encoder.") and not (config.learn_following and ".following." in name)
             parameter.requires_grad_(not frozen)
             if not frozen and not name.startswith("classifier."):
                 autoencoder[name] = parameter

@@ -83,16 +83,23 @@ def with_taught_encoder(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = TranslationNetwork(config)
-    known = {} if source is None else {
+    same_code = source is not None and _same_code(source.config, config)
+    if same_code:  # decisions mean what they meant, so the decoders know the latent already
+        network.encoder.bottleneck.embedding.load_state_dict(source.encoder.bottleneck.embedding.state_dict())
+        network.encoder.bottleneck.embedding.requires_grad_(False)
+    known = {} if source is None or same_code else {
         "known": source.eval().encoder, "known_domains": [name for name in source.config.targets if name in dataset.domains],
     }  # fmt: skip
     lessons = melody_spectra.collect(dataset, network.encoder, **known)
     taught = melody_lessons.teach(network.encoder, lessons, steps=steps, seed=seed, on_progress=on_progress)
+    network.encoder.requires_grad_(True)
     origins: dict[str, str] = {}
     for target in config.targets if source is not None else ():
         bits = {target: 0.0} if target in source.config.targets else bits_by_decoder(source, dataset, target)
         origins[target] = min(bits, key=bits.get)
-        state = refit(source.decoder_state(origins[target]), taught.weight, taught.bias, n_layers=config.decoder.n_layers)
+        state = source.decoder_state(origins[target])
+        if not same_code:
+            state = refit(state, taught.weight, taught.bias, n_layers=config.decoder.n_layers)
         network.decoders[target].load_state_dict(state)
     return Start(network.eval(), taught, origins)
 
@@ -122,6 +129,12 @@ def refit(state: dict[str, Tensor], weight: Tensor, bias: Tensor, *, n_layers: i
     state["head.bias"] += bias @ state["head_condition.weight"]
     state["head_condition.weight"] = weight @ state["head_condition.weight"]
     return state
+
+
+def _same_code(old: TranslationConfig, new: TranslationConfig) -> bool:
+    """Whether two encoders say the same of the same decisions."""
+    sizes = ("bottleneck", "latent_channels", "hop_length")
+    return bool(old.encoder.bottleneck) and all(getattr(old.encoder, size) == getattr(new.encoder, size) for size in sizes)
 
 
 def _refuse_other_decoders(old: TranslationConfig, new: TranslationConfig) -> None:

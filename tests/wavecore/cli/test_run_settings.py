@@ -29,6 +29,8 @@ def flags(**changes) -> argparse.Namespace:
         "latent_channels": None,
         "latent_levels": None,
         "bottleneck": None,
+        "bottleneck_context": None,
+        "hearing_frames": None,
     }
     return argparse.Namespace(**(plain | changes))
 
@@ -107,6 +109,8 @@ def test_a_latent_that_is_there_is_not_changed(network, before):
         run_settings.network_settings(flags(hop=80), DOMAINS, network().config, None)
     with pytest.raises(UsageError, match="the run has a latent already"):
         run_settings.network_settings(flags(latent_levels=3), DOMAINS, None, before)
+    with pytest.raises(UsageError, match="leave --hearing-frames out"):
+        run_settings.network_settings(flags(hearing_frames=5), DOMAINS, network().config, None)
 
 
 def test_a_resumed_run_keeps_its_network(network, before):

@@ -1,5 +1,7 @@
 """Nothing but notes, onsets and levels passes."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -50,6 +52,53 @@ def test_an_encoder_says_a_linear_image_of_its_decisions():
         spectrum = encoder.spectrum(torch.nn.functional.pad(audio, (margin, margin)))[..., : latent.shape[1] + 4]
         assert torch.allclose(latent, encoder.bottleneck.embedding(decide(encoder.hear(spectrum))), atol=1e-5)
     assert latent.shape == (1, 25, 6)
+
+
+def test_decisions_around_have_a_part_once_it_is_learnt():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        bottleneck = NoteBottleneck(5, context=3)
+    x = torch.randn(2, 17, N_CODES, generator=torch.Generator().manual_seed(0))
+    assert torch.allclose(bottleneck(x), bottleneck.plain(x)[:, 3:-3], atol=1e-6), "at first a frame says what it decides itself"
+    with torch.no_grad():
+        bottleneck.following[-1].weight.normal_(generator=torch.Generator().manual_seed(1))
+        before = bottleneck(x)
+        other = x.clone()
+        other[:, 8] = -other[:, 8]
+        changed = (bottleneck(other) - before).abs().amax(dim=(0, 2)) > 1e-4
+    assert before.shape == (2, 11, 5)
+    assert changed.nonzero().flatten().tolist() == list(range(2, 9)), "three frames before frame 5 and three behind"
+
+
+@pytest.mark.parametrize(("hearing", "context"), [(2, 4), (6, 0), (5, 3)])
+def test_an_encoder_of_more_context_encodes_in_chunks_as_at_once(hearing, context):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        encoder = build_encoder(replace(CONFIG, hearing_frames=hearing, bottleneck_context=context)).eval()
+        if context:
+            torch.nn.init.normal_(encoder.bottleneck.following[-1].weight)
+    assert encoder.reach == hearing + context
+    audio = 0.2 * torch.randn(1, 30 * 160, generator=torch.Generator().manual_seed(1))
+    margin = encoder.context_frames * 160
+    padded = torch.nn.functional.pad(audio, (margin, margin))
+    with torch.no_grad():
+        whole = encoder.encode(audio)
+        parts = [encoder(padded[:, begin * 160 : (begin + 10) * 160 + 2 * margin]) for begin in (0, 10, 20)]
+        shifted = encoder.encode(audio, octave_shift=torch.full((1, 30), -1))
+        assert torch.allclose(shifted, encoder.encode(audio, octave_shift=-1), atol=1e-5)
+    assert whole.shape == (1, 30, 6)
+    assert torch.allclose(torch.cat(parts, dim=1), whole, atol=1e-5)
+
+
+@pytest.mark.parametrize("changes", [{"bottleneck": "notes", "bottleneck_context": -1}, {"bottleneck_context": 2}])
+def test_a_context_without_a_bottleneck_is_refused(changes):
+    with pytest.raises(UsageError, match="bottleneck_context"):
+        EncoderConfig(**changes)
+
+
+def test_an_encoder_hears_two_frames_at_least():
+    with pytest.raises(UsageError, match="hearing_frames is 1"):
+        EncoderConfig(hearing_frames=1)
 
 
 @pytest.mark.parametrize("changes", [{"bottleneck": "chords"}, {"kind": "waveform", "bottleneck": "notes"}, {"bottleneck": "notes", "latent_levels": 3}])

@@ -1,5 +1,7 @@
 """The two alternating updates, and that restored state goes on bit for bit."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -25,12 +27,12 @@ def _training(**changes):
     return TrainingConfig(**{"steps": 50, "batch_size": 2, "crop_frames": 4, "warmup_steps": 2, "skip_samples": 10, "confusion_warmup_steps": 0} | changes)
 
 
-def _batch(step, target=0):
+def _batch(step, target=0, context=CONTEXT):
     generator = torch.Generator().manual_seed(step)
-    length = (4 + 2 * CONTEXT) * HOP
+    length = (4 + 2 * context) * HOP
     t = torch.arange(length) / 16_000
     clean = 0.4 * torch.sin(2 * torch.pi * (400 + 50 * torch.rand(2, 1, generator=generator)) * t)
-    codes = ((clean[:, CONTEXT * HOP : -CONTEXT * HOP] + 1) * 127).long()
+    codes = ((clean[:, context * HOP : -context * HOP] + 1) * 127).long()
     noise = 0.01 * torch.randn(clean.shape, generator=generator)
     further = 0.2 * torch.randn(3, length, generator=generator)
     return Batch(
@@ -80,6 +82,18 @@ def test_a_frozen_encoder_stays_as_it_is():
     before = {k: v.clone() for k, v in trainer.network.encoder.state_dict().items()}
     _run(trainer, 3)
     assert all(torch.equal(v, before[k]) for k, v in trainer.network.encoder.state_dict().items())
+
+
+def test_what_follows_a_bottleneck_may_learn_beside_the_decoders():
+    encoder = EncoderConfig("cqt", 3, HOP, channels=4, n_bins=48, fmin_hz=261.6, bottleneck="notes", bottleneck_context=2)
+    for learns in (False, True):
+        network = build_network(replace(NETWORK, encoder=encoder), seed=0)
+        trainer = Trainer(network, _training(freeze_encoder=True, learn_following=learns, confusion_weight=0.0))
+        before = {k: v.clone() for k, v in network.encoder.state_dict().items()}
+        for step in range(4):
+            trainer.update(_batch(step, context=network.encoder.context_frames))
+        changed = {k for k, v in network.encoder.state_dict().items() if not torch.equal(v, before[k])}
+        assert bool(changed) == learns and all(name.startswith("bottleneck.following.") for name in changed)
 
 
 def test_the_confusion_term_pushes_the_encoder_against_the_classifier():

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from wavecore.errors import UsageError
+from wavecore.models.translation import TranslationNetwork
 from wavecore.models.wavenet import WaveNet
 
 from wavecore.training.translation_start import refit, with_taught_encoder
@@ -46,6 +47,28 @@ def test_a_network_starts_from_another_one(speaking_network, dataset, wanted):
     state = refit(speaking_network.decoder_state("organ"), start.taught.weight, start.taught.bias, n_layers=wanted.decoder.n_layers)
     assert all(torch.equal(state[name], tensor) for name, tensor in network.decoders["organ"].state_dict().items())
     assert network.decoders["whistle"].layers[1].filter.weight.equal(speaking_network.decoders[start.origins["whistle"]].layers[1].filter.weight)
+
+
+def test_decoders_of_the_same_code_go_on_unchanged(dataset, wanted):
+    """Whatever decides, and by hearing how much: what a decision is called stays."""
+    notes = replace(wanted, encoder=replace(wanted.encoder, bottleneck="notes"))
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        source = TranslationNetwork(notes).eval()
+    wider = replace(notes, encoder=replace(notes.encoder, hearing_frames=4, bottleneck_context=2))
+    start = with_taught_encoder(source, dataset, wider, steps=5, seed=3)
+    network = start.network
+    assert start.taught.weight is None
+    embedding = network.encoder.bottleneck.embedding
+    assert torch.equal(embedding.weight, source.encoder.bottleneck.embedding.weight)
+    assert all(parameter.requires_grad for parameter in network.encoder.parameters())
+    for target in ("flute", "organ"):
+        for name, tensor in network.decoders[target].state_dict().items():
+            assert torch.equal(tensor, source.decoder_state(target)[name])
+    narrower = with_taught_encoder(network, dataset, replace(notes, targets=("flute",)), steps=2, seed=3)
+    assert narrower.network.config.encoder.bottleneck_context == 0
+    other = with_taught_encoder(network, dataset, replace(wanted, targets=("flute",)), steps=2, seed=3)
+    assert other.taught.weight is not None, "a free latent is another code"
 
 
 def test_without_another_one_the_decoders_are_new(dataset, wanted):
