@@ -7,8 +7,8 @@ it the same melody, is it the target's timbre, and how much nearer to the truth 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +24,9 @@ from wavecore.metrics.multipitch import sounding_notes
 from wavecore.metrics.pitch import raw_chroma_accuracy, raw_pitch_accuracy
 from wavecore.metrics.probe import probe_accuracy
 from wavecore.models.checkpoint import LoadedModel
+from wavecore.training import losses
 from wavecore.training.batches import BatchSource
 from wavecore.training.config import TrainingConfig
-from wavecore.training.validation import validate
 from wavecore.translate import translate_file
 from wavecore.tune_clips import Clip
 
@@ -226,14 +226,30 @@ def latents(model: LoadedModel, source: BatchSource, split: str, n_crops: int) -
     domains : ndarray, shape (n,), int
     """
     found, labels = [], []
-    for index, domain in enumerate(model.network.config.domains):
+    for index, domain in enumerate(source.network.domains):
         audio, octave_shift = source.validation_inputs(domain, n_crops=n_crops, split=split)
         found.append(model.network.encoder(audio, octave_shift=octave_shift).numpy())
         labels += [index] * n_crops
     return np.concatenate(found), np.array(labels)
 
 
-def probe(model: LoadedModel, dataset: DomainsDataset, split: str) -> float:
+def measured_domains(model: LoadedModel, dataset: DomainsDataset) -> tuple[str, ...]:
+    """Say which of a model's domains the data have.
+
+    Parameters
+    ----------
+    model : LoadedModel
+    dataset : DomainsDataset
+
+    Returns
+    -------
+    tuple of str
+        In the model's order.
+    """
+    return tuple(name for name in model.network.config.domains if name in dataset.domains)
+
+
+def probe(model: LoadedModel, dataset: DomainsDataset, split: str) -> float | None:
     """Measure what a classifier that the encoder never met reads of the domain in its latent.
 
     Parameters
@@ -245,15 +261,17 @@ def probe(model: LoadedModel, dataset: DomainsDataset, split: str) -> float:
 
     Returns
     -------
-    float
-        Accuracy; one over the number of domains is chance.
+    float or None
+        Accuracy; one over the number of ``measured_domains`` is chance.  None if there are fewer than two.
     """
-    training = TrainingConfig(crop_frames=_frames(model, CROP_S))
-    source = BatchSource(dataset, model.network.config, training, model.network.encoder.context_frames)
+    if len(measured_domains(model, dataset)) < 2:
+        return None
+    source = _source(model, dataset, 0)
     learnt, tested = latents(model, source, "train", LATENTS_LEARNT), latents(model, source, split, LATENTS_TESTED)
     return probe_accuracy(*learnt, *tested)
 
 
+@torch.inference_mode()
 def reconstruction_bits(model: LoadedModel, dataset: DomainsDataset, split: str, *, n_crops: int = 16) -> float:
     """Measure how well the decoders say held-out sounds of their own domains.
 
@@ -268,18 +286,25 @@ def reconstruction_bits(model: LoadedModel, dataset: DomainsDataset, split: str,
     Returns
     -------
     float
-        Bits per sample, the mean over the targets.
+        Bits per sample, the mean over the targets that the data have.
     """
-    network = model.network
+    network, found = model.network, []
     skipped = round(SKIPPED_S * network.config.decoder.sample_rate)
-    training = TrainingConfig(crop_frames=_frames(model, CROP_S), skip_samples=skipped)
-    source = BatchSource(dataset, network.config, training, network.encoder.context_frames)
-    found: Mapping[str, float] = validate(network, source, n_crops=n_crops, split=split)
-    return found["valid/bits"]
+    source = _source(model, dataset, skipped)
+    for target in source.network.targets:
+        batch = source.validation_batch(target, target, n_crops=n_crops, split=split)
+        latent = network.encoder(batch.clean, octave_shift=batch.octave_shift)
+        logits = network(batch.codes, latent, torch.full_like(batch.targets, network.config.targets.index(target)))
+        found.append(losses.bits(losses.reconstruction(logits, batch.codes, skip_samples=skipped)))
+    return float(np.mean(found))
 
 
-def _frames(model: LoadedModel, seconds: float) -> int:
-    return max(1, round(seconds * model.network.config.decoder.frame_rate))
+def _source(model: LoadedModel, dataset: DomainsDataset, skip_samples: int) -> BatchSource:
+    """Held-out crops of the domains that model and data share, as long for every frame rate."""
+    config, domains = model.network.config, measured_domains(model, dataset)
+    shared = replace(config, domains=domains, targets=tuple(name for name in config.targets if name in domains))
+    crop_frames = max(1, round(CROP_S * config.decoder.frame_rate))
+    return BatchSource(dataset, shared, TrainingConfig(crop_frames=crop_frames, skip_samples=skip_samples), model.network.encoder.context_frames)
 
 
 def _coloured_noise(rng: np.random.Generator, length: int) -> np.ndarray:

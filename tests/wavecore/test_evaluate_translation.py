@@ -1,6 +1,6 @@
 """The measures of a translation, fed with what should score well and what should not."""
 
-from dataclasses import astuple
+from dataclasses import astuple, replace
 
 import numpy as np
 import pytest
@@ -101,6 +101,21 @@ def test_an_encoder_that_hears_the_timbre_is_found_out(model, tunes):
     assert 0.5 < found <= 1  # it was never trained to forget it
     bits = evaluation.reconstruction_bits(model, tunes, "test", n_crops=2)
     assert 4 < bits < 16
+
+
+def test_domains_that_the_data_lack_are_left_out(model, tunes):
+    """As where a person's own was added."""
+    config = model.network.config
+    wider = replace(config, domains=("cello", *config.domains), targets=("cello", *config.targets))
+    network = TranslationNetwork(wider).eval()
+    state = {name: tensor for name, tensor in model.network.state_dict().items() if not name.startswith("classifier.")}
+    network.load_state_dict(state, strict=False)
+    added = replace(model, network=network)
+    assert evaluation.measured_domains(added, tunes) == config.domains
+    assert evaluation.reconstruction_bits(added, tunes, "test", n_crops=2) == evaluation.reconstruction_bits(model, tunes, "test", n_crops=2)
+    assert evaluation.probe(added, tunes, "test") == evaluation.probe(model, tunes, "test")
+    alone = replace(added, network=TranslationNetwork(replace(wider, domains=("cello", "flute"), targets=("flute",))).eval())
+    assert evaluation.probe(alone, tunes, "test") is None
 
 
 def test_of_several_voices_notes_are_compared_and_no_contour(clips, ear):

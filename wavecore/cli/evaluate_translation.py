@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 from wavecore.cli import common, flags
@@ -14,6 +15,8 @@ COLUMNS = {
     "raw_pitch_accuracy": "pitch", "truth_chroma_accuracy": "chroma", "raw_chroma_accuracy": "input's", "pitch_ncc": "contour", "pitch_ncc_dtw": "warped",
     "pitch_jaccard": "notes apart", "mel_distance": "mel dB", "source_mel_distance": "input's mel", "target_classifier_accuracy": "target's",
 }  # fmt: skip
+WHISTLE = "whistle"
+"""Comes in where a model hears it and does not play it."""
 WHAT = ("model", "truth", "source", "silence", "noise")
 
 
@@ -26,7 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """
     parser.add_argument("model", nargs="?", metavar="MODEL", help="a translation model (default: the shipped one)")
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="the same tunes in every domain, as `wavecore data domains --midi` builds them")
-    parser.add_argument("--from", dest="source", metavar="DOMAIN", help="that comes in (default: one that the model hears and does not play, or its first)")
+    parser.add_argument("--from", dest="source", metavar="DOMAIN", help="that comes in (default: one that the model hears and does not play, whistle before others; or its first)")
     parser.add_argument(
         "--voices", choices=("one", "several"), default="one",
         help="tunes of one voice, or of several at once, which have no contour to follow (default: one)",
@@ -67,8 +70,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
         raise UsageError(f"the data set is at {dataset.sample_rate} Hz, the model at {rate} Hz")
     targets = common.chosen(args.to or list(config.targets), list(config.targets), what="domain")
     several = args.voices == "several"
-    mute = [name for name in config.domains if name not in config.targets and not several]
-    source = args.source or next(iter(mute), config.domains[0])
+    source = args.source or default_source(config.domains, () if several else config.targets)
     temperature = common.settle_temperature(args.temperature, model, console)
     clips = tune_clips.choose(dataset, source, targets, split=args.split, n_clips=args.clips, seconds=args.seconds, several=several)
     ear = evaluation.fit_ear(dataset, seconds=args.seconds)
@@ -87,7 +89,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
         pairs.append(evaluation.summarise(source, target, scores, said[target], ear))
     found = {
         "latent_probe_accuracy": evaluation.probe(model, dataset, args.split),
-        "latent_probe_chance": 1 / len(config.domains),
+        "latent_probe_chance": 1 / len(evaluation.measured_domains(model, dataset)),
         "reconstruction_bits": evaluation.reconstruction_bits(model, dataset, args.split),
     }
     _say(pairs, found, len(clips), console)
@@ -100,15 +102,32 @@ def run(args: argparse.Namespace, console: Console) -> None:
     )  # fmt: skip
 
 
-def _say(pairs: list[dict], found: dict[str, float], n_clips: int, console: Console) -> None:
+def default_source(domains: Sequence[str], targets: Sequence[str]) -> str:
+    """Choose what comes in.
+
+    Parameters
+    ----------
+    domains, targets : sequence of str
+        That a model hears, and that it plays.
+
+    Returns
+    -------
+    str
+        A whistle, if it is only heard; or the first domain that is only heard; or the first.
+    """
+    mute = [name for name in domains if name not in targets] if targets else []
+    return WHISTLE if WHISTLE in mute else next(iter(mute), domains[0])
+
+
+def _say(pairs: list[dict], found: dict[str, float | None], n_clips: int, console: Console) -> None:
     console.result(f"{plural(n_clips, 'tune')}, medians; target's: share that a listener of its own takes for the target")
     console.result(f"{'':26}" + "".join(f"{title:>13}" for title in COLUMNS.values()))
     for pair in pairs:
         console.result(f"{pair['from'] + ' to ' + pair['to']:26}" + "".join(_cell(pair[name]) for name in COLUMNS))
-    console.result(
-        f"a probe reads the domain in {found['latent_probe_accuracy']:.1%} of the latents, chance is {found['latent_probe_chance']:.1%}; "
-        f"{found['reconstruction_bits']:.3f} bits per sample"
-    )
+    if found["latent_probe_accuracy"] is not None:
+        read, chance = found["latent_probe_accuracy"], found["latent_probe_chance"]
+        console.result(f"a probe reads the domain in {read:.1%} of the latents, chance is {chance:.1%}")
+    console.result(f"{found['reconstruction_bits']:.3f} bits per sample")
 
 
 def _cell(value: float | None) -> str:

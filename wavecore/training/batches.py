@@ -17,7 +17,7 @@ from wavecore.audio import mulaw
 from wavecore.datasets.domains import DomainsDataset
 from wavecore.errors import UsageError
 from wavecore.models.translation import TranslationConfig
-from wavecore.training import augmentation
+from wavecore.training import augmentation, rests
 from wavecore.training.config import TrainingConfig
 from wavecore.training.history import spoil_history
 
@@ -169,12 +169,18 @@ class BatchSource:
         clean, augmented, shifts, codes, history = [], [], [], [], []
         for source, target in pairs:
             x, said, shift = self._crop(rng, source, target, split, n_samples, transpose=augment)
+            going_on = said
+            # Not drawn where it is not asked for: the draws of older runs stay what they were.
+            if augment and self.training.rest_probability and rng.random() < self.training.rest_probability:
+                gain = rests.rest_gain(n_samples, sample_rate=self.network.decoder.sample_rate, rng=rng)
+                x, said = gain * x, mulaw.encode(gain * mulaw.decode(said))
+                going_on = going_on if rng.random() < 0.5 else said
             clean.append(x)
             augmented.append(self._augment(rng, x) if augment else x)
             shifts.append(shift)
             codes.append(said[margin : n_samples - margin])
-            spoilt = spoil_history(codes[-1], self.training, sample_rate=self.network.decoder.sample_rate, rng=rng) if augment else codes[-1]
-            history.append(spoilt)
+            past = going_on[margin : n_samples - margin]
+            history.append(spoil_history(past, self.training, sample_rate=self.network.decoder.sample_rate, rng=rng) if augment else past)
         further, further_shifts, further_domains = self._further(rng, split, n_samples, augment)
         domains = [self.network.domains.index(source) for source, _ in pairs]
         targets = [self.network.targets.index(target) for _, target in pairs]

@@ -69,6 +69,8 @@ class TrainingConfig:
     history_dropout_probability : float
         Share of crops in which a stretch of the decoder's past is silent, so that
         it learns to begin whenever the latent says that there is a sound.
+    rest_probability : float
+        Share of crops with a rest in it, in half of which the decoder's past goes on (see ``rests``).
     skip_samples : int
         Samples at a crop's start that the loss leaves out.  They lack a past; but a
         decoder that never had to begin from nothing stays silent when it should.
@@ -119,6 +121,7 @@ class TrainingConfig:
     history_noise_db: float = -12.0
     history_tone_probability: float = 0.0
     history_dropout_probability: float = 0.4
+    rest_probability: float = 0.0
     skip_samples: int = 0
     clip_norm: float = 1.0
     ema_decay: float = 0.999
@@ -143,6 +146,7 @@ class TrainingConfig:
         for name in (
             "paired_probability", "augment_probability", "noise_probability", "history_noise_probability",
             "history_tone_probability", "history_dropout_probability", "glide_probability", "decay_fraction", "ema_decay", "decoder_rate",
+            "rest_probability",
         ):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"{name} must lie between 0 and 1, not {getattr(self, name)}")

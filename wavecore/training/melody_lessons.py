@@ -39,6 +39,8 @@ from wavecore.training.melody_spectra import Lessons, draw
 STEPS = 4000
 LEARNING_RATE, WEIGHT_DECAY = 6e-3, 1e-3
 ADVERSARY_RATE, ADVERSARY_CHANNELS, ADVERSARY_STEPS = 2e-3, 100, 2
+USUAL_TAPS = 3
+"""Of a convolution that learns at that rate."""
 LATENT_NOISE = 0.2
 LOUD = 8.0
 """How strongly the judge of notes hears the latent, which is of unit power: its answers have to be sharp."""
@@ -109,7 +111,8 @@ def teach(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         school = _School(encoder, lessons, seed)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(school.optimizer, LEARNING_RATE, total_steps=max(steps, 2), pct_start=0.15)
+        rates = [group["lr"] for group in school.optimizer.param_groups]
+        schedule = torch.optim.lr_scheduler.OneCycleLR(school.optimizer, rates, total_steps=max(steps, 2), pct_start=0.15)
         recent: list[tuple[float, ...]] = []
         for step in range(steps):
             recent = [*recent[-99:], school.step(min(1.0, max(0.0, (step / steps - BEGIN) / (SETTLED - BEGIN))))]
@@ -137,7 +140,11 @@ class _School:
         passed = channels if encoder.bottleneck is None else N_CODES
         self.adversary = DomainClassifier(passed, ADVERSARY_CHANNELS, len(lessons.domains))
         parameters = [parameter for student in students for parameter in student.parameters() if parameter.requires_grad]
-        self.optimizer = torch.optim.AdamW(parameters, LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+        # Adam moves every weight alike; who sums more of them moves further by it.
+        wide = [parameter for parameter in parameters if parameter.ndim == 3 and parameter.shape[2] > USUAL_TAPS]
+        groups = [{"params": [parameter], "lr": LEARNING_RATE * USUAL_TAPS / parameter.shape[2]} for parameter in wide]
+        groups.append({"params": [parameter for parameter in parameters if all(parameter is not other for other in wide)]})
+        self.optimizer = torch.optim.AdamW(groups, LEARNING_RATE, weight_decay=WEIGHT_DECAY)
         self.against = torch.optim.Adam(self.adversary.parameters(), ADVERSARY_RATE)
         self.spread = ROUNDED_SPREAD if encoder.config.latent_levels else 1.0
         self.generator = torch.Generator().manual_seed(seed)

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from wavecore.cli.evaluate_translation import default_source
+
 PAIR = {
     "from", "to", "raw_pitch_accuracy", "raw_chroma_accuracy", "truth_chroma_accuracy", "pitch_ncc", "pitch_ncc_dtw", "pitch_jaccard",
     "mel_distance", "source_mel_distance", "target_classifier_accuracy", "clips",
@@ -62,3 +64,11 @@ def test_the_truth_is_right_and_silence_is_not(evaluate):
 def test_what_makes_no_sense(evaluate, words, code, says):
     done = evaluate(*words)
     assert done.code == code and says in done.err, done.err
+
+
+def test_a_whistle_comes_in_where_it_is_not_played():
+    domains = ("strings", "harpsichord", "flute", "whistle")
+    assert default_source(domains, ("strings", "flute")) == "whistle"
+    assert default_source(domains, ("strings", "flute", "whistle")) == "harpsichord"
+    assert default_source(domains, domains) == "strings"
+    assert default_source(domains, ()) == "strings", "of several voices"

@@ -51,6 +51,21 @@ def test_the_target_is_the_middle_of_the_same_passage(dataset, network_config):
     assert [network_config.domains[d] for d in batch.domains] == [network_config.targets[t] for t in batch.targets]
 
 
+def test_in_a_rest_input_and_target_are_silent_and_the_past_may_go_on(dataset, network_config):
+    settings = replace(PLAIN, paired_probability=0.0, rest_probability=1.0, batch_size=40)
+    source, plain = (_source(dataset, network_config, training) for training in (settings, replace(settings, rest_probability=0.0)))
+    margin = source.context_frames * network_config.decoder.hop_length
+    batch = source.training_batch(0)
+    heard, said, past = batch.augmented[:, margin:-margin].numpy(), batch.codes.numpy(), batch.history.numpy()
+    resting = heard == 0.0
+    assert resting.any(axis=1).sum() > 20 and not resting.all()
+    assert (said[resting] == mulaw.SILENCE).all()
+    going_on = (past != said).any(axis=1)
+    assert 5 < going_on.sum() < 35, "in half of the crops"
+    assert ((past != mulaw.SILENCE) & resting)[going_on].any()
+    assert not (plain.training_batch(0).augmented == 0.0).all(dim=1).any()
+
+
 def test_pairs_come_from_other_domains_and_know_their_octave(dataset, network_config):
     source = _source(dataset, network_config, replace(PLAIN, paired_probability=1.0))
     for step in range(5):

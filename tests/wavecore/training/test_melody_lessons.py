@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from wavecore.models.encoders import build_encoder
-from wavecore.training import melody_spectra
+from wavecore.training import melody_lessons, melody_spectra
 from wavecore.training.melody_lessons import teach
 from wavecore.training.melody_spectra import collect
 
@@ -64,3 +64,18 @@ def test_a_latent_that_is_rounded_is_taught(dataset, network_config, monkeypatch
         encoder = build_encoder(replace(network_config.encoder, latent_channels=6, channels=24, latent_levels=5))
     found = teach(encoder, collect(dataset, encoder), steps=60)
     assert math.isfinite(found.notes_f1) and 0 <= found.apart < 2
+
+
+def test_who_sums_more_weights_moves_each_less(dataset, network_config):
+    config = replace(network_config.encoder, bottleneck="notes", hearing_frames=6)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        encoder = build_encoder(config)
+    encoder.bottleneck.embedding.requires_grad_(False)
+    school = melody_lessons._School(encoder, melody_spectra.collect(dataset, encoder), seed=0)
+    rates = {id(parameter): group["lr"] for group in school.optimizer.param_groups for parameter in group["params"]}
+    wide = encoder.convolutions[2].weight
+    assert wide.shape[2] == 11 and rates[id(wide)] == pytest.approx(melody_lessons.LEARNING_RATE * 3 / 11)
+    assert rates[id(encoder.convolutions[0].weight)] == melody_lessons.LEARNING_RATE
+    assert id(encoder.bottleneck.embedding.weight) not in rates
+    assert sum(len(group["params"]) for group in school.optimizer.param_groups) == len(rates)
