@@ -28,8 +28,11 @@ The modules of music, from the notes down to the shards:
 
 ==============  ===========================================================
 scores          melodies of MIDI folders and of music21's chorales; splits
+chorales        grids of four voices; the benchmark's split
 tunes           four old tunes as notes
 excerpts        which passages, in which key, tempo and octave
+duets           a second voice of what accompanies a melody
+players         one instrument, or sections that play not quite together
 soundfont       notes to sound through FluidSynth
 whistle         notes to people whistling
 build           every excerpt in every domain
