@@ -23,6 +23,7 @@ from wavecore.metrics.mel import mel_distance
 from wavecore.metrics.multipitch import sounding_notes
 from wavecore.metrics.pitch import raw_chroma_accuracy, raw_pitch_accuracy
 from wavecore.metrics.probe import probe_accuracy
+from wavecore.metrics.silence import level_in_rests
 from wavecore.models.checkpoint import LoadedModel
 from wavecore.training import losses
 from wavecore.training.batches import BatchSource
@@ -59,6 +60,8 @@ class ClipScores:
         Distance of the notes that sound from those of the true rendering; 0 is none.
     mel_distance, source_mel_distance : float
         From the true rendering to what came out, and to what went in, dB.
+    rest_level_db : float or None
+        Level of what came out where the true rendering rests, dB of full scale; None where it never does.
     """
 
     raw_pitch_accuracy: float | None
@@ -69,6 +72,7 @@ class ClipScores:
     pitch_jaccard: float
     mel_distance: float
     source_mel_distance: float
+    rest_level_db: float | None
 
 
 def fit_ear(dataset: DomainsDataset, *, seconds: float) -> DomainEar:
@@ -162,6 +166,7 @@ def judge(clips: Sequence[Clip], target: str, said: Sequence[np.ndarray], *, sam
         distances = {
             "mel_distance": mel_distance(truth, sound, sample_rate=sample_rate),
             "source_mel_distance": mel_distance(truth, clip.source, sample_rate=sample_rate),
+            "rest_level_db": level_in_rests(sound, truth, sample_rate=sample_rate),
         }
         judge_melody = _judge_notes if clip.several else _judge_contour
         scores.append(ClipScores(**judge_melody(clip.source, truth, sound, sample_rate), **distances))
@@ -203,7 +208,8 @@ def summarise(source: str, target: str, scores: Sequence[ClipScores], said: Sequ
         ``from``, ``to``, the medians of the clips' scores, ``target_classifier_accuracy``, and ``clips``: all scores.
     """
     columns = {name: [getattr(score, name) for score in scores] for name in asdict(scores[0])}
-    medians = {name: None if None in values else float(np.median(values)) for name, values in columns.items()}
+    measured = {name: [value for value in values if value is not None] for name, values in columns.items()}
+    medians = {name: float(np.median(values)) if values else None for name, values in measured.items()}
     accuracy = ear.accuracy(said, target)
     return {"from": source, "to": target} | medians | {"target_classifier_accuracy": accuracy, "clips": [asdict(score) for score in scores]}
 

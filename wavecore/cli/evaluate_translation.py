@@ -13,7 +13,7 @@ from wavecore.errors import UsageError
 
 COLUMNS = {
     "raw_pitch_accuracy": "pitch", "truth_chroma_accuracy": "chroma", "raw_chroma_accuracy": "input's", "pitch_ncc": "contour", "pitch_ncc_dtw": "warped",
-    "pitch_jaccard": "notes apart", "mel_distance": "mel dB", "source_mel_distance": "input's mel", "target_classifier_accuracy": "target's",
+    "pitch_jaccard": "notes apart", "mel_distance": "mel dB", "source_mel_distance": "input's mel", "rest_level_db": "rests dB", "target_classifier_accuracy": "target's",
 }  # fmt: skip
 WHISTLE = "whistle"
 """Comes in where a model hears it and does not play it."""

@@ -8,7 +8,7 @@ from wavecore.cli.evaluate_translation import default_source
 
 PAIR = {
     "from", "to", "raw_pitch_accuracy", "raw_chroma_accuracy", "truth_chroma_accuracy", "pitch_ncc", "pitch_ncc_dtw", "pitch_jaccard",
-    "mel_distance", "source_mel_distance", "target_classifier_accuracy", "clips",
+    "mel_distance", "source_mel_distance", "rest_level_db", "target_classifier_accuracy", "clips",
 }  # fmt: skip
 WHOLE = {
     "model", "model_sha256", "data", "domains", "split", "seed", "temperature", "judged", "seconds", "voices", "pairs", "n_clips",
@@ -43,7 +43,7 @@ def test_the_truth_is_right_and_silence_is_not(evaluate):
     done = evaluate("--judge", "truth", "--to", "organ", "--json")
     assert done.code == 0, done.err
     (truth,) = json.loads(done.out)["pairs"]
-    assert truth["raw_pitch_accuracy"] == 1 and truth["mel_distance"] == 0 and truth["target_classifier_accuracy"] == 1
+    assert truth["raw_pitch_accuracy"] == 1 and truth["mel_distance"] == 0 and truth["rest_level_db"] in (None, -90) and truth["target_classifier_accuracy"] == 1
     done = evaluate("--judge", "silence", "--to", "organ")
     assert done.code == 0 and "3 tunes, medians" in done.out
     row = next(line for line in done.out.splitlines() if line.startswith("whistle to organ"))
