@@ -85,8 +85,9 @@ def with_taught_encoder(
         network = TranslationNetwork(config)
     same_code = source is not None and _same_code(source.config, config)
     if same_code:  # decisions mean what they meant, so the decoders know the latent already
-        network.encoder.bottleneck.embedding.load_state_dict(source.encoder.bottleneck.embedding.state_dict())
-        network.encoder.bottleneck.embedding.requires_grad_(False)
+        # Of a new context nothing is known yet, and nothing is added to the latent.
+        network.encoder.bottleneck.load_state_dict(network.encoder.bottleneck.state_dict() | source.encoder.bottleneck.state_dict())
+        network.encoder.bottleneck.requires_grad_(False)
     known = {} if source is None or same_code else {
         "known": source.eval().encoder, "known_domains": [name for name in source.config.targets if name in dataset.domains],
     }  # fmt: skip
@@ -132,8 +133,8 @@ def refit(state: dict[str, Tensor], weight: Tensor, bias: Tensor, *, n_layers: i
 
 
 def _same_code(old: TranslationConfig, new: TranslationConfig) -> bool:
-    """Whether two encoders say the same of the same decisions."""
-    sizes = ("bottleneck", "latent_channels", "hop_length")
+    """Whether two encoders say the same of the same decisions, once one has the other's weights."""
+    sizes = ("bottleneck", "latent_channels", "hop_length", *(("bottleneck_context",) if old.encoder.bottleneck_context else ()))
     return bool(old.encoder.bottleneck) and all(getattr(old.encoder, size) == getattr(new.encoder, size) for size in sizes)
 
 
