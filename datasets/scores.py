@@ -15,6 +15,7 @@ from pathlib import Path
 
 from wavecore.datasets import duets
 from wavecore.errors import InputError, UsageError
+from wavecore.symbolic import midi
 from wavecore.symbolic import score as scores
 from wavecore.symbolic.score import Note, Score
 
@@ -26,7 +27,6 @@ CHORALE_LICENCE = (
 # Chorale scores carry no tempo; hymns are sung at about this one.
 QUARTER_S = 60.0 / 80.0
 MIN_NOTES = 8
-MIDI_SUFFIXES = (".mid", ".midi")
 
 
 @dataclass(frozen=True)
@@ -129,6 +129,30 @@ def melodies(
     return found
 
 
+def tracks(path: str | Path, *, source: str = "", licence: str = "") -> list[Score]:
+    """Read every part of a MIDI file that has notes, in seconds.
+
+    Parameters
+    ----------
+    path : str or Path
+        A standard MIDI file.
+    source, licence : str
+        Noted in every score.
+
+    Returns
+    -------
+    list of Score
+        In the file's order; `name` is the file's stem.
+
+    Raises
+    ------
+    InputError
+        As `symbolic.midi.read` says.
+    """
+    song = midi.read(path, source=source, licence=licence)
+    return [song.score(part) for part in song.parts]
+
+
 def best_track(path: str | Path, *, source: str = "", licence: str = "") -> Score:
     """Choose the track of a MIDI file that is most likely its melody.
 
@@ -154,7 +178,7 @@ def best_track(path: str | Path, *, source: str = "", licence: str = "") -> Scor
     InputError
         If the file cannot be read or no track qualifies.
     """
-    found = scores.tracks(path, source=source, licence=licence)
+    found = tracks(path, source=source, licence=licence)
     total_s = max(score.duration_s for score in found)
     candidates = [
         score for score in found if not score.is_drum and len(score.notes) >= MIN_NOTES and _is_high(score)
@@ -236,19 +260,35 @@ def chorales(voice: str = "soprano", *, cache: str | Path | None = None) -> Melo
     return found
 
 
-def _from_folder(folder: Path, track: str, label: str, licence: str) -> Melodies:
+def midi_files(folder: Path) -> list[Path]:
+    """List the MIDI files of a folder, to any depth.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Returns
+    -------
+    list of Path
+        Sorted; one at least.
+
+    Raises
+    ------
+    InputError
+        If there is no such folder, or none in it.
+    """
     if not folder.is_dir():
         raise InputError(f"there is no folder {folder} to read MIDI files from")
-    files = sorted(
-        path for path in folder.rglob("*") if path.suffix.lower() in MIDI_SUFFIXES and path.is_file()
-    )
+    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in midi.SUFFIXES and path.is_file())
     if not files:
         seen = sorted({path.suffix for path in folder.rglob("*") if path.is_file()})
-        raise InputError(
-            f"no {' or '.join(MIDI_SUFFIXES)} file in {folder}; it holds {', '.join(seen) or 'no files'}"
-        )
+        raise InputError(f"no {' or '.join(midi.SUFFIXES)} file in {folder}; it holds {', '.join(seen) or 'no files'}")
+    return files
+
+
+def _from_folder(folder: Path, track: str, label: str, licence: str) -> Melodies:
     found, skipped, companions, ids = [], [], {}, set()
-    for path in files:
+    for path in midi_files(folder):
         name = path.relative_to(folder)
         piece_id = f"{label}/{name.with_suffix('').as_posix()}"
         try:
@@ -272,10 +312,10 @@ def _from_folder(folder: Path, track: str, label: str, licence: str) -> Melodies
 
 def _melody(path: Path, track: str, source: str, licence: str) -> tuple[Score, Score]:
     """The track of that name, or the likeliest one where no track has it, and what sounds beside it."""
-    tracks = scores.tracks(path, source=source, licence=licence)
-    named = [score for score in tracks if score.track.lower() == track.lower()]
+    found = tracks(path, source=source, licence=licence)
+    named = [score for score in found if score.track.lower() == track.lower()]
     melody = named[0] if named else best_track(path, source=source, licence=licence)
-    return melody, duets.accompaniment(melody, tracks)
+    return melody, duets.accompaniment(melody, found)
 
 
 def _is_high(score: Score) -> bool:

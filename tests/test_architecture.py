@@ -61,7 +61,9 @@ ONLY = {
     "wavecore.symbolic": {"wavecore.errors"},
     "wavecore.kernels": {"wavecore.errors"},
     "wavecore.metrics": {"wavecore.errors", "wavecore.audio"},
-    "wavecore.datasets": {"wavecore.errors", "wavecore.audio", "wavecore.symbolic.score", "wavecore.symbolic.chorale"},
+    "wavecore.datasets": {
+        "wavecore.errors", "wavecore.audio", "wavecore.symbolic.score", "wavecore.symbolic.song", "wavecore.symbolic.midi", "wavecore.symbolic.chorale",
+    },
     "wavecore.pretrained": set(),
 }
 

@@ -13,10 +13,12 @@ from wavecore.errors import InputError, UsageError
 from wavecore.symbolic.score import Note, Score, is_monophonic
 
 
-def write_midi(path, tracks: dict[str, list[tuple[int, int, int, int]]]):
-    """Write (tick, ticks, pitch, velocity) notes at 480 ticks a quarter, 120 quarters a minute."""
+def write_midi(path, tracks: dict[str, list[tuple[int, int, int, int]]], tempos=()):
+    """Write (tick, ticks, pitch, velocity) notes at 480 ticks a quarter, 120 quarters a minute if no tempos are given."""
     path.parent.mkdir(parents=True, exist_ok=True)
     midi = symusic.Score(480)
+    for tick, beats_per_minute in tempos:
+        midi.tempos.append(symusic.Tempo(tick, beats_per_minute))
     for name, notes in tracks.items():
         track = symusic.Track(name=name, program=0, is_drum=name == "DRUMS")
         for note in notes:
@@ -75,6 +77,15 @@ def test_broken_files_are_named_counted_and_skipped(tmp_path):
     assert lines[0] == "1 melodies, 3 files skipped"
     assert "only 3 notes" in lines[2]
     assert "cannot be read as MIDI" in lines[3]
+
+
+def test_tracks_are_in_seconds_by_the_tempo_map(tmp_path):
+    # One quarter at 120 a minute is 0.5 s, at 60 a minute 1 s.
+    write_midi(tmp_path / "a.mid", {"empty": [], "DRUMS": [(0, 10, 36, 90)], "Melody ": [(0, 480, 60, 80), (480, 480, 62, 81), (960, 480, 64, 82)]}, tempos=((0, 120.0), (480, 60.0)))
+    drums, line = scores.tracks(tmp_path / "a.mid", source="made here", licence="CC0")
+    assert (drums.track, drums.is_drum, line.is_drum) == ("DRUMS", True, False)
+    assert [(note.onset_s, note.end_s, note.pitch, note.velocity) for note in line.notes] == [(0, 0.5, 60, 80), (0.5, 1.5, 62, 81), (1.5, 2.5, 64, 82)]
+    assert (line.name, line.source, line.licence) == ("a", "made here", "CC0")
 
 
 def test_the_same_name_twice_is_not_taken_for_two_pieces(tmp_path):

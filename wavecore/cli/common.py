@@ -7,12 +7,14 @@ import secrets
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from wavecore.cli.console import Console
+from wavecore.cli.console import Console, plural
 from wavecore.cli.failures import near_miss
 from wavecore.errors import ModelError, UsageError
 
 SEED_LIMIT = 2**32
 """Drawn seeds stay below it, short enough to be typed again."""
+SHOWN_SKIPS = 5
+"""Files that were left out and are named; the others are counted."""
 
 
 def chosen(wanted: Iterable[str], known: Sequence[str], *, what: str) -> list[str]:
@@ -236,3 +238,20 @@ def require_folder(path: Path) -> None:
         raise UsageError(f"{path} cannot be a folder: {nearest} is a file; choose another -o")
     if not os.access(nearest, os.W_OK | os.X_OK):
         raise UsageError(f"{nearest} may not be written to; choose another -o")
+
+
+def tell_skipped(lines: Sequence[str], console: Console) -> None:
+    """Say which files were left out.
+
+    Parameters
+    ----------
+    lines : sequence of str
+        One for each file, with the reason.
+    console : Console
+    """
+    if lines:
+        console.warn(f"skipped {plural(len(lines), 'file')}")
+    for line in lines[:SHOWN_SKIPS]:
+        console.say(f"  {line}")
+    if len(lines) > SHOWN_SKIPS:
+        console.say(f"  and {len(lines) - SHOWN_SKIPS} more")

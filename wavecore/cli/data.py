@@ -7,8 +7,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wavecore.cli import common, data_chorales, data_notes, flags
-from wavecore.cli.console import Console, duration, plural
+from wavecore.cli import common, data_chorales, data_midi, data_notes, flags
+from wavecore.cli.console import Console, duration
 from wavecore.errors import UsageError
 
 if TYPE_CHECKING:
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 DEFAULT_SEED = 0
 """Not drawn: the command that was stopped, given again, must go on with the same build."""
-
-SHOWN_SKIPS = 5
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -143,7 +141,7 @@ def _import(args: argparse.Namespace, console: Console) -> None:
 
     with console.progress("reading", unit="files") as show:
         manifest = from_recordings(args.recordings, args.out, licence=args.licence, on_progress=show)
-    _tell_skipped([f"{name}: {why}" for name, why in manifest.settings["skipped"]], console)
+    common.tell_skipped([f"{name}: {why}" for name, why in manifest.settings["skipped"]], console)
 
 
 def _render(args: argparse.Namespace, console: Console) -> None:
@@ -195,7 +193,7 @@ def collect_melodies(args: argparse.Namespace, console: Console) -> tuple[list[S
     if args.music21:
         console.say("reading music21's chorales; the first time takes minutes")
         found.append(melodies("chorales", licence=args.licence, cache=chorale_cache()))
-    _tell_skipped([f"{item.name}: {item.reason}" for group in found for item in group.skipped], console)
+    common.tell_skipped([f"{item.name}: {item.reason}" for group in found for item in group.skipped], console)
     tunes = [score for group in found for score in group.scores]
     if args.pieces is not None and args.pieces < len(tunes):
         kept = np.random.default_rng(args.seed).permutation(len(tunes))[: args.pieces]
@@ -212,15 +210,6 @@ def chorale_cache() -> Path:
     """
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "wavecore" / "chorales-soprano.json"
-
-
-def _tell_skipped(lines: list[str], console: Console) -> None:
-    if lines:
-        console.warn(f"skipped {plural(len(lines), 'file')}")
-    for line in lines[:SHOWN_SKIPS]:
-        console.say(f"  {line}")
-    if len(lines) > SHOWN_SKIPS:
-        console.say(f"  and {len(lines) - SHOWN_SKIPS} more")
 
 
 def _report(out: Path, console: Console) -> None:
@@ -260,4 +249,5 @@ COMMANDS = {
         run=run,
     ),
     "chorales": data_chorales.COMMAND,
+    "midi": data_midi.COMMAND,
 } | data_notes.COMMANDS

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from wavecore.errors import InputError, UsageError
 
@@ -101,73 +100,6 @@ class Score:
     def duration_s(self) -> float:
         """From 0 to where the last note stops, in seconds; 0 without notes."""
         return max((note.end_s for note in self.notes), default=0.0)
-
-
-def tracks(path: str | Path, *, source: str = "", licence: str = "") -> list[Score]:
-    """Read every track of a MIDI file that has notes.
-
-    Times are in seconds; the file's tempo map is applied.
-
-    Parameters
-    ----------
-    path : str or Path
-        A standard MIDI file.
-    source, licence : str
-        Noted in every score.
-
-    Returns
-    -------
-    list of Score
-        In the file's order; `name` is the file's stem.
-
-    Raises
-    ------
-    InputError
-        If the file is missing, is no MIDI file, or holds no notes.
-    """
-    path = Path(path)
-    found = [
-        Score(
-            notes=tuple(_note(event) for event in track.notes if event.duration > 0 and event.velocity > 0),
-            name=path.stem, source=source, licence=licence,
-            track=track.name, program=track.program, is_drum=track.is_drum,
-        )
-        for track in _parse(path).tracks
-    ]  # fmt: skip
-    found = [score for score in found if score.notes]
-    if not found:
-        raise InputError(f"{path} is a MIDI file without notes; choose another one")
-    return found
-
-
-def melody_track(path: str | Path, *, track: str = "MELODY", source: str = "", licence: str = "") -> Score:
-    """Read one track of a MIDI file by its name.
-
-    Parameters
-    ----------
-    path : str or Path
-        A standard MIDI file.
-    track : str
-        The track's name, letter case ignored.
-    source, licence : str
-        Noted in the score.
-
-    Returns
-    -------
-    Score
-        Times in seconds.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be read or has no notes in such a track.
-    """
-    found = tracks(path, source=source, licence=licence)
-    for score in found:
-        if score.track.strip().lower() == track.strip().lower():
-            return score
-    names = ", ".join(repr(score.track) for score in found)
-    raise InputError(f"{path} has no track {track!r} with notes; it has {names}")
 
 
 def monophonic(score: Score, *, legato_gap_s: float = LEGATO_GAP_S) -> Score:
@@ -334,27 +266,6 @@ def sounding_s(notes: Iterable[Note]) -> float:
         total += max(0.0, note.end_s - max(end, note.onset_s))
         end = max(end, note.end_s)
     return total
-
-
-def _parse(path: Path):
-    """The file as symusic reads it, with times in seconds."""
-    import symusic
-
-    if not path.is_file():
-        raise InputError(f"there is no MIDI file {path}")
-    try:
-        return symusic.Score(path).to("second")
-    except Exception as error:  # symusic raises RuntimeError, ValueError and others for broken files
-        raise InputError(f"{path} cannot be read as MIDI: {error}") from error
-
-
-def _note(event) -> Note:
-    return Note(
-        onset_s=float(event.time),
-        duration_s=float(event.duration),
-        pitch=int(event.pitch),
-        velocity=int(event.velocity),
-    )
 
 
 def _ending_by(note: Note, onset_s: float, legato_gap_s: float) -> Note:

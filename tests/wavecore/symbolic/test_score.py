@@ -4,7 +4,6 @@ import ast
 import inspect
 
 import pytest
-import symusic
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -33,22 +32,6 @@ def triples(score: Score) -> list[tuple[float, float, int]]:
     return [(round(n.onset_s, 6), round(n.end_s, 6), n.pitch) for n in score.notes]
 
 
-def write_midi(
-    path, tracks: dict[str, list[tuple[int, int, int, int]]], tempos=((0, 120.0),), tpq: int = 480
-):
-    """Write (tick, ticks, pitch, velocity) notes; the tempo map in quarters a minute."""
-    midi = symusic.Score(tpq)
-    for tick, qpm in tempos:
-        midi.tempos.append(symusic.Tempo(tick, qpm))
-    for name, notes in tracks.items():
-        track = symusic.Track(name=name, program=40, is_drum=name == "DRUMS")
-        for note in notes:
-            track.notes.append(symusic.Note(*note))
-        midi.tracks.append(track)
-    midi.dump_midi(str(path))
-    return path
-
-
 def test_notes_are_sorted_and_the_score_knows_its_length():
     score = line((2, 3, 60), (0, 1, 72), (0, 4, 48))
     assert [n.pitch for n in score.notes] == [48, 72, 60]
@@ -67,50 +50,6 @@ def test_notes_are_sorted_and_the_score_knows_its_length():
 def test_notes_out_of_range_are_refused(values):
     with pytest.raises(InputError):
         Note(*values)
-
-
-def test_the_tempo_map_is_applied(tmp_path):
-    # One quarter at 120 a minute is 0.5 s, at 60 a minute 1 s.
-    path = write_midi(
-        tmp_path / "a.mid",
-        {"MELODY": [(0, 480, 60, 80), (480, 480, 62, 81), (960, 480, 64, 82)]},
-        tempos=((0, 120.0), (480, 60.0)),
-    )
-    score = scores.melody_track(path, source="made here", licence="CC0")
-    assert triples(score) == [(0, 0.5, 60), (0.5, 1.5, 62), (1.5, 2.5, 64)]
-    assert [n.velocity for n in score.notes] == [80, 81, 82]
-    assert (score.name, score.track, score.program) == ("a", "MELODY", 40)
-    assert (score.source, score.licence) == ("made here", "CC0")
-
-
-def test_tracks_without_notes_are_left_out_and_drums_are_marked(tmp_path):
-    path = write_midi(tmp_path / "a.mid", {"empty": [], "DRUMS": [(0, 10, 36, 90)], "x": [(0, 10, 60, 90)]})
-    found = {score.track: score.is_drum for score in scores.tracks(path)}
-    assert found == {"DRUMS": True, "x": False}
-
-
-def test_track_names_match_in_any_case(tmp_path):
-    path = write_midi(tmp_path / "a.mid", {"Melody ": [(0, 10, 60, 90)], "PIANO": [(0, 10, 40, 90)]})
-    assert scores.melody_track(path).notes[0].pitch == 60
-    assert scores.melody_track(path, track="piano").notes[0].pitch == 40
-    with pytest.raises(InputError, match="no track 'BRIDGE'.*'PIANO'"):
-        scores.melody_track(path, track="BRIDGE")
-
-
-@pytest.mark.parametrize(
-    "content", [None, b"", b"RIFF....WAVE", b"MThd\0\0\0\6\0\1\0\1\1\xe0MTrk\0\0\xff\xff"]
-)
-def test_broken_files_are_named(tmp_path, content):
-    path = tmp_path / "broken.mid"
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(InputError, match="broken.mid"):
-        scores.tracks(path)
-
-
-def test_a_file_without_notes_is_refused(tmp_path):
-    with pytest.raises(InputError, match="without notes"):
-        scores.tracks(write_midi(tmp_path / "a.mid", {"MELODY": []}))
 
 
 @pytest.mark.parametrize(
