@@ -14,6 +14,7 @@ from wavecore.cli.console import Console
 from wavecore.errors import InputError, UsageError
 
 if TYPE_CHECKING:
+    from wavecore.models.checkpoint import LoadedModel
     from wavecore.models.translation import TranslationConfig, TranslationNetwork
     from wavecore.training.config import TrainingConfig
 
@@ -70,6 +71,37 @@ def has_checkpoint(out: Path) -> bool:
     bool
     """
     return any((out / "checkpoint").glob("[0-9]*"))
+
+
+def starting_model(args: argparse.Namespace, before: dict | None, *, kind: str | None) -> LoadedModel | None:
+    """Load the model that a run starts from.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        ``out`` and ``init``.
+    before : dict or None
+        What the run was started with, if it is resumed.
+    kind : str or None
+        Of the model; any if None.
+
+    Returns
+    -------
+    LoadedModel or None
+        None where no model was named, and where a resumed run has weights of its own already: all have that did not end
+        before they first saved them.
+
+    Raises
+    ------
+    ModelError
+        If there is no such model.
+    """
+    from wavecore.models import checkpoint
+
+    init = before["init"] if before else args.init
+    if not init or (before and has_checkpoint(args.out)):
+        return None
+    return checkpoint.load(init, kind=kind)
 
 
 def is_restarted(out: Path) -> bool:

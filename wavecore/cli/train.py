@@ -105,21 +105,16 @@ def run(args: argparse.Namespace, console: Console) -> None:
         After the state was saved and it was said how to go on.
     """
     from wavecore.datasets.domains import DomainsDataset
-    from wavecore.models import checkpoint
     from wavecore.training.batches import BatchSource
     from wavecore.training.loop import TranslationTask
 
     before = run_settings.read_run(args.out) if args.resume else None
     dataset = DomainsDataset.open(run_settings.data_folder(args, before))
-    init = before["init"] if before else args.init
-    # A resumed run has its weights already, unless it was stopped before it first saved them.
-    model = checkpoint.load(init) if init and not (before and run_settings.has_checkpoint(args.out)) else None
+    model = run_settings.starting_model(args, before, kind="translation")
     network = run_settings.network_settings(args, dataset.domains, model and model.network.config, before)
     training = run_settings.training_settings(args, before, console)
     device = common.settle_device(args.device, console)
-    BatchSource(
-        dataset, network, training, 0
-    )  # data that do not fit are refused before the folder is claimed
+    BatchSource(dataset, network, training, 0)  # data that do not fit are refused before the folder is claimed
     record_start(args, model)
     _announce(console, args.out, network, training, device)
     if dataset.paired and not training.paired_probability and not args.resume:

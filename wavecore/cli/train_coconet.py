@@ -52,14 +52,11 @@ def run(args: argparse.Namespace, console: Console) -> None:
     """
     from wavecore.cli import train
     from wavecore.datasets.chorales import ChoralesDataset
-    from wavecore.models import checkpoint
     from wavecore.training.coconet_task import CoconetTask
 
     before = run_settings.read_run(args.out) if args.resume else None
     dataset = ChoralesDataset.open(run_settings.data_folder(args, before))
-    init = before["init"] if before else args.init
-    needed = init and not (before and run_settings.has_checkpoint(args.out))
-    model = checkpoint.load(init, kind="coconet") if needed else None
+    model = run_settings.starting_model(args, before, kind="coconet")
     config = network_settings(args, model and model.network.config, before)
     training = run_settings.training_settings(args, before, console, default=settings)
     device = common.settle_device(args.device, console)

@@ -40,15 +40,12 @@ def open_notes(
         If data, run or model are missing or cannot be read.
     """
     from wavecore.datasets.notes import NotesDataset
-    from wavecore.models import checkpoint
 
     before = run_settings.read_run(args.out) if args.resume else None
     if args.data is None and before is None:
         raise UsageError("the data are missing: --data DIR (`wavecore data soundfont` builds some)")
     dataset = NotesDataset.open(run_settings.data_folder(args, before))
-    init = before["init"] if before else args.init
-    needed = init and not (before and run_settings.has_checkpoint(args.out))
-    return dataset, checkpoint.load(init, kind=kind) if needed else None, before
+    return dataset, run_settings.starting_model(args, before, kind=kind), before
 
 
 def settled(

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from wavecore.datasets.chorales import write as write_chorales
 from wavecore.datasets.nsynth_note import FAMILIES, QUALITIES, SOURCES
 
 from wavecore.audio import files
@@ -18,6 +19,7 @@ from wavecore.models.note_classifier import NoteClassifier, NoteClassifierConfig
 from wavecore.models.nsynth import NSynthConfig, NSynthNetwork
 from wavecore.models.translation import TranslationConfig, TranslationNetwork
 from wavecore.models.wavenet import preset
+from wavecore.symbolic.coconet import Coconet, CoconetConfig
 
 DATA_SUMMARY = {"data": {"level_db": -20.0, "midi_ranges": {"strings": [48.0, 84.0], "organ": [36.0, 78.0]}}}
 
@@ -109,6 +111,25 @@ def model(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("models") / "tiny"
     checkpoint.save(make_network(), folder, training=DATA_SUMMARY)
     return folder
+
+
+@pytest.fixture(scope="session")
+def choir(tmp_path_factory) -> Path:
+    """The folder of a Coconet of random weights."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = Coconet(CoconetConfig(n_layers=5, channels=6, dilations=(1, 2)))
+    folder = tmp_path_factory.mktemp("models") / "choir"
+    checkpoint.save(network, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def chorales(tmp_path_factory) -> Path:
+    """The folder of a data set: three chorales of 20 sixteenths for each split."""
+    rng = np.random.default_rng(0)
+    grids = {split: [rng.integers(45, 75, (20, 4)) for _ in range(3)] for split in ("train", "valid", "test")}
+    return write_chorales(grids, tmp_path_factory.mktemp("chorales") / "data", source="", licence="").path
 
 
 @pytest.fixture

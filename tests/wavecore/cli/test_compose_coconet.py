@@ -4,28 +4,14 @@ import json
 
 import numpy as np
 import pytest
-import torch
 
-from wavecore.models import checkpoint
 from wavecore.symbolic import chorale_song, midi
-from wavecore.symbolic.coconet import Coconet, CoconetConfig
 from wavecore.symbolic.song import Event, Part, Song
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    """The folder of a Coconet of random weights: what is tested here is what is asked of it."""
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        network = Coconet(CoconetConfig(n_layers=5, channels=6, dilations=(1, 2)))
-    folder = tmp_path_factory.mktemp("models") / "choir"
-    checkpoint.save(network, folder)
-    return folder
-
-
 @pytest.fixture
-def compose(cli, model):
-    return lambda *words: cli("compose", "coconet", "--model", model, "--device", "cpu", *words)
+def compose(cli, choir):
+    return lambda *words: cli("compose", "coconet", "--model", choir, "--device", "cpu", *words)
 
 
 @pytest.fixture

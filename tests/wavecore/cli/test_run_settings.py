@@ -8,7 +8,7 @@ import torch
 
 from wavecore.cli import run_settings
 from wavecore.cli.console import Console
-from wavecore.errors import InputError, UsageError
+from wavecore.errors import InputError, ModelError, UsageError
 from wavecore.models.wavenet import preset
 from wavecore.training.config import TrainingConfig
 
@@ -44,6 +44,22 @@ def before(network):
         "data": "somewhere",
         "init": None,
     }
+
+
+def test_a_run_starts_from_the_model_that_was_named_until_it_has_weights_of_its_own(model, tmp_path):
+    def starting(init, before):
+        return run_settings.starting_model(argparse.Namespace(init=init, out=tmp_path), before, kind="translation")
+
+    assert starting(None, None) is None
+    assert starting(model, None).name == "tiny"
+    assert starting(None, {"init": str(model)}).name == "tiny"
+    assert starting(model, {"init": None}) is None, "what a run was started from counts, not a flag"
+    (tmp_path / "checkpoint" / "00000001").mkdir(parents=True)
+    (tmp_path / "checkpoint" / "00000001" / "state.json").write_text("{}")
+    assert run_settings.has_checkpoint(tmp_path)
+    assert starting(None, {"init": str(model)}) is None
+    with pytest.raises(ModelError, match="there is no model 'absent'"):
+        starting("absent", None)
 
 
 def test_defaults_are_small_cqt_and_a_decoder_per_domain():

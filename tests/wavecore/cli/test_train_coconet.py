@@ -1,8 +1,6 @@
 """``wavecore train coconet`` from start to end, and what it refuses."""
 
-import numpy as np
 import pytest
-from wavecore.datasets import chorales
 
 from wavecore.models import checkpoint
 from wavecore.symbolic.coconet import PRESETS
@@ -13,28 +11,21 @@ SMALL = [
 ]  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    rng = np.random.default_rng(0)
-    grids = {split: [rng.integers(40, 80, (20, 4)) for _ in range(3)] for split in ("train", "valid", "test")}
-    return chorales.write(grids, tmp_path_factory.mktemp("chorales") / "data", source="", licence="").path
-
-
 @pytest.fixture
 def train(cli):
     return lambda *words: cli("train", "coconet", *words, "--device", "cpu")
 
 
 @pytest.fixture
-def trained(train, data, tmp_path):
+def trained(train, chorales, tmp_path):
     """The folder of a run of two steps."""
-    assert train("--data", data, "--out", tmp_path / "m", *SMALL, "--set", "steps=2").code == 0
+    assert train("--data", chorales, "--out", tmp_path / "m", *SMALL, "--set", "steps=2").code == 0
     return tmp_path / "m"
 
 
-def test_a_run_leaves_model_and_curves_and_goes_on(train, data, tmp_path):
+def test_a_run_leaves_model_and_curves_and_goes_on(train, chorales, tmp_path):
     run = tmp_path / "run"
-    done = train("--data", data, "--out", run, *SMALL, "--set", "steps=3")
+    done = train("--data", chorales, "--out", run, *SMALL, "--set", "steps=3")
     assert done.code == 0, done.err
     assert "bits per cell, held out" in done.out and "3 steps of 2 crops of 8 sixteenths; 3 chorales; 5 layers x 4 channels" in done.err
     model = checkpoint.load(run, kind="coconet")
@@ -45,20 +36,20 @@ def test_a_run_leaves_model_and_curves_and_goes_on(train, data, tmp_path):
     assert again.code == 0 and "nothing was left to do" in again.out
 
 
-def test_a_model_is_taken_up(train, data, trained, tmp_path):
-    done = train("--data", data, "--out", tmp_path / "on", "--init", trained, *SMALL[6:], "--set", "steps=1")
+def test_a_model_is_taken_up(train, chorales, trained, tmp_path):
+    done = train("--data", chorales, "--out", tmp_path / "on", "--init", trained, *SMALL[6:], "--set", "steps=1")
     assert done.code == 0, done.err
     assert checkpoint.load(tmp_path / "on", kind="coconet").network.config.channels == 4
     assert PRESETS["tiny"].channels != 4
 
 
-def test_what_is_refused(train, data, trained, tmp_path):
+def test_what_is_refused(train, chorales, trained, tmp_path):
     for words, code, message in (
-        (["--data", data, "--preset", "huge"], 2, "huge"),
+        (["--data", chorales, "--preset", "huge"], 2, "huge"),
         (["--data", tmp_path / "nothing"], 3, "no data set of chorales"),
         ([], 2, "--data DIR"),
-        (["--data", data, "--init", trained, "--channels", "9"], 2, "has 4 where --channels says 9"),
-        (["--data", data, "--init", "universal"], 4, "kind 'translation'"),
+        (["--data", chorales, "--init", trained, "--channels", "9"], 2, "has 4 where --channels says 9"),
+        (["--data", chorales, "--init", "universal"], 4, "kind 'translation'"),
         (["--resume"], 3, "no run to resume"),
     ):
         done = train(*words, "--out", tmp_path / "other")
