@@ -45,6 +45,7 @@ setup(
         "wavecore.metrics",
         "wavecore.models",
         "wavecore.pretrained",
+        "wavecore.render",
         "wavecore.symbolic",
         "wavecore.training",
     ],
@@ -78,7 +79,7 @@ setup(
         "matplotlib>=3.9",
     ],
     extras_require={
-        "test": ["pytest>=8", "hypothesis>=6.100", "setuptools>=70.1"],
+        "test": ["pytest>=8", "hypothesis>=6.100", "setuptools>=70.1", "mir_eval>=0.8"],
         "data": ["pyfluidsynth>=1.3.4", "music21>=9.3"],
     },
     entry_points={"console_scripts": ["wavecore=wavecore.cli.main:main"]},

@@ -28,6 +28,7 @@ VERBS = {
     "interpolate": "what lies between two sounds, or more",
     "grid": "the four-corner surface: a square of sounds between four",
     "compose": "symbolic music, written as MIDI",
+    "render": "a score through WaveNet to sound",
     "plot": "pictures of sounds and latents",
     "train": "train a model",
     "add-domain": "teach a translation model a person's own instrument: a new decoder, from minutes of recordings",

@@ -1,0 +1,85 @@
+"""Lines played by translation networks."""
+
+import numpy as np
+import pytest
+
+from wavecore.audio import mulaw
+from wavecore.generate import open_generator
+from wavecore.render import translation
+from wavecore.render.casting import Line
+from wavecore.render.sketch import sketch
+
+OPTIONS = {"seed": 3, "temperature": 1.0, "backend": "auto"}
+
+
+def lines_of(line):
+    return [
+        Line("a", "low", line((0.0, 0.3, 55)), 0, 0.0),
+        Line("b", "high", line((0.1, 0.4, 72)), 0, 0.0),
+        Line("c", "low", line((0.0, 0.2, 40), (0.2, 0.4, 45)), 1, 0.0),
+        Line("d", "low", line((0.05, 0.4, 60)), 0, 0.0),
+    ]
+
+
+def whole(blocks):
+    return np.concatenate(list(blocks), axis=1)
+
+
+def assert_same_draws(player, found, wanted):
+    """What is told without a sound is exactly the same; an encoder's last bit can tip a draw that lies on an edge, and all that follows."""
+    if player.network.config.encoder.bottleneck:
+        np.testing.assert_allclose(found, wanted, atol=1e-6)
+        return
+    assert (np.abs(found[..., :100] - wanted[..., :100]) > 1e-5).mean() < 0.02
+
+
+@pytest.mark.parametrize("draws", [True, False])
+def test_all_lines_are_played_to_the_length_asked_and_by_the_seed(player, line, draws):
+    lines = lines_of(line)
+    found = whole(translation.play(player, lines, 5001, draws=draws, **OPTIONS))
+    assert found.shape == (4, 5001) and found.dtype == np.float32
+    assert all(row.std() > 0 for row in found)
+    np.testing.assert_array_equal(found, whole(translation.play(player, lines, 5001, draws=draws, **OPTIONS)))
+    other = whole(translation.play(player, lines, 5001, draws=draws, **(OPTIONS | {"seed": 4})))
+    assert (found != other).any(axis=1).all()
+
+
+def test_blocks_do_not_change_what_is_played(player, line, monkeypatch):
+    lines = lines_of(line)
+    found = whole(translation.play(player, lines, 5001, draws=True, **OPTIONS))
+    monkeypatch.setattr(translation, "BLOCK_SAMPLES", 1024)
+    monkeypatch.setattr(translation, "LOGITS_SAMPLES", 300)
+    again = list(translation.play(player, lines, 5001, draws=True, **OPTIONS))
+    assert [block.shape[1] for block in again] == [1024] * 4 + [905]
+    assert_same_draws(player, whole(again), found)
+
+
+def test_a_line_is_the_stream_of_a_decoder_that_is_told_its_notes(player, line):
+    """The reference: what the encoder hears of the sketch, or is decided in its place, said by a generator of one stream."""
+    import torch
+
+    from wavecore.render.decisions import answers
+
+    lines = lines_of(line)
+    found = whole(translation.play(player, lines, 4096, draws=True, **OPTIONS))
+    network, place = player.network, 3
+    encoder = network.encoder
+    with torch.inference_mode():
+        if encoder.bottleneck is None:
+            sound = sketch(lines[place].score, 0, 4096 + 8 * 512, sample_rate=16_000, level_db=-20.0)
+            latent = encoder.encode(torch.from_numpy(sound)[None])
+        else:
+            latent = encoder.bottleneck(torch.from_numpy(answers(lines[place].score, -2, 12, frame_s=512 / 16_000))[None])
+    alone = open_generator(
+        network.decoder_state("low"), network.config.decoder, batch=1, seed=3, streams=[place], temperature=1.0, backend="auto"
+    )
+    alone.feed(latent[:, :8].numpy())
+    assert_same_draws(player, found[place], mulaw.decode(alone.generate(4096))[0])
+
+
+def test_a_line_played_faster_is_slowed_down_again(player, line):
+    """Its spectrum ends at half of what the others have."""
+    lines = [Line("a", "low", line((0.0, 1.0, 45)), octave, 0.0) for octave in (0, 1)]
+    found = whole(translation.play(player, lines, 16_000, draws=True, **OPTIONS))
+    above = [np.abs(np.fft.rfft(row))[8_000 * 9 // 16 :].std() for row in found]
+    assert above[1] < 0.02 * above[0]

@@ -1,0 +1,118 @@
+"""``wavecore render``: a score through WaveNet to sound."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+
+from wavecore.cli import common, flags, sidecar
+from wavecore.cli.console import Console, Estimate, duration, plural
+
+OUTSIDE = 0.1
+"""Share of a line's notes beyond its instrument's range from which on it is said."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``wavecore render``.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+    """
+    parser.add_argument("score", type=Path, metavar="SCORE.mid", help="what is played")
+    parser.add_argument("-o", "--out", type=Path, required=True, metavar="OUT.wav", help="the sound")
+    parser.add_argument("--model", metavar="M", help="a shipped model, a model folder or a run (default: the shipped one)")
+    parser.add_argument("--instrument", metavar="NAME", help="who plays: a domain of the model (default: its first)")
+    parser.add_argument(
+        "--map", type=_pairs, default={}, metavar="PART=NAME,..", help="who plays which part, by its name or its number from 1 on; --instrument plays the others"
+    )
+    parser.add_argument("--stems", type=Path, metavar="DIR", help="also write every line to a WAV of its own; their sum is the mix")
+    parser.add_argument("--draws", action="store_true", help="write the samples as the decoder drew them; else each is replaced by what it expected there, which hisses less")
+    flags.add_generation(parser, default_temperature=None)
+    flags.add_existing(parser)
+
+
+def run(args: argparse.Namespace, console: Console) -> None:
+    """Play a score.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+    console : Console
+
+    Raises
+    ------
+    WavecoreError
+        If score or model cannot be used, or the output exists.
+    """
+    from wavecore.audio import output
+    from wavecore.render.song import render_song
+    from wavecore.symbolic import midi
+
+    if args.skip_existing and args.out.exists():
+        console.say(f"skipped: {args.out} exists")
+        console.document({"outputs": []})
+        return
+    song = midi.read(args.score)
+    output.refuse_existing(sidecar.sidecar_path(args.out), overwrite=args.overwrite)
+    model = common.load_model(args.model, console)
+    device = common.settle_device(args.device, console)
+    backend = common.settle_backend(args.backend, device, console)
+    temperature = common.settle_temperature(args.temperature, model, console)
+    seed = common.settle_seed(args.seed, console)
+    rate = model.network.config.decoder.sample_rate
+    console.say(f"{args.score}: {plural(song.n_notes, 'note')}, {duration(song.duration_s)}")
+    estimate = Estimate(console, total=round(song.duration_s * rate), sample_rate=rate)
+    with console.progress("rendering", unit="samples") as show:
+
+        def update(done: int, total: int) -> None:
+            show(done, total)
+            estimate.update(done)
+
+        result = render_song(
+            model, song, args.out, seed=seed, instrument=args.instrument, chosen=args.map, temperature=temperature, draws=args.draws,
+            stems=args.stems, backend=backend, device=device, overwrite=args.overwrite, on_progress=update,
+        )  # fmt: skip
+    told = {"model": model.name, "model_sha256": model.sha256, "seed": seed}
+    settings = {"version": common.version(), "command": args.command, "temperature": temperature, "device": device, "backend": backend}
+    sidecar.write_sidecar(sidecar.sidecar_path(args.out), told | settings | {"score": args.score, "result": asdict(result)}, overwrite=args.overwrite)
+    for line in result.lines:
+        if line.outside > OUTSIDE:
+            console.warn(f"{line.outside:.0%} of the notes of {line.part} lie outside the range of {line.instrument}")
+    console.document(told | {"input": args.score, **asdict(result)})
+    console.result(f"{args.out}: {duration(result.seconds)}, {result.realtime_factor:.2f} x real time")
+    for line in result.lines:
+        console.result(f"  {line.part:12}{line.instrument:14}{plural(line.n_notes, 'note')}{_slowed(line.octave)}")
+
+
+def _slowed(octave: int) -> str:
+    if not octave:
+        return ""
+    return f", played {plural(abs(octave), 'octave')} {'higher and slowed down' if octave > 0 else 'lower and sped up'}"
+
+
+def _pairs(text: str) -> dict[str, str]:
+    """Read PART=NAME pairs with commas between them."""
+    found = {}
+    for pair in flags.names(text):
+        part, mark, name = pair.rpartition("=")
+        if not mark or not part.strip() or not name.strip():
+            raise argparse.ArgumentTypeError(f"PART=NAME is needed, not {pair!r}")
+        if part.strip() in found:
+            raise argparse.ArgumentTypeError(f"the part {part.strip()!r} is named twice")
+        found[part.strip()] = name.strip()
+    return found
+
+
+COMMANDS = {
+    "": flags.Command(
+        summary="a score through WaveNet to sound",
+        example=(
+            "wavecore render chorale.mid -o chorale.wav\n"
+            "wavecore render chorale.mid --map soprano=strings,bass=organ --instrument flute -o chorale.wav --stems stems"
+        ),
+        configure=configure,
+        run=run,
+    )
+}

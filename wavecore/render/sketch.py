@@ -1,0 +1,96 @@
+"""A line of notes as a plain sound, to be translated; and when it is to be heard.
+
+Every sample follows from the line and its own time alone, so that a stretch of any length can be
+had from anywhere: nothing is carried from block to block.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from wavecore.audio.pitch import midi_to_hz
+from wavecore.symbolic.score import Note, Score
+
+PARTIALS = 8
+"""Of a tone, each falling as one over its number: bright enough that an encoder hears low notes by their overtones."""
+ATTACK_S, RELEASE_S = 0.01, 0.03
+REFERENCE_VELOCITY = 90
+"""Of a note that is as loud as asked."""
+TOP_SHARE = 0.45
+"""Of the sample rate: no partial lies higher."""
+OPEN_S, CLOSE_S = 0.03, 0.25
+"""How long before a note a line is let through, and over which time after it it is faded out."""
+
+
+def sketch(line: Score, begin: int, n_samples: int, *, sample_rate: int, level_db: float, octave: int = 0) -> np.ndarray:
+    """Sound a stretch of a line.
+
+    Parameters
+    ----------
+    line : Score
+        One note at a time.
+    begin : int
+        The first sample; before 0 there is silence.
+    n_samples : int
+    sample_rate : int
+        Hz.
+    level_db : float
+        Root mean square of a note of velocity 90, dB of full scale.  Amplitudes go with the square of the velocity.
+    octave : int
+        Octaves by which the line is higher than written and, as a tape that runs faster, two to that power faster.
+
+    Returns
+    -------
+    ndarray, shape (n_samples,), float32 in [-1, 1]
+    """
+    speed = 2.0**octave
+    found = np.zeros(n_samples)
+    for note in _within(line, begin / sample_rate * speed, (begin + n_samples) / sample_rate * speed, speed * RELEASE_S):
+        onset, end = note.onset_s / speed, note.end_s / speed
+        first = max(0, int(onset * sample_rate) - begin)
+        last = min(n_samples, int((end + RELEASE_S) * sample_rate) + 1 - begin)
+        t = (begin + np.arange(first, last)) / sample_rate
+        shape = np.clip((t - onset) / ATTACK_S, 0, 1) * np.clip((end + RELEASE_S - t) / RELEASE_S, 0, 1)
+        found[first:last] += _amplitude(note, level_db) * shape * _tone(midi_to_hz(float(note.pitch)) * speed, t - onset, sample_rate)
+    return np.clip(found, -1, 1).astype(np.float32)
+
+
+def gate(line: Score, begin: int, n_samples: int, *, sample_rate: int) -> np.ndarray:
+    """Say when a line is to be heard: while it sounds, a little before, and for a fading moment after.
+
+    Parameters
+    ----------
+    line : Score
+        One note at a time.
+    begin, n_samples, sample_rate
+        As of ``sketch``.
+
+    Returns
+    -------
+    ndarray, shape (n_samples,), float32 in [0, 1]
+    """
+    found = np.zeros(n_samples)
+    for note in _within(line, begin / sample_rate - OPEN_S, (begin + n_samples) / sample_rate + OPEN_S, CLOSE_S):
+        first = max(0, int((note.onset_s - OPEN_S) * sample_rate) - begin)
+        last = max(first, min(n_samples, int((note.end_s + CLOSE_S) * sample_rate) + 1 - begin))
+        t = (begin + np.arange(first, last)) / sample_rate
+        opened = np.clip((t - note.onset_s + OPEN_S) / OPEN_S, 0, 1) * np.clip((note.end_s + CLOSE_S - t) / CLOSE_S, 0, 1)
+        found[first:last] = np.maximum(found[first:last], opened)
+    return found.astype(np.float32)
+
+
+def _within(line: Score, begin_s: float, end_s: float, tail_s: float) -> list[Note]:
+    """Notes that are heard in a stretch, each by `tail_s` longer than written."""
+    return [note for note in line.notes if note.onset_s < end_s and note.end_s + tail_s > begin_s]
+
+
+def _amplitude(note: Note, level_db: float) -> float:
+    return 10 ** (level_db / 20) * (note.velocity / REFERENCE_VELOCITY) ** 2
+
+
+def _tone(f0_hz: float, t: np.ndarray, sample_rate: int) -> np.ndarray:
+    """Partials of unit root mean square together."""
+    highest = max(1, min(PARTIALS, int(TOP_SHARE * sample_rate / f0_hz)))
+    numbers = np.arange(1, highest + 1)
+    tone = (np.sin(2 * np.pi * f0_hz * numbers[:, None] * t) / numbers[:, None]).sum(axis=0)
+    return tone / np.sqrt(0.5 * np.sum(1.0 / numbers**2))
