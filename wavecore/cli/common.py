@@ -130,7 +130,7 @@ def settle_backend(name: str, device: str, console: Console) -> str:
     return backend
 
 
-def load_model(name: str | None, console: Console):
+def load_model(name: str | None, console: Console, *, kind: str = "translation"):
     """Load the model that was named, or the first shipped one that translates.
 
     Parameters
@@ -138,6 +138,8 @@ def load_model(name: str | None, console: Console):
     name : str or None
         A shipped model, a model folder or a run.
     console : Console
+    kind : str
+        Of the model.
 
     Returns
     -------
@@ -150,7 +152,7 @@ def load_model(name: str | None, console: Console):
     """
     from wavecore.models import checkpoint
 
-    model = checkpoint.load(default_model() if name is None else name)
+    model = checkpoint.load(default_model() if name is None else name, kind=kind)
     console.say(f"model: {model.name} ({model.sha256[:12]}, {model.path})")
     return model
 
@@ -174,6 +176,7 @@ REMEDIES = {
     "translation": "install wavecore again, or name a trained model: --model FOLDER",
     "nsynth": "train one (wavecore data soundfont, wavecore train nsynth) and name it: --model RUN",
     "note-classifier": "train one (wavecore data soundfont, wavecore train note-classifier) and name it: --classifier RUN",
+    "musegan": "train one: wavecore train musegan --data DIR --out RUN, then --model RUN",
     "coconet": "train one: wavecore train coconet --data DIR --out RUN, then --model RUN",
 }
 """What to do where no model of a kind is shipped."""

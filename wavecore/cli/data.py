@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wavecore.cli import common, data_chorales, data_midi, data_notes, flags
+from wavecore.cli import common, data_bank, data_chorales, data_midi, data_notes, flags
 from wavecore.cli.console import Console, duration
 from wavecore.errors import UsageError
 
@@ -250,4 +250,5 @@ COMMANDS = {
     ),
     "chorales": data_chorales.COMMAND,
     "midi": data_midi.COMMAND,
+    "bank": data_bank.COMMAND,
 } | data_notes.COMMANDS

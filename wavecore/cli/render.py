@@ -8,7 +8,10 @@ from pathlib import Path
 
 from wavecore.cli import common, flags, sidecar
 from wavecore.cli.console import Console, Estimate, duration, plural
+from wavecore.errors import UsageError
 
+THROUGH = ("nsynth", "translation")
+"""Kinds of models that play."""
 OUTSIDE = 0.1
 """Share of a line's notes beyond its instrument's range from which on it is said."""
 
@@ -22,8 +25,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """
     parser.add_argument("score", type=Path, metavar="SCORE.mid", help="what is played")
     parser.add_argument("-o", "--out", type=Path, required=True, metavar="OUT.wav", help="the sound")
-    parser.add_argument("--model", metavar="M", help="a shipped model, a model folder or a run (default: the shipped one)")
-    parser.add_argument("--instrument", metavar="NAME", help="who plays: a domain of the model (default: its first)")
+    parser.add_argument(
+        "--through",
+        choices=THROUGH,
+        default=THROUGH[0],
+        help="nsynth: an autoencoder of notes, which has many instruments; translation: a network whose domains play, best where they were "
+        "trained (default: nsynth)",
+    )
+    parser.add_argument("--model", metavar="M", help="a shipped model, a model folder or a run (default: the shipped one of --through)")
+    parser.add_argument("--bank", type=Path, metavar="FILE.npz", help="notes of `wavecore data bank` to play with, for nsynth (default: the model's own)")
+    parser.add_argument(
+        "--instrument", metavar="NAME", help="who plays (default: for nsynth, who is most like a part's General MIDI program; for translation the first domain)"
+    )
     parser.add_argument(
         "--map", type=_pairs, default={}, metavar="PART=NAME,..", help="who plays which part, by its name or its number from 1 on; --instrument plays the others"
     )
@@ -56,7 +69,10 @@ def run(args: argparse.Namespace, console: Console) -> None:
         return
     song = midi.read(args.score)
     output.refuse_existing(sidecar.sidecar_path(args.out), overwrite=args.overwrite)
-    model = common.load_model(args.model, console)
+    if args.bank is not None and args.through != "nsynth":
+        raise UsageError("--bank holds notes for --through nsynth; leave it out")
+    model = common.load_model(args.model or common.shipped(args.through), console, kind=args.through)
+    notes = _bank(args, model)
     device = common.settle_device(args.device, console)
     backend = common.settle_backend(args.backend, device, console)
     temperature = common.settle_temperature(args.temperature, model, console)
@@ -71,7 +87,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
             estimate.update(done)
 
         result = render_song(
-            model, song, args.out, seed=seed, instrument=args.instrument, chosen=args.map, temperature=temperature, draws=args.draws,
+            model, song, args.out, seed=seed, bank=notes, instrument=args.instrument, chosen=args.map, temperature=temperature, draws=args.draws,
             stems=args.stems, backend=backend, device=device, overwrite=args.overwrite, on_progress=update,
         )  # fmt: skip
     told = {"model": model.name, "model_sha256": model.sha256, "seed": seed}
@@ -84,6 +100,15 @@ def run(args: argparse.Namespace, console: Console) -> None:
     console.result(f"{args.out}: {duration(result.seconds)}, {result.realtime_factor:.2f} x real time")
     for line in result.lines:
         console.result(f"  {line.part:12}{line.instrument:14}{plural(line.n_notes, 'note')}{_slowed(line.octave)}")
+
+
+def _bank(args: argparse.Namespace, model):
+    """The notes to play with; None where none are needed."""
+    from wavecore.render import bank
+
+    if args.through != "nsynth":
+        return None
+    return bank.of_model(model) if args.bank is None else bank.require_model(bank.load(args.bank), model, args.bank)
 
 
 def _slowed(octave: int) -> str:
@@ -110,7 +135,8 @@ COMMANDS = {
         summary="a score through WaveNet to sound",
         example=(
             "wavecore render chorale.mid -o chorale.wav\n"
-            "wavecore render chorale.mid --map soprano=strings,bass=organ --instrument flute -o chorale.wav --stems stems"
+            "wavecore render chorale.mid --map soprano=oboe,bass=bassoon --instrument clarinet -o chorale.wav --stems stems\n"
+            "wavecore render tune.mid --through translation --instrument strings -o tune.wav"
         ),
         configure=configure,
         run=run,

@@ -45,6 +45,7 @@ def cast(
     *,
     instrument: str | None = None,
     chosen: Mapping[str, str] | None = None,
+    programs: Mapping[str, int | None] | None = None,
     release_s: float = 0.0,
 ) -> list[Line]:
     """Divide a piece into lines and find a player for each.
@@ -56,9 +57,12 @@ def cast(
     ranges : mapping of str to (float, float) or None
         The instruments, and the MIDI notes that each knows, if that is known.
     instrument : str, optional
-        Who plays what `chosen` does not say; the first of `ranges` if not given.
+        Who plays what `chosen` does not say; if not given, whoever is most like the part's own program, or the first of `ranges`
+        where no programs are known.
     chosen : mapping of str to str, optional
         Instruments by the names of parts, in any case, or by their numbers from 1 on.
+    programs : mapping of str to (int or None), optional
+        General MIDI programs of the instruments.
     release_s : float
         For which a line is not free for another note after one.
 
@@ -83,7 +87,7 @@ def cast(
             raise UsageError(f"there is no instrument {name!r}; choose from {', '.join(ranges)}")
     lines = []
     for number, part in parts:
-        player = chosen.get(number, instrument if instrument is not None else next(iter(ranges)))
+        player = chosen.get(number) or instrument or _most_like(part.program, programs or {}) or next(iter(ranges))
         for score in allocate(song.score(part), release_s=release_s):
             octave, outside = _place(score, ranges[player])
             lines.append(Line(part.name or f"part {number}", player, score, octave, outside))
@@ -106,6 +110,12 @@ def _by_number(song: Song, chosen: Mapping[str, str]) -> dict[int, str]:
 
 def _is_called(part: Part, number: int, key: str) -> bool:
     return part.name.strip().lower() == key.strip().lower() or key.strip() == str(number)
+
+
+def _most_like(program: int, programs: Mapping[str, int | None]) -> str | None:
+    """The instrument of the same General MIDI family, eight programs each, or else the one whose number lies nearest."""
+    known = {name: number for name, number in programs.items() if number is not None}
+    return min(known, key=lambda name: (known[name] // 8 != program // 8, abs(known[name] - program)), default=None)
 
 
 def _place(score: Score, known: tuple[float, float] | None) -> tuple[int, float]:

@@ -51,11 +51,11 @@ def sketch(line: Score, begin: int, n_samples: int, *, sample_rate: int, level_d
         last = min(n_samples, int((end + RELEASE_S) * sample_rate) + 1 - begin)
         t = (begin + np.arange(first, last)) / sample_rate
         shape = np.clip((t - onset) / ATTACK_S, 0, 1) * np.clip((end + RELEASE_S - t) / RELEASE_S, 0, 1)
-        found[first:last] += _amplitude(note, level_db) * shape * _tone(midi_to_hz(float(note.pitch)) * speed, t - onset, sample_rate)
+        found[first:last] += 10 ** (level_db / 20) * _gain(note) * shape * _tone(midi_to_hz(float(note.pitch)) * speed, t - onset, sample_rate)
     return np.clip(found, -1, 1).astype(np.float32)
 
 
-def gate(line: Score, begin: int, n_samples: int, *, sample_rate: int) -> np.ndarray:
+def gate(line: Score, begin: int, n_samples: int, *, sample_rate: int, by_velocity: bool = False) -> np.ndarray:
     """Say when a line is to be heard: while it sounds, a little before, and for a fading moment after.
 
     Parameters
@@ -64,10 +64,13 @@ def gate(line: Score, begin: int, n_samples: int, *, sample_rate: int) -> np.nda
         One note at a time.
     begin, n_samples, sample_rate
         As of ``sketch``.
+    by_velocity : bool
+        Whether a note is let through as loud as its velocity says, and not as it was played.
 
     Returns
     -------
-    ndarray, shape (n_samples,), float32 in [0, 1]
+    ndarray, shape (n_samples,), float32
+        At least 0; 1 for a note as it was played, or of velocity 90.
     """
     found = np.zeros(n_samples)
     for note in _within(line, begin / sample_rate - OPEN_S, (begin + n_samples) / sample_rate + OPEN_S, CLOSE_S):
@@ -75,7 +78,7 @@ def gate(line: Score, begin: int, n_samples: int, *, sample_rate: int) -> np.nda
         last = max(first, min(n_samples, int((note.end_s + CLOSE_S) * sample_rate) + 1 - begin))
         t = (begin + np.arange(first, last)) / sample_rate
         opened = np.clip((t - note.onset_s + OPEN_S) / OPEN_S, 0, 1) * np.clip((note.end_s + CLOSE_S - t) / CLOSE_S, 0, 1)
-        found[first:last] = np.maximum(found[first:last], opened)
+        found[first:last] = np.maximum(found[first:last], opened * (_gain(note) if by_velocity else 1.0))
     return found.astype(np.float32)
 
 
@@ -84,8 +87,8 @@ def _within(line: Score, begin_s: float, end_s: float, tail_s: float) -> list[No
     return [note for note in line.notes if note.onset_s < end_s and note.end_s + tail_s > begin_s]
 
 
-def _amplitude(note: Note, level_db: float) -> float:
-    return 10 ** (level_db / 20) * (note.velocity / REFERENCE_VELOCITY) ** 2
+def _gain(note: Note) -> float:
+    return (note.velocity / REFERENCE_VELOCITY) ** 2
 
 
 def _tone(f0_hz: float, t: np.ndarray, sample_rate: int) -> np.ndarray:

@@ -17,7 +17,8 @@ from wavecore.audio.writing import AudioWriter
 from wavecore.errors import UsageError
 from wavecore.generate import resolve_backend, resolve_device
 from wavecore.models.checkpoint import LoadedModel
-from wavecore.render import translation
+from wavecore.render import ensemble, notes, translation
+from wavecore.render.bank import Bank
 from wavecore.render.casting import Line, cast, instruments
 from wavecore.render.sketch import CLOSE_S, gate
 from wavecore.symbolic.song import Song
@@ -79,6 +80,7 @@ def render_song(
     out: str | Path,
     *,
     seed: int,
+    bank: Bank | None = None,
     instrument: str | None = None,
     chosen: Mapping[str, str] | None = None,
     temperature: float = 1.0,
@@ -94,18 +96,20 @@ def render_song(
     Parameters
     ----------
     model : LoadedModel
-        Of kind ``translation``.
+        Of kind ``translation`` or ``nsynth``.
     song : Song
     out : str or Path
         An audio file.
     seed : int
         Of the draws.
+    bank : Bank, optional
+        The notes that a model of kind ``nsynth`` plays with; needed by it, and of no use to the other.
     instrument, chosen
         As of ``casting.cast``.
     temperature : float
         Divides the logits.
     draws : bool
-        As of ``translation.play``.
+        Whether samples are written as they were drawn, and not what was expected in their place (see ``expectation``).
     stems : str or Path, optional
         A folder for a WAV of every line; their sum is the mix.
     backend, device : str
@@ -128,10 +132,12 @@ def render_song(
     """
     device, _ = resolve_device(device)
     resolve_backend(backend, device)
-    config = model.network.config
-    known = model.card["training"].get("data", {}).get("midi_ranges", {})
-    lines = cast(song, instruments(config.targets, known), instrument=instrument, chosen=chosen)
-    rate = config.decoder.sample_rate
+    rate = model.network.config.decoder.sample_rate
+    by_notes = model.network.kind == "nsynth"
+    if by_notes != (bank is not None):
+        raise UsageError(f"a model of kind {model.network.kind!r} plays {'with a bank of notes' if by_notes else 'without a bank of notes'}")
+    casting = {"instrument": instrument, "chosen": chosen}
+    lines = _cast_notes(song, bank, casting) if by_notes else _cast_domains(song, model, casting)
     n_samples = math.ceil((max(line.score.duration_s for line in lines) + CLOSE_S) * rate)
     paths = [Path(out), *(() if stems is None else _stem_paths(Path(stems), lines))]
     if len({path.resolve() for path in paths}) < len(paths):
@@ -140,10 +146,10 @@ def render_song(
         writers = [stack.enter_context(AudioWriter(path, rate, overwrite=overwrite)) for path in paths]
         took = stack.enter_context(tempfile.TemporaryFile())
         began = time.perf_counter()
-        blocks = translation.play(
-            model, lines, n_samples, seed=seed, temperature=temperature, draws=draws, backend=backend, device=device
-        )
-        peak, sizes = _record(blocks, lines, rate, took, keep_lines=stems is not None, n_samples=n_samples, told=on_progress)
+        options = {"seed": seed, "temperature": temperature, "backend": backend, "device": device}
+        sections = notes.sections(model, bank, lines, **options) if by_notes else translation.sections(model, lines, **options)
+        blocks = ensemble.play(sections, n_samples, sample_rate=rate, draws=draws)
+        peak, sizes = _record(blocks, lines, rate, took, keep_lines=stems is not None, by_velocity=by_notes, told=on_progress, n_samples=n_samples)
         work = max(time.perf_counter() - began, 1e-9)
         _write(took, sizes, len(writers), 10 ** (PEAK_DB / 20) / max(peak, 1e-6), writers)
     found = tuple(
@@ -153,13 +159,23 @@ def render_song(
     return RenderResult(str(out), n_samples / rate, len(lines) * n_samples / work, n_samples / rate / work, found)
 
 
+def _cast_domains(song: Song, model: LoadedModel, casting: dict) -> list[Line]:
+    known = model.card["training"].get("data", {}).get("midi_ranges", {})
+    return cast(song, instruments(model.network.config.targets, known), **casting)
+
+
+def _cast_notes(song: Song, bank: Bank, casting: dict) -> list[Line]:
+    programs = {name: found.program for name, found in bank.instruments.items()}
+    return cast(song, bank.ranges(), programs=programs, **casting)
+
+
 def _stem_paths(folder: Path, lines: list[Line]) -> list[Path]:
     """A name for every line: its number, part and instrument."""
     names = ("".join(c if c.isalnum() or c in "-_" else "_" for c in f"{line.part}_{line.instrument}") for line in lines)
     return [folder / f"{number:02d}_{name}.wav" for number, name in enumerate(names, 1)]
 
 
-def _record(blocks, lines, rate: int, took: BinaryIO, *, keep_lines: bool, n_samples: int, told) -> tuple[float, list[int]]:
+def _record(blocks, lines, rate: int, took: BinaryIO, *, keep_lines: bool, by_velocity: bool, n_samples: int, told) -> tuple[float, list[int]]:
     """Let the lines through as they sound, and keep the mix, and the lines if they are wanted.
 
     Returns the mix's largest absolute sample and the sizes of the blocks.
@@ -167,7 +183,7 @@ def _record(blocks, lines, rate: int, took: BinaryIO, *, keep_lines: bool, n_sam
     peak, done, sizes = 0.0, 0, []
     for block in blocks:
         n = block.shape[1]
-        heard = block * np.stack([gate(line.score, done, n, sample_rate=rate) for line in lines])
+        heard = block * np.stack([gate(line.score, done, n, sample_rate=rate, by_velocity=by_velocity) for line in lines])
         mix = heard.sum(axis=0, keepdims=True)
         took.write(np.concatenate([mix, heard] if keep_lines else [mix]).astype(np.float32).tobytes())
         peak, done = max(peak, float(np.abs(mix).max())), done + n

@@ -12,27 +12,26 @@ from wavecore.symbolic.song import Event, Part, Song
 
 @pytest.fixture
 def score(tmp_path):
-    parts = (Part((Event(0, 72, 96), Event(96, 74, 96)), "soprano"), Part((Event(0, 45, 192),), "bass"), Part((Event(0, 30, 192), Event(96, 110, 96)), "odd"))
+    parts = (Part((Event(0, 72, 96), Event(96, 74, 96)), "soprano"), Part((Event(0, 45, 192),), "bass"), Part((Event(0, 30, 96), Event(96, 110, 96)), "odd"))
     midi.write(Song(480, parts), tmp_path / "tune.mid")
     return tmp_path / "tune.mid"
 
 
 @pytest.fixture
 def render(cli, model):
-    return lambda *words: cli("render", "--model", model, "--device", "cpu", *words)
+    return lambda *words: cli("render", "--through", "translation", "--model", model, "--device", "cpu", *words)
 
 
 def test_a_score_is_heard_and_everything_about_it_is_told(render, score, tmp_path):
     done = render(score, "--map", "bass=organ,1=strings", "--seed", "3", "--stems", tmp_path / "stems", "-o", tmp_path / "a.wav")
     assert done.code == 0, done.err
     assert "soprano     strings       2 notes" in done.out and "bass        organ         1 note" in done.out
-    assert "played 2 octaves higher and slowed down" in done.out
     assert "of the notes of odd lie outside the range of strings" in done.err
     sound, rate = files.read(tmp_path / "a.wav")
     assert rate == 16_000 and len(sound) == round(0.45 * rate) and np.abs(sound).max() > 0.5
-    assert len(list((tmp_path / "stems").glob("*.wav"))) == 4
+    assert len(list((tmp_path / "stems").glob("*.wav"))) == 3
     sidecar = json.loads((tmp_path / "a.wav.json").read_text())
-    assert (sidecar["seed"], sidecar["score"], len(sidecar["result"]["lines"])) == (3, str(score), 4)
+    assert (sidecar["seed"], sidecar["score"], len(sidecar["result"]["lines"])) == (3, str(score), 3)
     again = render(score, "--map", "bass=organ,1=strings", "--seed", "3", "--json", "-o", tmp_path / "b.wav")
     told = json.loads(again.out)
     assert (told["model"], told["seed"], told["path"], told["lines"][0]["instrument"]) == ("tiny", 3, str(tmp_path / "b.wav"), "strings")
@@ -56,6 +55,8 @@ def test_nothing_is_replaced_unasked(render, score, tmp_path):
         (["--map", "organ"], 2, "PART=NAME is needed"),
         (["--map", "bass=organ,bass=strings"], 2, "named twice"),
         (["--model", "absent"], 4, "no model 'absent'"),
+        (["--bank", "bank.npz"], 2, "--bank holds notes for --through nsynth"),
+        (["--through", "nsynth"], 4, "kind 'translation', not 'nsynth'"),
     ],
 )
 def test_what_is_refused(render, score, tmp_path, words, code, message):

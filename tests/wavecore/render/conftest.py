@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 
 from wavecore.models import checkpoint
 from wavecore.models.encoders import EncoderConfig
+from wavecore.models.nsynth import NSynthConfig, NSynthNetwork
 from wavecore.models.translation import TranslationConfig, TranslationNetwork
 from wavecore.models.wavenet import preset
+from wavecore.render.bank import Bank, Instrument
 from wavecore.symbolic.score import Note, Score
 from wavecore.symbolic.song import Event, Part, Song, Tempo
 
@@ -39,6 +44,44 @@ def player(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("players") / "player"
     checkpoint.save(network, folder, training={"data": {"level_db": -20.0, "midi_ranges": RANGES}})
     return checkpoint.load(folder)
+
+
+@pytest.fixture(scope="session")
+def noter(tmp_path_factory):
+    """An autoencoder of notes of random weights, with an oscillator."""
+    encoder = EncoderConfig(hop_length=512, latent_channels=16, channels=8)
+    bands = 2
+    decoder = replace(preset("tiny"), hop_length=1, latent_channels=8 + 2 * bands)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        network = NSynthNetwork(NSynthConfig(encoder, decoder, condition_channels=8, harmonics=bands))
+        with torch.no_grad():
+            network.decoder.output.weight.normal_(std=0.2)
+    folder = tmp_path_factory.mktemp("noters") / "noter"
+    checkpoint.save(network, folder, training={"data": {"level_db": -20.0}})
+    return checkpoint.load(folder, kind="nsynth")
+
+
+@pytest.fixture(scope="session")
+def nsynth_without_pitch(tmp_path_factory):
+    """An autoencoder of notes that hears the pitch, and is not told it."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        network = NSynthNetwork(NSynthConfig(EncoderConfig(hop_length=512, latent_channels=16, channels=8), preset("tiny")))
+    folder = tmp_path_factory.mktemp("noters") / "plain"
+    checkpoint.save(network, folder)
+    return checkpoint.load(folder, kind="nsynth")
+
+
+@pytest.fixture(scope="session")
+def bank(noter):
+    """Two instruments: four frames held, three of release."""
+    rng = np.random.default_rng(0)
+
+    def instrument(program, *pitches):
+        return Instrument("made here", program, np.array(pitches), rng.normal(size=(len(pitches), 7, 16)).astype(np.float32))
+
+    return Bank({"pipe": instrument(73, 60, 72, 84), "drone": instrument(42, 40, 52)}, 4, 512 / 16_000, noter.sha256, "made here, CC0")
 
 
 @pytest.fixture

@@ -22,6 +22,14 @@ def test_instruments_are_chosen_by_name_or_number(piece):
     assert [line.instrument for line in cast(piece, RANGES, instrument="high")] == ["high"] * 3
 
 
+def test_a_part_is_played_by_who_is_most_like_its_program(piece):
+    programs = {"low": 43, "high": 79}
+    assert [line.instrument for line in cast(piece, RANGES, programs=programs)] == ["high", "low", "low"]
+    assert [line.instrument for line in cast(piece, RANGES, programs=programs, chosen={"tune": "low"})] == ["low"] * 3
+    assert [line.instrument for line in cast(piece, RANGES, programs={"high": 80, "low": 64})] == ["high", "low", "low"], "another family is nearer by its number"
+    assert [line.instrument for line in cast(piece, RANGES, programs={"high": None, "low": None})] == ["low"] * 3
+
+
 def test_who_cannot_reach_a_line_plays_it_faster_and_higher():
     def only(*pitches):
         return Song(96, (Part(tuple(Event(96 * i, pitch, 96) for i, pitch in enumerate(pitches))),))

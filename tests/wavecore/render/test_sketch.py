@@ -63,6 +63,14 @@ def test_a_gate_is_open_while_notes_sound_and_fades():
     assert np.abs(np.diff(opened)).max() <= 1.01 / (OPEN_S * RATE)
 
 
+def test_a_gate_may_let_notes_through_by_their_velocity():
+    opened = gate(TUNE, 0, 2 * RATE, sample_rate=RATE, by_velocity=True)
+    assert opened[int(0.2 * RATE)] == 1
+    assert opened[int(0.9 * RATE)] == 1
+    # The first note has faded to 0.2 where the second, a quarter as loud, sounds.
+    assert opened[int(0.59 * RATE)] == pytest.approx(0.25, abs=0.01)
+
+
 def test_silence_without_notes():
     assert not sketch(Score(()), 0, 100, sample_rate=RATE, level_db=0).any()
     assert not gate(Score(()), 0, 100, sample_rate=RATE).any()

@@ -30,6 +30,24 @@ def test_a_piece_is_played_to_its_end_and_lines_add_up_to_it(player, piece, tmp_
     assert result.samples_per_s == pytest.approx(3 * rate * result.realtime_factor, rel=1e-6)
 
 
+def test_a_bank_plays_by_programs_and_velocities(noter, bank, tmp_path):
+    def part(velocity):
+        return Part((Event(0, 72, 192, velocity),), str(velocity), 73)
+
+    song = Song(96, (part(90), part(45)))
+    result = render_song(noter, song, tmp_path / "out.wav", bank=bank, stems=tmp_path / "stems", **OPTIONS)
+    assert [line.instrument for line in result.lines] == ["pipe", "pipe"]
+    loud, soft = (files.read(line.path)[0] for line in result.lines)
+    assert loud[:14_000].std() / soft[:14_000].std() == pytest.approx(4, rel=0.2)
+
+
+def test_models_play_with_what_they_need(player, noter, bank, piece, tmp_path):
+    with pytest.raises(UsageError, match="'nsynth' plays with a bank"):
+        render_song(noter, piece, tmp_path / "out.wav", **OPTIONS)
+    with pytest.raises(UsageError, match="'translation' plays without a bank"):
+        render_song(player, piece, tmp_path / "out.wav", bank=bank, **OPTIONS)
+
+
 def test_rests_are_silent(player, tmp_path):
     song = Song(96, (Part((Event(0, 60, 48), Event(288, 62, 48))),))  # rests from 0.25 s to 1.5 s
     render_song(player, song, tmp_path / "out.wav", **OPTIONS)

@@ -5,11 +5,11 @@ import pytest
 
 from wavecore.audio import mulaw
 from wavecore.generate import open_generator
-from wavecore.render import translation
+from wavecore.render import ensemble, translation
 from wavecore.render.casting import Line
 from wavecore.render.sketch import sketch
 
-OPTIONS = {"seed": 3, "temperature": 1.0, "backend": "auto"}
+OPTIONS = {"seed": 3, "temperature": 1.0}
 
 
 def lines_of(line):
@@ -21,8 +21,9 @@ def lines_of(line):
     ]
 
 
-def whole(blocks):
-    return np.concatenate(list(blocks), axis=1)
+def played(player, lines, n_samples, *, draws=True, **options):
+    sections = translation.sections(player, lines, **(OPTIONS | options))
+    return np.concatenate(list(ensemble.play(sections, n_samples, sample_rate=16_000, draws=draws)), axis=1)
 
 
 def assert_same_draws(player, found, wanted):
@@ -36,22 +37,23 @@ def assert_same_draws(player, found, wanted):
 @pytest.mark.parametrize("draws", [True, False])
 def test_all_lines_are_played_to_the_length_asked_and_by_the_seed(player, line, draws):
     lines = lines_of(line)
-    found = whole(translation.play(player, lines, 5001, draws=draws, **OPTIONS))
+    found = played(player, lines, 5001, draws=draws)
     assert found.shape == (4, 5001) and found.dtype == np.float32
     assert all(row.std() > 0 for row in found)
-    np.testing.assert_array_equal(found, whole(translation.play(player, lines, 5001, draws=draws, **OPTIONS)))
-    other = whole(translation.play(player, lines, 5001, draws=draws, **(OPTIONS | {"seed": 4})))
-    assert (found != other).any(axis=1).all()
+    np.testing.assert_array_equal(found, played(player, lines, 5001, draws=draws))
+    assert (found != played(player, lines, 5001, draws=draws, seed=4)).any(axis=1).all()
 
 
 def test_blocks_do_not_change_what_is_played(player, line, monkeypatch):
     lines = lines_of(line)
-    found = whole(translation.play(player, lines, 5001, draws=True, **OPTIONS))
+    found = played(player, lines, 5001)
     monkeypatch.setattr(translation, "BLOCK_SAMPLES", 1024)
-    monkeypatch.setattr(translation, "LOGITS_SAMPLES", 300)
-    again = list(translation.play(player, lines, 5001, draws=True, **OPTIONS))
-    assert [block.shape[1] for block in again] == [1024] * 4 + [905]
-    assert_same_draws(player, whole(again), found)
+    assert_same_draws(player, played(player, lines, 5001), found)
+
+
+def test_instruments_and_speeds_have_sections_of_their_own(player, line):
+    sections = translation.sections(player, lines_of(line), **OPTIONS)
+    assert [(section.places, section.octave) for section in sections] == [((0, 3), 0), ((1,), 0), ((2,), 1)]
 
 
 def test_a_line_is_the_stream_of_a_decoder_that_is_told_its_notes(player, line):
@@ -61,7 +63,7 @@ def test_a_line_is_the_stream_of_a_decoder_that_is_told_its_notes(player, line):
     from wavecore.render.decisions import answers
 
     lines = lines_of(line)
-    found = whole(translation.play(player, lines, 4096, draws=True, **OPTIONS))
+    found = played(player, lines, 4096)
     network, place = player.network, 3
     encoder = network.encoder
     with torch.inference_mode():
@@ -71,15 +73,7 @@ def test_a_line_is_the_stream_of_a_decoder_that_is_told_its_notes(player, line):
         else:
             latent = encoder.bottleneck(torch.from_numpy(answers(lines[place].score, -2, 12, frame_s=512 / 16_000))[None])
     alone = open_generator(
-        network.decoder_state("low"), network.config.decoder, batch=1, seed=3, streams=[place], temperature=1.0, backend="auto"
+        network.decoder_state("low"), network.config.decoder, batch=1, seed=3, streams=[place], temperature=1.0
     )
     alone.feed(latent[:, :8].numpy())
     assert_same_draws(player, found[place], mulaw.decode(alone.generate(4096))[0])
-
-
-def test_a_line_played_faster_is_slowed_down_again(player, line):
-    """Its spectrum ends at half of what the others have."""
-    lines = [Line("a", "low", line((0.0, 1.0, 45)), octave, 0.0) for octave in (0, 1)]
-    found = whole(translation.play(player, lines, 16_000, draws=True, **OPTIONS))
-    above = [np.abs(np.fft.rfft(row))[8_000 * 9 // 16 :].std() for row in found]
-    assert above[1] < 0.02 * above[0]

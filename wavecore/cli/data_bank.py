@@ -1,0 +1,107 @@
+"""``wavecore data bank``: note latents of instruments, with which an autoencoder of notes plays scores."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wavecore.cli import common, flags
+from wavecore.cli.console import Console, plural
+
+if TYPE_CHECKING:
+    from wavecore.render.bank_making import Wanted
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``wavecore data bank``.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+    """
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="single notes, from `wavecore data soundfont` or `wavecore data nsynth`")
+    parser.add_argument("--model", metavar="M", help="an autoencoder of notes: a shipped one's name, or a folder (default: the shipped one)")
+    parser.add_argument(
+        "--instruments",
+        required=True,
+        type=instruments,
+        metavar="NAME[@PROGRAM]=SOURCE,..",
+        help="names to be chosen by, the General MIDI programs that they play, and which of the data's instruments they are: flute@73=flute_acoustic_073",
+    )
+    parser.add_argument("--every", type=flags.count, default=4, metavar="N", help="semitones between the notes that are taken (default: 4)")
+    parser.add_argument("--licence", default="", metavar="TEXT", help="where the notes come from and what may be done with them")
+    parser.add_argument("-o", "--out", type=Path, required=True, metavar="OUT.npz", help="the bank; as bank.npz in a model's folder it is the model's own")
+    flags.add_existing(parser)
+
+
+def run(args: argparse.Namespace, console: Console) -> None:
+    """Make a bank.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+    console : Console
+
+    Raises
+    ------
+    WavecoreError
+        If model or data are missing or do not fit each other, or the output exists.
+    """
+    from wavecore.audio import output
+    from wavecore.datasets.notes import NotesDataset
+    from wavecore.models import checkpoint
+    from wavecore.render import bank, bank_making
+
+    if args.skip_existing and args.out.exists():
+        console.say(f"skipped: {args.out} exists")
+        return
+    output.refuse_existing(args.out, overwrite=args.overwrite)
+    dataset = NotesDataset.open(args.data)
+    model = checkpoint.load(args.model or common.shipped("nsynth"), kind="nsynth")
+    with console.progress("encoding", unit="instruments") as show:
+        found = bank_making.make(model, dataset, args.instruments, every=args.every, origin=args.licence, on_progress=show)
+    bank.save(args.out, found, overwrite=args.overwrite)
+    console.document({"bank": args.out, "model": model.name, "model_sha256": model.sha256, "instruments": {name: list(ends) for name, ends in found.ranges().items()}})
+    console.result(f"{args.out}: {plural(len(found.instruments), 'instrument')} for {model.name}, {args.out.stat().st_size / 1e6:.2f} MB")
+    for name, (low, high) in found.ranges().items():
+        console.result(f"  {name:14}MIDI {low:.0f}-{high:.0f}  {found.instruments[name].source}")
+
+
+def instruments(text: str) -> dict[str, Wanted]:
+    """Read which instruments are wanted.
+
+    Parameters
+    ----------
+    text : str
+        ``NAME[@PROGRAM]=SOURCE`` with commas between.
+
+    Returns
+    -------
+    dict of str to Wanted
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        If it does not read so, or a name is used twice.
+    """
+    from wavecore.render.bank_making import Wanted
+
+    found = {}
+    for item in flags.names(text):
+        match = re.fullmatch(r"([^@=]+?)(?:@(\d{1,3}))?=([^=]+)", item)
+        if match is None or int(match[2] or 0) > 127:
+            raise argparse.ArgumentTypeError(f"NAME[@PROGRAM]=SOURCE is needed, with a program of 0 to 127, not {item!r}")
+        if match[1] in found:
+            raise argparse.ArgumentTypeError(f"the name {match[1]!r} is used twice")
+        found[match[1]] = Wanted(match[3], int(match[2]) if match[2] else None)
+    return found
+
+
+COMMAND = flags.Command(
+    summary="note latents of instruments, with which an autoencoder of notes plays scores",
+    example="wavecore data bank --data data/notes --instruments flute@73=flute_acoustic_073,oboe@68=reed_acoustic_068 -o bank.npz",
+    configure=configure,
+    run=run,
+)
