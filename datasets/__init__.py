@@ -29,6 +29,7 @@ The modules of music, from the notes down to the shards:
 ==============  ===========================================================
 scores          melodies of MIDI folders and of music21's chorales; splits
 chorales        grids of four voices; the benchmark's split
+chorale_corpus  music21's four-voice chorales
 songs           whole pieces of MIDI folders, all parts, with styles
 tunes           four old tunes as notes
 excerpts        which passages, in which key, tempo and octave

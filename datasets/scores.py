@@ -13,17 +13,14 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from wavecore.datasets import duets
+from wavecore.datasets import chorale_corpus, duets
 from wavecore.errors import InputError, UsageError
 from wavecore.symbolic import midi
 from wavecore.symbolic import score as scores
+from wavecore.symbolic.chorale import VOICES
 from wavecore.symbolic.score import Note, Score
 
-VOICES = ("soprano", "alto", "tenor", "bass")
 CHORALES = "chorales"
-CHORALE_LICENCE = (
-    "music of J. S. Bach (public domain); encodings from music21's corpus, see its licence notes"
-)
 # Chorale scores carry no tempo; hymns are sung at about this one.
 QUARTER_S = 60.0 / 80.0
 MIN_NOTES = 8
@@ -327,36 +324,19 @@ def _renamed(score: Score, name: str) -> Score:
 
 
 def _extract_chorales(voice: str) -> Melodies:
-    try:
-        from music21 import corpus
-    except ImportError as error:
-        raise UsageError("the chorales need music21: pip install 'wavecore[data]'") from error
-    found, skipped = [], []
-    for path in sorted(corpus.getComposer("bach")):
-        name = Path(path).stem
-        try:
-            line = _chorale_voice(corpus.parse(path), name, voice)
-        except Exception as error:  # music21 raises its own and built-in errors for badly formed scores
-            skipped.append(Skipped(name, f"{type(error).__name__}: {error}"))
-            continue
-        found.append(line)
-    return Melodies(tuple(found), tuple(skipped))
+    found, skipped = chorale_corpus.walk(lambda piece, name: _chorale_voice(piece, name, voice))
+    return Melodies(tuple(found), tuple(Skipped(*item) for item in skipped))
 
 
 def _chorale_voice(piece, name: str, voice: str) -> Score:
     """One of the four parts of a parsed chorale as a line in seconds."""
-    parts = list(piece.parts)
-    if len(parts) != len(VOICES):
-        raise InputError(f"{len(parts)} parts, a chorale has {len(VOICES)}")
     notes = []
-    for element in parts[VOICES.index(voice)].stripTies().flatten().notes:
+    for element in chorale_corpus.four_parts(piece)[VOICES.index(voice)].notes:
         length_s = float(element.quarterLength) * QUARTER_S
         if length_s > 0:  # grace notes have no length of their own
             pitch = max(int(pitch.midi) for pitch in element.pitches)
             notes.append(Note(float(element.offset) * QUARTER_S, length_s, pitch))
-    line = scores.monophonic(
-        Score(tuple(notes), f"bach/{name}", "music21 corpus, bach", CHORALE_LICENCE, voice)
-    )
+    line = scores.monophonic(Score(tuple(notes), f"bach/{name}", chorale_corpus.SOURCE, chorale_corpus.LICENCE, voice))
     if len(line.notes) < MIN_NOTES:
         raise InputError(f"only {len(line.notes)} notes, {MIN_NOTES} are needed")
     return line
