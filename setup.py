@@ -57,6 +57,7 @@ setup(
     ext_modules=[NATIVE],
     package_data={
         "wavecore.pretrained": [
+            "*/bank.npz",
             "*/model.safetensors",
             "*/config.json",
             "*/evaluation.json",

@@ -42,6 +42,7 @@ RUNS: dict[str, tuple[str, tuple[str, ...]]] = {
         ("--set", "history_noise_probability=0", "--set", "history_dropout_probability=0"),
     ),
     "foreign-tones": ("foreign tones in the past of 60% of the crops", ("--set", "history_tone_probability=0.6")),
+    "latent-noise": ("noise on the latent, a tenth of its root mean square", ("--set", "latent_noise=0.1")),
     "taught": ("the encoder is taught from the notes first", ("--teach-encoder",)),
     "no-whistle": ("no whistle in training", ()),
 }

@@ -44,12 +44,14 @@ LEVELS = {
     "wavecore.grid": 7,
     "wavecore.evaluate_notes": 7,
     "wavecore.evaluate_coconet": 7,
+    "wavecore.evaluate_rolls": 7,
     "wavecore.latent_files": 7,
     "wavecore.listening": 7,
     "wavecore.latent_chart": 7,
     "wavecore.render": 7,
     "wavecore.measure": 7,
     "wavecore.speed_chart": 7,
+    "wavecore.style_chart": 7,
     "wavecore.plots": 7,
     "wavecore.cli": 8,
     "wavecore.pretrained": 8,  # data: imports nothing, nothing imports it
@@ -70,7 +72,7 @@ ONLY = {
 # Some units may be imported by few: one door leads to the kernels, one bridge from symbolic to sound.
 IMPORTERS = {
     "wavecore.kernels": {"wavecore.generate"},
-    "wavecore.symbolic": {"wavecore.datasets", "wavecore.models.checkpoint", "wavecore.training", "wavecore.render", "wavecore.evaluate_coconet", "wavecore.cli"},
+    "wavecore.symbolic": {"wavecore.datasets", "wavecore.models.checkpoint", "wavecore.training", "wavecore.render", "wavecore.evaluate_coconet", "wavecore.evaluate_rolls", "wavecore.cli"},
 }
 
 # Compiled code needs its compiler from the first line on; such a module is imported where it is used.

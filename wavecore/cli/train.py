@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from wavecore.cli import common, flags, run_settings, train_classifier, train_coconet, train_nsynth, train_spectral
+from wavecore.cli import common, flags, run_settings, train_classifier, train_coconet, train_gan, train_lstm, train_musegan, train_musenet, train_nsynth, train_spectral
 from wavecore.cli.console import Console, duration
 from wavecore.cli.failures import explain
 
@@ -350,6 +350,10 @@ _ALONE = {
     "spectral": train_spectral.COMMAND,
     "note-classifier": train_classifier.COMMAND,
     "coconet": train_coconet.COMMAND,
+    "lstm": train_lstm.COMMAND,
+    "gan": train_gan.COMMAND,
+    "musegan": train_musegan.COMMAND,
+    "musenet": train_musenet.COMMAND,
 }
 
 COMMANDS = {name: replace(command, run=together(command.run)) for name, command in _ALONE.items()}

@@ -142,12 +142,25 @@ def note_f1(wanted: Notes, found: Notes, *, onset_s: float = ONSET_S, cents: flo
     """
     if not len(wanted) or not len(found):
         return float(len(wanted) == len(found))
-    from scipy.sparse import csr_array
-    from scipy.sparse.csgraph import maximum_bipartite_matching
-
     # As mir_eval rounds: a tolerance holds for what is written with four digits.
     apart_s = np.round(np.abs(wanted.onsets_s[:, None] - found.onsets_s), 4)
     apart_cents = np.abs(100 * (wanted.midi[:, None] - found.midi))
     close = (apart_s <= onset_s) & (apart_cents <= cents)
-    pairs = int((maximum_bipartite_matching(csr_array(close.astype(np.int8)), perm_type="column") >= 0).sum())
-    return 2 * pairs / (len(wanted) + len(found))
+    return 2 * _most_pairs(close) / (len(wanted) + len(found))
+
+
+def _most_pairs(close: np.ndarray) -> int:
+    """The size of a largest matching of rows with columns that are close, by augmenting paths (Kuhn 1955)."""
+    partner: dict[int, int] = {}
+
+    def place(row: int, seen: set[int]) -> bool:
+        for column in np.flatnonzero(close[row]).tolist():
+            if column not in seen:
+                seen.add(column)
+                # Whoever has it moves on, if there is another one for it.
+                if column not in partner or place(partner[column], seen):
+                    partner[column] = row
+                    return True
+        return False
+
+    return sum(place(row, set()) for row in range(len(close)))

@@ -29,6 +29,10 @@ from wavecore.models.nsynth import NSynthConfig, NSynthNetwork
 from wavecore.models.spectral_autoencoder import SpectralConfig, SpectralNetwork
 from wavecore.models.translation import TranslationConfig, TranslationNetwork
 from wavecore.symbolic.coconet import Coconet, CoconetConfig
+from wavecore.symbolic.musegan import MuseGAN, MuseGANConfig
+from wavecore.symbolic.gan import GAN, GANConfig
+from wavecore.symbolic.lstm import LSTM, LSTMConfig
+from wavecore.symbolic.musenet import MuseNet, MuseNetConfig
 
 SCHEMA_VERSION = 1
 KINDS = {
@@ -37,6 +41,10 @@ KINDS = {
     NoteClassifier.kind: (NoteClassifierConfig, NoteClassifier),
     SpectralNetwork.kind: (SpectralConfig, SpectralNetwork),
     Coconet.kind: (CoconetConfig, Coconet),
+    MuseGAN.kind: (MuseGANConfig, MuseGAN),
+    LSTM.kind: (LSTMConfig, LSTM),
+    GAN.kind: (GANConfig, GAN),
+    MuseNet.kind: (MuseNetConfig, MuseNet),
 }
 """What a model folder can hold: the configuration's class and the network's."""
 WEIGHTS, CONFIG = "model.safetensors", "config.json"

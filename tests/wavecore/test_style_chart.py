@@ -1,0 +1,49 @@
+"""The map of styles: distances as the cosines say, a file that is a picture, and what is refused."""
+
+import numpy as np
+import pytest
+
+from wavecore import style_chart
+from wavecore.errors import InputError, OutputExistsError, UsageError
+
+
+def test_cosines_by_hand():
+    vectors = np.array([[2.0, 0.0], [0.0, 3.0], [-1.0, 0.0], [1.0, 1.0], [0.0, 0.0]])
+    found = style_chart.similarities(vectors)
+    np.testing.assert_allclose(found[0, :4], [1, 0, -1, np.sqrt(0.5)])
+    np.testing.assert_allclose(found[4], 0)
+
+
+def test_what_fits_a_plane_keeps_its_distances():
+    rng = np.random.default_rng(0)
+    unit = rng.standard_normal((7, 2))
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+    turned = (unit * rng.uniform(0.5, 3, (7, 1))) @ np.linalg.qr(rng.standard_normal((9, 9)))[0][:2]
+    places = style_chart.places(turned)
+    def apart(x):
+        return np.linalg.norm(x[:, None] - x[None], axis=2)
+    np.testing.assert_allclose(apart(places), apart(unit), atol=1e-9)
+    np.testing.assert_allclose(style_chart.places(turned), places)
+
+
+def test_few_styles_are_laid_out_plainly():
+    two = style_chart.places(np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 2.0]]))
+    assert two.shape == (2, 2) and np.linalg.norm(two[0] - two[1]) == pytest.approx(np.sqrt(2)) and np.abs(two[:, 1]).max() < 1e-6
+    assert style_chart.places(np.ones((1, 4))).tolist() == [[0.0, 0.0]]
+
+
+def test_a_picture_is_written_once(tmp_path):
+    vectors = np.random.default_rng(1).standard_normal((3, 8)).astype(np.float32)
+    path = style_chart.draw(vectors, ["bach", "pop", "a $"], tmp_path / "a.png")
+    assert path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    with pytest.raises(OutputExistsError):
+        style_chart.draw(vectors, ["bach", "pop", "c"], path)
+    style_chart.draw(vectors[:1], ["bach"], path, overwrite=True)
+    with pytest.raises(UsageError, match="png"):
+        style_chart.draw(vectors, ["bach", "pop", "c"], tmp_path / "a.jpg")
+
+
+@pytest.mark.parametrize("vectors", [np.zeros((0, 4)), np.zeros(3), np.full((2, 2), np.inf), np.zeros((3, 2))])
+def test_what_cannot_be_drawn(vectors, tmp_path):
+    with pytest.raises(InputError, match="2 styles"):
+        style_chart.draw(vectors, ["a", "b"], tmp_path / "a.png")
