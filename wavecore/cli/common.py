@@ -176,6 +176,8 @@ REMEDIES = {
     "translation": "install wavecore again, or name a trained model: --model FOLDER",
     "nsynth": "train one (wavecore data soundfont, wavecore train nsynth) and name it: --model RUN",
     "note-classifier": "train one (wavecore data soundfont, wavecore train note-classifier) and name it: --classifier RUN",
+    "lstm": "train one: wavecore train lstm --data DIR --out RUN, then --model RUN",
+    "gan": "train one: wavecore train gan --data DIR --out RUN, then --model RUN",
     "musenet": "train one: wavecore train musenet --data DIR --out RUN, then --model RUN",
     "musegan": "train one: wavecore train musegan --data DIR --out RUN, then --model RUN",
     "coconet": "train one: wavecore train coconet --data DIR --out RUN, then --model RUN",

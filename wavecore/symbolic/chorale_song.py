@@ -6,6 +6,7 @@ import numpy as np
 
 from wavecore.errors import InputError
 from wavecore.symbolic.chorale import REST, STEPS_PER_QUARTER, VOICES, held_notes
+from wavecore.symbolic.note_sequence import melody_part
 from wavecore.symbolic.song import Event, Meter, Part, Song, Tempo
 
 BEATS_PER_MINUTE = 80.0
@@ -57,12 +58,7 @@ def melody_line(song: Song) -> np.ndarray:
     InputError
         If there is no part but drums, or the melody is longer than ``MOST_STEPS``.
     """
-    parts = [part for part in song.parts if part.events and not part.is_drum]
-    if not parts:
-        raise InputError(f"{song.name or 'the piece'} has no part with notes that is not for drums")
-    named = [part for part in parts if part.name.strip().lower() in ("melody", "soprano")]
-    part = (named or sorted(parts, key=lambda part: -np.mean([event.pitch for event in part.events])))[0]
-    return _line(song, part)
+    return _line(song, melody_part(song))
 
 
 def from_song(song: Song) -> np.ndarray:

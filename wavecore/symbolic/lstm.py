@@ -109,7 +109,7 @@ PRESETS = {
     "lstm": {"embedding": 100, "hidden": 256, "n_layers": 2, "window": 32},
 }
 """Sizes; the vocabulary is that of the data.  ``lstm`` is the published one.  A mean over fewer states says more of what was
-heard last: after the same training 8 positions take 0.2 bits a note less than 32, and those 0.1 less than all."""
+heard last: after 450 steps of ``small`` 8 positions took 4.71 bits a note, 32 took 4.91, all took 5.03."""
 
 
 @dataclass(frozen=True)

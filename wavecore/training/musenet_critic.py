@@ -30,7 +30,7 @@ from wavecore.training.musenet_task import VALIDATION_SEED, require_fit
 from wavecore.training.precision import autocast
 
 POOL = {"train": 256, "valid": 64}
-"""Windows that the network continues, of each split; of a quarter as many in training a critic learnt hardly more than their own ends."""
+"""Windows that the network continues, of each split: the fewer they are, the sooner a critic knows them by heart."""
 
 
 def verdict(network: MuseNet, heard: Heard) -> tuple[Tensor, Tensor]:

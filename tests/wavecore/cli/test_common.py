@@ -7,6 +7,7 @@ import pytest
 from wavecore.cli import common
 from wavecore.cli.console import Console
 from wavecore.errors import DeviceError, ModelError, UsageError
+from wavecore.models import checkpoint
 
 
 def test_an_unknown_name_lists_the_known_ones():
@@ -49,6 +50,13 @@ def test_a_device_that_is_missing_is_an_error():
 def test_the_backend_is_printed_with_its_reason(capsys):
     assert common.settle_backend("reference", "cpu", Console()) == "reference"
     assert capsys.readouterr().err == "backend: reference (as asked)\n"
+
+
+def test_where_no_model_of_a_kind_is_shipped_it_is_said_how_to_get_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoint, "PRETRAINED", tmp_path)
+    for kind in set(checkpoint.KINDS) - {"spectral"}:  # a baseline, which is never the default
+        with pytest.raises(ModelError, match=f"no {kind} model is shipped .*; (train one|install)"):
+            common.shipped(kind)
 
 
 def test_the_default_model_is_the_first_shipped_one_that_translates(shipped, tmp_path, monkeypatch):
