@@ -45,6 +45,8 @@ LEVELS = {
     "wavecore.evaluate_notes": 7,
     "wavecore.evaluate_coconet": 7,
     "wavecore.evaluate_rolls": 7,
+    "wavecore.evaluate_lines": 7,
+    "wavecore.evaluate_musenet": 7,
     "wavecore.latent_files": 7,
     "wavecore.listening": 7,
     "wavecore.latent_chart": 7,
@@ -72,7 +74,10 @@ ONLY = {
 # Some units may be imported by few: one door leads to the kernels, one bridge from symbolic to sound.
 IMPORTERS = {
     "wavecore.kernels": {"wavecore.generate"},
-    "wavecore.symbolic": {"wavecore.datasets", "wavecore.models.checkpoint", "wavecore.training", "wavecore.render", "wavecore.evaluate_coconet", "wavecore.evaluate_rolls", "wavecore.cli"},
+    "wavecore.symbolic": {
+        "wavecore.datasets", "wavecore.models.checkpoint", "wavecore.training", "wavecore.render", "wavecore.cli",
+        "wavecore.evaluate_coconet", "wavecore.evaluate_lines", "wavecore.evaluate_musenet", "wavecore.evaluate_rolls",
+    },
 }
 
 # Compiled code needs its compiler from the first line on; such a module is imported where it is used.

@@ -5,6 +5,7 @@ The published model takes RMSprop; here it is Adam, as for every other network, 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -119,6 +120,40 @@ def surprise(note_logits: Tensor, duration_logits: Tensor, crops: Crops) -> tupl
     return found[0], found[1]
 
 
+@torch.no_grad()
+def bits_per_note(network: LSTM, lines: Sequence[np.ndarray], device: str) -> tuple[float, float]:
+    """Measure a network on whole melodies.
+
+    Parameters
+    ----------
+    network : LSTM
+    lines : sequence of ndarray, shape (2, n), int64
+        Numbers of symbols and of durations.
+    device : str
+
+    Returns
+    -------
+    notes, durations : float
+        Bits per note, of its symbol and of its duration; rests count as notes.
+    """
+    network = network.to(device)
+    rows = sorted((_begun(network, line) for line in lines), key=lambda row: row.shape[1])
+    nats, n_notes = np.zeros(2), 0
+    for begin in range(0, len(rows), ROWS):
+        some = rows[begin : begin + ROWS]
+        crops = _padded(some, max(row.shape[1] for row in some) - 1).to(torch.device(device))
+        note_logits, duration_logits, _ = network(crops.notes[:, :-1], crops.durations[:, :-1])
+        nats += [float(part) for part in surprise(note_logits, duration_logits, crops)]
+        n_notes += int(crops.inside.sum())
+    notes, durations = (losses.bits(part / n_notes) for part in nats)
+    return notes, durations
+
+
+def _begun(network: LSTM, line: np.ndarray) -> np.ndarray:
+    """A line, shape (2, n), behind what stands before it."""
+    return np.concatenate([np.array(network.start)[:, None], line], axis=1)
+
+
 def learnt_vocabulary(dataset: SongsDataset, *, chords: bool = False, steps_per_beat: int = STEPS_PER_BEAT) -> NoteVocabulary:
     """Collect what the melodies of a data set's training pieces hold often enough to be learnt.
 
@@ -224,17 +259,12 @@ class LSTMTask:
             moved = [table[notes] for table in self._moved.values()]
             notes = rng.choice([numbers for numbers in moved if (numbers >= 0).all()])
             begin = int(rng.integers(0, max(0, len(notes) - length) + 1))
-            rows.append(self._begun(np.stack([notes, durations]))[:, begin : begin + length + 1])
+            rows.append(_begun(self._network, np.stack([notes, durations]))[:, begin : begin + length + 1])
         return _padded(rows, length)
 
     def _order(self, epoch: int) -> np.ndarray:
         return np.random.default_rng((self.training.seed, 0, epoch)).permutation(len(self.lines["train"]))
 
-    def _begun(self, line: np.ndarray) -> np.ndarray:
-        """A line, shape (2, n), behind what stands before it."""
-        return np.concatenate([np.array(self._network.start)[:, None], line], axis=1)
-
-    @torch.no_grad()
     def validate(self, network: LSTM, device: str) -> dict[str, float]:
         """Measure a network on whole held-out melodies.
 
@@ -248,16 +278,7 @@ class LSTMTask:
         dict of str to float
             ``valid/bits`` per note, the sum of ``valid/note_bits`` and ``valid/duration_bits``; rests count as notes.
         """
-        network = network.to(device)
-        rows = sorted((self._begun(line) for line in self.lines["valid"]), key=lambda row: row.shape[1])
-        nats, n_notes = np.zeros(2), 0
-        for begin in range(0, len(rows), ROWS):
-            some = rows[begin : begin + ROWS]
-            crops = _padded(some, max(row.shape[1] for row in some) - 1).to(torch.device(device))
-            note_logits, duration_logits, _ = network(crops.notes[:, :-1], crops.durations[:, :-1])
-            nats += [float(part) for part in surprise(note_logits, duration_logits, crops)]
-            n_notes += int(crops.inside.sum())
-        notes, durations = (losses.bits(part / n_notes) for part in nats)
+        notes, durations = bits_per_note(network, self.lines["valid"], device)
         return {"valid/bits": notes + durations, "valid/note_bits": notes, "valid/duration_bits": durations}
 
     def describe(self) -> dict:

@@ -25,8 +25,9 @@ from wavecore.training import losses
 from wavecore.training.averaged import AveragedTrainer
 from wavecore.training.config import TrainingConfig
 from wavecore.training.musenet_crops import prepare, tokens_per_second
+from wavecore.training.musenet_measures import VALIDATION_SEED
 from wavecore.training.musenet_pairs import Heard, hear, make_pairs
-from wavecore.training.musenet_task import VALIDATION_SEED, require_fit
+from wavecore.training.musenet_task import require_fit
 from wavecore.training.precision import autocast
 
 POOL = {"train": 256, "valid": 64}

@@ -12,27 +12,20 @@ Zhang, Cisse, Dauphin and Lopez-Paz, "mixup: Beyond Empirical Risk Minimization"
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from wavecore.datasets.songs import SongsDataset
 from wavecore.errors import UsageError
-from wavecore.metrics import ngram
 from wavecore.symbolic.musenet import MuseNet, MuseNetConfig
-from wavecore.symbolic.tokens import START
 from wavecore.training import losses
 from wavecore.training.averaged import AveragedTrainer
 from wavecore.training.config import TrainingConfig
-from wavecore.training.musenet_crops import Changes, TokenPiece, Windows, odds, prepare, stack, tokens_per_second
+from wavecore.training.musenet_crops import Changes, Windows, odds, prepare, stack, tokens_per_second
+from wavecore.training.musenet_measures import bits_per_token, count_baselines, draw_windows, surprise
 from wavecore.training.precision import autocast
-
-VALIDATION_SEED = 1
-ROWS = 4
-"""Held-out windows that are measured at once."""
 
 
 class MuseNetTrainer(AveragedTrainer):
@@ -75,39 +68,6 @@ class MuseNetTrainer(AveragedTrainer):
             found = {"bits": losses.bits(nats.detach())} | self.descend("musenet", nats)  # recomputed layers drop the same again
         self.finish_step()
         return found
-
-
-def surprise(network: MuseNet, windows: Windows) -> Tensor:
-    """Mean surprise at what comes next in windows, mixed as they say.
-
-    Parameters
-    ----------
-    network : MuseNet
-    windows : Windows
-
-    Returns
-    -------
-    Tensor, shape (), float32
-        Nats per token of music; of a mixed place both tokens count, each with its share.
-    """
-    vectors = network.tokens()
-    x = network.embed(windows.tokens, windows.features, vectors)
-    own = windows.share[:, None]
-    is_mixed = bool((own < 1).any())
-    if is_mixed:
-        x = own[..., None] * x + (1 - own[..., None]) * x.roll(1, 0)
-    logits = network.logits(network.hidden(x), vectors)
-    nats, weight = _told(logits, windows.targets), own * windows.inside
-    total, count = (nats * weight).sum(), weight.sum()
-    if is_mixed:
-        other = (1 - own) * windows.inside.roll(1, 0)
-        total, count = total + (_told(logits, windows.targets.roll(1, 0)) * other).sum(), count + other.sum()
-    return total / count.clamp(min=1e-6)
-
-
-def _told(logits: Tensor, targets: Tensor) -> Tensor:
-    """Nats of each target, (B, T)."""
-    return torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none").view_as(targets)
 
 
 class MuseNetTask:
@@ -201,16 +161,9 @@ class MuseNetTask:
 
     @cached_property
     def held_out(self) -> Windows:
-        """The windows that are measured, the same ones at every call: as many of each style."""
-        rng = np.random.default_rng(VALIDATION_SEED)
-        chosen: list[TokenPiece] = []
-        for style in sorted({piece.style for piece in self.pieces["valid"]}):
-            of_style = [piece for piece in self.pieces["valid"] if piece.style == style]
-            share = odds(of_style)
-            chosen += [of_style[number] for number in rng.choice(len(of_style), self.training.validation_crops, p=share)]
-        return stack(chosen, self.network_config.vocabulary, self.training.crop_frames, rng)
+        """The windows that are measured, the same ones at every call."""
+        return draw_windows(self.pieces["valid"], self.network_config.vocabulary, self.training.crop_frames, self.training.validation_crops)
 
-    @torch.no_grad()
     def validate(self, network: MuseNet, device: str) -> dict[str, float]:
         """Measure a network on held-out windows.
 
@@ -224,23 +177,12 @@ class MuseNetTask:
         dict of str to float
             ``valid/bits`` per token.
         """
-        network, total, count = network.to(device), 0.0, 0
-        for begin in range(0, len(self.held_out.tokens), ROWS):
-            part = {name: getattr(self.held_out, name)[begin : begin + ROWS] for name in Windows.__dataclass_fields__}
-            windows = replace(self.held_out, **part).to(torch.device(device))
-            n_tokens = int(windows.inside.sum())
-            total, count = total + float(surprise(network, windows)) * n_tokens, count + n_tokens
-        return {"valid/bits": losses.bits(total / count)}
+        return {"valid/bits": bits_per_token(network, self.held_out, device)}
 
     @cached_property
     def baselines(self) -> dict[str, float]:
-        """Bits per held-out token of the same windows by counts of tokens (see ``metrics.ngram``)."""
-        start = np.array([START])
-        train = [np.concatenate([start, piece.body]).astype(np.int64) for piece in self.pieces["train"]]
-        told = zip(self.held_out.targets.numpy(), self.held_out.inside.numpy(), strict=True)
-        held_out = [np.concatenate([start, targets[inside]]) for targets, inside in told]
-        measures = {"unigram_bits": ngram.unigram, "bigram_bits": ngram.bigram}
-        return {name: measure(train, held_out, START + 1).bits for name, measure in measures.items()}
+        """Bits per held-out token of the same windows by counts of tokens."""
+        return count_baselines(self.pieces["train"], self.held_out)
 
     def describe(self) -> dict:
         """Summarise the data.

@@ -2,7 +2,18 @@
 
 import json
 
+import numpy as np
 import pytest
+import torch
+from wavecore.datasets.songs import Piece, write_songs
+
+from wavecore.models import checkpoint
+from wavecore.symbolic import chorale_song
+from wavecore.symbolic.gan import GAN, GANConfig
+from wavecore.symbolic.lstm import LSTM, LSTMConfig
+from wavecore.symbolic.musegan import MuseGAN, MuseGANConfig
+from wavecore.symbolic.musenet import MuseNet, MuseNetConfig
+from wavecore.symbolic.roll_tracks import Track
 
 
 @pytest.fixture
@@ -30,4 +41,55 @@ def test_samples_are_judged_beside_the_data(evaluate):
 def test_what_is_refused(evaluate, cli, choir, tmp_path):
     assert evaluate("--crop", "21").code == 3
     assert cli("evaluate", "symbolic", choir, "--data", tmp_path).code == 3
-    assert cli("evaluate", "symbolic", "universal", "--data", tmp_path).code == 3
+    wrong = cli("evaluate", "symbolic", "universal", "--data", tmp_path)
+    assert wrong.code == 4 and "no composer" in wrong.err
+
+
+@pytest.fixture(scope="module")
+def songs(tmp_path_factory):
+    """Chorales of four bars at random, as songs."""
+    rng = np.random.default_rng(0)
+
+    def piece(name):
+        return Piece(chorale_song.to_song(rng.integers(50, 74, (64, 4)), name=name), "chorales")
+
+    pieces = {split: [piece(f"{split}{number}") for number in range(3)] for split in ("train", "valid", "test")}
+    return write_songs(tmp_path_factory.mktemp("songs") / "data", pieces).path
+
+
+COMPOSERS = {
+    "lstm": lambda: LSTM(LSTMConfig(("rest", *map(str, range(48, 78))), (1, 2, 4), embedding=4, hidden=6, n_layers=1)),
+    "gan": lambda: GAN(GANConfig(length=12, latent=5, generator=(8,), judge=(6,), hidden=5)),
+    "musegan": lambda: MuseGAN(
+        MuseGANConfig((Track("soprano"), Track("bass")), bars=2, steps=16, lowest=48, n_pitches=36, noise=4, channels=8, critic_channels=4)
+    ),
+    "musenet": lambda: MuseNet(MuseNetConfig(n_layers=1, channels=16, n_heads=2, context=64, styles=("chorales",))),
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "keys", "line"),
+    [
+        ("lstm", {"bits_per_note", "data", "samples"}, "bits per note:"),
+        ("gan", {"data", "samples"}, "copied stretches"),
+        ("musegan", {"data", "samples", "n_phrases"}, "empty bars"),
+        ("musenet", {"bits_per_token", "unigram_bits", "styles"}, "bits per token; counting tokens"),
+    ],
+)
+def test_other_composers_are_judged_by_measures_of_their_own(cli, songs, chorales, tmp_path, monkeypatch, kind, keys, line):
+    from wavecore import evaluate_musenet
+
+    monkeypatch.setattr(evaluate_musenet, "BEATS", 1)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        checkpoint.save(COMPOSERS[kind](), tmp_path / kind)
+    words = ("evaluate", "symbolic", tmp_path / kind, "--data", songs, "--samples", "2", "--device", "cpu")
+    done = cli(*words, "--json")
+    assert done.code == 0, done.err
+    found = json.loads(done.out)
+    assert keys <= set(found) and (found["model"], found["split"]) == (kind, "test")
+    told = cli(*words)
+    assert told.code == 0 and line in told.out
+    assert cli(*words, "--crop", "8").code == 2
+    assert cli(*words, "--split", "train").code == 2
+    assert cli("evaluate", "symbolic", tmp_path / kind, "--data", chorales).code == 3

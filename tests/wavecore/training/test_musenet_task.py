@@ -16,7 +16,8 @@ from wavecore.symbolic.tokens import DRUMS
 from wavecore.training.config import TrainingConfig
 from wavecore.training.loop import run_task
 from wavecore.training.musenet_crops import Windows
-from wavecore.training.musenet_task import MuseNetTask, semitones, surprise
+from wavecore.training.musenet_measures import surprise
+from wavecore.training.musenet_task import MuseNetTask, semitones
 
 NETWORK = MuseNetConfig(n_layers=2, channels=16, n_heads=2, context=24, patterns=("dense", "strided"), block=4, styles=("chords", "scale"), dropout=0.1)
 TRAINING = TrainingConfig(
