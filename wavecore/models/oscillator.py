@@ -202,4 +202,5 @@ def excite(phase: Tensor, f0_hz: Tensor, sizes: Tensor, offsets: Tensor, n_bands
 def _lines_between_knots() -> Tensor:
     """Shares of the knots in every partial: (len(KNOTS), N_PARTIALS)."""
     knots, partials = np.log2(KNOTS), np.log2(np.arange(1, N_PARTIALS + 1))
-    return torch.from_numpy(np.stack([np.interp(partials, knots, unit) for unit in np.eye(len(KNOTS))])).float()
+    with torch.inference_mode(False):  # who asks first may not learn, and who asks next may
+        return torch.from_numpy(np.stack([np.interp(partials, knots, unit) for unit in np.eye(len(KNOTS))])).float()

@@ -205,7 +205,7 @@ def decode(tokens: Sequence[int] | np.ndarray, *, name: str = "") -> Song:
 
     Any sequence has a meaning.  What ends a note that does not sound is passed over; a note that begins while it
     sounds ends there and begins anew; what still sounds at the end stops there; a note that lasts no time is left
-    out.  Where no tempo is said the piece has none, which is 120 beats a minute; of several the first counts.  Styles and
+    out; a drum that is struck twice at a time is struck once.  Where no tempo is said the piece has none, which is 120 beats a minute; of several the first counts.  Styles and
     instruments of the prefix are not looked at, wherever they stand.
 
     Parameters
@@ -226,6 +226,7 @@ def decode(tokens: Sequence[int] | np.ndarray, *, name: str = "") -> Song:
     """
     played: dict[str, list[Event]] = {instrument: [] for instrument in INSTRUMENTS}
     sounding: dict[tuple[str, int], tuple[int, int]] = {}
+    struck: set[tuple[int, int]] = set()
     tempo, tick = None, 0
 
     def stop(key: tuple[str, int]) -> None:
@@ -243,7 +244,9 @@ def decode(tokens: Sequence[int] | np.ndarray, *, name: str = "") -> Song:
             if velocity:
                 sounding[instrument, pitch] = tick, velocity
         elif token < WAITS:
-            played["drums"].append(Event(tick, pitch, DRUM_TICKS, OTHER_VELOCITY))
+            if (tick, pitch) not in struck:
+                played["drums"].append(Event(tick, pitch, DRUM_TICKS, OTHER_VELOCITY))
+            struck.add((tick, pitch))
         elif token < START:
             tick += token - WAITS + 1
         elif TEMPO_TOKENS <= token < STYLE_TOKENS and tempo is None:

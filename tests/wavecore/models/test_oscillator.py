@@ -124,3 +124,12 @@ def test_usual_offsets_leave_the_fundamental_and_make_no_pulses():
         x = oscillator.excite(phase, torch.full((1, 1), 100.0), torch.ones(1, 4000, 64), each, 1, RATE)[0, :, 0]
         crests.append(float(x.abs().max() / x.square().mean().sqrt()))
     assert crests[0] < 0.4 * crests[1] and crests[1] == pytest.approx(math.sqrt(2 * 64), rel=1e-3)
+
+
+def test_levels_can_be_learnt_after_they_were_used_without_learning():
+    oscillator._lines_between_knots.cache_clear()
+    with torch.inference_mode():
+        oscillator.amplitudes(torch.ones(1, 2, len(oscillator.KNOTS)))
+    levels = torch.ones(1, 2, len(oscillator.KNOTS), requires_grad=True)
+    oscillator.amplitudes(levels).sum().backward()
+    assert (levels.grad > 0).all()

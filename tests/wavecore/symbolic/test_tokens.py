@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from wavecore.errors import InputError, UsageError
@@ -94,6 +94,7 @@ def test_real_songs_come_back(number):
 
 @settings(deadline=None)
 @given(st.lists(st.integers(0, 4200), max_size=60))
+@example([tokens.DRUMS, tokens.DRUMS])
 def test_every_sequence_has_a_meaning_that_is_kept(numbers):
     heard = decode(numbers)
     again = encode(heard)
