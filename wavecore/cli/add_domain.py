@@ -99,7 +99,7 @@ def _data(args: argparse.Namespace, source, name: str, before: dict | None, cons
     from wavecore.training import parallel
 
     if before is not None:
-        return DomainsDataset.open(run_settings.data_folder(args, before))
+        return DomainsDataset.open(run_settings.data_folder(args, before, built_by="wavecore data domains"))
     if (args.out / "settings.json").exists():
         raise OutputExistsError(f"{args.out} holds a run already; resume it, or choose another folder")
     if args.data is None:

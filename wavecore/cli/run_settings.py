@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wavecore.cli import common
 from wavecore.cli.console import Console
@@ -128,7 +128,40 @@ def is_restarted(out: Path) -> bool:
         raise InputError(f"the record of the run in {out} cannot be read: {error}") from error
 
 
-def data_folder(args: argparse.Namespace, before: dict | None) -> Path:
+def open_run(args: argparse.Namespace, read: Callable[[Path], Any], *, kind: str | None, built_by: str) -> tuple[Any, LoadedModel | None, dict | None]:
+    """Open the data, and the model that a run starts from.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        ``data``, ``out``, ``resume`` and ``init``.
+    read : callable
+        Opens a data set.
+    kind : str or None
+        Of the model; any if None.
+    built_by : str
+        The command that builds such data, for the message.
+
+    Returns
+    -------
+    dataset
+        As `read` returns it.
+    model : LoadedModel or None
+        As of ``starting_model``.
+    before : dict or None
+        What the run was started with, if it is resumed.
+
+    Raises
+    ------
+    WavecoreError
+        If data, run or model are missing or cannot be read.
+    """
+    before = read_run(args.out) if args.resume else None
+    dataset = read(data_folder(args, before, built_by=built_by))
+    return dataset, starting_model(args, before, kind=kind), before
+
+
+def data_folder(args: argparse.Namespace, before: dict | None, *, built_by: str) -> Path:
     """Take the data that were named, or those of the run.
 
     Parameters
@@ -136,6 +169,8 @@ def data_folder(args: argparse.Namespace, before: dict | None) -> Path:
     args : argparse.Namespace
     before : dict or None
         What the run was started with, if it is resumed.
+    built_by : str
+        The command that builds such data, for the message.
 
     Returns
     -------
@@ -149,7 +184,7 @@ def data_folder(args: argparse.Namespace, before: dict | None) -> Path:
     if args.data is not None:
         return args.data
     if before is None:
-        raise UsageError("the data are missing: --data DIR (`wavecore data domains` builds some)")
+        raise UsageError(f"the data are missing: --data DIR (`{built_by}` builds some)")
     return Path(before["data"])
 
 
@@ -291,6 +326,8 @@ def _with_latent(config: TranslationConfig, args: argparse.Namespace) -> Transla
     asked = {name: value for name, value in asked.items() if value is not None}
     told = {name: getattr(args, name) for name in ("latent_levels", "bottleneck", "bottleneck_context", "hearing_frames")}
     told = {name: value for name, value in told.items() if value is not None}
+    if args.bottleneck == "none":  # decisions around a frame are told of decisions alone
+        told = {"bottleneck_context": 0} | told | {"bottleneck": ""}
     return replace(config, encoder=replace(config.encoder, **asked, **told), decoder=replace(config.decoder, **asked))
 
 

@@ -77,9 +77,9 @@ def _add_latent(network: argparse._ArgumentGroup) -> None:
     )
     network.add_argument(
         "--bottleneck",
-        choices=("notes",),
+        choices=("notes", "none"),
         help="what the latent passes through: notes lets nothing pass but which notes sound, onsets and the level, and is for "
-        "--teach-encoder",
+        "--teach-encoder; none lets everything pass (default: that of --init, or none)",
     )
     network.add_argument(
         "--bottleneck-context", type=flags.count, metavar="N", help="frames on either side that a latent frame tells of as well (default: 0)"
@@ -108,9 +108,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
     from wavecore.training.batches import BatchSource
     from wavecore.training.loop import TranslationTask
 
-    before = run_settings.read_run(args.out) if args.resume else None
-    dataset = DomainsDataset.open(run_settings.data_folder(args, before))
-    model = run_settings.starting_model(args, before, kind="translation")
+    dataset, model, before = run_settings.open_run(args, DomainsDataset.open, kind="translation", built_by="wavecore data domains")
     network = run_settings.network_settings(args, dataset.domains, model and model.network.config, before)
     training = run_settings.training_settings(args, before, console)
     device = common.settle_device(args.device, console)
@@ -122,7 +120,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
             "the data hold every piece in every domain; --set paired_probability=0.8 uses that, and learns to "
             "translate with far less compute"
         )
-    initial = _starting_network(args, model and model.network, network, dataset, training.seed, before, console)
+    initial = _starting_network(args, model and model.network, network, dataset, training, before, console)
 
     def write(averaged, step: int) -> None:
         from wavecore.training.samples import write_samples
@@ -133,16 +131,16 @@ def run(args: argparse.Namespace, console: Console) -> None:
     follow("train translation", task, args, device, write, console)
 
 
-def _starting_network(args, source, network, dataset, seed: int, before: dict | None, console: Console):
+def _starting_network(args, source, network, dataset, training, before: dict | None, console: Console):
     """Build what is trained: a model's weights, a taught encoder, or None for new weights."""
     if run_settings.has_checkpoint(args.out):
         return None
     if not (before["teach_encoder"] if before else args.teach_encoder):
         return run_settings.starting_network(source, network) if source else None
-    from wavecore.training.translation_start import with_taught_encoder
+    from wavecore.training.translation_start import lessons_like, with_taught_encoder
 
     with console.progress("teaching the encoder", unit="steps") as show:
-        start = with_taught_encoder(source, dataset, network, seed=seed, on_progress=show)
+        start = with_taught_encoder(source, dataset, network, how=lessons_like(training), seed=training.seed, on_progress=show)
     taught = start.taught
     console.say(
         f"the encoder names the notes with an F1 of {taught.notes_f1:.2f}; a passage's latents in two domains differ by "

@@ -54,9 +54,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
     from wavecore.datasets.chorales import ChoralesDataset
     from wavecore.training.coconet_task import CoconetTask
 
-    before = run_settings.read_run(args.out) if args.resume else None
-    dataset = ChoralesDataset.open(run_settings.data_folder(args, before))
-    model = run_settings.starting_model(args, before, kind="coconet")
+    dataset, model, before = run_settings.open_run(args, ChoralesDataset.open, kind="coconet", built_by="wavecore data chorales")
     config = network_settings(args, model and model.network.config, before)
     training = run_settings.training_settings(args, before, console, default=settings)
     device = common.settle_device(args.device, console)

@@ -59,14 +59,9 @@ def run(args: argparse.Namespace, console: Console) -> None:
     """
     from wavecore.cli import train
     from wavecore.datasets.songs import SongsDataset
-    from wavecore.models import checkpoint
     from wavecore.training.gan_task import GANTask
 
-    before = run_settings.read_run(args.out) if args.resume else None
-    dataset = SongsDataset.open(run_settings.data_folder(args, before))
-    init = before["init"] if before else args.init
-    needed = init and not (before and run_settings.has_checkpoint(args.out))
-    model = checkpoint.load(init, kind="gan") if needed else None
+    dataset, model, before = run_settings.open_run(args, SongsDataset.open, kind="gan", built_by="wavecore data midi")
     config = network_settings(args, dataset, model and model.network.config, before)
     training = run_settings.training_settings(args, before, console, default=settings)
     device = common.settle_device(args.device, console)

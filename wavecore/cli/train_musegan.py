@@ -70,9 +70,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
     from wavecore.datasets.songs import SongsDataset
     from wavecore.training.musegan_task import MuseGANTask
 
-    before = run_settings.read_run(args.out) if args.resume else None
-    dataset = SongsDataset.open(run_settings.data_folder(args, before))
-    model = run_settings.starting_model(args, before, kind="musegan")
+    dataset, model, before = run_settings.open_run(args, SongsDataset.open, kind="musegan", built_by="wavecore data midi")
     config = network_settings(args, dataset, model and model.network.config, before)
     training = run_settings.training_settings(args, before, console, default=settings)
     device = common.settle_device(args.device, console)

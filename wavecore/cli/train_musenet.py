@@ -60,7 +60,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
     before = run_settings.read_run(args.out) if args.resume else None
     if args.critic and not (before or args.init):
         raise UsageError("--critic trains the critic of a model that has learnt: name one with --init MODEL")
-    dataset = SongsDataset.open(run_settings.data_folder(args, before))
+    dataset = SongsDataset.open(run_settings.data_folder(args, before, built_by="wavecore data midi"))
     if args.critic or (before and before["network"].get("critic")):
         _train_critic(args, dataset, before, console)
     else:

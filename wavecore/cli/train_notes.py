@@ -41,11 +41,7 @@ def open_notes(
     """
     from wavecore.datasets.notes import NotesDataset
 
-    before = run_settings.read_run(args.out) if args.resume else None
-    if args.data is None and before is None:
-        raise UsageError("the data are missing: --data DIR (`wavecore data soundfont` builds some)")
-    dataset = NotesDataset.open(run_settings.data_folder(args, before))
-    return dataset, run_settings.starting_model(args, before, kind=kind), before
+    return run_settings.open_run(args, NotesDataset.open, kind=kind, built_by="wavecore data soundfont")
 
 
 def settled(

@@ -20,10 +20,11 @@ from wavecore.models.translation import TranslationConfig
 from wavecore.training import augmentation, rests
 from wavecore.training.config import TrainingConfig
 from wavecore.training.history import spoil_history
+from wavecore.training.tensors import TensorBatch
 
 
 @dataclass(frozen=True)
-class Batch:
+class Batch(TensorBatch):
     """One step's crops.
 
     Attributes
@@ -66,19 +67,6 @@ class Batch:
     def all_domains(self) -> Tensor:
         """Those of the crops and of the further inputs, shape (B + E,)."""
         return torch.cat([self.domains, self.further_domains])
-
-    def to(self, device: torch.device | str) -> Batch:
-        """Move every tensor.
-
-        Parameters
-        ----------
-        device : torch.device or str
-
-        Returns
-        -------
-        Batch
-        """
-        return Batch(*(getattr(self, name).to(device, non_blocking=True) for name in self.__dataclass_fields__))
 
 
 class BatchSource:

@@ -20,6 +20,7 @@ from wavecore.training import augmentation, losses
 from wavecore.training.averaged import AveragedTrainer
 from wavecore.training.config import TrainingConfig
 from wavecore.training.precision import autocast
+from wavecore.training.tensors import TensorBatch
 
 MOST_DETUNED = 0.5
 """Semitones; beyond it another pitch is nearer."""
@@ -28,7 +29,7 @@ ROWS = 64
 
 
 @dataclass(frozen=True)
-class LabelledNotes:
+class LabelledNotes(TensorBatch):
     """Notes and what is true of them.
 
     Attributes
@@ -45,19 +46,6 @@ class LabelledNotes:
     family: Tensor
     source: Tensor
     quality: Tensor
-
-    def to(self, device: torch.device) -> LabelledNotes:
-        """Copy the notes to a device.
-
-        Parameters
-        ----------
-        device : torch.device
-
-        Returns
-        -------
-        LabelledNotes
-        """
-        return LabelledNotes(*(getattr(self, name).to(device, non_blocking=True) for name in self.__dataclass_fields__))
 
 
 class ClassifierTrainer(AveragedTrainer):

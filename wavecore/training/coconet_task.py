@@ -27,6 +27,7 @@ from wavecore.training import losses
 from wavecore.training.averaged import AveragedTrainer
 from wavecore.training.config import TrainingConfig
 from wavecore.training.precision import autocast
+from wavecore.training.tensors import TensorBatch
 
 VALIDATION_SEED = 1
 VALIDATION_CROPS = 4
@@ -35,7 +36,7 @@ ROWS = 32
 
 
 @dataclass(frozen=True)
-class Crops:
+class Crops(TensorBatch):
     """Crops of chorales and what is known of them.
 
     Attributes
@@ -50,19 +51,6 @@ class Crops:
     grid: Tensor
     known: Tensor
     inside: Tensor
-
-    def to(self, device: torch.device) -> Crops:
-        """Copy the crops to a device.
-
-        Parameters
-        ----------
-        device : torch.device
-
-        Returns
-        -------
-        Crops
-        """
-        return Crops(*(getattr(self, name).to(device, non_blocking=True) for name in self.__dataclass_fields__))
 
 
 class CoconetTrainer(AveragedTrainer):

@@ -92,6 +92,8 @@ class TrainingConfig:
     latent_noise : float
         Of a translation network's latent while it trains, relative to the latent's root mean square: what
         decoders cannot rely on, an encoder need not tell.
+    lesson_steps : int
+        Of the lessons, where an encoder is taught the notes first.
     seed : int
         Of everything drawn.
     precision : {"auto", "float32", "bfloat16"}
@@ -132,6 +134,7 @@ class TrainingConfig:
     validation_crops: int = 8
     transfer_passages: int = 0
     latent_noise: float = 0.0
+    lesson_steps: int = 4000
     seed: int = 0
     precision: str = "auto"
 
@@ -155,7 +158,7 @@ class TrainingConfig:
                 raise UsageError(f"{name} must be positive, not {getattr(self, name)}")
         for name in (
             "confusion_weight", "confusion_warmup_steps", "confusion_crops", "transpose_semitones", "glide_semitones",
-            "warmup_steps", "skip_samples", "transfer_passages", "latent_noise", "seed",
+            "warmup_steps", "skip_samples", "transfer_passages", "latent_noise", "lesson_steps", "seed",
         ):
             if not getattr(self, name) >= 0:
                 raise UsageError(f"{name} must not be negative, not {getattr(self, name)}")

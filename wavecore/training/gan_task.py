@@ -33,6 +33,7 @@ from wavecore.training.averaged import AveragedTrainer
 from wavecore.training.config import TrainingConfig
 from wavecore.training.note_lines import read_lines
 from wavecore.training.precision import autocast
+from wavecore.training.tensors import TensorBatch
 
 BETAS = (0.5, 0.999)
 """Of Adam, as published: a longer memory of gradients swings."""
@@ -45,7 +46,7 @@ OUTLYING = 0.001
 
 
 @dataclass(frozen=True)
-class Sequences:
+class Sequences(TensorBatch):
     """Stretches of melodies, and all that is drawn for a step.
 
     Attributes
@@ -61,19 +62,6 @@ class Sequences:
     notes: Tensor
     noise: Tensor
     blur: Tensor
-
-    def to(self, device: torch.device) -> Sequences:
-        """Copy the sequences to a device.
-
-        Parameters
-        ----------
-        device : torch.device
-
-        Returns
-        -------
-        Sequences
-        """
-        return Sequences(*(getattr(self, name).to(device, non_blocking=True) for name in self.__dataclass_fields__))
 
 
 class GANTrainer(AveragedTrainer):

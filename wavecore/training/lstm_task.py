@@ -23,6 +23,7 @@ from wavecore.training.averaged import AveragedTrainer
 from wavecore.training.config import TrainingConfig
 from wavecore.training.note_lines import read_lines
 from wavecore.training.precision import autocast
+from wavecore.training.tensors import TensorBatch
 
 ROWS = 16
 """Held-out melodies that are measured at once."""
@@ -31,7 +32,7 @@ LEAST = 5
 
 
 @dataclass(frozen=True)
-class Crops:
+class Crops(TensorBatch):
     """Parts of melodies, in numbers of the vocabulary.
 
     Attributes
@@ -45,19 +46,6 @@ class Crops:
     notes: Tensor
     durations: Tensor
     inside: Tensor
-
-    def to(self, device: torch.device) -> Crops:
-        """Copy the crops to a device.
-
-        Parameters
-        ----------
-        device : torch.device
-
-        Returns
-        -------
-        Crops
-        """
-        return Crops(*(getattr(self, name).to(device, non_blocking=True) for name in self.__dataclass_fields__))
 
 
 class LSTMTrainer(AveragedTrainer):

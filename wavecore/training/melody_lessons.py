@@ -34,9 +34,8 @@ from wavecore.models.encoders import ConstantQEncoder, round_latent
 from wavecore.models.layers import Affine
 from wavecore.models.note_bottleneck import N_CODES, N_PITCHES, decide
 from wavecore.models.translation import DomainClassifier
-from wavecore.training.melody_spectra import Lessons, draw
+from wavecore.training.melody_spectra import CHANGED, MOVED, Lessons, draw
 
-STEPS = 4000
 LEARNING_RATE, WEIGHT_DECAY = 6e-3, 1e-3
 ADVERSARY_RATE, ADVERSARY_CHANNELS, ADVERSARY_STEPS = 2e-3, 100, 2
 USUAL_TAPS = 3
@@ -46,9 +45,32 @@ LOUD = 8.0
 """How strongly the judge of notes hears the latent, which is of unit power: its answers have to be sharp."""
 ROUNDED_SPREAD = 0.4
 """Variance that the channels of a latent within -1 and 1 are drawn to; others to 1."""
-WEIGHTS = {"notes": 1.0, "onset": 0.3, "level": 4.0, "condition": 0.2, "apart": 1.0, "confusion": 0.3, "scale": 1.0}
+WEIGHTS = {"notes": 1.0, "onset": 0.3, "level": 4.0, "condition": 0.2, "scale": 1.0}
+"""Of the losses that ``LessonConfig`` does not weigh."""
 BEGIN, SETTLED = 0.2, 0.6
 """Shares of the steps at which forgetting the domain begins to count, and counts in full: first the music is learnt."""
+
+
+@dataclass(frozen=True)
+class LessonConfig:
+    """How an encoder is taught.
+
+    Attributes
+    ----------
+    steps : int
+    apart : float
+        How much it counts that a passage's latents differ between two domains.
+    confusion : float
+        How much the encoder gains from a wrong classifier.
+    moved, changed : float, 0 to 1
+        Shares of crops whose pitch is moved, and that are coloured and covered by noise.
+    """
+
+    steps: int = 4000
+    apart: float = 1.0
+    confusion: float = 0.3
+    moved: float = MOVED
+    changed: float = CHANGED
 
 
 @dataclass(frozen=True)
@@ -85,8 +107,8 @@ class Taught:
 def teach(
     encoder: ConstantQEncoder,
     lessons: Lessons,
+    config: LessonConfig = LessonConfig(),
     *,
-    steps: int = STEPS,
     seed: int = 0,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Taught:
@@ -97,7 +119,7 @@ def teach(
     encoder : ConstantQEncoder
         It is changed.
     lessons : Lessons
-    steps : int
+    config : LessonConfig
     seed : int
         Of crops, noise and the judges' first weights.
     on_progress : callable, optional
@@ -110,7 +132,7 @@ def teach(
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        school = _School(encoder, lessons, seed)
+        school, steps = _School(encoder, lessons, config, seed), config.steps
         rates = [group["lr"] for group in school.optimizer.param_groups]
         schedule = torch.optim.lr_scheduler.OneCycleLR(school.optimizer, rates, total_steps=max(steps, 2), pct_start=0.15)
         recent: list[tuple[float, ...]] = []
@@ -127,8 +149,9 @@ def teach(
 class _School:
     """The encoder, its judges and its adversary."""
 
-    def __init__(self, encoder: ConstantQEncoder, lessons: Lessons, seed: int):
-        self.encoder, self.lessons = encoder, lessons
+    def __init__(self, encoder: ConstantQEncoder, lessons: Lessons, config: LessonConfig, seed: int):
+        self.encoder, self.lessons, self.config = encoder, lessons, config
+        self.weights = WEIGHTS | {"apart": config.apart, "confusion": config.confusion}
         channels = encoder.config.latent_channels
         self.naming, self.beginning, self.loudness = (Affine(channels, n, gain=0.3) for n in (N_PITCHES, 1, 1))
         self.leading = None
@@ -151,7 +174,8 @@ class _School:
 
     def step(self, pressure: float) -> tuple[float, ...]:
         """Learn from one batch; `pressure`, 0 to 1, is how much forgetting the domain counts."""
-        crops = draw(self.lessons, self.generator, self.encoder.config.bins_per_octave)
+        shares = {"moved": self.config.moved, "changed": self.config.changed}
+        crops = draw(self.lessons, self.generator, self.encoder.config.bins_per_octave, **shares)
         notes, domains = crops.notes, crops.domains
         latent, answers = self._read(crops.heard, pressure)
         # What passes is told apart, not the latent's scale.
@@ -182,7 +206,7 @@ class _School:
             missed = (self.leading(seen[known]) - crops.conditions[known]).square().mean()
             found["condition"] = missed / crops.conditions[known].var(dim=0).mean()
         self.optimizer.zero_grad()
-        sum(WEIGHTS[name] * loss for name, loss in found.items()).backward()
+        sum(self.weights[name] * loss for name, loss in found.items()).backward()
         self.optimizer.step()
         named = named.detach() > 0
         f1 = 2 * (named & (notes > 0)).sum() / (named.sum() + (notes > 0).sum()).clamp_min(1)

@@ -31,8 +31,8 @@ MOVED, WIDEST_SHIFT = 0.6, 6.0
 """Share of crops that are moved, and by how many semitones at most."""
 BENT, WIDEST_BEND = 0.3, 2.0
 """Share of those whose pitch changes on the way, and by how many semitones at most."""
-PLAIN = 0.5
-"""Share of crops that are neither coloured nor covered: domains differ least visibly there, and a probe hears those."""
+CHANGED = 0.5
+"""Share of crops that are coloured and covered: in the others domains differ least visibly, and a probe hears those."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ def collect(
 
 
 def draw(
-    lessons: Lessons, generator: torch.Generator, bins_per_octave: int, *, n_crops: int = BATCH
+    lessons: Lessons, generator: torch.Generator, bins_per_octave: int, *, n_crops: int = BATCH, moved: float = MOVED, changed: float = CHANGED
 ) -> Crops:
     """Draw crops, each in two domains, moved alike, coloured and covered each for itself.
 
@@ -162,6 +162,8 @@ def draw(
         A multiple of 24: pitches are moved and named in quarter tones.
     n_crops : int
         B.
+    moved, changed : float, 0 to 1
+        Shares of crops whose pitch is moved, and that are coloured and covered.
 
     Returns
     -------
@@ -181,17 +183,17 @@ def draw(
     begins = torch.randint(SEGMENT - FRAMES + 1, (n_crops,), generator=generator)
     window = begins[:, None] + torch.arange(length)  # (B, F + 2 R)
     widest = int(2 * WIDEST_SHIFT)
-    moved = torch.rand(n_crops, 1, generator=generator) < MOVED
+    moves = torch.rand(n_crops, 1, generator=generator) < moved
     first = torch.randint(-widest, widest + 1, (n_crops, 1), generator=generator).float()
     bend = (2 * torch.rand(n_crops, 1, generator=generator) - 1) * (2 * WIDEST_BEND)
     bend = bend * (torch.rand(n_crops, 1, generator=generator) < BENT)
-    quarters = torch.round((first + bend * torch.linspace(0, 1, length)) * moved).long()  # (B, F + 2 R)
+    quarters = torch.round((first + bend * torch.linspace(0, 1, length)) * moves).long()  # (B, F + 2 R)
     domains = pairs.t().flatten()
     both = rows.repeat(2)
     crops = lessons.spectra[both, domains].float().gather(2, window.repeat(2, 1)[:, None].expand(-1, lessons.spectra.shape[2], -1))
     bare = shift_bins(crops, fine * quarters.repeat(2, 1))
-    plain = (torch.rand(n_crops, 1, 1, generator=generator) < PLAIN).repeat(2, 1, 1)
-    clean, heard = (torch.where(plain, bare, changed) for changed in colour_and_cover(bare, generator))
+    plain = (torch.rand(n_crops, 1, 1, generator=generator) >= changed).repeat(2, 1, 1)
+    clean, heard = (torch.where(plain, bare, other) for other in colour_and_cover(bare, generator))
     frames = window[:, around:-around] - around
     semitones = lessons.notes[rows[:, None], frames]  # (B, F, N)
     notes = torch.zeros(n_crops, 2 * semitones.shape[2] - 1, FRAMES)
@@ -202,7 +204,7 @@ def draw(
     if lessons.conditions is not None:
         known = lessons.conditions[rows[:, None], frames].float()
         # The latent of other pitches is not known.
-        conditions = torch.where(moved[..., None], torch.nan, known).repeat(2, 1, 1)
+        conditions = torch.where(moves[..., None], torch.nan, known).repeat(2, 1, 1)
     elif lessons.known is not None:
         with torch.no_grad():
             told = lessons.known.read(bare)

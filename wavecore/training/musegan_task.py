@@ -29,6 +29,7 @@ from wavecore.symbolic.musegan_sampling import written_phrases
 from wavecore.training.averaged import AveragedTrainer
 from wavecore.training.config import TrainingConfig
 from wavecore.training.phrase_store import PhraseStore
+from wavecore.training.tensors import TensorBatch
 
 CRITIC_STEPS = 5
 """Updates of the critics for one of the generators."""
@@ -41,7 +42,7 @@ VALIDATION_PHRASES = 256
 
 
 @dataclass(frozen=True)
-class Phrases:
+class Phrases(TensorBatch):
     """What a step learns from, and everything random in it.
 
     Attributes
@@ -59,19 +60,6 @@ class Phrases:
     noise: Tensor
     uniform: Tensor
     mix: Tensor
-
-    def to(self, device: torch.device) -> Phrases:
-        """Copy the phrases to a device.
-
-        Parameters
-        ----------
-        device : torch.device
-
-        Returns
-        -------
-        Phrases
-        """
-        return Phrases(*(getattr(self, name).to(device, non_blocking=True) for name in self.__dataclass_fields__))
 
 
 class MuseGANTrainer(AveragedTrainer):

@@ -18,6 +18,7 @@ from wavecore.errors import InputError
 from wavecore.symbolic.music_features import measured
 from wavecore.symbolic.token_changes import louder, room, transposed
 from wavecore.symbolic.tokens import TICKS_PER_BEAT, WAITS, Vocabulary, encode, mean_tempo, players, waits
+from wavecore.training.tensors import TensorBatch
 
 LOUDEST = 1.25
 """Volumes are scaled by this at most, or divided by it."""
@@ -48,7 +49,7 @@ class TokenPiece:
 
 
 @dataclass(frozen=True)
-class Windows:
+class Windows(TensorBatch):
     """Windows of pieces.
 
     Attributes
@@ -68,19 +69,6 @@ class Windows:
     features: Tensor
     inside: Tensor
     share: Tensor
-
-    def to(self, device: torch.device) -> Windows:
-        """Copy the windows to a device.
-
-        Parameters
-        ----------
-        device : torch.device
-
-        Returns
-        -------
-        Windows
-        """
-        return Windows(*(getattr(self, name).to(device, non_blocking=True) for name in self.__dataclass_fields__))
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from wavecore.symbolic.musenet import MuseNet
 from wavecore.symbolic.musenet_sampling import Begun, extended
 from wavecore.symbolic.tokens import waits
 from wavecore.training.musenet_crops import TokenPiece, draw_begin, odds, prefix_of
+from wavecore.training.tensors import TensorBatch
 
 HEARD = (0.1, 0.5)
 """Share of a window that is given, at least and at most."""
@@ -44,7 +45,7 @@ class Pairs:
 
 
 @dataclass(frozen=True)
-class Heard:
+class Heard(TensorBatch):
     """What a network's last layer makes of pairs.
 
     Attributes
@@ -70,19 +71,6 @@ class Heard:
         Heard
         """
         return Heard(*(getattr(self, name)[numbers] for name in self.__dataclass_fields__))
-
-    def to(self, device: torch.device | str) -> Heard:
-        """Copy the pairs to a device.
-
-        Parameters
-        ----------
-        device : torch.device or str
-
-        Returns
-        -------
-        Heard
-        """
-        return Heard(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
 
 
 def make_pairs(

@@ -19,6 +19,7 @@ from wavecore.training.averaged import AveragedTrainer
 from wavecore.training.config import TrainingConfig
 from wavecore.training.history import spoil_history
 from wavecore.training.precision import autocast
+from wavecore.training.tensors import TensorBatch
 
 ONSET_PROBABILITY = 0.2
 """Share of crops that begin with the note: what happens there happens nowhere else."""
@@ -36,7 +37,7 @@ like another."""
 
 
 @dataclass(frozen=True)
-class NotesBatch:
+class NotesBatch(TensorBatch):
     """Crops of notes.
 
     Attributes
@@ -64,19 +65,6 @@ class NotesBatch:
     phase: Tensor
     offsets: Tensor
     f0_hz: Tensor
-
-    def to(self, device: torch.device) -> NotesBatch:
-        """Copy the batch to a device.
-
-        Parameters
-        ----------
-        device : torch.device
-
-        Returns
-        -------
-        NotesBatch
-        """
-        return NotesBatch(*(getattr(self, name).to(device, non_blocking=True) for name in self.__dataclass_fields__))
 
 
 class NSynthTrainer(AveragedTrainer):

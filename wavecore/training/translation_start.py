@@ -19,7 +19,8 @@ from wavecore.errors import UsageError
 from wavecore.models.translation import TranslationConfig, TranslationNetwork
 from wavecore.training import melody_lessons, melody_spectra
 from wavecore.training.added_domain import bits_by_decoder
-from wavecore.training.melody_lessons import STEPS, Taught
+from wavecore.training.config import TrainingConfig
+from wavecore.training.melody_lessons import LessonConfig, Taught
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def with_taught_encoder(
     dataset: DomainsDataset,
     config: TranslationConfig,
     *,
-    steps: int = STEPS,
+    how: LessonConfig = LessonConfig(),
     seed: int = 0,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Start:
@@ -59,8 +60,8 @@ def with_taught_encoder(
         Paired, with notes.
     config : TranslationConfig
         Of the new network: its encoder may have another hop and another latent, its domains may be more.
-    steps : int
-        Of the lessons.
+    how : LessonConfig
+        The encoder is taught.
     seed : int
         Of new weights and crops.
     on_progress : callable, optional
@@ -92,7 +93,7 @@ def with_taught_encoder(
         "known": source.eval().encoder, "known_domains": [name for name in source.config.targets if name in dataset.domains],
     }  # fmt: skip
     lessons = melody_spectra.collect(dataset, network.encoder, **known)
-    taught = melody_lessons.teach(network.encoder, lessons, steps=steps, seed=seed, on_progress=on_progress)
+    taught = melody_lessons.teach(network.encoder, lessons, how, seed=seed, on_progress=on_progress)
     network.encoder.requires_grad_(True)
     origins: dict[str, str] = {}
     for target in config.targets if source is not None else ():
@@ -103,6 +104,29 @@ def with_taught_encoder(
             state = refit(state, taught.weight, taught.bias, n_layers=config.decoder.n_layers)
         network.decoders[target].load_state_dict(state)
     return Start(network.eval(), taught, origins)
+
+
+def lessons_like(training: TrainingConfig) -> LessonConfig:
+    """Plan lessons for a run: what the run leaves out, its lessons leave out too.
+
+    Parameters
+    ----------
+    training : TrainingConfig
+        Without pairs, the same passage need not be the same in two domains; the pressure to forget the domain
+        goes with ``confusion_weight``; music is moved, and coloured and covered, where the run's crops are.
+
+    Returns
+    -------
+    LessonConfig
+    """
+    usual, default = LessonConfig(), TrainingConfig()
+    return LessonConfig(
+        steps=training.lesson_steps,
+        apart=usual.apart if training.paired_probability else 0.0,
+        confusion=usual.confusion * training.confusion_weight / default.confusion_weight,
+        moved=usual.moved if training.transpose_semitones or training.glide_probability else 0.0,
+        changed=usual.changed if training.augment_probability or training.noise_probability else 0.0,
+    )
 
 
 def refit(state: dict[str, Tensor], weight: Tensor, bias: Tensor, *, n_layers: int) -> dict[str, Tensor]:

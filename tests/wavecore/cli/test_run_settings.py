@@ -120,6 +120,15 @@ def test_a_taught_encoder_hears_all_domains_of_the_data(network):
     assert run_settings.network_settings(flags(teach_encoder=True), DOMAINS, initial, None).targets == initial.targets
 
 
+def test_a_taught_encoder_may_have_no_bottleneck_where_the_old_one_had(network):
+    initial = network().config
+    notes = replace(initial, encoder=replace(initial.encoder, bottleneck="notes", bottleneck_context=3))
+    kept = run_settings.network_settings(flags(teach_encoder=True), DOMAINS, notes, None).encoder
+    assert (kept.bottleneck, kept.bottleneck_context) == ("notes", 3)
+    free = run_settings.network_settings(flags(teach_encoder=True, bottleneck="none"), DOMAINS, notes, None).encoder
+    assert (free.bottleneck, free.bottleneck_context) == ("", 0)
+
+
 def test_a_latent_that_is_there_is_not_changed(network, before):
     with pytest.raises(UsageError, match="leave --hop out"):
         run_settings.network_settings(flags(hop=80), DOMAINS, network().config, None)
@@ -173,10 +182,10 @@ def test_an_unknown_setting_lists_the_known_ones():
 
 
 def test_data_are_named_or_those_of_the_run(before):
-    assert run_settings.data_folder(flags(data=Path("x")), before) == Path("x")
-    assert run_settings.data_folder(flags(), before) == Path("somewhere")
+    assert run_settings.data_folder(flags(data=Path("x")), before, built_by="x") == Path("x")
+    assert run_settings.data_folder(flags(), before, built_by="x") == Path("somewhere")
     with pytest.raises(UsageError, match="--data"):
-        run_settings.data_folder(flags(), None)
+        run_settings.data_folder(flags(), None, built_by="wavecore data domains")
 
 
 def test_read_run(tmp_path, before):

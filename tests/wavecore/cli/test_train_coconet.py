@@ -47,7 +47,7 @@ def test_what_is_refused(train, chorales, trained, tmp_path):
     for words, code, message in (
         (["--data", chorales, "--preset", "huge"], 2, "huge"),
         (["--data", tmp_path / "nothing"], 3, "no data set of chorales"),
-        ([], 2, "--data DIR"),
+        ([], 2, "--data DIR (`wavecore data chorales` builds some)"),
         (["--data", chorales, "--init", trained, "--channels", "9"], 2, "has 4 where --channels says 9"),
         (["--data", chorales, "--init", "universal"], 4, "kind 'translation'"),
         (["--resume"], 3, "no run to resume"),

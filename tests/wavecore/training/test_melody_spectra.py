@@ -55,10 +55,9 @@ def test_less_is_taken_evenly(dataset, encoder):
     assert len(collect(dataset, encoder, seconds=2.5).spectra) == 3
 
 
-def test_crops_are_moved_alike_in_both_domains_and_in_their_notes(lessons, monkeypatch):
-    monkeypatch.setattr(melody_spectra, "PLAIN", 1.0)
+def test_crops_are_moved_alike_in_both_domains_and_in_their_notes(lessons):
     generator = torch.Generator().manual_seed(3)
-    crops = draw(lessons, generator, 24, n_crops=40)
+    crops = draw(lessons, generator, 24, n_crops=40, changed=0.0)
     clean, heard, domains, notes, onsets = crops.clean, crops.heard, crops.domains, crops.notes, crops.onsets
     assert clean.shape == heard.shape == (80, 96, FRAMES + 4) and crops.conditions is None
     assert torch.equal(crops.bare, clean)
@@ -108,3 +107,11 @@ def test_an_encoder_that_hears_the_same_spectra_is_asked_itself(dataset, encoder
         told = known.read(crops.bare)
     assert torch.allclose(crops.conditions[:8], (told[:8] + told[8:]) / 2, atol=1e-5)
     assert torch.equal(crops.conditions[:8], crops.conditions[8:])
+
+
+def test_nothing_is_moved_or_changed_unasked(lessons):
+    still = draw(lessons, torch.Generator().manual_seed(3), 24, n_crops=10, moved=0.0, changed=0.0)
+    assert torch.equal(still.bare, still.heard)
+    assert not still.notes[..., 1::2].any(), "only a music that is moved has quarter tones"
+    changed = draw(lessons, torch.Generator().manual_seed(3), 24, n_crops=10, moved=0.0, changed=1.0)
+    assert all(not torch.equal(bare, heard) for bare, heard in zip(changed.bare, changed.heard, strict=True))

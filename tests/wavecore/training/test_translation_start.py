@@ -9,7 +9,9 @@ from wavecore.errors import UsageError
 from wavecore.models.translation import TranslationNetwork
 from wavecore.models.wavenet import WaveNet
 
-from wavecore.training.translation_start import refit, with_taught_encoder
+from wavecore.training.config import TrainingConfig
+from wavecore.training.melody_lessons import LessonConfig
+from wavecore.training.translation_start import lessons_like, refit, with_taught_encoder
 
 
 @pytest.fixture
@@ -39,7 +41,7 @@ def test_a_refitted_decoder_says_of_a_latent_what_the_old_one_says_of_what_it_le
 
 
 def test_a_network_starts_from_another_one(speaking_network, dataset, wanted):
-    start = with_taught_encoder(speaking_network, dataset, wanted, steps=20, seed=3)
+    start = with_taught_encoder(speaking_network, dataset, wanted, how=LessonConfig(steps=20), seed=3)
     network = start.network
     assert network.config == wanted
     assert start.origins["flute"] == "flute" and start.origins["organ"] == "organ"
@@ -56,7 +58,7 @@ def test_decoders_of_the_same_code_go_on_unchanged(dataset, wanted):
         torch.manual_seed(5)
         source = TranslationNetwork(notes).eval()
     wider = replace(notes, encoder=replace(notes.encoder, hearing_frames=4, bottleneck_context=2))
-    start = with_taught_encoder(source, dataset, wider, steps=5, seed=3)
+    start = with_taught_encoder(source, dataset, wider, how=LessonConfig(steps=5), seed=3)
     network = start.network
     assert start.taught.weight is None
     embedding = network.encoder.bottleneck.embedding
@@ -66,17 +68,17 @@ def test_decoders_of_the_same_code_go_on_unchanged(dataset, wanted):
         for name, tensor in network.decoders[target].state_dict().items():
             assert torch.equal(tensor, source.decoder_state(target)[name])
     torch.nn.init.normal_(network.encoder.bottleneck.following[-1].weight)
-    again = with_taught_encoder(network, dataset, replace(wider, targets=("flute",)), steps=2, seed=3).network
+    again = with_taught_encoder(network, dataset, replace(wider, targets=("flute",)), how=LessonConfig(steps=2), seed=3).network
     for name, tensor in network.encoder.bottleneck.state_dict().items():
         assert torch.equal(again.encoder.bottleneck.state_dict()[name], tensor), "what follows the decisions stays as well"
-    narrower = with_taught_encoder(network, dataset, replace(notes, targets=("flute",)), steps=2, seed=3)
+    narrower = with_taught_encoder(network, dataset, replace(notes, targets=("flute",)), how=LessonConfig(steps=2), seed=3)
     assert narrower.taught.weight is not None, "decoders that knew of the frames around do not know the plain latent"
-    other = with_taught_encoder(network, dataset, replace(wanted, targets=("flute",)), steps=2, seed=3)
+    other = with_taught_encoder(network, dataset, replace(wanted, targets=("flute",)), how=LessonConfig(steps=2), seed=3)
     assert other.taught.weight is not None, "a free latent is another code"
 
 
 def test_without_another_one_the_decoders_are_new(dataset, wanted):
-    start = with_taught_encoder(None, dataset, wanted, steps=3, seed=3)
+    start = with_taught_encoder(None, dataset, wanted, how=LessonConfig(steps=3), seed=3)
     assert start.origins == {} and start.taught.weight is None
     with torch.random.fork_rng():
         torch.manual_seed(3)
@@ -87,7 +89,7 @@ def test_without_another_one_the_decoders_are_new(dataset, wanted):
 
 def test_progress_is_told(dataset, wanted):
     told = []
-    with_taught_encoder(None, dataset, wanted, steps=3, on_progress=lambda *done: told.append(done))
+    with_taught_encoder(None, dataset, wanted, how=LessonConfig(steps=3), on_progress=lambda *done: told.append(done))
     assert told == [(1, 3), (2, 3), (3, 3)]
 
 
@@ -100,3 +102,15 @@ def test_what_does_not_fit_is_refused(speaking_network, dataset, wanted):
     waveform = replace(wanted, encoder=replace(wanted.encoder, kind="waveform"))
     with pytest.raises(UsageError, match="constant-Q"):
         with_taught_encoder(speaking_network, dataset, waveform)
+
+
+def test_what_a_run_leaves_out_its_lessons_leave_out():
+    usual = LessonConfig()
+    assert lessons_like(TrainingConfig(paired_probability=0.8)) == usual
+    assert lessons_like(TrainingConfig(lesson_steps=7)) == replace(usual, steps=7, apart=0.0)
+    assert lessons_like(TrainingConfig(confusion_weight=0.0)).confusion == 0.0
+    assert lessons_like(TrainingConfig(confusion_weight=0.1)).confusion == pytest.approx(10 * usual.confusion)
+    assert lessons_like(TrainingConfig(transpose_semitones=0.0)).moved == usual.moved
+    assert lessons_like(TrainingConfig(transpose_semitones=0.0, glide_probability=0.0)).moved == 0.0
+    assert lessons_like(TrainingConfig(augment_probability=0.0)).changed == usual.changed
+    assert lessons_like(TrainingConfig(augment_probability=0.0, noise_probability=0.0)).changed == 0.0
