@@ -25,7 +25,7 @@ from pathlib import Path
 COMMON = (
     "--init", "universal", "--teach-encoder", "--targets", "strings,flute", "--bottleneck", "none", "--latent-channels", "64",
     "--hop", "320", "--seed", "0", "--set", "paired_probability=0.8", "--set", "optimizer=muon", "--set", "learning_rate=0.0008",
-    "--set", "batch_size=8", "--set", "crop_frames=15", "--set", "warmup_steps=20", "--set", "confusion_warmup_steps=100",
+    "--set", "batch_size=8", "--set", "crop_frames=15", "--set", "warmup_steps=10", "--set", "confusion_warmup_steps=30",
     "--set", "decay_fraction=0.7", "--set", "ema_decay=0.98", "--set", "validation_crops=4",
 )  # fmt: skip
 RUNS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -61,8 +61,8 @@ def main() -> None:
     parser.add_argument("--data-without-whistle", type=Path, help="the same without the whistle; else that run is left out")
     parser.add_argument("--out", type=Path, required=True, help="folder of the runs")
     parser.add_argument("--results", type=Path, required=True, help="JSON; a table in Markdown is written beside it")
-    parser.add_argument("--steps", type=int, default=300, help="in which encoder and decoders learn together")
-    parser.add_argument("--lesson-steps", type=int, default=2000, help="of the encoder alone")
+    parser.add_argument("--steps", type=int, default=120, help="in which encoder and decoders learn together")
+    parser.add_argument("--lesson-steps", type=int, default=1500, help="of the encoder alone")
     parser.add_argument("--clips", type=int, default=12)
     parser.add_argument("--only", help="names of runs, separated by commas")
     args = parser.parse_args()

@@ -193,6 +193,7 @@ def follow(
     console: Console,
     *,
     unit: str = "bits per sample",
+    counted: str = "samples",
 ) -> None:
     """Run a training and show it: progress, curves, samples, and how to go on with it.
 
@@ -209,6 +210,8 @@ def follow(
     console : Console
     unit : str
         What ``valid/bits`` measures.
+    counted : str
+        What the task counts in a step, for its speed.
 
     Raises
     ------
@@ -221,7 +224,7 @@ def follow(
     from wavecore.training.memory import keep_freed_memory
 
     keep_freed_memory()
-    listener = _Listener(args.out, write_samples, console)
+    listener = _Listener(args.out, write_samples, console, unit, counted)
     try:
         with console.progress("training", unit="steps") as listener.show:
             summary = run_task(
@@ -239,7 +242,7 @@ def follow(
         raise
     if summary["samples_per_s"]:
         peaks = ", ".join(f"{peak / 2**30:.1f}" for peak in summary["peak_memory_bytes"])
-        console.say(f"trained at {summary['samples_per_s']:,.0f} samples/s, validations left out; most memory held: {peaks} GiB")
+        console.say(f"trained at {summary['samples_per_s']:,.0f} {counted}/s, validations left out; most memory held: {peaks} GiB")
     console.document({"run": args.out, "model": args.out / "best", "summary": summary})
     console.result(
         f"{args.out / 'best'}: {listener.best:.3f} {unit}, held out"
@@ -251,8 +254,8 @@ def follow(
 class _Listener:
     """Shows how a training goes, draws its curves and writes its samples."""
 
-    def __init__(self, out: Path, write_samples: Callable[..., object], console: Console):
-        self.out, self.write_samples, self.console = out, write_samples, console
+    def __init__(self, out: Path, write_samples: Callable[..., object], console: Console, unit: str, counted: str):
+        self.out, self.write_samples, self.console, self.unit, self.counted = out, write_samples, console, unit, counted
         self.show = None
         self.best: float | None = None
         self._speed = ""
@@ -263,9 +266,9 @@ class _Listener:
         if "bits" not in progress.losses:  # a validation: its speed is that of validating
             return
         self._n_reports += 1
-        self._speed = f"{progress.samples_per_s:,.0f} samples/s"
+        self._speed = f"{progress.samples_per_s:,.0f} {self.counted}/s"
         self.show(progress.step, progress.steps)
-        self.console.postfix(f"{progress.losses['bits']:.3f} bits, {self._speed}")
+        self.console.postfix(f"loss {progress.losses['bits']:.3f}, {self._speed}")
         if self._n_reports == 2:  # the first one holds the warm-up
             self.console.say(f"about {duration(progress.eta_s)} to go, at {self._speed}")
 
@@ -274,7 +277,7 @@ class _Listener:
         bits = [record["valid/bits"] for record in history if "valid/bits" in record]
         self.best = min(bits)
         speed = f", {self._speed}" if self._speed else ""
-        self.console.say(f"step {step}: {bits[-1]:.3f} bits held out (best {self.best:.3f}){speed}")
+        self.console.say(f"step {step}: {bits[-1]:.3f} {self.unit}, held out (best {self.best:.3f}){speed}")
         try:
             self._draw(history)
             self.write_samples(network, step)

@@ -64,7 +64,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
         f"run {args.out}: {training.steps:,} steps of {training.batch_size} crops of {training.crop_frames} sixteenths; "
         f"{len(dataset.grids['train'])} chorales; {config.n_layers} layers x {config.channels} channels"
     )
-    train.follow("train coconet", task, args, device, lambda network, step: None, console, unit="bits per cell")
+    train.follow("train coconet", task, args, device, lambda network, step: None, console, unit="bits per cell", counted="sixteenths")
 
 
 def network_settings(args: argparse.Namespace, initial: CoconetConfig | None, before: dict | None) -> CoconetConfig:

@@ -71,7 +71,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
         f"run {args.out}: {training.steps:,} steps of {training.batch_size} sequences of {config.length} notes, {config.features} numbers each; "
         f"{len(task.melodies)} melodies from {config.lowest} to {config.highest}; {config.variant} generator"
     )
-    train.follow("train gan", task, args, device, lambda network, step: None, console, unit="of the histograms not shared with melodies")
+    train.follow("train gan", task, args, device, lambda network, step: None, console, unit="of the histograms not shared with melodies", counted="notes")
 
 
 def network_settings(args: argparse.Namespace, dataset: SongsDataset, initial: GANConfig | None, before: dict | None) -> GANConfig:

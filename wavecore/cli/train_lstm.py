@@ -62,7 +62,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
         f"run {args.out}: {training.steps:,} steps of {training.batch_size} crops of {training.crop_frames} notes; {len(task.lines['train'])} melodies; "
         f"{len(config.symbols)} symbols, {len(config.durations)} durations; {config.n_layers} layers x {config.hidden}"
     )
-    train.follow("train lstm", task, args, device, lambda network, step: None, console, unit="bits per note")
+    train.follow("train lstm", task, args, device, lambda network, step: None, console, unit="bits per note", counted="notes")
 
 
 def network_settings(args: argparse.Namespace, dataset: SongsDataset, initial: LSTMConfig | None, before: dict | None) -> LSTMConfig:

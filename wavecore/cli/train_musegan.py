@@ -89,7 +89,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
             f"left out of training: {left['pieces']} pieces without these tracks, {left['bars']} bars of other lengths, "
             f"{left['notes']} notes out of range"
         )
-    train.follow("train musegan", task, args, device, lambda network, step: None, console, unit="bits between samples and held-out phrases")
+    train.follow("train musegan", task, args, device, lambda network, step: None, console, unit="bits between samples and held-out phrases", counted="time steps")
 
 
 def network_settings(args: argparse.Namespace, dataset: SongsDataset, initial: MuseGANConfig | None, before: dict | None) -> MuseGANConfig:

@@ -94,7 +94,7 @@ def _train_language(args: argparse.Namespace, dataset: SongsDataset, before: dic
 
         style_chart.draw(averaged.style_vectors().numpy(), config.styles, args.out / "styles.png", overwrite=True)
 
-    train.follow("train musenet", task, args, device, write, console, unit="bits per token")
+    train.follow("train musenet", task, args, device, write, console, unit="bits per token", counted="tokens")
 
 
 def _train_critic(args: argparse.Namespace, dataset: SongsDataset, before: dict | None, console: Console) -> None:
@@ -111,7 +111,7 @@ def _train_critic(args: argparse.Namespace, dataset: SongsDataset, before: dict 
     with console.progress("sampling", unit="windows") as show:
         task = MuseNetCriticTask(dataset, model.network, training, device=device, on_progress=show)
     train.record_start(args, model)
-    train.follow("train musenet", task, args, device, lambda network, step: None, console, unit="bits of doubt, 1 is guessing")
+    train.follow("train musenet", task, args, device, lambda network, step: None, console, unit="bits of doubt, 1 is guessing", counted="tokens")
 
 
 def network_settings(args: argparse.Namespace, dataset: SongsDataset, initial: MuseNetConfig | None, before: dict | None) -> MuseNetConfig:

@@ -20,6 +20,8 @@ N_CODES = N_PITCHES + 2
 """Pitches, an onset, a level."""
 LEVELS = 8
 """Values of the level, evenly from 0 to 1."""
+NEAR = 4
+"""Quarter tones within which one note is heard, and not several: while it slides, its pitch is hard to name."""
 FOLLOWING_CHANNELS = 96
 
 
@@ -86,6 +88,9 @@ class NoteBottleneck(nn.Module):
 def decide(answers: Tensor) -> Tensor:
     """Turn answers into decisions; gradients pass as if nothing were rounded.
 
+    A pitch sounds if it is more likely than not.  Where none is, but one of those within ``NEAR`` quarter tones is, as in
+    a glide, the likeliest of them sounds.
+
     Parameters
     ----------
     answers : Tensor, shape (..., N_CODES), float
@@ -97,6 +102,18 @@ def decide(answers: Tensor) -> Tensor:
         0 or 1 for every pitch and for an onset; the level in ``LEVELS`` steps.
     """
     soft = torch.sigmoid(answers)
-    steps = torch.full((N_CODES,), 1.0, device=answers.device)
-    steps[-1] = LEVELS - 1
-    return soft + (torch.round(soft * steps) / steps - soft).detach()
+    with torch.no_grad():
+        decided = torch.round(soft)
+        decided[..., -1] = torch.round(soft[..., -1] * (LEVELS - 1)) / (LEVELS - 1)
+        decided[..., :N_PITCHES] += _sliding(soft[..., :N_PITCHES], decided[..., :N_PITCHES])
+    return soft + (decided - soft).detach()
+
+
+def _sliding(soft: Tensor, decided: Tensor) -> Tensor:
+    """Which further pitches sound, (..., N_PITCHES): peaks of unclear frames, far from all that is decided."""
+    flat = soft.reshape(-1, 1, N_PITCHES)
+    width = 2 * NEAR + 1
+    together = nn.functional.avg_pool1d(flat, width, stride=1, padding=NEAR) * width
+    peak = flat == nn.functional.max_pool1d(flat, width, stride=1, padding=NEAR)
+    taken = nn.functional.max_pool1d(decided.reshape(-1, 1, N_PITCHES), width, stride=1, padding=NEAR) > 0
+    return (peak & ~taken & (together > 0.5)).reshape(soft.shape).to(soft.dtype)

@@ -7,7 +7,7 @@ import torch
 
 from wavecore.errors import UsageError
 from wavecore.models.encoders import EncoderConfig, build_encoder
-from wavecore.models.note_bottleneck import LEVELS, N_CODES, NoteBottleneck, decide
+from wavecore.models.note_bottleneck import LEVELS, N_CODES, N_PITCHES, NEAR, NoteBottleneck, decide
 
 CONFIG = EncoderConfig("cqt", 6, 160, channels=8, n_bins=96, fmin_hz=130.8, bottleneck="notes")
 
@@ -21,7 +21,37 @@ def test_decisions_are_yes_or_no_and_a_level_in_steps():
     assert set(found[..., :-1].unique().tolist()) == {0.0, 1.0}
     steps = found[..., -1] * (LEVELS - 1)
     assert torch.allclose(steps, steps.round(), atol=1e-5) and len(steps.round().unique()) == LEVELS
-    assert torch.equal(found[..., :-1] > 0.5, answers()[..., :-1] > 0)
+    clear = answers()[..., :-1] > 0
+    assert (found[..., :-1][clear] == 1).all() and torch.equal(found[..., N_PITCHES] > 0.5, clear[..., -1])
+    further = (found[..., :N_PITCHES] > 0.5) & ~clear[..., :N_PITCHES]
+    for row, column, pitch in further.nonzero().tolist():
+        assert not clear[row, column, max(0, pitch - NEAR) : min(N_PITCHES, pitch + NEAR + 1)].any()
+
+
+def heard(**likely: float) -> torch.Tensor:
+    """Answers of one frame in which nothing is likely but what is named: ``at_40=0.3``."""
+    frame = torch.full((1, 1, N_CODES), -12.0)
+    for name, value in likely.items():
+        frame[0, 0, int(name.removeprefix("at_"))] = torch.logit(torch.tensor(value))
+    return frame
+
+
+@pytest.mark.parametrize(
+    ("likely", "decided"),
+    [
+        ({"at_40": 0.6}, [40]),
+        ({"at_40": 0.45}, []),
+        ({"at_39": 0.25, "at_40": 0.3, "at_41": 0.1}, [40]),  # it slides
+        ({"at_39": 0.6, "at_41": 0.4}, [39]),  # what is near is the same note
+        ({"at_39": 0.6, "at_50": 0.3, "at_51": 0.35}, [39, 51]),  # another voice slides
+        ({"at_40": 0.3, "at_46": 0.3}, []),  # neither is likely, and they are too far apart to be one
+        ({"at_0": 0.3, "at_1": 0.29}, [0]),
+        ({f"at_{N_PITCHES - 1}": 0.4, f"at_{N_PITCHES - 2}": 0.3}, [N_PITCHES - 1]),
+        ({f"at_{N_PITCHES - 1}": 0.4, f"at_{N_PITCHES}": 0.4}, []),  # an onset is no pitch
+    ],
+)
+def test_a_note_sounds_while_its_pitch_is_hard_to_name(likely, decided):
+    assert decide(heard(**likely))[0, 0, :N_PITCHES].nonzero().flatten().tolist() == decided
 
 
 def test_gradients_pass_as_if_nothing_were_rounded():
@@ -35,8 +65,9 @@ def test_what_differs_without_a_decision_is_gone():
     with torch.random.fork_rng():
         torch.manual_seed(0)
         bottleneck = NoteBottleneck(5)
-    x = answers()
-    other = torch.cat([x[..., :-1] * 1.7, x[..., -1:]], dim=-1)
+    # Of clear answers, however clear they are.
+    x = torch.cat([9 * answers()[..., :-1].sign(), answers()[..., -1:]], dim=-1)
+    other = torch.cat([1.7 * x[..., :-1], x[..., -1:]], dim=-1)
     assert torch.equal(bottleneck(x), bottleneck(other))
     assert not torch.equal(bottleneck(x), bottleneck(-x))
 
