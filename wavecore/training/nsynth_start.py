@@ -16,12 +16,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from wavecore.audio import mulaw, note_level
 from wavecore.datasets.notes import NotesDataset
 from wavecore.errors import UsageError
-from wavecore.models.encoders import build_encoder
+from wavecore.models.encoders import ConstantQEncoder, EncoderConfig, build_encoder
 from wavecore.models.nsynth import NSynthConfig, NSynthNetwork
 from wavecore.models.translation import TranslationNetwork
 from wavecore.models.wavenet import WaveNet
@@ -31,6 +31,8 @@ from wavecore.training.nsynth_task import LEVEL_DB
 
 BOUND = 5.0
 """Robust standard deviations from the median that the old latent's channels are bounded at."""
+NARROW = 0.1
+"""Of a channel's standard deviation: a robust one below it tells of nothing but the usual value."""
 NEW_WEIGHTS = 0.05
 """Standard deviation of those with which a decoder begins to listen to an oscillator."""
 SAMPLE = 300
@@ -101,10 +103,10 @@ def from_translation(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = NSynthNetwork(config)
-        old = build_encoder(replace(config.encoder, latent_channels=source.config.encoder.latent_channels)).eval()
+        old = build_encoder(replace(source.config.encoder, hop_length=hop_length)).eval()
         old.load_state_dict(source.encoder.state_dict())
         lessons = encoder_lessons.spectra_of(dataset, network.encoder, level_db=LEVEL_DB)
-        latents = BoundedLatents(old.read, lessons.spectra[:: max(1, len(lessons.spectra) // SAMPLE)].float())
+        latents = BoundedLatents(_reader(old, network.encoder.reach), lessons.spectra[:: max(1, len(lessons.spectra) // SAMPLE)].float())
         missed = encoder_lessons.teach(
             network, lessons, latents, latents.spread, steps=steps, seed=seed, on_progress=on_progress
         )
@@ -215,7 +217,9 @@ class BoundedLatents:
         with torch.no_grad():
             channels = torch.cat([read(part) for part in sample.split(encoder_lessons.AT_ONCE)]).flatten(0, 1)
         self.middle = channels.median(dim=0).values
-        self.spread = (channels - self.middle).abs().median(dim=0).values / 0.6745
+        spread, usual = (channels - self.middle).abs().median(dim=0).values / 0.6745, channels.std(dim=0)
+        # A latent of decisions may be the same in most frames.
+        self.spread = torch.where(spread > NARROW * usual, spread, usual.clamp_min(encoder_lessons.LEAST_SPREAD))
 
     def __call__(self, spectra: Tensor) -> Tensor:
         """Encode, and bound.
@@ -232,6 +236,12 @@ class BoundedLatents:
         return self.middle + reach * torch.tanh((self._read(spectra) - self.middle) / reach)
 
 
+def _reader(encoder: ConstantQEncoder, reach: int) -> Callable[[Tensor], Tensor]:
+    """Let an encoder read crops with `reach` frames on either side: beyond them a note stays as it is."""
+    further = max(0, encoder.reach - reach)
+    return lambda spectra: encoder.read(nn.functional.pad(spectra, (further, further), mode="replicate"))
+
+
 def _config(source: TranslationNetwork, dataset: NotesDataset, latent_channels: int, hop_length: int) -> NSynthConfig:
     encoder, decoder = source.config.encoder, source.config.decoder
     if encoder.kind != "cqt":
@@ -239,8 +249,10 @@ def _config(source: TranslationNetwork, dataset: NotesDataset, latent_channels: 
     if source.config.shared_decoder:
         raise UsageError("an autoencoder of notes can start from a translation model with a decoder per domain, not a shared one")
     _check_rate(dataset, decoder.sample_rate)
+    # What an encoder for melodies lets pass and hears around a frame is of no use for timbre.
+    free = {"bottleneck": "", "bottleneck_context": 0, "latent_levels": 0, "hearing_frames": EncoderConfig.hearing_frames}
     return NSynthConfig(
-        replace(encoder, latent_channels=latent_channels, hop_length=hop_length),
+        replace(encoder, latent_channels=latent_channels, hop_length=hop_length, **free),
         replace(decoder, hop_length=hop_length),
         condition_channels=decoder.latent_channels,
     )

@@ -69,6 +69,29 @@ def test_the_same_seed_gives_the_same_start_and_leaves_the_source_and_the_dice_a
     assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)] * 3
 
 
+def test_a_source_whose_latent_is_decisions_about_frames_around(network_config, notes):
+    """The autoencoder has a free latent; where a crop ends, its note goes on for the old encoder."""
+    encoder = replace(network_config.encoder, bottleneck="notes", bottleneck_context=3, hearing_frames=4)
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        source = TranslationNetwork(replace(network_config, encoder=encoder)).eval()
+        torch.nn.init.normal_(source.encoder.bottleneck.following[-1].weight)
+    start = from_translation(source, notes, latent_channels=3, hop_length=HOP, steps=40, seed=5)
+    found = start.network.config.encoder
+    assert (found.bottleneck, found.bottleneck_context, found.hearing_frames) == ("", 0, 2)
+    assert np.isfinite(start.missed.condition) and all(np.isfinite(bits) for bits in start.bits.values())
+    assert start.missed.condition < 3.0  # in units of the conditions' own spread
+
+
+def test_a_channel_that_is_usually_the_same_keeps_its_spread():
+    rare = torch.zeros(40, 5, 8)
+    rare[::4, 0] = 3.0
+    latents = BoundedLatents(lambda spectra: spectra.transpose(1, 2)[..., :2], rare)
+    assert latents.middle.tolist() == [0.0, 0.0] and (latents.spread > 0).all()
+    assert latents.spread[0] > 1.0, "the median deviation is zero"
+    assert torch.isfinite(latents(rare)).all() and latents(rare)[0, 0, 0] > 2.5
+
+
 def test_what_the_old_encoder_exaggerates_is_bounded(source, notes):
     sounds = torch.from_numpy(mulaw.decode(np.array(notes.codes("train"))))
     hop, margin = source.config.encoder.hop_length, source.encoder.context_frames
