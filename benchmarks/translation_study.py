@@ -64,6 +64,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=120, help="in which encoder and decoders learn together")
     parser.add_argument("--lesson-steps", type=int, default=1500, help="of the encoder alone")
     parser.add_argument("--clips", type=int, default=12)
+    parser.add_argument("--recording", type=Path, help="a recording of one voice that is translated as well: what of it is kept is told")
     parser.add_argument("--only", help="names of runs, separated by commas")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
@@ -75,6 +76,8 @@ def main() -> None:
             continue
         train(args.out / name, data, RUNS[name][1], args)
         judge(args.out / name, args.data, args.clips)
+        if args.recording:
+            listen(args.out / name, args.recording)
         write(args)
 
 
@@ -102,6 +105,20 @@ def judge(run: Path, data: Path, clips: int) -> None:
     found.write_text(text, encoding="utf-8")
 
 
+def listen(run: Path, recording: Path) -> None:
+    """Translate a recording, several times as every draw differs, and note which share of its voiced frames is kept."""
+    found = run / "recording.json"
+    if found.is_file():
+        return
+    kept = []
+    for seed in range(1, 5):
+        command = ["wavecore", "translate", str(recording), "--to", "all", "--model", str(run / "last"), "--seed", str(seed), "--temperature", "0.5",
+                   "--json", "-q", "--overwrite", "-o", str(run / "recording")]  # fmt: skip
+        outputs = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)["outputs"]
+        kept += [output["pitch_accuracy"] for output in outputs]
+    found.write_text(json.dumps({"recording": recording.name, "kept": sum(kept) / len(kept)}), encoding="utf-8")
+
+
 def write(args: argparse.Namespace) -> None:
     """Collect what is there."""
     results = {}
@@ -113,7 +130,9 @@ def write(args: argparse.Namespace) -> None:
         settings = json.loads((args.out / name / "settings.json").read_text(encoding="utf-8"))
         means = {key: sum(pair[key] for pair in found["pairs"]) / len(found["pairs"]) for key in MEASURES}
         kept = ("latent_probe_accuracy", "latent_probe_chance", "reconstruction_bits", "n_clips")
-        results[name] = {"what": what, "steps": settings["training"]["steps"]} | means | {key: found[key] for key in kept}
+        heard = args.out / name / "recording.json"
+        recorded = {"recording_kept": json.loads(heard.read_text(encoding="utf-8"))["kept"]} if heard.is_file() else {}
+        results[name] = {"what": what, "steps": settings["training"]["steps"]} | means | recorded | {key: found[key] for key in kept}
     args.results.parent.mkdir(parents=True, exist_ok=True)
     args.results.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     table = format_table(results)
@@ -124,15 +143,16 @@ def write(args: argparse.Namespace) -> None:
 def format_table(results: dict[str, dict]) -> str:
     """Make a Markdown table: means over the targets of the medians over the tunes."""
     lines = [
-        "| run | differs by | chroma | of the input | warped contour | mel, share of the input's | taken for the target | probe (chance) | bits |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| run | differs by | chroma | of the input | warped contour | mel, share of the input's | taken for the target | probe (chance) | bits | recording kept |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for name, found in results.items():
+        recorded = f"{found['recording_kept']:.2f}" if "recording_kept" in found else ""
         share = found["mel_distance"] / found["source_mel_distance"]
         lines.append(
             f"| {name} | {found['what']} | {found['truth_chroma_accuracy']:.2f} | {found['raw_chroma_accuracy']:.2f} | {found['pitch_ncc_dtw']:.2f} "
             f"| {share:.2f} | {found['target_classifier_accuracy']:.2f} | {found['latent_probe_accuracy']:.2f} ({found['latent_probe_chance']:.2f}) "
-            f"| {found['reconstruction_bits']:.2f} |"
+            f"| {found['reconstruction_bits']:.2f} | {recorded} |"
         )
     return "\n".join(lines) + "\n"
 
