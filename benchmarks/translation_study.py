@@ -1,6 +1,6 @@
 """What limits a translation network: small controlled runs, each judged on held-out tunes.
 
-Decoders need days of a CPU to learn an instrument, and a melody follows only then, so a short run from nothing tells
+Decoders need hours of a CPU to learn an instrument, and follow a melody only then, so a short run from nothing tells
 nothing.  Here every run begins with the decoders of a trained model and an encoder of new weights: the encoder is
 taught the notes, the decoders are fitted to its latent (``--teach-encoder``), and both learn on together.  Every run
 differs from the first one in the words that the table gives, and in nothing else: the same data, seed, steps and
