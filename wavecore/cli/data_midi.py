@@ -100,13 +100,11 @@ def _from_chorales(dataset, style: str):
     from wavecore.datasets.songs import Piece
     from wavecore.symbolic import chorale_song
 
-    return {
-        split: [
-            Piece(replace(chorale_song.to_song(grid, name=f"{style}/{split}-{number:03d}"), source=dataset.source, licence=dataset.licence), style)
-            for number, grid in enumerate(grids)
-        ]
-        for split, grids in dataset.grids.items()
-    }
+    def piece(grid, split: str, number: int) -> Piece:
+        song = chorale_song.to_song(grid, name=f"{style}/{split}-{number:03d}", program=chorale_song.CHOIR)
+        return Piece(replace(song, source=dataset.source, licence=dataset.licence), style)
+
+    return {split: [piece(grid, split, number) for number, grid in enumerate(grids)] for split, grids in dataset.grids.items()}
 
 
 COMMAND = flags.Command(

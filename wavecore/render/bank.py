@@ -25,6 +25,9 @@ FILE = "bank.npz"
 """Of a model folder."""
 ATTACK_S = 0.2
 """Of a note, which is never stretched."""
+STEADY_S = 0.24
+"""On either side, over which a sustain is averaged: what wavers in one held note would waver in the same way in every note of a piece, and
+where its level dips one hears it struck anew."""
 
 
 @dataclass(frozen=True)
@@ -100,17 +103,26 @@ class Bank:
         Returns
         -------
         ndarray, shape (n_frames + m, C), float32
-            m is ``n_release`` or less.  What was held longer than the note of the bank is stretched, behind the attack.
+            m is ``n_release`` or less.  Behind the attack the note is steadied, and stretched if it is held longer than the note of the bank.
         """
         found = self.instruments[name]
         latent = found.latents[np.abs(found.pitches - pitch).argmin()]
-        held = latent[: self.held_frames]
+        attack = min(self.held_frames - 1, round(ATTACK_S / self.frame_s))
+        held = np.concatenate([latent[:attack], _steadied(latent[attack : self.held_frames], round(STEADY_S / self.frame_s))])
         if n_frames > len(held):
-            attack = min(len(held) - 1, round(ATTACK_S / self.frame_s))
             at = np.concatenate([np.arange(attack), np.linspace(attack, len(held) - 1, n_frames - attack)])
             held = np.stack([np.interp(at, np.arange(len(held)), track) for track in held.T], axis=1)
         release = latent[self.held_frames : self.held_frames + n_release]
         return np.concatenate([held[:n_frames], release]).astype(np.float32)
+
+
+def _steadied(tracks: np.ndarray, most: int) -> np.ndarray:
+    """Average every frame with as many before as after it, `most` or up to the nearer end: a straight line stays what it is, and so do the ends."""
+    n = len(tracks)
+    at = np.arange(n)
+    around = np.minimum(most, np.minimum(at, n - 1 - at))
+    sums = np.concatenate([np.zeros((1, tracks.shape[1])), np.cumsum(tracks, axis=0, dtype=np.float64)])
+    return (sums[at + around + 1] - sums[at - around]) / (2 * around + 1)[:, None]
 
 
 def save(path: str | os.PathLike[str], bank: Bank, *, overwrite: bool = False) -> None:

@@ -13,12 +13,13 @@ BEATS_PER_MINUTE = 80.0
 """Hymns are sung at about this pace; grids do not say it."""
 TICKS_PER_BEAT = 480
 VELOCITY = 80
-CHOIR = 52
-"""General MIDI's Choir Aahs."""
+CHOIR, RECORDER = 52, 74
+"""General MIDI's Choir Aahs, who sang what Bach wrote, and its Recorder, which plays what is written here: of all instruments that have the
+range of four voices it is the one whose notes are heard best when they are rendered."""
 MOST_STEPS = 4096
 
 
-def to_song(grid: np.ndarray, *, name: str = "", beats_per_minute: float = BEATS_PER_MINUTE) -> Song:
+def to_song(grid: np.ndarray, *, name: str = "", beats_per_minute: float = BEATS_PER_MINUTE, program: int = RECORDER) -> Song:
     """Write a grid as a piece of four parts.
 
     Parameters
@@ -26,6 +27,8 @@ def to_song(grid: np.ndarray, *, name: str = "", beats_per_minute: float = BEATS
     grid : ndarray, shape (T, 4), integer
     name : str
     beats_per_minute : float
+    program : int
+        General MIDI's, of all four, 0 to 127.
 
     Returns
     -------
@@ -36,7 +39,7 @@ def to_song(grid: np.ndarray, *, name: str = "", beats_per_minute: float = BEATS
     parts = []
     for voice, column in zip(VOICES, np.asarray(grid).T, strict=True):
         events = (Event(note.onset * step, note.pitch, note.n_steps * step, VELOCITY) for note in held_notes(column))
-        parts.append(Part(tuple(events), voice, CHOIR))
+        parts.append(Part(tuple(events), voice, program))
     tempo = Tempo(0, round(60e6 / beats_per_minute))
     return Song(TICKS_PER_BEAT, tuple(parts), (tempo,), (Meter(0, 4, 4),), name)
 

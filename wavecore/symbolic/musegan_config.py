@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, fields
 
 from wavecore.errors import UsageError
 from wavecore.symbolic.chorale import VOICES
-from wavecore.symbolic.chorale_song import CHOIR
+from wavecore.symbolic.chorale_song import RECORDER
 from wavecore.symbolic.roll_tracks import Track
 from wavecore.symbolic.rolls import Grid
 
@@ -168,16 +168,16 @@ class MuseGANConfig:
         return cls(**values | {"tracks": tuple(Track(**track) for track in values["tracks"])})
 
 
-CHOIR_TRACKS = tuple(Track(voice, CHOIR) for voice in VOICES)
+CHORALE_TRACKS = tuple(Track(voice, RECORDER) for voice in VOICES)
 BAND = (
     Track("family:bass", 33), Track("family:drums", 0, True), Track("family:guitar", 25), Track("family:piano", 0),
     Track("family:strings+ensemble", 48),
 )  # fmt: skip
 """The paper's five tracks."""
 PRESETS = {
-    "tiny": MuseGANConfig(CHOIR_TRACKS, noise=8, channels=16, critic_channels=4, n_pitches=48, lowest=36),
-    "small": MuseGANConfig(CHOIR_TRACKS, channels=192, critic_channels=16),
-    "seed": MuseGANConfig(CHOIR_TRACKS),
+    "tiny": MuseGANConfig(CHORALE_TRACKS, noise=8, channels=16, critic_channels=4, n_pitches=48, lowest=36),
+    "small": MuseGANConfig(CHORALE_TRACKS, channels=192, critic_channels=16),
+    "seed": MuseGANConfig(CHORALE_TRACKS),
     "paper": MuseGANConfig(BAND, bars=4, steps=96),
 }
 """``seed`` has the sizes of Foster's chapter on chorales; ``paper`` the shape of Dong et al., with layers that follow the same rule."""

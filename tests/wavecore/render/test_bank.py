@@ -30,6 +30,18 @@ def test_long_notes_are_stretched_behind_the_attack(ramp):
     assert ramp.note("ramp", 60, 1000, 3).shape == (1003, 1)
 
 
+def test_a_sustain_is_steadied_and_attack_and_release_are_not():
+    rng = np.random.default_rng(3)
+    latents = rng.normal(size=(1, 130, 2)).astype(np.float32)
+    found = Bank({"one": Instrument("x", None, np.array([60]), latents)}, 100, 0.02, "abc", "").note("one", 60, 100, 30)
+    heard = latents[0]
+    np.testing.assert_array_equal(found[:10], heard[:10])  # 0.2 s
+    np.testing.assert_array_equal(found[100:], heard[100:])
+    for frame, reach in ((10, 0), (11, 1), (15, 5), (22, 12), (50, 12), (87, 12), (97, 2), (99, 0)):  # 0.24 s, and inside the sustain
+        np.testing.assert_allclose(found[frame], heard[frame - reach : frame + reach + 1].mean(axis=0), atol=1e-6)
+    assert found[30:80].std() < 0.3 < heard[30:80].std()
+
+
 def test_the_nearest_pitch_gives_the_timbre(ramp):
     assert [int(ramp.note("ramp", pitch, 1, 0)[0, 0]) for pitch in (20, 61, 63, 67, 69, 120)] == [0, 0, 100, 100, 200, 200]
 

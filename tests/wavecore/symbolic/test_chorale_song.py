@@ -24,6 +24,8 @@ def test_a_sixteenth_lasts_as_the_tempo_says():
     song = chorale_song.to_song(np.full((8, 4), 60), name="x", beats_per_minute=120)
     assert song.duration_s == pytest.approx(1.0) and [part.name for part in song.parts] == ["soprano", "alto", "tenor", "bass"]
     assert song.parts[0].events == (Event(0, 60, 960, 80),)
+    assert {part.program for part in song.parts} == {74}, "recorders"
+    assert {part.program for part in chorale_song.to_song(np.full((8, 4), 60), program=chorale_song.CHOIR).parts} == {52}
 
 
 def part(*events, name=""):
