@@ -29,6 +29,9 @@ ROWS = 16
 """Held-out melodies that are measured at once."""
 LEAST = 5
 """How often a chord or a duration comes in the data that the vocabulary takes up."""
+BEGINNINGS = 0.25
+"""Share of the crops that begin where their melody does.  Of every melody it is the same: were all places equally likely, short melodies
+would be seen from their first note far more often than long ones, and what is written from nothing would be like them."""
 
 
 @dataclass(frozen=True)
@@ -172,7 +175,7 @@ class LSTMTask:
     dataset : SongsDataset
     network_config : LSTMConfig
     training : TrainingConfig
-        ``crop_frames`` is the length of a crop in notes and rests.  Melodies are transposed by up to ``transpose_semitones``, as far as the
+        ``crop_frames`` is the length of a crop in notes and rests; of a melody that is shorter, half at least.  Melodies are transposed by up to ``transpose_semitones``, as far as the
         vocabulary goes; what belongs to sound has no effect.
     initial : LSTM, optional
         Weights to start from; of the configuration ``network_config``.
@@ -246,7 +249,8 @@ class LSTMTask:
             notes, durations = lines[self._order(place // len(lines))[place % len(lines)]]
             moved = [table[notes] for table in self._moved.values()]
             notes = rng.choice([numbers for numbers in moved if (numbers >= 0).all()])
-            begin = int(rng.integers(0, max(0, len(notes) - length) + 1))
+            last = len(notes) - length if len(notes) > length else len(notes) // 2
+            begin = 0 if rng.random() < BEGINNINGS else int(rng.integers(1, last + 1))
             rows.append(_begun(self._network, np.stack([notes, durations]))[:, begin : begin + length + 1])
         return _padded(rows, length)
 
