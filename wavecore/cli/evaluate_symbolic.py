@@ -153,8 +153,8 @@ def _judge_coconet(args: argparse.Namespace, model, device: str, console: Consol
         found |= _samples(args, network, crops, evaluation, console)
     console.document(found)
     console.result(
-        f"{model.name}: {found['framewise_nll']['16th']:.3f} nats per frame of sixteenths (standard error {found['standard_error']:.3f}), "
-        f"{found['n_pieces']} chorales, {found['orderings']} orderings each"
+        f"{model.name}: {found['framewise_nll']['16th']:.3f} nats per frame of sixteenths (standard error {found['standard_error']:.3f}; "
+        f"{found['n_pieces']} chorales, {found['orderings']} orderings each; {found['framewise_nll_alone']['16th']:.3f} for an ordering alone)"
     )
     for name, counts in found.get("counterpoint", {}).items():
         console.result(f"  {name:12}" + ", ".join(f"{key.replace('_', ' ')} {value:.3f}" for key, value in counts.items()))

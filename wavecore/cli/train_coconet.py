@@ -112,8 +112,9 @@ def settings(*, seed: int) -> TrainingConfig:
     from wavecore.training.config import TrainingConfig
 
     return TrainingConfig(
-        steps=10_000, batch_size=16, crop_frames=64, learning_rate=2e-3, decay_fraction=0.5, transpose_semitones=6.0, glide_semitones=0.0, seed=seed
-    )
+        steps=6_000, batch_size=16, crop_frames=64, optimizer="muon", learning_rate=4e-3, decay_fraction=0.5, transpose_semitones=6.0,
+        glide_semitones=0.0, seed=seed,
+    )  # fmt: skip
 
 
 COMMAND = flags.Command(

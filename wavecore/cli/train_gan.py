@@ -123,7 +123,7 @@ def settings(*, seed: int) -> TrainingConfig:
     from wavecore.training.config import TrainingConfig
 
     return TrainingConfig(
-        steps=6_000, batch_size=64, learning_rate=2e-4, warmup_steps=0, decay_fraction=0.0, transpose_semitones=0.0, glide_semitones=0.0, clip_norm=10.0,
+        steps=6_000, batch_size=64, learning_rate=2e-4, classifier_learning_rate=2e-4, warmup_steps=0, decay_fraction=0.0, transpose_semitones=0.0, glide_semitones=0.0, clip_norm=10.0,
         seed=seed,
     )  # fmt: skip
 

@@ -114,7 +114,7 @@ def settings(*, seed: int) -> TrainingConfig:
     from wavecore.training.config import TrainingConfig
 
     return TrainingConfig(
-        steps=12_000, batch_size=32, crop_frames=64, learning_rate=1e-3, decay_fraction=0.5, transpose_semitones=6.0, glide_semitones=0.0, seed=seed
+        steps=12_000, batch_size=32, crop_frames=64, learning_rate=2e-3, decay_fraction=0.5, transpose_semitones=6.0, glide_semitones=0.0, seed=seed
     )
 
 

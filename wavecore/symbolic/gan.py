@@ -57,6 +57,12 @@ class GANConfig:
         By how much less than 1 the discriminator is to say of data; 0 for the published training.
     instance_noise : float
         Standard deviation of noise on what the discriminator reads, which falls to zero over the training; 0 for the published training.
+    steps_heard : float
+        By how much louder than the notes themselves the dense variant's discriminator hears the steps from note to note; 0 for the published
+        one, which has to find them out.
+    rounded : bool
+        Whether what the dense generator writes is brought to the pitches and durations that there are before it is judged, the gradient
+        passing as if it were not.  As published it is not, and may be told from data by lying between them.
     lowest, highest, durations, note_steps, steps_per_beat
         As of ``NoteScale``.
 
@@ -77,6 +83,8 @@ class GANConfig:
     feature_matching: bool = False
     label_smoothing: float = 0.0
     instance_noise: float = 0.0
+    steps_heard: float = 0.0
+    rounded: bool = False
     lowest: int = 48
     highest: int = 84
     durations: tuple[int, ...] = (1, 2, 3, 4, 6, 8, 12, 16)
@@ -101,6 +109,10 @@ class GANConfig:
                 raise UsageError(f"{name} is {getattr(self, name)}; one layer of width 1 or more is needed")
         if not 0 <= self.label_smoothing < 0.5 or not 0 <= self.instance_noise < float("inf"):
             raise UsageError(f"label_smoothing is {self.label_smoothing} (0 to 0.5), instance_noise {self.instance_noise} (0 or more)")
+        if not 0 <= self.steps_heard < float("inf"):
+            raise UsageError(f"steps_heard is {self.steps_heard}; it is 0 or more")
+        if self.variant != "dense" and (self.steps_heard or self.rounded):
+            raise UsageError(f"steps_heard ({self.steps_heard}) and rounded ({self.rounded}) belong to the dense variant")
         self.scale  # noqa: B018 - says what is wrong with it
 
     @property
@@ -143,13 +155,14 @@ class GANConfig:
 _RECURRENT = {"variant": "recurrent", "features": 4, "feature_matching": True}
 PRESETS = {
     "tiny": GANConfig(length=16, latent=16, generator=(32, 64), judge=(16,), hidden=12),
-    "small": GANConfig(length=48, latent=128, generator=(128, 256, 512), judge=(128, 64), hidden=96),
+    "small": GANConfig(length=48, latent=128, generator=(128, 256, 512), judge=(128, 64), hidden=96, steps_heard=8.0, rounded=True),
     "gan": GANConfig(features=1),
     "mogren-tiny": GANConfig(**_RECURRENT, length=16, latent=8, hidden=16, n_layers=1),
     "mogren-small": GANConfig(**_RECURRENT, length=48, latent=16, hidden=128),
     "mogren": GANConfig(**_RECURRENT, length=100, latent=4, hidden=350),
 }
-"""``gan`` and ``mogren`` are the published sizes of the two variants."""
+"""``gan`` and ``mogren`` are the published sizes of the two variants.  The discriminator of ``small`` is helped: that of the published one
+guesses as soon as pitches and durations come as often as they should, and never hears that melodies go by steps."""
 
 
 class GAN(nn.Module):
@@ -167,7 +180,7 @@ class GAN(nn.Module):
         self.config = config
         if config.variant == "dense":
             self.generator = DenseGenerator(config.latent, config.generator, config.length, config.features)
-            self.discriminator = RecurrentDiscriminator(config.features, config.hidden, config.judge)
+            self.discriminator = RecurrentDiscriminator(config.features, config.hidden, config.judge, config.steps_heard)
         else:
             self.generator = RecurrentGenerator(config.features, config.latent, config.hidden, config.n_layers)
             self.discriminator = BidirectionalDiscriminator(config.features, config.hidden, config.n_layers)
@@ -185,7 +198,18 @@ class GAN(nn.Module):
         Tensor, shape (B, length, features), float32
             -1 to 1, as ``NoteScale`` has it.
         """
-        return self.generator(noise)
+        written = self.generator(noise)
+        return written + (self._nearest(written) - written).detach() if self.config.rounded else written
+
+    @torch.no_grad()
+    def _nearest(self, written: Tensor) -> Tensor:
+        """What ``NoteScale.decode`` would read, (B, T, 1 or 2)."""
+        semitones = self.config.highest - self.config.lowest
+        pitches = ((written[..., :1] + 1) / 2 * semitones).round() / semitones * 2 - 1
+        if self.config.features == 1:
+            return pitches
+        levels = torch.as_tensor(self.config.scale.levels(), dtype=written.dtype, device=written.device)
+        return torch.cat([pitches, levels[(written[..., 1:] - levels).abs().argmin(-1, keepdim=True)]], dim=-1)
 
     def card(self) -> dict:
         """Say what a model folder tells of the network beside its configuration.
@@ -263,11 +287,14 @@ class RecurrentDiscriminator(nn.Module):
         Width of the LSTMs.
     widths : tuple of int
         Of the dense hidden layers.
+    steps_heard : float
+        As of ``GANConfig``.
     """
 
-    def __init__(self, n_features: int, hidden: int, widths: tuple[int, ...]):
+    def __init__(self, n_features: int, hidden: int, widths: tuple[int, ...], steps_heard: float = 0.0):
         super().__init__()
-        self.first = nn.LSTM(n_features, hidden, batch_first=True)
+        self.steps_heard = steps_heard
+        self.first = nn.LSTM(n_features * (2 if steps_heard else 1), hidden, batch_first=True)
         self.second = nn.LSTM(hidden, hidden, batch_first=True, bidirectional=True)
         layers, before = [], 2 * hidden
         for width in widths:
@@ -289,6 +316,9 @@ class RecurrentDiscriminator(nn.Module):
         heard : Tensor, shape (B, width), float32
             What the verdict is made of.
         """
+        if self.steps_heard:
+            steps = nn.functional.pad(notes[:, 1:] - notes[:, :-1], (0, 0, 1, 0))  # none leads to the first note
+            notes = torch.cat([notes, self.steps_heard * steps], dim=-1)
         _, (last, _) = self.second(self.first(notes)[0])  # (2, B, H)
         heard = self.layers(torch.cat([last[0], last[1]], dim=1))
         return self.output(heard).float()[:, 0], heard.float()

@@ -132,10 +132,20 @@ class NoteScale:
         symbols, durations, velocities = zip(*entries, strict=True) if entries else ((), (), ())
         return NoteLine(symbols, durations, velocities, self.steps_per_beat)
 
+    def levels(self) -> np.ndarray:
+        """Return the numbers that stand for the durations.
+
+        Returns
+        -------
+        ndarray, shape (n_durations,), float64
+            -1 to 1, ascending.
+        """
+        return self._level(np.array(self.durations))
+
     def _level(self, steps: np.ndarray) -> np.ndarray:
         ratio = np.log(np.clip(steps, self.durations[0], self.durations[-1]) / self.durations[0])
         return 2 * ratio / np.log(self.durations[-1] / self.durations[0]) - 1
 
     def _steps(self, levels: np.ndarray) -> tuple[int, ...]:
-        nearest = np.abs(self._level(np.array(self.durations)) - levels[:, None]).argmin(axis=1)
+        nearest = np.abs(self.levels() - levels[:, None]).argmin(axis=1)
         return tuple(self.durations[number] for number in nearest)

@@ -78,6 +78,20 @@ class GANTrainer(AveragedTrainer):
         groups = {label: (_named(network, label), config.learning_rate) for label in ("discriminator", "generator")}
         super().__init__(network, config, groups, device=device)
 
+    def relative_rate(self, name: str) -> float:
+        """Say how fast a parameter learns, compared with ``learning_rate``.
+
+        Parameters
+        ----------
+        name : str
+
+        Returns
+        -------
+        float
+            The discriminator learns at ``classifier_learning_rate``.
+        """
+        return self.config.classifier_learning_rate / self.config.learning_rate if name.startswith("discriminator.") else 1.0
+
     def update(self, batch: Sequences) -> dict[str, float]:
         """Do one step: the discriminator's update, then the generator's.
 
@@ -169,7 +183,8 @@ class GANTask:
         Of which melodies shorter than a sequence are left out.
     network_config : GANConfig
     training : TrainingConfig
-        Sequences are transposed by up to ``transpose_semitones``, as far as the network's pitches go; what belongs to sound has no effect.
+        Sequences are transposed by up to ``transpose_semitones``, as far as the network's pitches go; ``classifier_learning_rate`` is the
+        discriminator's; what belongs to sound has no effect.
     initial : GAN, optional
         Weights to start from; of the configuration ``network_config``.
 

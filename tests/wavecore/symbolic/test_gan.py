@@ -66,6 +66,36 @@ def test_a_verdict_is_of_the_last_states_of_both_directions():
     torch.testing.assert_close(logits, judge.output(heard)[:, 0])
 
 
+def test_steps_are_heard_beside_notes():
+    torch.manual_seed(0)
+    plain, helped = RecurrentDiscriminator(2, 6, (4,)), RecurrentDiscriminator(2, 6, (4,), 8.0)
+    assert plain.first.input_size == 2 and helped.first.input_size == 4
+    heard = []
+    helped.first.register_forward_pre_hook(lambda _, given: heard.append(given[0]))
+    notes = torch.randn(3, 5, 2)
+    helped(notes)
+    torch.testing.assert_close(heard[0][..., :2], notes)
+    torch.testing.assert_close(heard[0][:, 1:, 2:], 8 * (notes[:, 1:] - notes[:, :-1]))
+    assert not heard[0][:, 0, 2:].any()
+
+
+@pytest.mark.parametrize("features", [1, 2])
+def test_rounded_notes_are_those_that_are_read(features):
+    torch.manual_seed(0)
+    network = GAN(replace(PRESETS["tiny"], features=features, rounded=True)).eval()
+    noise = draw_noise(network.config, 40, np.random.default_rng(0)).requires_grad_()
+    written = network(noise)
+    raw, scale = network.generator(noise), network.config.scale
+    for values, before in zip(written.detach().numpy(), raw.detach().numpy(), strict=True):
+        np.testing.assert_allclose(scale.encode(scale.decode(before), features)[:, 0], values[:, 0], atol=1e-5)
+        assert scale.decode(values) == scale.decode(before)
+        if features == 2:
+            assert np.abs(values[:, 1:] - scale.levels()).min(axis=1).max() < 1e-6
+    assert not torch.equal(written, raw)
+    wanted, found = (torch.autograd.grad(x.square().sum() if x is raw else (x * 2 * raw.detach()).sum(), noise, retain_graph=True)[0] for x in (raw, written))
+    torch.testing.assert_close(found, wanted)  # the gradient passes as if nothing were rounded
+
+
 def test_noise_is_what_the_variant_wants():
     rng = np.random.default_rng(0)
     normal = draw_noise(replace(PRESETS["tiny"], latent=500), 40, rng)
@@ -98,9 +128,15 @@ def test_a_configuration_survives_json():
         ({"length": 1}, "length is 1"), ({"latent": 0}, "latent is 0"), ({"hidden": 0}, "hidden is 0"), ({"n_layers": 0}, "n_layers is 0"),
         ({"generator": ()}, "generator is"), ({"judge": (4, 0)}, "judge is"), ({"label_smoothing": 0.5}, "label_smoothing"),
         ({"instance_noise": -0.1}, "instance_noise"), ({"instance_noise": float("nan")}, "instance_noise"), ({"lowest": 80}, "no octave"),
-        ({"durations": (1,)}, "durations"),
+        ({"durations": (1,)}, "durations"), ({"steps_heard": -1.0}, "steps_heard is -1"), ({"steps_heard": float("inf")}, "steps_heard is inf"),
     ],
 )  # fmt: skip
 def test_what_is_out_of_range(changes, message):
     with pytest.raises(UsageError, match=message):
         replace(PRESETS["tiny"], **changes)
+
+
+@pytest.mark.parametrize("changes", [{"steps_heard": 8.0}, {"rounded": True}])
+def test_help_that_the_recurrent_variant_cannot_have(changes):
+    with pytest.raises(UsageError, match="belong to the dense variant"):
+        replace(PRESETS["mogren-tiny"], **changes)

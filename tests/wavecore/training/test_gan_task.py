@@ -84,6 +84,14 @@ def test_a_step_has_one_batch_and_noise_that_falls(dataset):
     assert not torch.equal(one.noise, later.noise)
 
 
+def test_each_adversary_has_its_own_rate(dataset):
+    task = _task(dataset, DENSE, learning_rate=1e-4, classifier_learning_rate=3e-4, warmup_steps=0, decay_fraction=0.0)
+    trainer = task.trainer(task.build(), "cpu")
+    trainer.update(task.batch(0))
+    for label, rate in (("discriminator", 3e-4), ("generator", 1e-4)):
+        assert [group["lr"] for group in trainer.optimizers[label].param_groups] == [pytest.approx(rate)]
+
+
 @pytest.mark.parametrize("config", [DENSE, RECURRENT])
 def test_the_adversaries_move_in_turn(dataset, config):
     task = _task(dataset, config)
