@@ -69,6 +69,21 @@ class AveragedTrainer:
         """
         return 1.0
 
+    def is_table(self, name: str) -> bool:
+        """Say whether a parameter's rows are looked up, one at a time, as those of an embedding.
+
+        Parameters
+        ----------
+        name : str
+            As ``groups`` names it.
+
+        Returns
+        -------
+        bool
+            False unless a subclass says otherwise; Muon leaves tables to Adam.
+        """
+        return False
+
     def descend(self, label: str, loss: Tensor) -> dict[str, float]:
         """Follow a loss's gradient with the step's learning rate, clipped.
 
@@ -228,10 +243,10 @@ class AveragedTrainer:
         self.step = step
 
     def _optimizer(self, parameters: dict[str, nn.Parameter], learning_rate: float) -> torch.optim.Optimizer:
-        found: dict[float, list[nn.Parameter]] = {}
+        found: dict[tuple[float, bool], list[nn.Parameter]] = {}
         for name, parameter in parameters.items():
-            found.setdefault(self.relative_rate(name), []).append(parameter)
-        groups = [{"params": members, "relative_rate": rate} for rate, members in found.items()]
+            found.setdefault((self.relative_rate(name), self.is_table(name)), []).append(parameter)
+        groups = [{"params": members, "relative_rate": rate, "tables": tables} for (rate, tables), members in found.items()]
         if self.config.optimizer == "muon":
             return Muon(groups, lr=learning_rate)
         return torch.optim.Adam(groups, lr=learning_rate, betas=(0.9, 0.98), fused=True)

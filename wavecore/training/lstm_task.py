@@ -1,6 +1,6 @@
 """What trains an LSTM with attention: crops of melodies, its one update, its held-out measure.
 
-The published model takes RMSprop; here it is Adam, as for every other network, at the same rate.
+The published model takes RMSprop; here it is Adam, as for every other network.
 """
 
 from __future__ import annotations

@@ -40,7 +40,8 @@ class Muon(torch.optim.Optimizer):
     Parameters
     ----------
     params : iterable of Parameter or of dict
-        As torch's optimisers take them; groups may have a ``lr`` of their own.
+        As torch's optimisers take them; groups may have a ``lr`` of their own, and ``tables``, true where rows are looked up, one at
+        a time, as those of embeddings: they are Adam's.
     lr : float
         Learning rate; what is good for Adam is a start.
 
@@ -77,7 +78,7 @@ class Muon(torch.optim.Optimizer):
                 if parameter.grad is None:
                     continue
                 rows, columns = matrix_shape(parameter)
-                if min(rows, columns) < SMALLEST:
+                if min(rows, columns) < SMALLEST or group.get("tables"):
                     self._adam(parameter, group["lr"])
                 else:
                     shapes.setdefault((rows, columns), []).append(parameter)

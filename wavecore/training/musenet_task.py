@@ -41,6 +41,19 @@ class MuseNetTrainer(AveragedTrainer):
     def __init__(self, network: MuseNet, config: TrainingConfig, *, device: str = "cpu"):
         super().__init__(network, config, {"musenet": (dict(network.named_parameters()), config.learning_rate)}, device=device)
 
+    def is_table(self, name: str) -> bool:
+        """Say whether a parameter's rows are looked up: all that is no layer's.
+
+        Parameters
+        ----------
+        name : str
+
+        Returns
+        -------
+        bool
+        """
+        return not name.startswith("layers.")
+
     def update(self, batch: Windows) -> dict[str, float]:
         """Do one step.
 

@@ -111,6 +111,18 @@ def test_groups_have_rates_and_what_has_no_gradient_stays():
     assert torch.equal(slow, before) and torch.equal(still, before) and not torch.equal(fast, before)
 
 
+def test_tables_are_adam_s():
+    table = _parameter(40, 20)
+    plain = table.detach().clone().requires_grad_()
+    optimizers = Muon([{"params": [table], "tables": True}], lr=0.1), torch.optim.Adam([plain], lr=0.1, betas=muon.BETAS, eps=muon.EPSILON)
+    for seed in range(3):
+        gradient = torch.randn(40, 20, generator=torch.Generator().manual_seed(seed))
+        for parameter, optimizer in zip((table, plain), optimizers, strict=True):
+            parameter.grad = gradient.clone()
+            optimizer.step()
+    torch.testing.assert_close(table, plain)
+
+
 def test_bad_requests():
     for lr in (-1.0, float("nan"), float("inf")):
         with pytest.raises(UsageError, match="learning rate"):

@@ -45,6 +45,20 @@ def _task(dataset, network=NETWORK, initial=None, **changes):
     return MuseNetTask(dataset, network, replace(TRAINING, **changes), initial)
 
 
+def test_muon_turns_the_layers_matrices_and_leaves_vectors_of_tokens_to_adam(dataset):
+    task = _task(dataset, optimizer="muon")
+    trainer = task.trainer(task.build(), "cpu")
+    names = {id(parameter): name for name, parameter in trainer.network.named_parameters()}
+    by_kind = {group["tables"]: {names[id(parameter)] for parameter in group["params"]} for group in trainer.optimizers["musenet"].param_groups}
+    assert all(name.startswith("layers.") for name in by_kind[False]) and {"tokens.own", "tokens.pitches", "places"} < by_kind[True]
+    assert by_kind[True] | by_kind[False] == set(names.values())
+    before = {name: parameter.detach().clone() for name, parameter in trainer.network.named_parameters()}
+    trainer.update(task.batch(0))
+    for name in ("tokens.own", "layers.0.widened.0.weight"):
+        assert not torch.equal(dict(trainer.network.named_parameters())[name], before[name])
+
+
+
 def test_a_step_has_one_batch(dataset):
     first, again, later, other = _task(dataset).batch(3), _task(dataset).batch(3), _task(dataset).batch(4), _task(dataset, seed=1).batch(3)
     for name in Windows.__dataclass_fields__:
