@@ -11,6 +11,9 @@ from wavecore.cli.console import Console
 from wavecore.cli.failures import explain
 from wavecore.errors import InputError, ModelError
 
+COMMON = ("schema_version", "kind", "config", "training", "sha256")
+"""Fields that every card has."""
+
 
 def list_models(args: argparse.Namespace, console: Console) -> None:
     """List the shipped models, and those below the folders that were named.
@@ -39,7 +42,7 @@ def list_models(args: argparse.Namespace, console: Console) -> None:
     for row in rows:
         if row["error"] is None:
             console.result(
-                f"{row['name']:16} {row['kind']:12} {row['bytes'] / 1e6:6.1f} MB  {', '.join(row['targets'])}"
+                f"{row['name']:16} {row['kind']:12} {row['bytes'] / 1e6:6.1f} MB  {', '.join(row['targets'] or row['plays'])}"
             )
         else:
             console.result(f"{row['name']:16} {console.paint('unreadable', 'red')}: {row['error']}")
@@ -61,19 +64,17 @@ def info(args: argparse.Namespace, console: Console) -> None:
     config = checkpoint.read_card(folder)
     evaluation = _read_json(folder / "evaluation.json")
     console.document({"name": folder.name, "path": folder, "config": config, "evaluation": evaluation})
-    rate = config["sample_rate"]
     lines = {
         "name": folder.name,
         "kind": config["kind"],
         "folder": folder,
         **{key: ", ".join(config[key]) for key in ("domains", "targets") if key in config},
-        "rate": f"{rate} Hz" + (f", {config['codec']}" if "codec" in config else ""),
-        **_generator_lines(config, rate),
+        **(_sound_lines(config) if "sample_rate" in config else _score_lines(config)),
         "weights": f"{(folder / checkpoint.WEIGHTS).stat().st_size / 1e6:.1f} MB",
         "sha256": config["sha256"],
     }
     for name, value in lines.items():
-        console.result(f"{name + ':':17}{value}")
+        console.result(f"{name + ':':19}{value}")
     card = folder / "card.md"
     if card.is_file():
         console.result("\n" + card.read_text(encoding="utf-8").strip())
@@ -148,15 +149,23 @@ def check_model(name: str | Path) -> str:
     return f"{n_weights / 1e6:.2f} million weights, sha256 {model.sha256[:12]} as the card says"
 
 
-def _generator_lines(config: dict, rate: int) -> dict[str, str]:
-    """What only a model that generates sample by sample has."""
+def _sound_lines(config: dict) -> dict[str, str]:
+    """What a model of sound has; a receptive field only one that generates sample by sample."""
+    rate = config["sample_rate"]
+    found = {"rate": f"{rate} Hz" + (f", {config['codec']}" if "codec" in config else "")}
     if "receptive_field" not in config:
-        return {}
+        return found
     hop, field = config["hop_length"], config["receptive_field"]
-    return {
+    return found | {
         "latent": f"{rate / hop:.1f} frames/s (hop {hop})",
         "receptive field": f"{field} samples ({field / rate:.3f} s)",
     }
+
+
+def _score_lines(config: dict) -> dict[str, object]:
+    """What a composer's card says of it."""
+    told = {key.replace("_", " "): value for key, value in config.items() if key not in COMMON and value != ""}
+    return {key: ", ".join(value) if isinstance(value, list) else value for key, value in told.items()}
 
 
 def _row(folder: Path) -> dict:
@@ -166,11 +175,11 @@ def _row(folder: Path) -> dict:
     row = {"name": folder.name, "path": str(folder), "bytes": (folder / checkpoint.WEIGHTS).stat().st_size}
     try:
         card = checkpoint.read_card(folder)
-        fields = {key: card[key] for key in ("kind", "sample_rate", "sha256")}
+        fields = {key: card[key] for key in ("kind", "sha256")} | {"sample_rate": card.get("sample_rate")}
         fields |= {key: card.get(key, []) for key in ("domains", "targets")}
-        return row | fields | {"error": None}
+        return row | fields | {"plays": card.get("tracks", card.get("styles", [])), "error": None}
     except (ModelError, KeyError) as error:
-        fields = {"kind": None, "domains": [], "targets": [], "sample_rate": None, "sha256": None}
+        fields = {"kind": None, "domains": [], "targets": [], "plays": [], "sample_rate": None, "sha256": None}
         return (
             row
             | fields

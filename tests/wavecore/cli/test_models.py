@@ -32,6 +32,27 @@ def test_list_as_json(cli, shipped, model):
     assert row["domains"] == ["whistle", "strings", "organ"] and row["targets"] == ["strings", "organ"]
 
 
+def test_composers_have_no_sample_rate(cli, tmp_path):
+    """Their cards tell what they write."""
+    import torch
+
+    from wavecore.symbolic.coconet import PRESETS, Coconet
+    from wavecore.symbolic.musegan import MuseGAN
+    from wavecore.symbolic.musegan_config import PRESETS as BANDS
+
+    with torch.random.fork_rng():
+        checkpoint.save(Coconet(PRESETS["tiny"]), tmp_path / "bach", training={})
+        checkpoint.save(MuseGAN(BANDS["tiny"]), tmp_path / "band", training={})
+    rows = json.loads(cli("models", "list", tmp_path, "--json").out)["models"]
+    found = {row["name"]: (row["kind"], row["sample_rate"], row["plays"], row["error"]) for row in rows if row["name"] in ("bach", "band")}
+    assert found == {"bach": ("coconet", None, [], None), "band": ("musegan", None, ["soprano", "alto", "tenor", "bass"], None)}
+    listed = cli("models", "list", tmp_path).out
+    assert "unreadable" not in listed and "soprano, alto, tenor, bass" in listed
+    told = cli("models", "info", tmp_path / "band").out
+    assert "variant:           hybrid" in told and "soprano, alto" in told and "rate:" not in told
+    assert "steps per quarter: 4" in cli("models", "info", tmp_path / "bach").out
+
+
 def test_list_finds_trained_models_below_a_folder(cli, model, tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint, "PRETRAINED", tmp_path / "none")
     done = cli("models", "list", model.parent)
