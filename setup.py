@@ -69,6 +69,7 @@ setup(
         *TORCH,
         "numpy>=1.26",
         "librosa>=0.11",
+        "scikit-learn>=1.3",
         "soundfile>=0.13",
         "soxr>=0.5",
         "nnAudio>=0.3.4",

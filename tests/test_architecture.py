@@ -92,7 +92,7 @@ COMPILED = {
 
 # What a machine may lack, or what takes long to load, is imported where it is used.
 LATE = {
-    "fluidsynth", "librosa", "llvmlite", "matplotlib", "music21", "nnAudio", "numba", "soundfile", "soxr",
+    "fluidsynth", "librosa", "llvmlite", "matplotlib", "music21", "nnAudio", "numba", "sklearn", "soundfile", "soxr",
     "symusic", "torchaudio", "triton",
 }
 KERNEL_LIBRARIES = {"numpy", "torch", "numba", "llvmlite", "triton"}
@@ -105,7 +105,7 @@ TRAINING_SIDE = (
 TRAINING_LIBRARIES = {"torch", "numpy", "safetensors"}
 
 # Import name -> name in setup.py, where they differ.
-DISTRIBUTIONS = {"fluidsynth": "pyfluidsynth", "llvmlite": "numba"}
+DISTRIBUTIONS = {"fluidsynth": "pyfluidsynth", "llvmlite": "numba", "sklearn": "scikit-learn"}
 
 UNSAFE_MODULES = {"pickle", "_pickle", "dill", "cloudpickle", "joblib", "jsonpickle", "marshal", "shelve"}
 UNSAFE_CALLS = {"eval", "exec", "torch.load", "torch.save", "torch.hub.load"}

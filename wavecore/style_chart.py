@@ -1,4 +1,9 @@
-"""A picture of styles: which of them a composer takes for alike."""
+"""A picture of styles: which of them a composer takes for alike.
+
+References
+----------
+van der Maaten and Hinton, "Visualizing Data using t-SNE", JMLR 9, 2008.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +18,8 @@ from wavecore.errors import InputError
 
 MOST_PRINTED = 12
 """Styles up to which similarities are printed as numbers."""
+FEWEST = 4
+"""Styles from which on neighbourhoods decide where they lie."""
 
 
 def similarities(vectors: np.ndarray) -> np.ndarray:
@@ -42,9 +49,24 @@ def places(vectors: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray, shape (n, 2), float64
-        Distances come as near as a plane allows to those between the directions (classical scaling of the cosines: the principal
-        components of the unit vectors).
+        From `FEWEST` on by t-SNE of cosine distances, of which near ones count; the same vectors always lie in the same places.  For fewer, which
+        have no neighbourhoods, distances come as near as a plane allows to those between the directions (classical scaling).
     """
+    return _neighbours_together(vectors) if len(vectors) >= FEWEST else _scaled(vectors)
+
+
+def _neighbours_together(vectors: np.ndarray) -> np.ndarray:
+    from sklearn.manifold import TSNE
+
+    apart = 1.0 - similarities(vectors)
+    np.fill_diagonal(apart, 0.0)
+    neighbours = min(30.0, (len(vectors) - 1) / 3)
+    chart = TSNE(metric="precomputed", perplexity=neighbours, init="random", method="exact", random_state=0)
+    return chart.fit_transform(apart).astype(np.float64)
+
+
+def _scaled(vectors: np.ndarray) -> np.ndarray:
+    """The principal components of the unit vectors."""
     cosines = similarities(vectors)
     centred = cosines - cosines.mean(0) - cosines.mean(1, keepdims=True) + cosines.mean()
     values, axes = np.linalg.eigh(centred)

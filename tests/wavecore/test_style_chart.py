@@ -14,16 +14,31 @@ def test_cosines_by_hand():
     np.testing.assert_allclose(found[4], 0)
 
 
-def test_what_fits_a_plane_keeps_its_distances():
+def apart(x):
+    return np.linalg.norm(x[:, None] - x[None], axis=2)
+
+
+def test_three_that_fit_a_plane_keep_their_distances():
     rng = np.random.default_rng(0)
-    unit = rng.standard_normal((7, 2))
+    unit = rng.standard_normal((3, 2))
     unit /= np.linalg.norm(unit, axis=1, keepdims=True)
-    turned = (unit * rng.uniform(0.5, 3, (7, 1))) @ np.linalg.qr(rng.standard_normal((9, 9)))[0][:2]
+    turned = (unit * rng.uniform(0.5, 3, (3, 1))) @ np.linalg.qr(rng.standard_normal((9, 9)))[0][:2]
     places = style_chart.places(turned)
-    def apart(x):
-        return np.linalg.norm(x[:, None] - x[None], axis=2)
     np.testing.assert_allclose(apart(places), apart(unit), atol=1e-9)
     np.testing.assert_allclose(style_chart.places(turned), places)
+
+
+def test_of_many_styles_those_that_are_alike_lie_together():
+    rng = np.random.default_rng(0)
+    schools = np.repeat(rng.standard_normal((3, 16)), 5, axis=0)
+    vectors = (schools + 0.2 * rng.standard_normal((15, 16))) * rng.uniform(0.5, 3, (15, 1))  # lengths say nothing
+    places = style_chart.places(vectors)
+    assert places.shape == (15, 2) and np.isfinite(places).all()
+    np.testing.assert_array_equal(style_chart.places(vectors), places)
+    near = apart(places)
+    np.fill_diagonal(near, np.inf)
+    assert (near.argmin(axis=1) // 5 == np.arange(15) // 5).all()
+    assert style_chart.places(vectors[:4]).shape == (4, 2)
 
 
 def test_few_styles_are_laid_out_plainly():
