@@ -28,3 +28,13 @@ def test_without_notes_there_is_none_and_what_is_no_count_is_refused():
     for wrong in (np.ones(11), np.ones((12, 1)), -np.ones(12)):
         with pytest.raises(InputError, match="counts of pitch classes"):
             scale_consistency(wrong)
+
+
+def test_it_is_what_muspy_says():
+    """``muspy.scale_consistency`` of muspy 0.5.0, which tries major and natural minor scales, on the same five lines."""
+    rng = np.random.default_rng(0)
+    found = []
+    for _ in range(5):
+        pitches = 60 + np.array([0, 2, 4, 5, 7, 9, 11])[rng.integers(0, 7, 40)] + (rng.random(40) < 0.25)
+        found.append(scale_consistency(np.bincount(pitches % 12, minlength=12)))
+    assert found == pytest.approx([0.8, 0.875, 0.85, 0.75, 0.875])
