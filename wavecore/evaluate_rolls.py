@@ -42,7 +42,7 @@ def evaluate(
     split : {"valid", "test"}
     n_phrases : int
         At most, of each; as many as the split has.  A given track is that of the held-out phrases.
-    binarise : {"threshold", "bernoulli"}
+    binarise : {"threshold", "bernoulli", "likeliest"}
     told : callable, optional
         Called with (phrases written, phrases in all).
 

@@ -31,7 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="a part that is kept exactly, for a model that was trained with --given; it says how many bars",
     )
     how = parser.add_argument_group("how")
-    how.add_argument("--binarise", choices=BINARISE, default="threshold", help="light cells above one half, or draw each (default: threshold)")
+    how.add_argument("--binarise", choices=BINARISE, default="threshold", help="light cells above one half, or draw each, or one note a track at most (default: threshold)")
     how.add_argument(
         "--vary",
         type=flags.share,

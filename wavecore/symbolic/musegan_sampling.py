@@ -19,7 +19,7 @@ from wavecore.symbolic.roll_tracks import Track, parts_of
 from wavecore.symbolic.rolls import draw
 from wavecore.symbolic.song import Part, Song
 
-BINARISE = ("threshold", "bernoulli")
+BINARISE = ("threshold", "bernoulli", "likeliest")
 ROWS = 32
 """Phrases that are written at once."""
 
@@ -45,8 +45,8 @@ def compose(
     rng : numpy.random.Generator
     given : ndarray, shape (n_bars, steps, pitches), bool, optional
         The given track, where the network has one.
-    binarise : {"threshold", "bernoulli"}
-        Cells above one half are lit, or each is drawn with its probability.
+    binarise : {"threshold", "bernoulli", "likeliest"}
+        Cells above one half are lit, or each is drawn with its probability, or every track has one note at most, as ``lit`` says.
     vary : float
         How much chords and melodies of a phrase differ from those of the one before: 1 for noise of its own, 0 for the same.
     on_progress : callable, optional
@@ -123,7 +123,7 @@ def written_phrases(
     noise : ndarray, shape (N, R, Z), float32
     given : ndarray, shape (N, bars, steps, pitches), bool, optional
         The given track, where the network has one; it is kept exactly.
-    binarise : {"threshold", "bernoulli"}
+    binarise : {"threshold", "bernoulli", "likeliest"}
     rng : numpy.random.Generator
         Of ``bernoulli``.
     on_progress : callable, optional
@@ -146,11 +146,37 @@ def written_phrases(
         rows = slice(begin, begin + ROWS)
         told = None if given is None else torch.from_numpy(given[rows]).to(device).float() * 2 - 1
         cells = network.generator(torch.from_numpy(noise[rows]).to(device), told).cpu().numpy()
-        lit = cells > (0.0 if binarise == "threshold" else 2 * rng.random(cells.shape, np.float32) - 1)
-        found[rows] = lit if given is None else np.insert(lit, config.given_index, given[rows], axis=-1)
+        written = lit(cells, binarise, rng)
+        found[rows] = written if given is None else np.insert(written, config.given_index, given[rows], axis=-1)
         if on_progress is not None:
             on_progress(min(begin + ROWS, len(noise)), len(noise))
     return found
+
+
+def lit(cells: np.ndarray, binarise: str, rng: np.random.Generator) -> np.ndarray:
+    """Light cells.
+
+    Parameters
+    ----------
+    cells : ndarray, shape (..., pitches, tracks), float32
+        -1 to 1, of which 0 is a probability of one half.
+    binarise : {"threshold", "bernoulli", "likeliest"}
+        With ``likeliest`` a track sounds at the steps at which half a note at least is to be expected, all pitches together, and then on
+        the likeliest pitch alone: for tracks that are voices.
+    rng : numpy.random.Generator
+        Of ``bernoulli``.
+
+    Returns
+    -------
+    ndarray, the shape of `cells`, bool
+    """
+    if binarise == "threshold":
+        return cells > 0.0
+    if binarise == "bernoulli":
+        return cells > 2 * rng.random(cells.shape, np.float32) - 1
+    odds = (cells + 1) / 2
+    one = np.arange(cells.shape[-2])[:, None] == odds.argmax(axis=-2)[..., None, :]
+    return one & (odds.sum(axis=-2, keepdims=True) >= 0.5)
 
 
 def given_track(network: MuseGAN, song: Song) -> np.ndarray:

@@ -8,7 +8,7 @@ import torch
 
 from wavecore.errors import InputError, UsageError
 from wavecore.symbolic.musegan import MuseGAN, MuseGANConfig
-from wavecore.symbolic.musegan_sampling import ROWS, accompanied, compose, given_track, phrase_noise, written_phrases
+from wavecore.symbolic.musegan_sampling import ROWS, accompanied, compose, given_track, lit, phrase_noise, written_phrases
 from wavecore.symbolic.roll_tracks import Track
 from wavecore.symbolic.song import Event, Meter, Part, Song
 
@@ -126,3 +126,20 @@ def test_what_cannot_be_accompanied(song, message):
 def test_what_is_refused(call, message):
     with pytest.raises(UsageError, match=message):
         call()
+
+
+def test_the_likeliest_pitch_sounds_alone_where_half_a_note_is_expected():
+    odds = np.zeros((1, 4, 3, 2), np.float32)  # bars, steps, pitches, tracks
+    odds[0, 0, :, 0] = 0.2, 0.9, 0.8  # two notes above one half: one is lit
+    odds[0, 1, :, 0] = 0.3, 0.15, 0.1  # none above one half, and together enough
+    odds[0, 2, :, 0] = 0.2, 0.1, 0.1  # not enough: a rest
+    odds[0, 3, :, 1] = 0.4, 0.4, 0.4  # the lowest of several
+    found = lit(2 * odds - 1, "likeliest", np.random.default_rng(0))
+    assert sorted(zip(*(axis.tolist() for axis in np.nonzero(found)), strict=True)) == [(0, 0, 1, 0), (0, 1, 0, 0), (0, 3, 0, 1)]
+    assert lit(2 * odds - 1, "threshold", np.random.default_rng(0)).sum() == 2
+
+
+def test_drawn_cells_are_lit_as_often_as_they_are_likely():
+    cells = np.broadcast_to(np.linspace(-1, 1, 5, dtype=np.float32), (4000, 5))[..., None]
+    found = lit(cells, "bernoulli", np.random.default_rng(0)).mean(axis=0)[:, 0]
+    np.testing.assert_allclose(found, [0, 0.25, 0.5, 0.75, 1], atol=0.03)
