@@ -10,7 +10,7 @@ from wavecore.cli.console import Console
 from wavecore.errors import UsageError
 
 DEFAULT_BARS = 16
-BINARISE = ("threshold", "bernoulli")
+BINARISE = ("threshold", "bernoulli", "likeliest")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
