@@ -34,6 +34,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     network.add_argument("--channels", type=flags.count, metavar="N", help="in place of the preset's")
     network.add_argument("--context", type=flags.count, metavar="N", help="tokens of a window, in place of the preset's")
     network.add_argument("--patterns", type=flags.names, metavar="A,B", help="attention of the layers, in turn: dense, strided, fixed")
+    network.add_argument(
+        "--embeddings", type=flags.names, metavar="A,B",
+        help="what is told of a token beside its place: time, chord, part, countdown, or none (default: all)",
+    )  # fmt: skip
     network.add_argument("--init", metavar="MODEL", help="start from a model's weights; its inner critic is left behind")
     network.add_argument("--critic", action="store_true", help="train the inner critic of --init, which tells samples from data; all else stays")
     network.add_argument("--recompute", action="store_true", help="keep no activations, compute them again: less memory, a third more work")
@@ -142,7 +146,8 @@ def network_settings(args: argparse.Namespace, dataset: SongsDataset, initial: M
 
     preset = PRESETS[common.chosen([args.preset or DEFAULT_PRESET], list(PRESETS), what="preset")[0]]
     patterns = None if args.patterns is None else tuple(args.patterns)
-    given = {"n_layers": args.layers, "channels": args.channels, "context": args.context, "patterns": patterns}
+    embeddings = None if args.embeddings is None else () if args.embeddings == ["none"] else tuple(args.embeddings)
+    given = {"n_layers": args.layers, "channels": args.channels, "context": args.context, "patterns": patterns, "embeddings": embeddings}
     of_preset = {} if args.preset is None else {name: getattr(preset, name) for name in given}
     contradicted = of_preset | {name: value for name, value in given.items() if value is not None}
     found = train_notes.settled(MuseNetConfig.from_dict, args, initial, before, contradicted, kind="a MuseNet")

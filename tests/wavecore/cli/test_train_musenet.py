@@ -50,6 +50,16 @@ def test_a_run_leaves_model_curves_and_styles_and_goes_on(train, data, tmp_path)
     assert again.code == 0 and "nothing was left to do" in again.out
 
 
+def test_what_is_told_of_tokens_can_be_left_out(train, data, tmp_path):
+    for words, wanted in ((["none"], ()), (["time,chord"], ("time", "chord"))):
+        run = tmp_path / words[0]
+        done = train("--data", data, "--out", run, *SMALL, "--set", "steps=1", "--embeddings", *words)
+        assert done.code == 0, done.err
+        assert checkpoint.load(run, kind="musenet").network.config.embeddings == wanted
+    refused = train("--data", data, "--out", tmp_path / "no", *SMALL, "--embeddings", "mood")
+    assert refused.code == 2 and "mood" in refused.err and not (tmp_path / "no").exists()
+
+
 def test_a_critic_is_added_and_left_behind(train, data, trained, tmp_path, monkeypatch):
     monkeypatch.setattr(musenet_critic, "POOL", {"train": 4, "valid": 2})
     run = tmp_path / "critic"
