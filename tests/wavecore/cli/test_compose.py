@@ -7,7 +7,7 @@ from wavecore.models import checkpoint
 from wavecore.symbolic import midi
 
 SHIPPED = {
-    "coconet": ("--bars", "2", "--steps", "6"), "lstm": ("--bars", "2"), "gan": ("--bars", "2"), "musegan": ("--bars", "2"),
+    "coconet": ("--bars", "2", "--steps", "6"), "lstm": ("--bars", "2"), "gan": ("--bars", "2"), "musegan": ("--bars", "2"), "musenet": ("--bars", "2", "--composer", "bach"),
 }  # fmt: skip
 
 
