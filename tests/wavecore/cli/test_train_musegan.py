@@ -43,7 +43,7 @@ def test_a_run_leaves_model_and_curves_and_goes_on(train, data, tmp_path):
     assert "3 steps of 2 phrases for each update; 2 phrases of 3 bars x 8 steps x 48 pitches; hybrid: soprano, alto, tenor, bass" in done.err
     assert "notes out of range" in done.err
     model = checkpoint.load(run, kind="musegan")
-    assert model.network.config.shape == (3, 8, 48, 4) and model.network.config.tracks[0] == Track("soprano", 52)
+    assert model.network.config.shape == (3, 8, 48, 4) and model.network.config.tracks[0] == Track("soprano", 74)
     settings = model.card["training"]["settings"]
     assert (settings["transpose_semitones"], settings["clip_norm"]) == (6.0, 1e4) and (run / "curves.png").is_file()
     again = train("--out", run, "--resume")
