@@ -248,8 +248,8 @@ def join(device: str = "cpu") -> Iterator[Processes]:
     store, rank, size = next(distributed.rendezvous("env://"))
     # After a restart the store still holds the addresses of the processes that are gone.
     store = distributed.PrefixStore(f"start{restarts()}", store)
-    distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo", store=store, rank=rank, world_size=size)
     try:
+        distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo", store=store, rank=rank, world_size=size)
         yield current()
         distributed.barrier()  # who leaves early breaks the others' connections
     except RuntimeError as error:
@@ -257,7 +257,8 @@ def join(device: str = "cpu") -> Iterator[Processes]:
             raise DeviceError(f"another process of this run was lost: {error}; torchrun --max-restarts N starts them anew") from error
         raise
     finally:
-        distributed.destroy_process_group()
+        if distributed.is_initialized():  # not if the others were lost before all had met
+            distributed.destroy_process_group()
 
 
 def current() -> Processes:

@@ -130,6 +130,7 @@ from wavecore.errors import DeviceError
 from wavecore.training import parallel
 try:
     with parallel.join() as p:
+        p.wait()
         if p.rank:
             os._exit(3)
         p.average([torch.zeros(5)])
@@ -139,9 +140,20 @@ except DeviceError as error:
 
 
 def test_a_process_that_is_lost_is_said_to_be():
-    process = _torchrun(sys.executable, "-P", "-c", LOST)
-    out, _ = process.communicate(timeout=300)
-    assert process.returncode != 0
+    # torchrun ends the rest as soon as it sees that one is gone, sometimes before they can speak; so they meet here without it.
+    store = torch.distributed.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    environment = {
+        **os.environ, "OMP_NUM_THREADS": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(store.port),
+        "TORCHELASTIC_USE_AGENT_STORE": "True",
+    }  # fmt: skip
+    command = [sys.executable, "-P", "-c", LOST]
+    heard, lost = (
+        subprocess.Popen(command, env={**environment, "RANK": rank}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for rank in "01"
+    )
+    out, err = heard.communicate(timeout=300)
+    lost.communicate(timeout=300)
+    assert lost.returncode == 3 and heard.returncode == 0, err
     assert out.startswith("heard: another process of this run was lost") and "--max-restarts" in out
 
 
