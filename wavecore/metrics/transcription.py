@@ -29,6 +29,9 @@ QUIET_DB = 35.0
 DIP_DB = 5.0
 """By which the level rises again, within ``DIP_S``, where a note is struck anew."""
 DIP_S = 0.06
+RISE_DB, RISE_S = 10.0, 0.08
+"""By which the level rises, and how long at most before a pitch is sure, where a note begins: a tracker's window must fill first, and the
+stroke of a hammer has no pitch."""
 
 
 @dataclass(frozen=True)
@@ -83,11 +86,14 @@ def transcribe(sound: np.ndarray, *, sample_rate: int) -> Notes:
     level_db = np.pad(20 * np.log10(np.maximum(level, 1e-7)), (0, n - len(level)), constant_values=-140.0)
     heard = track.voiced & (level_db > level_db.max() - QUIET_DB)
     midi = np.where(heard, pitch.hz_to_midi(np.where(heard, track.f0_hz, pitch.A4_HZ)), np.nan)
-    found = []
+    found, earlier = [], 0
     for first, last in _runs(midi):
+        rise = _rise(level_db, earlier, first, last)
         for begin, end in _struck(level_db, first, last):
             if (end - begin) / FRAME_RATE_HZ >= SHORTEST_S:
-                found.append((track.times_s[begin], track.times_s[end - 1] + 1 / FRAME_RATE_HZ, np.nanmedian(midi[begin:end])))
+                onset_s = track.times_s[rise if begin == first else begin]
+                found.append((onset_s, track.times_s[end - 1] + 1 / FRAME_RATE_HZ, np.nanmedian(midi[begin:end])))
+        earlier = last
     columns = np.array(found, np.float64).reshape(-1, 3).T
     return Notes(*columns)
 
@@ -108,6 +114,14 @@ def _runs(midi: np.ndarray) -> list[tuple[int, int]]:
             steady = len(ahead) == STEADY_FRAMES and np.isfinite(ahead).all() and np.ptp(ahead) <= LEAVING_SEMITONES
             begin = i if steady else None
     return found
+
+
+def _rise(level_db: np.ndarray, earlier: int, first: int, last: int) -> int:
+    """The frame behind the last one before a pitch that is quieter by ``RISE_DB``, if one is near and no other note's; or the pitch's first."""
+    reached = level_db[first : min(last, first + STEADY_FRAMES)].max()
+    nearest = max(earlier, first - round(RISE_S * FRAME_RATE_HZ))
+    quiet = np.flatnonzero(level_db[nearest:first] < reached - RISE_DB)
+    return nearest + int(quiet[-1]) + 1 if len(quiet) else first
 
 
 def _struck(level_db: np.ndarray, first: int, last: int) -> list[tuple[int, int]]:

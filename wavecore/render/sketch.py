@@ -6,6 +6,9 @@ had from anywhere: nothing is carried from block to block.
 
 from __future__ import annotations
 
+from itertools import pairwise
+from typing import NamedTuple
+
 import numpy as np
 
 from wavecore.audio.pitch import midi_to_hz
@@ -20,6 +23,9 @@ TOP_SHARE = 0.45
 """Of the sample rate: no partial lies higher."""
 OPEN_S, CLOSE_S = 0.03, 0.25
 """How long before a note a line is let through, and over which time after it it is faded out."""
+STRUCK_S = 0.03
+"""In which a note is damped when its pitch is struck anew, and in which the line opens again, or a quarter of the note each if it is short:
+nothing else would tell the two apart."""
 
 
 def sketch(line: Score, begin: int, n_samples: int, *, sample_rate: int, level_db: float, octave: int = 0) -> np.ndarray:
@@ -45,18 +51,20 @@ def sketch(line: Score, begin: int, n_samples: int, *, sample_rate: int, level_d
     """
     speed = 2.0**octave
     found = np.zeros(n_samples)
-    for note in _within(line, begin / sample_rate * speed, (begin + n_samples) / sample_rate * speed, speed * RELEASE_S):
-        onset, end = note.onset_s / speed, note.end_s / speed
+    for note, _, end, close in _within(line, begin / sample_rate * speed, (begin + n_samples) / sample_rate * speed, opens_s=0, lasts_s=speed * RELEASE_S):
+        onset, end, release = note.onset_s / speed, end / speed, min(RELEASE_S, close / speed)
         first = max(0, int(onset * sample_rate) - begin)
-        last = min(n_samples, int((end + RELEASE_S) * sample_rate) + 1 - begin)
+        last = max(first, min(n_samples, int((end + release) * sample_rate) + 1 - begin))
         t = (begin + np.arange(first, last)) / sample_rate
-        shape = np.clip((t - onset) / ATTACK_S, 0, 1) * np.clip((end + RELEASE_S - t) / RELEASE_S, 0, 1)
+        shape = np.clip((t - onset) / ATTACK_S, 0, 1) * np.clip((end + release - t) / release, 0, 1)
         found[first:last] += 10 ** (level_db / 20) * _gain(note) * shape * _tone(midi_to_hz(float(note.pitch)) * speed, t - onset, sample_rate)
     return np.clip(found, -1, 1).astype(np.float32)
 
 
 def gate(line: Score, begin: int, n_samples: int, *, sample_rate: int, by_velocity: bool = False) -> np.ndarray:
     """Say when a line is to be heard: while it sounds, a little before, and for a fading moment after.
+
+    Between two notes of one pitch it closes (``STRUCK_S``), for a decoder that holds the first would go on with it.
 
     Parameters
     ----------
@@ -73,18 +81,38 @@ def gate(line: Score, begin: int, n_samples: int, *, sample_rate: int, by_veloci
         At least 0; 1 for a note as it was played, or of velocity 90.
     """
     found = np.zeros(n_samples)
-    for note in _within(line, begin / sample_rate - OPEN_S, (begin + n_samples) / sample_rate + OPEN_S, CLOSE_S):
-        first = max(0, int((note.onset_s - OPEN_S) * sample_rate) - begin)
-        last = max(first, min(n_samples, int((note.end_s + CLOSE_S) * sample_rate) + 1 - begin))
+    for note, opening, end, close in _within(line, begin / sample_rate, (begin + n_samples) / sample_rate, opens_s=OPEN_S, lasts_s=CLOSE_S):
+        first = max(0, int((note.onset_s - opening) * sample_rate) - begin)
+        last = max(first, min(n_samples, int((end + close) * sample_rate) + 1 - begin))
         t = (begin + np.arange(first, last)) / sample_rate
-        opened = np.clip((t - note.onset_s + OPEN_S) / OPEN_S, 0, 1) * np.clip((note.end_s + CLOSE_S - t) / CLOSE_S, 0, 1)
+        opened = np.clip((t - note.onset_s + opening) / opening, 0, 1) * np.clip((end + close - t) / close, 0, 1)
         found[first:last] = np.maximum(found[first:last], opened * (_gain(note) if by_velocity else 1.0))
     return found.astype(np.float32)
 
 
-def _within(line: Score, begin_s: float, end_s: float, tail_s: float) -> list[Note]:
-    """Notes that are heard in a stretch, each by `tail_s` longer than written."""
-    return [note for note in line.notes if note.onset_s < end_s and note.end_s + tail_s > begin_s]
+class _Sounding(NamedTuple):
+    """A note, the seconds in which it is let in, where it begins to fade and for how long."""
+
+    note: Note
+    opening_s: float
+    end_s: float
+    close_s: float
+
+
+def _within(line: Score, begin_s: float, end_s: float, *, opens_s: float, lasts_s: float) -> list[_Sounding]:
+    """Notes that are heard in a stretch, each from `opens_s` earlier and by `lasts_s` longer than written."""
+    found, opening = [], OPEN_S
+    for note, following in pairwise([*line.notes, None]):
+        struck = following is not None and following.pitch == note.pitch and following.onset_s < note.end_s + CLOSE_S
+        damped = min(STRUCK_S, note.duration_s / 4)
+        end, close = note.end_s, CLOSE_S
+        if struck:
+            end = min(end, following.onset_s - 2 * damped)
+            close = following.onset_s - damped - end
+        if note.onset_s - opens_s < end_s and note.end_s + lasts_s > begin_s:
+            found.append(_Sounding(note, opening, end, close))
+        opening = damped if struck else OPEN_S
+    return found
 
 
 def _gain(note: Note) -> float:

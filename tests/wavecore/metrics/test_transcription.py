@@ -46,6 +46,21 @@ def test_the_same_pitch_struck_again_is_another_note():
     assert len(held) == 1
 
 
+def test_a_note_begins_where_its_level_rises():
+    played = [(0.3, 0.6, 45), (0.8, 1.2, 52)]
+    sound = tone(played, seconds=1.5, fade_s=0.005)
+    stroke = 0.3 * np.random.default_rng(3).standard_normal(int(0.03 * RATE)).astype(np.float32)  # a hammer hides the pitch
+    for onset, *_ in played:
+        sound[int(onset * RATE) :][: len(stroke)] += stroke
+    found = transcribe(sound, sample_rate=RATE)
+    np.testing.assert_allclose(found.onsets_s, [0.3, 0.8], atol=0.025)
+    slowly = transcribe(tone([(0.3, 1.3, 57)], seconds=1.5, fade_s=0.4), sample_rate=RATE)
+    assert len(slowly) == 1 and slowly.onsets_s[0] > 0.3, "never before there is anything"
+    noise = 0.03 * np.random.default_rng(4).standard_normal(2 * RATE).astype(np.float32)
+    hidden = noise + tone([(1.0, 1.8, 57)], seconds=2.0)
+    assert transcribe(hidden, sample_rate=RATE).onsets_s[0] == pytest.approx(1.0, abs=0.05), "noise alone is no beginning"
+
+
 def test_silence_and_noise_have_no_notes():
     assert len(transcribe(np.zeros(RATE, np.float32), sample_rate=RATE)) == 0
     noise = 0.1 * np.random.default_rng(0).standard_normal(2 * RATE).astype(np.float32)

@@ -7,22 +7,25 @@ from hypothesis import strategies as st
 
 from wavecore.audio import pitch
 from wavecore.audio.loudness import rms_db
-from wavecore.render.sketch import CLOSE_S, OPEN_S, gate, sketch
+from wavecore.metrics.transcription import Notes, note_f1, transcribe
+from wavecore.render.sketch import CLOSE_S, OPEN_S, STRUCK_S, gate, sketch
 from wavecore.symbolic.score import Note, Score
 
 RATE = 16_000
 TUNE = Score((Note(0.1, 0.3, 60), Note(0.4, 0.2, 67, 45), Note(0.8, 0.25, 72)))
+REPEATED = Score((Note(0.1, 0.3, 60), Note(0.4, 0.3, 60), Note(0.7, 0.04, 60), Note(0.74, 0.2, 60), Note(1.1, 0.1, 60), Note(1.2, 0.1, 62)))
+"""A pitch struck again at once, after a short note, and after a rest in which it still fades; then another pitch."""
 
 
 @settings(deadline=None, max_examples=30)
-@given(cuts=st.lists(st.integers(0, 20_000), max_size=5), octave=st.integers(-1, 2))
-def test_blocks_are_parts_of_the_whole(cuts, octave):
-    whole = sketch(TUNE, -500, 20_000, sample_rate=RATE, level_db=-20, octave=octave)
-    heard = gate(TUNE, -500, 20_000, sample_rate=RATE)
+@given(tune=st.sampled_from([TUNE, REPEATED]), cuts=st.lists(st.integers(0, 20_000), max_size=5), octave=st.integers(-1, 2))
+def test_blocks_are_parts_of_the_whole(tune, cuts, octave):
+    whole = sketch(tune, -500, 20_000, sample_rate=RATE, level_db=-20, octave=octave)
+    heard = gate(tune, -500, 20_000, sample_rate=RATE)
     edges = [0, *sorted(cuts), 20_000]
     parts = [(begin - 500, end - begin) for begin, end in zip(edges, edges[1:], strict=False)]
-    np.testing.assert_array_equal(np.concatenate([sketch(TUNE, *part, sample_rate=RATE, level_db=-20, octave=octave) for part in parts]), whole)
-    np.testing.assert_array_equal(np.concatenate([gate(TUNE, *part, sample_rate=RATE) for part in parts]), heard)
+    np.testing.assert_array_equal(np.concatenate([sketch(tune, *part, sample_rate=RATE, level_db=-20, octave=octave) for part in parts]), whole)
+    np.testing.assert_array_equal(np.concatenate([gate(tune, *part, sample_rate=RATE) for part in parts]), heard)
 
 
 @pytest.mark.parametrize(("octave", "speed"), [(0, 1), (1, 2), (2, 4), (-1, 0.5)])
@@ -69,6 +72,29 @@ def test_a_gate_may_let_notes_through_by_their_velocity():
     assert opened[int(0.9 * RATE)] == 1
     # The first note has faded to 0.2 where the second, a quarter as loud, sounds.
     assert opened[int(0.59 * RATE)] == pytest.approx(0.25, abs=0.01)
+
+
+def test_a_pitch_struck_anew_is_damped_before():
+    opened = gate(REPEATED, 0, 2 * RATE, sample_rate=RATE)
+    t = np.arange(2 * RATE) / RATE
+    shut = t[(opened == 0) & (t > 0.1) & (t < 1.3)]
+    assert len(shut)
+    # After the short note, for a quarter of it.
+    for onset, damped in [(0.4, STRUCK_S), (0.7, STRUCK_S), (0.74, 0.01), (1.1, STRUCK_S)]:
+        np.testing.assert_allclose(shut[np.abs(shut - onset + damped) < 0.025], onset - damped, atol=2 / RATE)
+        assert opened[int(onset * RATE) + 1] == 1 and opened[int((onset - 2.1 * damped) * RATE)] > 0
+    assert (opened[(t >= 1.1) & (t <= 1.3)] == 1).all(), "another pitch needs no rest"
+
+
+@pytest.mark.parametrize("octave", [0, 1])
+def test_notes_of_one_pitch_are_heard_one_by_one(octave):
+    line = Score(tuple(Note(0.1 + 0.25 * i, 0.25, 57, 80) for i in range(6)))
+    wanted = Notes(*np.array([(note.onset_s, note.end_s, note.pitch + 12 * octave) for note in line.notes]).T / np.array([[2**octave], [2**octave], [1]]))
+    assert note_f1(wanted, transcribe(sketch(line, 0, 2 * RATE, sample_rate=RATE, level_db=-20, octave=octave), sample_rate=RATE)) == 1
+    if not octave:
+        t = np.arange(2 * RATE) / RATE
+        held = (0.1 * np.sin(2 * np.pi * 220 * t) * gate(line, 0, 2 * RATE, sample_rate=RATE)).astype(np.float32)
+        assert note_f1(wanted, transcribe(held, sample_rate=RATE)) == 1, "a tone without an end, as a decoder may hold it"
 
 
 def test_silence_without_notes():
