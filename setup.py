@@ -70,6 +70,7 @@ setup(
         "numpy>=1.26",
         "librosa>=0.11",
         "scikit-learn>=1.3",
+        "scipy>=1.10",
         "soundfile>=0.13",
         "soxr>=0.5",
         "nnAudio>=0.3.4",

@@ -92,7 +92,7 @@ COMPILED = {
 
 # What a machine may lack, or what takes long to load, is imported where it is used.
 LATE = {
-    "fluidsynth", "librosa", "llvmlite", "matplotlib", "music21", "nnAudio", "numba", "sklearn", "soundfile", "soxr",
+    "fluidsynth", "librosa", "llvmlite", "matplotlib", "music21", "nnAudio", "numba", "scipy", "sklearn", "soundfile", "soxr",
     "symusic", "torchaudio", "triton",
 }
 KERNEL_LIBRARIES = {"numpy", "torch", "numba", "llvmlite", "triton"}
@@ -450,7 +450,7 @@ SETUP = """
 setup(
     packages=["wavecore", "wavecore.audio", "wavecore.kernels", "wavecore.datasets"],
     package_dir={"wavecore": "wavecore", "wavecore.kernels": "kernels", "wavecore.datasets": "datasets"},
-    install_requires=["numpy>=1", "torch>=2", "numba>=0.6", "soxr>=0.5", "requests>=2", "scipy>=1"],
+    install_requires=["numpy>=1", "torch>=2", "numba>=0.6", "soxr>=0.5", "requests>=2", "pandas>=1"],
 )
 """
 
@@ -521,7 +521,7 @@ PLANTED = [
 
 
 def build_house(folder: Path, changes: dict[str, str]) -> Path:
-    for name, text in (HOUSE | {"wavecore/audio/files.py": "import scipy\n", **changes}).items():
+    for name, text in (HOUSE | {"wavecore/audio/files.py": "import pandas\n", **changes}).items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
     (folder / "tests/wavecore/audio/test_files.py").touch()

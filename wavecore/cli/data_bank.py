@@ -31,6 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="names to be chosen by, the General MIDI programs that they play, and which of the data's instruments they are: flute@73=flute_acoustic_073",
     )
     parser.add_argument("--every", type=flags.count, default=4, metavar="N", help="semitones between the notes that are taken (default: 4)")
+    parser.add_argument("--keep-unclear", action="store_true", help="keep also the notes that the model does not say at their pitch")
     parser.add_argument("--licence", default="", metavar="TEXT", help="where the notes come from and what may be done with them")
     parser.add_argument("-o", "--out", type=Path, required=True, metavar="OUT.npz", help="the bank; as bank.npz in a model's folder it is the model's own")
     flags.add_existing(parser)
@@ -51,8 +52,9 @@ def run(args: argparse.Namespace, console: Console) -> None:
     """
     from wavecore.audio import output
     from wavecore.datasets.notes import NotesDataset
+    from wavecore.interpolate import model_temperature
     from wavecore.models import checkpoint
-    from wavecore.render import bank, bank_making
+    from wavecore.render import bank, bank_hearing, bank_making
 
     if args.skip_existing and args.out.exists():
         console.say(f"skipped: {args.out} exists")
@@ -62,11 +64,22 @@ def run(args: argparse.Namespace, console: Console) -> None:
     model = checkpoint.load(args.model or common.shipped("nsynth"), kind="nsynth")
     with console.progress("encoding", unit="instruments") as show:
         found = bank_making.make(model, dataset, args.instruments, every=args.every, origin=args.licence, on_progress=show)
+    whole = found
+    if not args.keep_unclear:
+        with console.progress("listening", unit="instruments") as show:
+            heard = bank_hearing.shares(model, whole, temperature=model_temperature(model), on_progress=show)
+        found = bank_hearing.clear(whole, heard)
+        for name, share in heard.items():
+            if share.max() < bank_hearing.LEAST:
+                console.warn(f"{model.name} says no note of {name} clearly; all of them are kept")
+    left_out = {name: sorted(set(one.pitches.tolist()) - set(found.instruments[name].pitches.tolist())) for name, one in whole.instruments.items()}
     bank.save(args.out, found, overwrite=args.overwrite)
-    console.document({"bank": args.out, "model": model.name, "model_sha256": model.sha256, "instruments": {name: list(ends) for name, ends in found.ranges().items()}})
+    ranges = {name: list(ends) for name, ends in found.ranges().items()}
+    console.document({"bank": args.out, "model": model.name, "model_sha256": model.sha256, "instruments": ranges, "left_out": left_out})
     console.result(f"{args.out}: {plural(len(found.instruments), 'instrument')} for {model.name}, {args.out.stat().st_size / 1e6:.2f} MB")
     for name, (low, high) in found.ranges().items():
-        console.result(f"  {name:14}MIDI {low:.0f}-{high:.0f}  {found.instruments[name].source}")
+        unclear = f"; unclear: {', '.join(map(str, left_out[name]))}" if left_out[name] else ""
+        console.result(f"  {name:14}MIDI {low:.0f}-{high:.0f}  {found.instruments[name].source}{unclear}")
 
 
 def instruments(text: str) -> dict[str, Wanted]:

@@ -10,6 +10,7 @@ from os import cpu_count
 import numpy as np
 
 from wavecore.audio import mulaw
+from wavecore.audio.dc import OffsetFilter
 from wavecore.audio.resample import Resampler
 from wavecore.expectation import expected
 from wavecore.generate import Generator
@@ -93,13 +94,14 @@ class _Player:
         self.section, self.draws = section, draws
         up, down = 2 ** max(0, section.octave), 2 ** max(0, -section.octave)
         self.resamplers = [Resampler(down * sample_rate, up * sample_rate) for _ in section.places] if section.octave else []
+        self.offset = OffsetFilter(len(section.places), sample_rate)
         self.waiting = np.zeros((len(section.places), 0), np.float32)
 
     def take(self, n: int) -> np.ndarray:
         """Return the next n samples of every line, (m, n)."""
         parts = [self.waiting]
         while sum(part.shape[1] for part in parts) < n:
-            parts.append(self._slowed(self._say()))
+            parts.append(self.offset.push(self._slowed(self._say())))
         found = np.concatenate(parts, axis=1)
         self.waiting = found[:, n:]
         return found[:, :n]

@@ -41,10 +41,11 @@ def test_a_bank_is_made_and_played_with(cli, noter, data, tmp_path):
     done = cli(*words, "-o", tmp_path / "bank.npz")
     assert done.code == 0, done.err
     assert "2 instruments for noter" in done.out and "pipe          MIDI 57-72  flute_acoustic_000" in done.out
+    assert "noter says no note of pipe clearly; all of them are kept" in done.err, "its weights are random"
     assert bank.load(tmp_path / "bank.npz").origin == "mine"
     assert cli(*words, "-o", tmp_path / "bank.npz").code == 6
-    told = json.loads(cli(*words, "--every", "5", "-o", tmp_path / "b.npz", "--json").out)
-    assert told["instruments"] == {"pipe": [57, 72], "box": [57, 72]}
+    told = json.loads(cli(*words, "--every", "5", "--keep-unclear", "-o", tmp_path / "b.npz", "--json").out)
+    assert told["instruments"] == {"pipe": [57, 72], "box": [57, 72]} and told["left_out"] == {"pipe": [], "box": []}
     midi.write(Song(96, (Part((Event(0, 60, 48),), "tune", 74),)), tmp_path / "tune.mid")
     rendered = cli("render", tmp_path / "tune.mid", "--model", noter, "--bank", tmp_path / "bank.npz", "--device", "cpu", "-o", tmp_path / "tune.wav")
     assert rendered.code == 0, rendered.err
@@ -53,6 +54,15 @@ def test_a_bank_is_made_and_played_with(cli, noter, data, tmp_path):
     assert missing.code == 4 and "noter has no bank of notes" in missing.err
     unknown = cli("render", tmp_path / "tune.mid", "--model", noter, "--bank", tmp_path / "bank.npz", "--instrument", "tuba", "-o", tmp_path / "x.wav")
     assert unknown.code == 2 and "no instrument 'tuba'; choose from pipe, box" in unknown.err
+
+
+def test_what_the_model_cannot_say_is_left_out(cli, data, tmp_path):
+    words = ("data", "bank", "--data", data, "--instruments", "pipe=flute_acoustic_000", "--json")
+    whole = json.loads(cli(*words, "--keep-unclear", "-o", tmp_path / "whole.npz").out)
+    done = json.loads(cli(*words, "-o", tmp_path / "bank.npz").out)
+    kept, all_notes = (bank.load(tmp_path / name).instruments["pipe"].pitches.tolist() for name in ("bank.npz", "whole.npz"))
+    assert whole["left_out"] == {"pipe": []}
+    assert kept and sorted(kept + done["left_out"]["pipe"]) == all_notes or kept == all_notes
 
 
 def test_instruments_are_read_from_words():

@@ -1,0 +1,53 @@
+"""The offset is gone, the music is not, and blocks do not matter."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from wavecore.audio.dc import CUTOFF_HZ, OffsetFilter
+from wavecore.errors import InputError, UsageError
+
+RATE = 16_000
+
+
+def tone(hz, seconds=1.0):
+    return np.sin(2 * np.pi * hz * np.arange(int(seconds * RATE)) / RATE)
+
+
+@pytest.mark.parametrize(("hz", "gain_db"), [(41.2, -0.24), (110.0, -0.01), (1000.0, 0.0), (7000.0, 0.0), (CUTOFF_HZ, -3.01)])
+def test_music_passes(hz, gain_db):
+    out = OffsetFilter(1, RATE).push(0.5 * tone(hz)[None])[0]
+    gain = np.std(out[RATE // 2 :]) / np.std(0.5 * tone(hz)[RATE // 2 :])
+    assert 20 * np.log10(gain) == pytest.approx(gain_db, abs=0.03)
+    assert out.dtype == np.float32
+
+
+def test_an_offset_is_gone_after_a_moment():
+    drifting = 0.1 * tone(440) + np.where(np.arange(RATE) < 8000, 0.2, -0.3)
+    out = OffsetFilter(2, RATE).push(np.stack([drifting, 0 * drifting]))
+    for begin in (2400, 8000 + 2400):
+        assert abs(out[0, begin : begin + 4000].mean()) < 1e-3
+    assert not out[1].any(), "signals do not meet"
+
+
+@settings(deadline=None, max_examples=40)
+@given(seed=st.integers(0, 99), cuts=st.lists(st.integers(0, 3000), max_size=6))
+def test_blocks_are_parts_of_the_whole(seed, cuts):
+    x = np.random.default_rng(seed).uniform(-1, 1, (3, 3000)).astype(np.float32)
+    whole = OffsetFilter(3, RATE).push(x)
+    by_parts, edges = OffsetFilter(3, RATE), [0, *sorted(cuts), 3000]
+    parts = [by_parts.push(x[:, begin:end]) for begin, end in zip(edges, edges[1:], strict=False)]
+    np.testing.assert_allclose(np.concatenate(parts, axis=1), whole, atol=1e-7)
+
+
+@pytest.mark.parametrize("shape", [(3,), (3, 10), (2, 10, 1)])
+def test_other_shapes_are_refused(shape):
+    with pytest.raises(InputError, match=r"\(2, n\) is wanted"):
+        OffsetFilter(2, RATE).push(np.zeros(shape))
+
+
+@pytest.mark.parametrize(("n", "rate", "said"), [(0, RATE, "0 signals"), (1, 40, "at 40 Hz"), (1, 0, "0")])
+def test_filters_that_cannot_be_are_refused(n, rate, said):
+    with pytest.raises(UsageError, match=said):
+        OffsetFilter(n, rate)
