@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from wavecore.audio import checks, fundamental, mulaw
+from wavecore.audio.dc import OffsetFilter
 from wavecore.audio.note_level import level, loud_db
 from wavecore.audio.pitch import hz_to_midi
 from wavecore.errors import InputError, UsageError
@@ -170,6 +171,7 @@ def decode(
     Returns
     -------
     ndarray, shape (n, F * hop_length), float32 in [-1, 1]
+        As it was drawn, without the offset on which the decoder may drift (see ``audio.dc``).
 
     Raises
     ------
@@ -199,7 +201,8 @@ def decode(
     for condition in _conditions(network, latents, pitches):
         codes += list(generate_blocks(generator, condition, on_progress=report))
         done += condition.shape[1] * config.decoder.hop_length
-    return mulaw.decode(np.concatenate(codes, axis=1))
+    said = mulaw.decode(np.concatenate(codes, axis=1))
+    return np.clip(OffsetFilter(len(latents), config.decoder.sample_rate).push(said), -1, 1)
 
 
 def _conditions(network: NSynthNetwork, latents: np.ndarray, pitches: Sequence[int] | None) -> Iterator[np.ndarray]:

@@ -57,6 +57,15 @@ def test_a_row_does_not_depend_on_its_neighbours(model, sounds):
     assert not np.array_equal(interpolate.decode(model, latents[:1], seed=5), both[:1])
 
 
+def test_an_offset_on_which_the_decoder_stands_is_not_told(tmp_path, sounds):
+    lifted = _model(tmp_path / "m")
+    with torch.no_grad():
+        lifted.network.decoder.output.bias[230:] += 50.0  # codes of 0.4 and more
+    said = interpolate.decode(lifted, interpolate.encode(lifted, sounds), seed=0)
+    assert said[:, :50].min() > 0.2, "as it begins"
+    assert np.abs(said[:, 1600:].mean(axis=1)).max() < 0.05
+
+
 def test_progress_ends_with_everything(model, sounds):
     told = []
     interpolate.decode(model, interpolate.encode(model, sounds), seed=0, on_progress=lambda *done: told.append(done))

@@ -15,6 +15,8 @@ NOISE_DB = (-70.0, -35.0)
 HISTORY_NOISE_DB = (-60.0, -12.0)
 TONE_HZ = (60.0, 5000.0)
 """Of foreign tones in the past."""
+HISTORY_OFFSET = 0.35
+"""Of a past that does not lie around zero, at most."""
 DROPOUT_S = (0.02, 0.3)
 
 
@@ -158,6 +160,25 @@ def add_history_tone(x: np.ndarray, *, sample_rate: int, rng: np.random.Generato
     angles = 2 * np.pi * f0_hz / sample_rate * np.arange(len(x))
     tone = sum(np.cos(number * angles + start) / number for number, start in zip(numbers, starts, strict=True))
     return np.clip(x + level * np.sqrt(2) * tone, -1, 1).astype(np.float32)
+
+
+def add_history_offset(x: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
+    """Lift or lower the past that a decoder is shown in training.
+
+    Nothing in a recording tells a decoder where zero is: once it hears itself beside it, it stays there, and drifts on to where
+    mu-law's steps are coarse.
+
+    Parameters
+    ----------
+    x : ndarray, shape (T,), float32 in [-1, 1]
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    ndarray, shape (T,), float32 in [-1, 1]
+        A straight line between two random offsets of up to ``HISTORY_OFFSET`` is added.
+    """
+    return np.clip(x + np.linspace(*rng.uniform(-HISTORY_OFFSET, HISTORY_OFFSET, 2), len(x)), -1, 1).astype(np.float32)
 
 
 def drop_history(x: np.ndarray, *, sample_rate: int, rng: np.random.Generator) -> np.ndarray:

@@ -66,6 +66,8 @@ class TrainingConfig:
     history_tone_probability : float
         Share of crops in which a foreign tone, as loud as that noise at most, sounds in the decoder's
         past: what it hears must not outweigh what it is told.
+    history_offset_probability : float
+        Share of crops in which the decoder's past does not lie around zero.
     history_dropout_probability : float
         Share of crops in which a stretch of the decoder's past is silent, so that
         it learns to begin whenever the latent says that there is a sound.
@@ -122,6 +124,7 @@ class TrainingConfig:
     history_noise_probability: float = 0.7
     history_noise_db: float = -12.0
     history_tone_probability: float = 0.0
+    history_offset_probability: float = 0.0
     history_dropout_probability: float = 0.4
     rest_probability: float = 0.0
     skip_samples: int = 0
@@ -150,6 +153,7 @@ class TrainingConfig:
             "paired_probability", "augment_probability", "noise_probability", "history_noise_probability",
             "history_tone_probability", "history_dropout_probability", "glide_probability", "decay_fraction", "ema_decay", "decoder_rate",
             "rest_probability",
+            "history_offset_probability",
         ):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"{name} must lie between 0 and 1, not {getattr(self, name)}")

@@ -13,7 +13,7 @@ from wavecore.training.config import TrainingConfig
 
 
 def spoil_history(codes: np.ndarray, training: TrainingConfig, *, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
-    """Silence, overlay or blur a past, each as often as the settings say.
+    """Silence, overlay, lift or blur a past, each as often as the settings say.
 
     Parameters
     ----------
@@ -34,11 +34,14 @@ def spoil_history(codes: np.ndarray, training: TrainingConfig, *, sample_rate: i
     drop = rng.random() < training.history_dropout_probability
     # Not drawn where it is not asked for: the draws of older runs stay what they were.
     tone = training.history_tone_probability and rng.random() < training.history_tone_probability
-    if not (blur or drop or tone):
+    lift = training.history_offset_probability and rng.random() < training.history_offset_probability
+    if not (blur or drop or tone or lift):
         return codes
     x, loudest_db = mulaw.decode(codes), training.history_noise_db
     if drop:
         x = augmentation.drop_history(x, sample_rate=sample_rate, rng=rng)
     if tone:
         x = augmentation.add_history_tone(x, sample_rate=sample_rate, rng=rng, loudest_db=loudest_db)
+    if lift:
+        x = augmentation.add_history_offset(x, rng=rng)
     return mulaw.encode(augmentation.add_history_noise(x, rng=rng, loudest_db=loudest_db) if blur else x)

@@ -142,3 +142,17 @@ def test_a_foreign_tone_lies_over_what_was_there_and_is_the_generator_s():
     assert np.array_equal(over, again) and not np.array_equal(over, other)
     loud = augmentation.add_history_tone(np.ones(2000, np.float32), sample_rate=RATE, rng=np.random.default_rng(0), loudest_db=0.0)
     assert np.abs(loud).max() <= 1
+
+
+def test_a_past_is_lifted_along_a_straight_line():
+    x = (0.3 * np.sin(np.arange(2000) / 9)).astype(np.float32)
+    ends = []
+    for seed in range(30):
+        found = augmentation.add_history_offset(x, rng=np.random.default_rng(seed))
+        assert found.shape == x.shape and found.dtype == np.float32 and np.abs(found).max() <= 1
+        added = (found - x).astype(np.float64)
+        np.testing.assert_allclose(added, np.linspace(added[0], added[-1], 2000), atol=1e-6)
+        ends += [added[0], added[-1]]
+    assert max(np.abs(ends)) <= augmentation.HISTORY_OFFSET and max(ends) > 0.25 and min(ends) < -0.25
+    assert np.array_equal(*(augmentation.add_history_offset(x, rng=np.random.default_rng(1)) for _ in range(2)))
+    assert augmentation.add_history_offset(np.ones(50, np.float32), rng=np.random.default_rng(0)).max() <= 1

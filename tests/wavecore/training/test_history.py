@@ -8,7 +8,7 @@ from wavecore.training.config import TrainingConfig
 from wavecore.training.history import spoil_history
 
 RATE = 16_000
-CLEAN = {f"history_{kind}_probability": 0.0 for kind in ("noise", "tone", "dropout")}
+CLEAN = {f"history_{kind}_probability": 0.0 for kind in ("noise", "tone", "offset", "dropout")}
 
 
 def codes() -> np.ndarray:
@@ -25,7 +25,7 @@ def test_without_any_of_it_the_past_is_as_it_was():
     assert np.array_equal(spoil(), codes())
 
 
-@pytest.mark.parametrize("kind", ["noise", "tone", "dropout"])
+@pytest.mark.parametrize("kind", ["noise", "tone", "offset", "dropout"])
 def test_each_kind_changes_it_and_not_its_shape(kind):
     found = spoil(**{f"history_{kind}_probability": 1.0})
     assert found.shape == codes().shape and found.dtype == np.uint8
@@ -52,6 +52,14 @@ def test_neither_is_louder_than_the_settings_say(kind):
         added = mulaw.decode(found) - mulaw.decode(codes())
         # Rounding to codes adds a little of its own; a tone of six partials has 1.22 times the level of its first.
         assert np.sqrt(np.mean(added**2)) < 1.5 * 10 ** (-30 / 20) + 0.006
+
+
+def test_an_offset_is_a_straight_line():
+    for seed in range(8):
+        added = mulaw.decode(spoil(seed, history_offset_probability=1.0)) - mulaw.decode(codes())
+        line = np.polynomial.Polynomial.fit(np.arange(len(added)), added, 1)
+        assert np.std(added - line(np.arange(len(added)))) < 0.02, "what is left is rounding to codes"
+        assert 0.001 < np.abs(added).max() < 0.45
 
 
 def test_the_share_is_the_one_asked_for():
