@@ -62,7 +62,7 @@ def test_an_offset_on_which_the_decoder_stands_is_not_told(tmp_path, sounds):
     with torch.no_grad():
         lifted.network.decoder.output.bias[230:] += 50.0  # codes of 0.4 and more
     said = interpolate.decode(lifted, interpolate.encode(lifted, sounds), seed=0)
-    assert said[:, :50].min() > 0.2, "as it begins"
+    assert said[:, :50].mean() > 0.3, "as it begins"
     assert np.abs(said[:, 1600:].mean(axis=1)).max() < 0.05
 
 
