@@ -128,7 +128,7 @@ def generate_cells(
         batch = wanted[begin : begin + at_once]
         mixed = np.stack([interpolate.mix_for(model, latents, cell.weights, method=method) for cell in batch])
         streams = [cell.row * size + cell.column for cell in batch]
-        said = interpolate.decode(model, mixed, seed=seed, streams=streams, **options)
+        said = interpolate.without_offset(interpolate.decode(model, mixed, seed=seed, streams=streams, **options), rate)
         for i, (cell, x) in enumerate(zip(batch, said, strict=True)):
             yield cell, interpolate.fade(interpolate.level(x, level_db), rate)
             if on_progress is not None:

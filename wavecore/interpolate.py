@@ -171,7 +171,7 @@ def decode(
     Returns
     -------
     ndarray, shape (n, F * hop_length), float32 in [-1, 1]
-        As it was drawn, without the offset on which the decoder may drift (see ``audio.dc``).
+        As it was drawn; see ``without_offset``.
 
     Raises
     ------
@@ -201,8 +201,25 @@ def decode(
     for condition in _conditions(network, latents, pitches):
         codes += list(generate_blocks(generator, condition, on_progress=report))
         done += condition.shape[1] * config.decoder.hop_length
-    said = mulaw.decode(np.concatenate(codes, axis=1))
-    return np.clip(OffsetFilter(len(latents), config.decoder.sample_rate).push(said), -1, 1)
+    return mulaw.decode(np.concatenate(codes, axis=1))
+
+
+def without_offset(said: np.ndarray, sample_rate: int) -> np.ndarray:
+    """Take away the offset on which a decoder may drift, before a sound is levelled and written.
+
+    The note classifier hears sounds with it: it was trained on recordings that have their own.
+
+    Parameters
+    ----------
+    said : ndarray, shape (n, T), float
+    sample_rate : int
+        Hz.
+
+    Returns
+    -------
+    ndarray, shape (n, T), float32 in [-1, 1]
+    """
+    return np.clip(OffsetFilter(len(said), sample_rate).push(said), -1, 1)
 
 
 def _conditions(network: NSynthNetwork, latents: np.ndarray, pitches: Sequence[int] | None) -> Iterator[np.ndarray]:

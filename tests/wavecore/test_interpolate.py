@@ -57,13 +57,16 @@ def test_a_row_does_not_depend_on_its_neighbours(model, sounds):
     assert not np.array_equal(interpolate.decode(model, latents[:1], seed=5), both[:1])
 
 
-def test_an_offset_on_which_the_decoder_stands_is_not_told(tmp_path, sounds):
+def test_an_offset_on_which_the_decoder_stands_is_taken_away(tmp_path, sounds):
     lifted = _model(tmp_path / "m")
     with torch.no_grad():
         lifted.network.decoder.output.bias[230:] += 50.0  # codes of 0.4 and more
     said = interpolate.decode(lifted, interpolate.encode(lifted, sounds), seed=0)
-    assert said[:, :50].mean() > 0.3, "as it begins"
-    assert np.abs(said[:, 1600:].mean(axis=1)).max() < 0.05
+    assert said.mean() > 0.3
+    told = interpolate.without_offset(said, RATE)
+    assert told.shape == said.shape and np.abs(told).max() <= 1 and told[:, :50].mean() > 0.3, "as it begins"
+    assert np.abs(told[:, 1600:].mean(axis=1)).max() < 0.05
+    np.testing.assert_array_equal(interpolate.without_offset(said[:1], RATE), told[:1])
 
 
 def test_progress_ends_with_everything(model, sounds):

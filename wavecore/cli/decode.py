@@ -75,7 +75,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
                 model, batch, seed=seed, temperature=temperature, backend=backend, device=device,
                 threads=os.cpu_count() or 1, on_progress=show,
             )  # fmt: skip
-        for (path, target), latent, x in zip(pairs, stored, said, strict=True):
+        for (path, target), latent, x in zip(pairs, stored, library.without_offset(said, model.network.config.decoder.sample_rate), strict=True):
             x = library.fade(library.level(x[: latent.n_samples], latent.level_db), latent.sample_rate)
             files.write(target, x, latent.sample_rate, overwrite=args.overwrite)
             outputs.append({"input": str(path), "path": str(target), "seconds": len(x) / latent.sample_rate})

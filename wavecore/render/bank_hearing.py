@@ -26,6 +26,8 @@ BEGIN_S, END_S = 0.1, 0.05
 SEMITONES = 0.5
 LEAST = 0.95
 """Of the judged time, for which a clear note is at its pitch, whatever is drawn."""
+HOLE_NOTES = 1
+"""That are not clear in a row, at most: below a wider hole nothing is kept, for what lies in it is not clear, whoever lends the timbre."""
 TRIES = 2
 FRAME_RATE_HZ = 100.0
 LOWEST_HZ, HIGHEST_HZ = 27.0, 4400.0
@@ -83,7 +85,7 @@ def shares(
 
 
 def clear(bank: Bank, heard: Mapping[str, np.ndarray], *, least: float = LEAST) -> Bank:
-    """Leave out the notes that are not clear.
+    """Leave out the notes that are not clear, and those that a wide hole divides from the others above.
 
     Parameters
     ----------
@@ -109,11 +111,20 @@ def clear(bank: Bank, heard: Mapping[str, np.ndarray], *, least: float = LEAST) 
     for name, instrument in bank.instruments.items():
         if len(heard.get(name, ())) != len(instrument.pitches):
             raise UsageError(f"{name} has {len(instrument.pitches)} notes, and {len(heard.get(name, ()))} of them were heard")
-        kept = heard[name] >= least
+        kept = _above_holes(heard[name] >= least)
         if not kept.any():
             kept[:] = True
         instruments[name] = replace(instrument, pitches=instrument.pitches[kept], latents=instrument.latents[kept])
     return replace(bank, instruments=instruments)
+
+
+def _above_holes(kept: np.ndarray) -> np.ndarray:
+    """Keep of some notes those that no wide hole divides from the highest."""
+    places = np.flatnonzero(kept)
+    wide = np.flatnonzero(np.diff(places) > HOLE_NOTES + 1)
+    found = np.zeros_like(kept)
+    found[places[wide[-1] + 1 :] if len(wide) else places] = True
+    return found
 
 
 def _share(sound: np.ndarray, midi: int, sample_rate: int) -> float:

@@ -78,7 +78,12 @@ class NSynthTrainer(AveragedTrainer):
     """
 
     def __init__(self, network: NSynthNetwork, config: TrainingConfig, *, device: str = "cpu"):
-        groups = {"autoencoder": (dict(network.named_parameters()), config.learning_rate)}
+        learning = {}
+        for name, parameter in network.named_parameters():
+            parameter.requires_grad_(not (config.freeze_encoder and name.startswith("encoder.")))
+            if parameter.requires_grad:
+                learning[name] = parameter
+        groups = {"autoencoder": (learning, config.learning_rate)}
         super().__init__(network, config, groups, device=device)
 
     def relative_rate(self, name: str) -> float:

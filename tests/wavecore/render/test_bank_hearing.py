@@ -61,6 +61,15 @@ def test_what_is_left_out(shipped):
     assert (kept.held_frames, kept.origin, kept.model_sha256) == (bank.held_frames, bank.origin, bank.model_sha256)
 
 
+@pytest.mark.parametrize(
+    ("heard", "kept"),
+    [([1, 0, 1, 1, 1], [48, 56, 60, 64]), ([1, 0, 0, 1, 1], [60, 64]), ([1, 1, 0, 0, 0], [48, 52]), ([1, 0, 0, 0, 1], [64]), ([0, 0, 1, 0, 1], [56, 64])],
+)
+def test_nothing_is_kept_below_a_wide_hole(shipped, heard, kept):
+    bank = _small(shipped, flute=[48, 52, 56, 60, 64])
+    assert clear(bank, {"flute": np.array(heard, np.float64)}).instruments["flute"].pitches.tolist() == kept
+
+
 def test_what_is_refused(shipped, nsynth_without_pitch):
     bank = _small(shipped, flute=[60, 64])
     with pytest.raises(UsageError, match="flute has 2 notes, and 1 of them were heard"):

@@ -428,6 +428,21 @@ def test_a_decoder_learns_at_a_rate_of_its_own(notes, rate):
     assert decoder == pytest.approx(1e-3 * rate, rel=0.05, abs=1e-12) and encoder == pytest.approx(1e-3, rel=0.05)
 
 
+@pytest.mark.parametrize("optimizer", ["adam", "muon"])
+@pytest.mark.parametrize("freeze", [True, False])
+def test_a_frozen_encoder_stays_as_it_is_and_the_rest_learns(notes, optimizer, freeze):
+    task = _task(notes, _driven(), freeze_encoder=freeze, optimizer=optimizer)
+    network = task.build()
+    torch.nn.init.normal_(network.decoder.output.weight, std=0.3)  # zero, it would let no gradient pass
+    trainer = task.trainer(network, "cpu")
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    for step in range(2):
+        trainer.update(task.batch(step))
+    for tensors in (trainer.network.state_dict(), trainer.average):
+        moved = {name.split(".")[0] for name, tensor in tensors.items() if not torch.equal(tensor, before[name])}
+        assert moved - {"expansion"} == {"decoder", "levels"} | (set() if freeze else {"encoder"})
+
+
 def test_notes_are_brought_to_one_level_and_training_varies_it(notes):
     task = _task(notes, batch_size=60, **PLAIN)
     margin, n = _margin(task), FRAMES * HOP
