@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from wavecore.audio import mulaw
+from wavecore.audio.dc import OffsetFilter
 from wavecore.expectation import expected
 from wavecore.render import ensemble
 from wavecore.render.ensemble import Section, play
@@ -47,7 +48,7 @@ def test_lines_come_back_at_their_places_at_one_time(draws):
     sections = [section((2, 0), 0, sound[[2, 0]]), section((1,), 0, sound[[1]], block=111)]
     blocks = list(play(sections, 17_001, sample_rate=RATE, draws=draws))
     assert [block.shape for block in blocks] == [(3, 16_000), (3, 1001)]
-    wanted = mulaw.decode(mulaw.encode(sound[:, :17_001].astype(np.float32)))
+    wanted = OffsetFilter(3, RATE).push(mulaw.decode(mulaw.encode(sound[:, :17_001].astype(np.float32))))
     np.testing.assert_allclose(np.concatenate(blocks, axis=1), wanted, atol=1e-6)
 
 
@@ -55,7 +56,13 @@ def test_what_is_expected_is_the_mean_of_the_logits():
     (block,) = play([section((0,), 0, tones(500, 440))], 300, sample_rate=RATE, draws=False)
     codes, logits = Counting(), tones(500, 440)
     codes.feed(logits[..., None].astype(np.float32))
-    np.testing.assert_array_equal(block, expected(codes.generate(300, logits=True)[1]))
+    np.testing.assert_array_equal(block, OffsetFilter(1, RATE).push(expected(codes.generate(300, logits=True)[1])))
+
+
+@pytest.mark.parametrize("octave", [0, 1, -1])
+def test_an_offset_on_which_a_decoder_stands_is_taken_away(octave):
+    (block,) = play([section((0, 1), octave, tones(40_000, 440, 300) / 2 + [[0.4], [0.0]])], 16_000, sample_rate=RATE, draws=True)
+    assert np.abs(block[:, 4000:].mean(axis=1)).max() < 2e-3 and np.abs(block[:, 4000:]).max() < 0.3
 
 
 @pytest.mark.parametrize(("octave", "heard_hz"), [(1, 220), (2, 110), (-1, 880)])
