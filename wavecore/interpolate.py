@@ -207,8 +207,6 @@ def decode(
 def without_offset(said: np.ndarray, sample_rate: int) -> np.ndarray:
     """Take away the offset on which a decoder may drift, before a sound is levelled and written.
 
-    The note classifier hears sounds with it: it was trained on recordings that have their own.
-
     Parameters
     ----------
     said : ndarray, shape (n, T), float

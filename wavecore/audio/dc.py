@@ -7,6 +7,7 @@ a cut meets it, and hides a quiet tone from whoever measures levels.
 from __future__ import annotations
 
 import numpy as np
+import torch
 
 from wavecore.audio import checks
 from wavecore.errors import InputError, UsageError
@@ -33,13 +34,9 @@ class OffsetFilter:
     """
 
     def __init__(self, n_signals: int, sample_rate: int):
-        from scipy import signal
-
         if n_signals < 1:
             raise UsageError(f"{n_signals} signals are to be filtered, at least 1 is needed")
-        if checks.require_rate(sample_rate) <= 2 * CUTOFF_HZ:
-            raise UsageError(f"at {sample_rate} Hz nothing above {CUTOFF_HZ:g} Hz is left")
-        self._sections = signal.butter(ORDER, CUTOFF_HZ, "highpass", fs=sample_rate, output="sos")
+        self._sections = _sections(sample_rate)
         # All before the first block is silence.
         self._state = np.zeros((len(self._sections), n_signals, 2))
 
@@ -69,3 +66,46 @@ class OffsetFilter:
             return block.astype(np.float32)
         found, self._state = signal.sosfilt(self._sections, block.astype(np.float64), axis=1, zi=self._state)
         return found.astype(np.float32)
+
+
+def highpass(x: torch.Tensor, sample_rate: int) -> torch.Tensor:
+    """Filter whole signals as ``OffsetFilter`` does, where gradients or a GPU are wanted.
+
+    Parameters
+    ----------
+    x : Tensor, shape (..., T), float
+    sample_rate : int
+        Hz, more than 40.
+
+    Returns
+    -------
+    Tensor, the shape and device of `x`, float32
+        Not clipped.
+
+    Raises
+    ------
+    InputError
+        If there are no samples, or they are integers.
+    UsageError
+        If the rate is too low.
+    """
+    from torchaudio.functional import lfilter
+
+    sections = _sections(sample_rate)
+    if x.ndim == 0 or 0 in x.shape:
+        raise InputError(f"there are no samples: the array has shape {tuple(x.shape)}")
+    checks.require_float(x)
+    # Poles so near to 1 need more than single precision.
+    found = x.double()
+    for section in torch.from_numpy(sections).to(found):
+        found = lfilter(found, section[3:], section[:3], clamp=False)
+    return found.float()
+
+
+def _sections(sample_rate: int) -> np.ndarray:
+    """The high-pass as second-order sections, shape (1, 6), float64: numerator, denominator."""
+    from scipy import signal
+
+    if checks.require_rate(sample_rate) <= 2 * CUTOFF_HZ:
+        raise UsageError(f"at {sample_rate} Hz nothing above {CUTOFF_HZ:g} Hz is left")
+    return signal.butter(ORDER, CUTOFF_HZ, "highpass", fs=sample_rate, output="sos")

@@ -148,7 +148,7 @@ def add_run(parser: argparse.ArgumentParser, *, data: str) -> None:
 
 
 def add_training(parser: argparse.ArgumentParser) -> None:
-    """Add what every training takes last: settings, seed, device.
+    """Add what every training takes last: settings, seed, device, workers.
 
     Parameters
     ----------
@@ -165,6 +165,12 @@ def add_training(parser: argparse.ArgumentParser) -> None:
     )
     add_seed(group)
     add_device(group)
+    group.add_argument(
+        "--workers",
+        type=whole,
+        metavar="N",
+        help="processes that draw what is learnt next; the run is the same with any number (default: none on a CPU; for a GPU one on every core but one)",
+    )
 
 
 def add_seed(parser: argparse._ActionsContainer, *, default: int | None = None) -> None:
@@ -260,6 +266,23 @@ def count(text: str) -> int:
     """
     if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) < 1:
         raise argparse.ArgumentTypeError(f"a whole number of at least 1 is needed, not {text!r}")
+    return int(text)
+
+
+def whole(text: str) -> int:
+    """Parse a number of things that may be none.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    int
+        At least 0.
+    """
+    if not re.fullmatch(r"[0-9]{1,9}", text):
+        raise argparse.ArgumentTypeError(f"a whole number of at least 0 is needed, not {text!r}")
     return int(text)
 
 

@@ -102,12 +102,10 @@ def run(args: argparse.Namespace, console: Console) -> None:
             temperature=temperature, backend=backend, device=device, threads=os.cpu_count() or 1, on_progress=show,
         )  # fmt: skip
     # One level for all stations: what changes on the way is the sound, not how loud it is.
-    for_ear, said = (
-        [interpolate.fade(interpolate.level(x, common_db), encoder.sample_rate) for x in row]
-        for row in (said, interpolate.without_offset(said, encoder.sample_rate))
-    )
+    said = interpolate.without_offset(said, encoder.sample_rate)
+    said = [interpolate.fade(interpolate.level(x, common_db), encoder.sample_rate) for x in said]
     plain = [interpolate.level(interpolate.plain_mix(heard, row), common_db) for row in mixes] if mixed else []
-    outputs = keep(args, stations, wavs, said, for_ear, mixed, plain, ear, encoder.sample_rate, console)
+    outputs = keep(args, stations, wavs, said, mixed, plain, ear, encoder.sample_rate, console)
     # The row of latents above the row of signals.
     pictures = [(path.stem, x, encoder.sample_rate) for path, x in zip([*wavs, *mixed], [*said, *plain], strict=True)]
     plots.rainbowgram_sheet(pictures, sheet, columns=min(len(stations), 9), overwrite=args.overwrite)
@@ -121,7 +119,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
     console.document(document)
 
 
-def keep(args, stations, wavs, said, for_ear, mixed, plain, ear, sample_rate: int, console: Console) -> list[dict]:
+def keep(args, stations, wavs, said, mixed, plain, ear, sample_rate: int, console: Console) -> list[dict]:
     """Write the sounds, and say what is heard in them.
 
     Parameters
@@ -132,8 +130,6 @@ def keep(args, stations, wavs, said, for_ear, mixed, plain, ear, sample_rate: in
         Of the stations, and of their plain mixes if there are any.
     said, plain : list of ndarray, shape (T,), float32
         Their sounds.
-    for_ear : list of ndarray, shape (T,), float32
-        The stations' sounds as the decoder said them (see ``interpolate.without_offset``).
     ear : LoadedModel or None
         Who listens, if somebody is to.
     sample_rate : int
@@ -158,7 +154,7 @@ def keep(args, stations, wavs, said, for_ear, mixed, plain, ear, sample_rate: in
     for entry, path in zip(outputs, mixed, strict=False):
         entry["plain_mix"] = str(path)
     if ear is not None:
-        for key, paths, row in (("heard", wavs, for_ear), ("plain_mix_heard", mixed, plain)):
+        for key, paths, row in (("heard", wavs, said), ("plain_mix_heard", mixed, plain)):
             for entry, path, found in zip(outputs, paths, listening.listen(ear, row, sample_rate), strict=False):
                 entry[key] = found.to_dict()
                 console.result(description(path.stem, found))

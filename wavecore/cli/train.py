@@ -203,7 +203,7 @@ def follow(
         Of the command that goes on with the run: the words between `wavecore` and its flags.
     task : training.loop.Task
     args : argparse.Namespace
-        ``out`` and ``resume``.
+        ``out``, ``resume`` and ``workers``.
     device : str
     write_samples : callable
         Called with (averaged network, step) after every validation.
@@ -220,10 +220,14 @@ def follow(
     KeyboardInterrupt
         After the state was saved and it was said how to go on.
     """
+    from wavecore.training import ahead
     from wavecore.training.loop import run_task
     from wavecore.training.memory import keep_freed_memory
 
     keep_freed_memory()
+    workers = args.workers
+    if workers is None:
+        workers = ahead.default_workers(device, processes=int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
     listener = _Listener(args.out, write_samples, console, unit, counted)
     try:
         with console.progress("training", unit="steps") as listener.show:
@@ -232,6 +236,7 @@ def follow(
                 args.out,
                 resume=args.resume,
                 device=device,
+                workers=workers,
                 on_progress=listener.progress,
                 on_validation=listener.validation,
             )

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor, nn
 
-from wavecore.audio import spectra
+from wavecore.audio import dc, spectra
 from wavecore.errors import UsageError
 
 N_PITCHES = 128
@@ -45,6 +45,8 @@ class NoteClassifierConfig:
         Width of the convolutions.
     dropout : float
         Share of channels that is left out in training.
+    filtered : bool
+        Hear nothing below 20 Hz, as people do (``wavecore.audio.dc``).
     """
 
     families: tuple[str, ...]
@@ -56,6 +58,7 @@ class NoteClassifierConfig:
     hop_length: int = 256
     channels: int = 120
     dropout: float = 0.15
+    filtered: bool = True
 
     def __post_init__(self):
         for name in ("families", "sources", "qualities"):
@@ -70,6 +73,8 @@ class NoteClassifierConfig:
             raise UsageError(f"n_fft must be even and at most n_samples ({self.n_samples}), not {self.n_fft}")
         if not 0 <= self.dropout < 1:
             raise UsageError(f"dropout must lie between 0 and 1, below 1, not {self.dropout!r}")
+        if type(self.filtered) is not bool:
+            raise UsageError(f"filtered must be true or false, not {self.filtered!r}")
 
     def to_dict(self) -> dict:
         """Return the configuration as plain JSON values.
@@ -93,7 +98,8 @@ class NoteClassifierConfig:
         NoteClassifierConfig
         """
         names = {name: tuple(values[name]) for name in ("families", "sources", "qualities")}
-        return cls(**values | names)
+        # Models of before the field was there heard everything.
+        return cls(**{"filtered": False} | values | names)
 
 
 @dataclass(frozen=True)
@@ -189,6 +195,8 @@ class NoteClassifier(nn.Module):
         """
         if audio.ndim != 2:
             raise UsageError(f"audio must have shape (B, T), not {tuple(audio.shape)}")
+        if self.config.filtered:
+            audio = dc.highpass(audio, self.config.sample_rate)
         magnitude = spectra.stft_magnitude(audio, n_fft=self.config.n_fft, hop_length=self.config.hop_length)
         return 1 + spectra.log_magnitude(magnitude[:, :-1], range_db=RANGE_DB) / RANGE_DB
 

@@ -13,7 +13,7 @@ from torch import nn
 from wavecore.datasets.domains import DomainsDataset
 from wavecore.models import checkpoint
 from wavecore.models.translation import TranslationConfig, TranslationNetwork
-from wavecore.training import memory, parallel, transfer
+from wavecore.training import ahead, memory, parallel, transfer
 from wavecore.training.batches import Batch, BatchSource
 from wavecore.training.config import TrainingConfig
 from wavecore.training.describe import describe
@@ -125,6 +125,7 @@ def run_task(
     *,
     resume: bool = False,
     device: str = "cpu",
+    workers: int = 0,
     on_progress: Callable[[Progress], None] | None = None,
     on_validation: Callable[[nn.Module, int, list[dict]], None] | None = None,
 ) -> dict:
@@ -138,6 +139,8 @@ def run_task(
     resume : bool
         Go on from the newest checkpoint in ``out``.
     device : str
+    workers : int
+        Processes that draw batches ahead (see ``ahead``); the run is the same whatever their number.
     on_progress : callable, optional
         Called with a ``Progress`` every few steps and at validations.
     on_validation : callable, optional
@@ -166,7 +169,7 @@ def run_task(
         processes.wait()
         trainer = task.trainer(network, device)
         trainer.processes = processes
-        run = _Run(folder, task, trainer, on_progress, on_validation)
+        run = _Run(folder, task, trainer, on_progress, on_validation, workers)
         run.restore()
         try:
             run.go_on()
@@ -279,8 +282,8 @@ class TranslationTask:
 class _Run:
     """Trainer, folder and history of one call of ``run_task``."""
 
-    def __init__(self, folder, task, trainer, on_progress, on_validation):
-        self.folder, self.task, self.trainer = folder, task, trainer
+    def __init__(self, folder, task, trainer, on_progress, on_validation, workers):
+        self.folder, self.task, self.trainer, self.workers = folder, task, trainer, workers
         self.processes: parallel.Processes = trainer.processes
         self.on_progress, self.on_validation = on_progress, on_validation
         self.config: TrainingConfig = task.training
@@ -300,14 +303,18 @@ class _Run:
 
     def go_on(self) -> None:
         config, trainer = self.config, self.trainer
-        while trainer.step < config.steps:
-            found = trainer.update(self.processes.share(self.task.batch(trainer.step)))
-            if trainer.step % REPORT_EVERY == 0:
-                self.report(self.processes.mean_values(found))
-            if trainer.step % config.validate_every == 0 or trainer.step == config.steps:
-                self.validate()
-            if trainer.step % config.checkpoint_every == 0 or trainer.step == config.steps:
-                self.save()
+        with ahead.batches(self._own_batch, range(trainer.step, config.steps), workers=self.workers) as drawn:
+            for batch in drawn:
+                found = trainer.update(batch)
+                if trainer.step % REPORT_EVERY == 0:
+                    self.report(self.processes.mean_values(found))
+                if trainer.step % config.validate_every == 0 or trainer.step == config.steps:
+                    self.validate()
+                if trainer.step % config.checkpoint_every == 0 or trainer.step == config.steps:
+                    self.save()
+
+    def _own_batch(self, step: int) -> Any:
+        return self.processes.share(self.task.batch(step))
 
     def report(self, found: dict[str, float]) -> None:
         """Record losses; speed is told but not recorded, as it would differ between runs."""

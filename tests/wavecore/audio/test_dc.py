@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wavecore.audio.dc import CUTOFF_HZ, OffsetFilter
+from wavecore.audio.dc import CUTOFF_HZ, OffsetFilter, highpass
 from wavecore.errors import InputError, UsageError
 
 RATE = 16_000
@@ -51,3 +52,33 @@ def test_other_shapes_are_refused(shape):
 def test_filters_that_cannot_be_are_refused(n, rate, said):
     with pytest.raises(UsageError, match=said):
         OffsetFilter(n, rate)
+
+
+@settings(deadline=None, max_examples=20)
+@given(seed=st.integers(0, 99), shape=st.lists(st.integers(1, 3), max_size=2), n=st.integers(1, 3000))
+def test_whole_tensors_are_filtered_alike(seed, shape, n):
+    x = np.random.default_rng(seed).uniform(-1.0, 3.0, (*shape, n)).astype(np.float32)
+    found = highpass(torch.from_numpy(x), RATE)
+    assert found.shape == x.shape and found.dtype == torch.float32
+    wanted = OffsetFilter(int(np.prod(shape)), RATE).push(x.reshape(-1, n)).reshape(x.shape)
+    np.testing.assert_allclose(found.numpy(), wanted, atol=1e-6)
+
+
+def test_what_passes_has_a_gradient():
+    x = torch.from_numpy(tone(300, 0.1)).requires_grad_()
+    highpass(x, RATE).square().sum().backward()
+    assert x.grad.abs().max() > 0.5
+
+
+@pytest.mark.parametrize(
+    ("x", "rate", "error"),
+    [
+        (torch.zeros(0), RATE, InputError),
+        (torch.tensor(1.0), RATE, InputError),
+        (torch.zeros(9, dtype=torch.int16), RATE, InputError),
+        (torch.zeros(9), 40, UsageError),
+    ],
+)
+def test_tensors_that_are_no_sound_are_refused(x, rate, error):
+    with pytest.raises(error):
+        highpass(x, rate)

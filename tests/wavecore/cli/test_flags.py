@@ -40,6 +40,16 @@ def test_counts():
     assert flags.count("12") == 12
 
 
+@pytest.mark.parametrize("text", ["-1", "1.5", "many", "", "٣"])
+def test_whole_numbers_that_are_none(text):
+    with pytest.raises(argparse.ArgumentTypeError, match="at least 0"):
+        flags.whole(text)
+
+
+def test_whole_numbers():
+    assert [flags.whole(text) for text in ("0", "7", "015")] == [0, 7, 15]
+
+
 def test_names_are_split_stripped_and_kept_once():
     assert flags.names("strings, organ,strings,,") == ["strings", "organ"]
     with pytest.raises(argparse.ArgumentTypeError):

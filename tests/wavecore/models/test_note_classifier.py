@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from wavecore.audio import spectra
+from wavecore.audio import dc, spectra
 from wavecore.errors import InputError, ModelError, UsageError
 from wavecore.models import checkpoint
 from wavecore.models.note_classifier import N_PITCHES, NoteClassifier, NoteClassifierConfig
@@ -40,6 +40,22 @@ def test_the_configuration_survives_json():
     assert NoteClassifierConfig.from_dict(json.loads(json.dumps(CONFIG.to_dict()))) == CONFIG
 
 
+def test_a_model_of_before_the_filter_hears_everything():
+    old = CONFIG.to_dict()
+    assert old.pop("filtered") is True
+    assert NoteClassifierConfig.from_dict(old) == replace(CONFIG, filtered=False)
+
+
+def test_nobody_hears_below_20_hz():
+    network, audio = _network(), _audio(n_samples=16_000)
+    drifting = audio + 0.5 * torch.sin(torch.arange(16_000) / 16_000)
+    found = network.spectrum(drifting)
+    torch.testing.assert_close(found[:, 1:], network.spectrum(audio)[:, 1:], atol=0.05, rtol=0)
+    assert float(found[:, 0, 4:].max()) < 0.5  # the first frames have the drift begin
+    everything = replace(CONFIG, filtered=False)
+    assert float(NoteClassifier(everything).spectrum(drifting)[:, 0, -9:].min()) > 0.9
+
+
 def test_the_usual_sizes_ship_in_less_than_a_megabyte_of_half_precision(tmp_path):
     names = [tuple(f"{word}{i}" for i in range(n)) for word, n in (("family", 11), ("source", 3), ("quality", 10))]
     config = NoteClassifierConfig(*names)
@@ -63,6 +79,7 @@ def test_the_usual_sizes_ship_in_less_than_a_megabyte_of_half_precision(tmp_path
         ({"dropout": 1.0}, "dropout.*1.0"),
         ({"dropout": -0.1}, "dropout.*-0.1"),
         ({"dropout": float("nan")}, "dropout.*nan"),
+        ({"filtered": 1}, "filtered must be true or false, not 1"),
     ],
 )  # fmt: skip
 def test_sizes_that_make_no_sense_are_refused(changes, message):
@@ -86,7 +103,8 @@ def test_the_spectrum_is_that_of_the_house_scaled_to_one():
     audio = _audio()
     found = _network().spectrum(audio)
     assert found.shape == (2, 128, 1 + 4_000 // 128)
-    level_db = spectra.log_magnitude(spectra.stft_magnitude(audio, n_fft=256, hop_length=128), range_db=80.0)
+    heard = dc.highpass(audio, 16_000)
+    level_db = spectra.log_magnitude(spectra.stft_magnitude(heard, n_fft=256, hop_length=128), range_db=80.0)
     torch.testing.assert_close(found, 1 + level_db[:, :128] / 80)
     assert float(found.min()) >= 0 and float(found.amax(dim=(1, 2)).min()) == 1
     assert found[0].amax(dim=1).argmax() == round(440 * 256 / 16_000)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict
+from multiprocessing import active_children
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from wavecore.errors import OutputExistsError, UsageError
 from wavecore.models import checkpoint
 from wavecore.models.translation import TranslationConfig
 from wavecore.training.config import TrainingConfig
-from wavecore.training.loop import train
+from wavecore.training.loop import TranslationTask, run_task, train
 
 TRAINING = TrainingConfig(
     steps=24, batch_size=2, crop_frames=4, paired_probability=0.5, warmup_steps=3, skip_samples=80,
@@ -103,6 +104,27 @@ def test_an_interrupt_saves_and_the_run_goes_on_alike(undisturbed, dataset, netw
         train(dataset, network_config, TRAINING, out, on_validation=interrupt)
     assert _final_state(out)[1]["step"] == 8
     train(dataset, network_config, TRAINING, out, resume=True)
+    for name, tensor in _final_state(out)[0].items():
+        assert torch.equal(tensor, _final_state(undisturbed[0])[0][name]), name
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_run_whose_batches_others_draw_ends_bit_for_bit_alike(undisturbed, dataset, network_config, tmp_path, workers):
+    run_task(TranslationTask(dataset, network_config, TRAINING), tmp_path / "run", workers=workers)
+    for name, tensor in _final_state(tmp_path / "run")[0].items():
+        assert torch.equal(tensor, _final_state(undisturbed[0])[0][name]), name
+
+
+def test_an_interrupt_while_others_draw_saves_and_leaves_nobody_behind(undisturbed, dataset, network_config, tmp_path):
+    task, out = TranslationTask(dataset, network_config, TRAINING), tmp_path / "run"
+
+    def interrupt(network, step, history):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_task(task, out, workers=2, on_validation=interrupt)
+    assert not active_children() and _final_state(out)[1]["step"] == 8
+    run_task(task, out, resume=True, workers=2)
     for name, tensor in _final_state(out)[0].items():
         assert torch.equal(tensor, _final_state(undisturbed[0])[0][name]), name
 
