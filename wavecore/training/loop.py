@@ -151,7 +151,7 @@ def run_task(
     -------
     dict
         The summary that is stored with the model, and what is told but not stored, as it differs between runs: ``samples_per_s``
-        (validations left out) and ``peak_memory_bytes``, a list with one number for each process.
+        (validations left out), ``samples_per_step``, and ``peak_memory_bytes``, a list with one number for each process.
 
     Raises
     ------
@@ -373,7 +373,11 @@ class _Run:
         """Say how fast the steps of this start were, and what memory each process took."""
         found = self.processes.gather({"bytes": memory.peak_bytes(self.trainer.device)})
         speed = self.task.samples_per_step * self.trained_steps / self.trained_s if self.trained_s else 0.0
-        return {"samples_per_s": speed, "peak_memory_bytes": [int(one["bytes"]) for one in found]}
+        return {
+            "samples_per_s": speed,
+            "samples_per_step": self.task.samples_per_step,
+            "peak_memory_bytes": [int(one["bytes"]) for one in found],
+        }
 
     def finish(self) -> dict:
         summary = self.summary()

@@ -175,6 +175,7 @@ def test_what_a_run_cost_is_told_and_not_kept(dataset, network_config, tmp_path)
     passed = time.monotonic() - begun
     n_samples = TRAINING.steps * TRAINING.batch_size * TRAINING.crop_frames * network_config.decoder.hop_length
     assert n_samples / passed < summary["samples_per_s"] < n_samples * 1000
+    assert summary["samples_per_step"] * TRAINING.steps == n_samples
     (peak,) = summary["peak_memory_bytes"]
     assert peak > 1e8
-    assert not {"samples_per_s", "peak_memory_bytes"} & set(checkpoint.load(tmp_path / "run" / "last").card["training"])
+    assert not {"samples_per_s", "samples_per_step", "peak_memory_bytes"} & set(checkpoint.load(tmp_path / "run" / "last").card["training"])
