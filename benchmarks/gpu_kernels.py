@@ -2,7 +2,7 @@
 
 What is not measured when `--minutes` have passed is left out, and said to be.  Ceilings; parity of every kernel with the float64 reference; two long runs of the
 latency kernel that must be the same bytes; samples per second for one stream, for
-as many as the GPU takes, and for 128 listeners at once.  The JSON is written after
+as many as the GPU takes, and for 128 listeners at once; beside them the same network in PyTorch, step by step and as a CUDA graph.  The JSON is written after
 every part, so that a run that is cut short has shown what it has shown.
 
     python -P benchmarks/gpu_kernels.py --out benchmarks/results/
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 import time
 import traceback
 from dataclasses import asdict
@@ -30,6 +31,9 @@ from wavecore.kernels.triton_layers import TritonLayersGenerator
 from wavecore.kernels.triton_throughput import TritonThroughputGenerator
 from wavecore.models import checkpoint
 from wavecore.models.wavenet import PRESETS, WaveNetConfig
+
+sys.path.append(str(Path(__file__).parent))  # `python -P` leaves it out
+import graph_step  # noqa: E402
 
 NV_WAVENET = WaveNetConfig(2, 10, 2, 64, 64, 128, 256)
 """The network of nv-wavenet's table: 20 layers, 64 residual and 128 skip channels."""
@@ -59,6 +63,7 @@ def main() -> None:
         "machine": lambda: {} if arguments.rehearse else measure.machine(device),
         "parity": lambda: parity(sizes, device),
         "stress": lambda: stress(sizes["nv-wavenet"], device, 40 if arguments.rehearse else arguments.stress_samples),
+        "baselines": lambda: baselines(sizes, device, arguments.rehearse),
         "one stream": lambda: one_stream(sizes, device, arguments.rehearse),
         "many streams": lambda: many_streams(sizes, device, arguments.rehearse),
         "listeners": lambda: listeners(sizes["umt"], device, arguments.rehearse),
@@ -153,6 +158,27 @@ def stress(config: WaveNetConfig, device: str, n_samples: int) -> dict[str, obje
         done += 2 * batch * block
     took = time.monotonic() - begun
     return {"samples": done, "differences": differs, "seconds": took, "samples_per_s": done / took}
+
+
+def baselines(sizes: dict[str, WaveNetConfig], device: str, rehearse: bool) -> list[dict]:
+    """The same networks in PyTorch alone, right first: eager, and recorded as a CUDA graph."""
+    rows = []
+    for name, config in sizes.items():
+        state = measure.random_state(config)
+        for dtype in (torch.float32, torch.float16):
+            if rehearse and dtype == torch.float16:
+                continue  # a CPU's half precision is a case of its own
+            row = {"size": name, "dtype": str(dtype).removeprefix("torch.")}
+            row["error"] = graph_step.parity(config, state, device, dtype)
+            row["agrees"] = row["error"] <= TOLERANCES[row["dtype"]]
+            for batch in (1, 3) if rehearse else (1, LISTENERS, 1024):
+                if time.monotonic() > _Clock.end - 10:
+                    row[f"batch {batch}"] = "skipped: the time was over"
+                    continue
+                row[f"batch {batch}"] = graph_step.speeds(config, state, device, dtype, batch, 0.1 if rehearse else 1.0)
+            rows.append(row)
+            print(row, flush=True)
+    return rows
 
 
 def one_stream(sizes: dict[str, WaveNetConfig], device: str, rehearse: bool) -> list[dict]:
