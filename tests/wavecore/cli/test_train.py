@@ -93,6 +93,18 @@ def test_json_is_one_document(train, data, tmp_path):
     assert found["summary"]["samples_per_s"] > 0 and len(found["summary"]["peak_memory_bytes"]) == 1
 
 
+def test_the_run_is_the_same_whoever_draws_its_batches(train, data, tmp_path, monkeypatch):
+    words = ["--data", data, *SMALL, "--set", "steps=3"]
+    assert train("--out", tmp_path / "here", *words).code == 0
+    drawn_here = []
+    genuine = BatchSource.training_batch
+    monkeypatch.setattr(BatchSource, "training_batch", lambda self, step: drawn_here.append(step) or genuine(self, step))
+    done = train("--out", tmp_path / "there", *words, "--workers", "2")
+    assert done.code == 0, done.err
+    assert not drawn_here and weights(tmp_path / "there") == weights(tmp_path / "here")
+    assert train("--out", tmp_path / "none", *words, "--workers", "-1").code == 2
+
+
 @pytest.mark.slow
 def test_interrupted_and_resumed_is_as_if_it_had_not_been(train, data, tmp_path, monkeypatch):
     whole, parted = tmp_path / "whole", tmp_path / "a run"
