@@ -32,7 +32,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from wavecore import generate, measure
 from wavecore.errors import WavecoreError
 from wavecore.models import checkpoint
-from wavecore.training import ahead, precision
+from wavecore.training import ahead, memory, precision
 from wavecore.training.config import TrainingConfig
 from wavecore.training.loop import run_task
 
@@ -46,6 +46,7 @@ def main() -> None:
     arguments = _arguments()
     device, _ = generate.resolve_device(arguments.device)
     torch.set_num_threads(arguments.threads)
+    memory.keep_freed_memory()  # as `wavecore train` does
     workers = ahead.default_workers(device) if arguments.workers is None else arguments.workers
     found = {
         "machine": measure.machine(device), "threads": arguments.threads, "workers": workers, "scale": arguments.scale,
