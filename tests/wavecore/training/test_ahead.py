@@ -120,5 +120,8 @@ def test_a_cpu_learns_alone_and_a_gpu_is_fed_by_all_cores(monkeypatch):
     assert ahead.default_workers("cpu") == 0
     assert ahead.default_workers("cuda") == ahead.default_workers("cuda:1") == 15
     assert ahead.default_workers("cuda", processes=4) == 3
+    with monkeypatch.context() as patch:
+        patch.setattr(ahead, "get_all_start_methods", lambda: ["spawn"])
+        assert ahead.default_workers("cuda") == 0, "a system that cannot fork trains all the same"
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0}, raising=False)
     assert ahead.default_workers("cuda") == 0
