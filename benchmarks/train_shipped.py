@@ -97,7 +97,7 @@ def main() -> None:
     device, why = generate.resolve_device(arguments.device)
     print(f"device: {device} ({why})" if why else f"device: {device}", flush=True)
     for name in arguments.jobs.split(","):
-        data = getattr(arguments, name.split("-")[0])
+        data = getattr(arguments, name.replace("-", "_"))
         if data is None:
             print(f"{name}: no data given, left out")
         elif (arguments.keep / f"{name}.json").exists():
@@ -192,8 +192,11 @@ def keep(name: str, run: Path, plan: dict, summary: dict, device: str, folder: P
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jobs", default=",".join(JOBS), help=f"of {', '.join(JOBS)} (default: all)")
-    for kind, built_by in (("universal", "data domains"), ("notes", "data soundfont"), ("coconet", "data chorales"), ("musenet", "data midi")):
-        parser.add_argument(f"--{kind}", type=Path, metavar="DIR", help=f"data from `wavecore {built_by}`")
+    for kind, built_by in (
+        ("universal", "data domains`"), ("universal-waveform", "data domains`, without a whistle: that encoder cannot shift octaves"),
+        ("notes", "data soundfont`"), ("coconet", "data chorales`"), ("musenet", "data midi`"),
+    ):  # fmt: skip
+        parser.add_argument(f"--{kind}", type=Path, metavar="DIR", help=f"data from `wavecore {built_by}")
     parser.add_argument("--minutes", type=float, default=9.0, help="for each job")
     parser.add_argument("--until", type=float, default=1e6, metavar="MINUTES", help="when this start is to be over (default: never)")
     parser.add_argument("--scale", type=int, default=1, help="crops in a batch, in multiples of what a CPU was given")
