@@ -106,23 +106,22 @@ def parity(config: WaveNetConfig, state: dict[str, Tensor], device: str, dtype: 
 
 
 @torch.inference_mode()
-def speeds(config: WaveNetConfig, state: dict[str, Tensor], device: str, dtype: torch.dtype, batch: int, seconds: float) -> dict[str, float | None]:
-    """Samples per second over all streams, step by step and as a graph (None without CUDA)."""
+def speed(config: WaveNetConfig, state: dict[str, Tensor], device: str, dtype: torch.dtype, batch: int, seconds: float, *, recorded: bool) -> float:
+    """Samples per second over all streams, step by step or recorded as a CUDA graph."""
     latent = torch.randn(batch, 16, config.latent_channels, device=device)
     stepped = GraphStep(state, config, batch, latent, dtype)
-    found: dict[str, float | None] = {"eager": batch * _rate(stepped.step, device, seconds), "graph": None}
-    if torch.device(device).type == "cuda":
-        aside = torch.cuda.Stream()
-        with torch.cuda.stream(aside):  # libraries set themselves up at first use, which cannot be recorded
-            for _ in range(3):
-                stepped.step()
-        torch.cuda.current_stream().wait_stream(aside)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            for _ in range(STEPS):
-                stepped.step()
-        found["graph"] = batch * STEPS * _rate(graph.replay, device, seconds)
-    return found
+    if not recorded:
+        return batch * _rate(stepped.step, device, seconds)
+    aside = torch.cuda.Stream()
+    with torch.cuda.stream(aside):  # libraries set themselves up at first use, which cannot be recorded
+        for _ in range(3):
+            stepped.step()
+    torch.cuda.current_stream().wait_stream(aside)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        for _ in range(STEPS):
+            stepped.step()
+    return batch * STEPS * _rate(graph.replay, device, seconds)
 
 
 def _rate(work, device: str, seconds: float) -> float:

@@ -123,7 +123,7 @@ def advance(name: str, data: Path, device: str, arguments: argparse.Namespace, e
     if (run / "checkpoint").exists():
         command = ["--out", str(run), "--resume", "--device", device]
     else:
-        shutil.rmtree(run, ignore_errors=True)  # it was stopped before anything was saved
+        remove(run)  # it was stopped before anything was saved
         command = told(job, data, run, plan["batch_size"], plan["steps"], device, arguments.rehearse)
     summary = train(job.verb, command, end)
     if summary is None:
@@ -137,9 +137,9 @@ def make_plan(name: str, data: Path, device: str, arguments: argparse.Namespace,
     job, folder = JOBS[name], arguments.runs / f"{name}-speed"
     batch_size = job.smallest_batch if arguments.rehearse else job.batch_size * arguments.scale
     n_steps = 6 if arguments.rehearse else SPEED_STEPS
-    shutil.rmtree(folder, ignore_errors=True)
+    remove(folder)
     summary = train(job.verb, told(job, data, folder, batch_size, n_steps, device, arguments.rehearse), end)
-    shutil.rmtree(folder, ignore_errors=True)
+    remove(folder)
     if summary is None:
         return None
     steps_per_s = summary["samples_per_s"] / summary["samples_per_step"]
@@ -148,6 +148,12 @@ def make_plan(name: str, data: Path, device: str, arguments: argparse.Namespace,
         "batch_size": batch_size, "steps": steps, "minutes": arguments.minutes, "samples_per_s": summary["samples_per_s"],
         "samples_per_step": summary["samples_per_step"], "peak_memory_bytes": summary["peak_memory_bytes"],
     }  # fmt: skip
+
+
+def remove(run: Path) -> None:
+    """Take away a run of this script that is of no use any more."""
+    if run.exists():
+        shutil.rmtree(run)
 
 
 def told(job: Job, data: Path, run: Path, batch_size: int, steps: int, device: str, rehearse: bool) -> list[str]:

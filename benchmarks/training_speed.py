@@ -5,7 +5,7 @@ draws batches; how fast the network learns from batches that are there; how fast
 that draw (`--workers`).  Beside them two floors.  Arithmetic: the multiplications of a step's products and convolutions, forward and back,
 at the speed of the largest square product that this machine was seen to do.  Memory: every operation reads its inputs and writes its
 outputs once, at the speed of a copy; that is what a program pays that runs operation by operation, and what fusing them would save.
-(A small step lives in a processor's caches and goes below the second floor.)
+(A small step lives in a processor's caches and goes below the second floor; attention on a CPU is not counted in the first.)
 
     python -P benchmarks/training_speed.py --notes data/notes --domains data/domains --chorales data/chorales --songs data/songs \\
         --out benchmarks/results/training-cpu.json

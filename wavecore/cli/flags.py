@@ -167,7 +167,7 @@ def add_training(parser: argparse.ArgumentParser) -> None:
     add_device(group)
     group.add_argument(
         "--workers",
-        type=whole,
+        type=count_or_none,
         metavar="N",
         help="processes that draw what is learnt next; the run is the same with any number (default: none on a CPU; for a GPU one on every core but one)",
     )
@@ -264,13 +264,11 @@ def count(text: str) -> int:
     int
         At least 1.
     """
-    if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"a whole number of at least 1 is needed, not {text!r}")
-    return int(text)
+    return _whole_number(text, 1)
 
 
-def whole(text: str) -> int:
-    """Parse a number of things that may be none.
+def count_or_none(text: str) -> int:
+    """Parse a number of things that may be 0.
 
     Parameters
     ----------
@@ -281,8 +279,12 @@ def whole(text: str) -> int:
     int
         At least 0.
     """
-    if not re.fullmatch(r"[0-9]{1,9}", text):
-        raise argparse.ArgumentTypeError(f"a whole number of at least 0 is needed, not {text!r}")
+    return _whole_number(text, 0)
+
+
+def _whole_number(text: str, least: int) -> int:
+    if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) < least:
+        raise argparse.ArgumentTypeError(f"a whole number of at least {least} is needed, not {text!r}")
     return int(text)
 
 

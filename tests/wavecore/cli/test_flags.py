@@ -41,13 +41,13 @@ def test_counts():
 
 
 @pytest.mark.parametrize("text", ["-1", "1.5", "many", "", "٣"])
-def test_whole_numbers_that_are_none(text):
+def test_counts_that_may_be_0_and_are_none(text):
     with pytest.raises(argparse.ArgumentTypeError, match="at least 0"):
-        flags.whole(text)
+        flags.count_or_none(text)
 
 
-def test_whole_numbers():
-    assert [flags.whole(text) for text in ("0", "7", "015")] == [0, 7, 15]
+def test_counts_that_may_be_0():
+    assert [flags.count_or_none(text) for text in ("0", "7", "015")] == [0, 7, 15]
 
 
 def test_names_are_split_stripped_and_kept_once():
