@@ -93,7 +93,7 @@ JOBS = {
 def main() -> None:
     """Train what is asked for, in turn, and keep what is finished."""
     arguments = _arguments()
-    end = time.monotonic() + 60 * arguments.until
+    end = None if arguments.until is None else time.monotonic() + 60 * arguments.until
     device, why = generate.resolve_device(arguments.device)
     print(f"device: {device} ({why})" if why else f"device: {device}", flush=True)
     for name in arguments.jobs.split(","):
@@ -107,7 +107,7 @@ def main() -> None:
             return
 
 
-def advance(name: str, data: Path, device: str, arguments: argparse.Namespace, end: float) -> bool:
+def advance(name: str, data: Path, device: str, arguments: argparse.Namespace, end: float | None) -> bool:
     """Begin a job or go on with it; say whether it is finished."""
     job, run = JOBS[name], arguments.runs / name
     plan_path = arguments.runs / f"{name}-plan.json"
@@ -132,7 +132,7 @@ def advance(name: str, data: Path, device: str, arguments: argparse.Namespace, e
     return True
 
 
-def make_plan(name: str, data: Path, device: str, arguments: argparse.Namespace, end: float) -> dict | None:
+def make_plan(name: str, data: Path, device: str, arguments: argparse.Namespace, end: float | None) -> dict | None:
     """Measure how fast a job goes, and say how many steps fit its minutes; None if the time for that is over."""
     job, folder = JOBS[name], arguments.runs / f"{name}-speed"
     batch_size = job.smallest_batch if arguments.rehearse else job.batch_size * arguments.scale
@@ -165,15 +165,16 @@ def told(job: Job, data: Path, run: Path, batch_size: int, steps: int, device: s
     return ["--data", str(data), "--out", str(run), *(job.rehearsal if rehearse else job.arguments), *spelt, "--seed", "1", "--device", device]
 
 
-def train(verb: str, command: list[str], end: float) -> dict | None:
+def train(verb: str, command: list[str], end: float | None) -> dict | None:
     """Run `wavecore train` until it is finished, and return its summary; None if it was stopped, its state saved."""
-    if end - time.monotonic() < TO_SAVE_S:
+    left = None if end is None else end - time.monotonic() - TO_SAVE_S
+    if left is not None and left < 0:
         return None
     words = [shutil.which("wavecore") or sys.exit("wavecore is not installed here"), "train", verb, *command, "--json"]
     print(" ".join(words[1:]), flush=True)
     process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
     try:
-        said, _ = process.communicate(timeout=end - time.monotonic() - TO_SAVE_S)
+        said, _ = process.communicate(timeout=left)
     except subprocess.TimeoutExpired:
         process.send_signal(signal.SIGTERM)
         process.communicate()
@@ -204,7 +205,7 @@ def _arguments() -> argparse.Namespace:
     ):  # fmt: skip
         parser.add_argument(f"--{kind}", type=Path, metavar="DIR", help=f"data from `wavecore {built_by}")
     parser.add_argument("--minutes", type=float, default=9.0, help="for each job")
-    parser.add_argument("--until", type=float, default=1e6, metavar="MINUTES", help="when this start is to be over (default: never)")
+    parser.add_argument("--until", type=float, metavar="MINUTES", help="when this start is to be over (default: never)")
     parser.add_argument("--scale", type=int, default=1, help="crops in a batch, in multiples of what a CPU was given")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--runs", type=Path, required=True, metavar="DIR")
