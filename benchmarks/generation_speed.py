@@ -2,7 +2,7 @@
 
 Peers in the same run: the naive way (recompute the receptive field for every
 sample), PyTorch eager with ring buffers (the `reference` backend), the same
-step compiled by torch.compile.  Then our backends, through `wavecore.measure`:
+step compiled by torch.compile.  Then our backends, through `wavecore.benchmark`:
 parity first, then samples per second, each case in a process of its own.
 
     python -P benchmarks/generation_speed.py --out benchmarks/results/cpu.json --plot docs/speed.png
@@ -21,10 +21,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wavecore import generate, measure, speed_chart
-from wavecore.measure import Case
-from wavecore.models import checkpoint
-from wavecore.models.wavenet import WaveNet, WaveNetConfig, preset
+from wavecore import benchmark as measure
+from wavecore.nn import generate
+from wavecore.plots import speed_chart
+from wavecore.benchmark import Case
+from wavecore import checkpoint
+from wavecore.nn.wavenet import WaveNet, WaveNetConfig, preset
 
 STRETCHES = 5
 

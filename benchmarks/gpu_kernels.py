@@ -24,13 +24,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from wavecore import generate, measure
+from wavecore import benchmark as measure
+from wavecore.nn import generate
 from wavecore.kernels.packing import pack
-from wavecore.kernels.triton_latency import TritonLatencyGenerator
-from wavecore.kernels.triton_layers import TritonLayersGenerator
-from wavecore.kernels.triton_throughput import TritonThroughputGenerator
-from wavecore.models import checkpoint
-from wavecore.models.wavenet import PRESETS, WaveNetConfig
+from wavecore.kernels.triton.latency import TritonLatencyGenerator
+from wavecore.kernels.triton.layers import TritonLayersGenerator
+from wavecore.kernels.triton.throughput import TritonThroughputGenerator
+from wavecore import checkpoint
+from wavecore.nn.wavenet import PRESETS, WaveNetConfig
 
 sys.path.append(str(Path(__file__).parent))  # `python -P` leaves it out
 import graph_step  # noqa: E402

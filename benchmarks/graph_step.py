@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wavecore import generate
-from wavecore.models.wavenet import WaveNetConfig
+from wavecore.nn import generate
+from wavecore.nn.wavenet import WaveNetConfig
 
 STEPS = 64
 """Samples that one graph holds."""

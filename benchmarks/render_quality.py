@@ -20,13 +20,13 @@ from pathlib import Path
 import numpy as np
 
 from wavecore.audio import files
-from wavecore.interpolate import model_temperature
+from wavecore.models.nsynth.interpolate import model_temperature
 from wavecore.metrics.transcription import Notes, note_f1, transcribe
-from wavecore.models import checkpoint
-from wavecore.render import bank as banks
-from wavecore.render.casting import cast
-from wavecore.render.sketch import sketch
-from wavecore.render.song import render_song
+from wavecore import checkpoint
+from wavecore.rendering import bank as banks
+from wavecore.rendering.casting import cast
+from wavecore.rendering.sketch import sketch
+from wavecore.rendering.song import render_song
 from wavecore.symbolic import midi
 from wavecore.symbolic.score import Score
 

@@ -18,8 +18,9 @@ import time
 
 import numpy as np
 
-from wavecore import generate, measure
-from wavecore.models.wavenet import WaveNetConfig
+from wavecore import benchmark as measure
+from wavecore.nn import generate
+from wavecore.nn.wavenet import WaveNetConfig
 
 TOLERANCE = 2e-5
 

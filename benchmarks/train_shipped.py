@@ -26,8 +26,9 @@ from pathlib import Path
 
 import torch
 
-from wavecore import generate, measure
-from wavecore.models import checkpoint
+from wavecore import benchmark as measure
+from wavecore.nn import generate
+from wavecore import checkpoint
 
 SPEED_STEPS = 40
 """Of the run that says how many steps fit."""

@@ -29,10 +29,11 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from wavecore import generate, measure
+from wavecore import benchmark as measure
+from wavecore.nn import generate
 from wavecore.errors import WavecoreError
-from wavecore.models import checkpoint
-from wavecore.training import ahead, memory, precision
+from wavecore import checkpoint
+from wavecore.training import autocast, memory, prefetch
 from wavecore.training.config import TrainingConfig
 from wavecore.training.loop import run_task
 
@@ -47,7 +48,7 @@ def main() -> None:
     device, _ = generate.resolve_device(arguments.device)
     torch.set_num_threads(arguments.threads)
     memory.keep_freed_memory()  # as `wavecore train` does
-    workers = ahead.default_workers(device) if arguments.workers is None else arguments.workers
+    workers = prefetch.default_workers(device) if arguments.workers is None else arguments.workers
     found = {
         "machine": measure.machine(device), "threads": arguments.threads, "workers": workers, "scale": arguments.scale,
         "ceilings": ceilings(device, arguments.side), "networks": {},
@@ -79,7 +80,7 @@ def settings(model, scale: int) -> TrainingConfig:
 
 def universal(data: Path, scale: int):
     """Build the task of the translation network."""
-    from wavecore.datasets.domains import DomainsDataset
+    from wavecore.datasets.domains.reader import DomainsDataset
     from wavecore.training.loop import TranslationTask
 
     model = checkpoint.load("universal", kind="translation")
@@ -88,8 +89,8 @@ def universal(data: Path, scale: int):
 
 def notes(data: Path, scale: int):
     """Build the task of the autoencoder of notes."""
-    from wavecore.datasets.notes import NotesDataset
-    from wavecore.training.nsynth_task import NSynthTask
+    from wavecore.datasets.notes.reader import NotesDataset
+    from wavecore.models.nsynth.train import NSynthTask
 
     model = checkpoint.load("notes", kind="nsynth")
     return NSynthTask(NotesDataset.open(data), model.network.config, settings(model, scale), model.network)
@@ -98,7 +99,7 @@ def notes(data: Path, scale: int):
 def coconet(data: Path, scale: int):
     """Build the task of the chorale composer."""
     from wavecore.datasets.chorales import ChoralesDataset
-    from wavecore.training.coconet_task import CoconetTask
+    from wavecore.models.coconet.train import CoconetTask
 
     model = checkpoint.load("coconet", kind="coconet")
     return CoconetTask(ChoralesDataset.open(data), model.network.config, settings(model, scale), model.network)
@@ -107,7 +108,7 @@ def coconet(data: Path, scale: int):
 def musenet(data: Path, scale: int):
     """Build the task of the transformer, which learns from its first weights: the shipped ones have a critic and are finished."""
     from wavecore.datasets.songs import SongsDataset
-    from wavecore.training.musenet_task import MuseNetTask
+    from wavecore.models.musenet.train import MuseNetTask
 
     model = checkpoint.load("musenet", kind="musenet")
     config = replace(model.network.config, critic=False)
@@ -130,7 +131,7 @@ def learning(build: Callable, device: str, workers: int, seconds: float, allowed
     flops, traffic = cost(lambda: trainer.update(batches[1]))
     times = step_times(trainer, batches, seconds)
     learnt_per_s = size / statistics.median(times)
-    kind = precision.resolve(config.precision, torch.device(device))
+    kind = autocast.resolve(config.precision, torch.device(device))
     floors = {"arithmetic": allowed[kind] / (flops / size), "memory": allowed["copy_bytes_per_s"] / (traffic / size)}
     del trainer
     return {

@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from wavecore import generate
+from wavecore.nn import generate
 from wavecore.audio import mulaw
-from wavecore.datasets.domains import DomainsDataset
-from wavecore.models import checkpoint
+from wavecore.datasets.domains.reader import DomainsDataset
+from wavecore import checkpoint
 
 
 def main() -> None:

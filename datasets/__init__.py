@@ -3,7 +3,7 @@
 From notes, the same tunes in every domain, sample for sample::
 
     from wavecore.datasets.scores import melodies
-    from wavecore.datasets.domains import DomainsDataset, build_domains
+    from wavecore.datasets.domains.reader import DomainsDataset, build_domains
 
     found = melodies("pop909", label="POP909", licence="MIT")
     build_domains(found, out="data/domains", seconds=9000)
@@ -12,14 +12,14 @@ From notes, the same tunes in every domain, sample for sample::
 
 From recordings, one subfolder per domain::
 
-    from wavecore.datasets.domains import from_recordings
+    from wavecore.datasets.domains.reader import from_recordings
 
     from_recordings("my recordings", "data/mine")
 
 Single notes, rendered from a SoundFont or taken from NSynth as it is published::
 
-    from wavecore.datasets.notes import NotesDataset
-    from wavecore.datasets.soundfont_notes import build_notes
+    from wavecore.datasets.notes.reader import NotesDataset
+    from wavecore.datasets.notes.soundfont_notes import build_notes
 
     dataset = build_notes("data/notes", jobs=2)
     dataset.notes("train")[0], dataset.codes("train")[0]

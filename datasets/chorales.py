@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from wavecore.datasets.manifest import SPLITS
+from wavecore.datasets.domains.manifest import SPLITS
 from wavecore.errors import InputError, OutputExistsError
 from wavecore.symbolic import chorale
 

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from wavecore.datasets import chorale_corpus, duets
+from wavecore.datasets import chorale_corpus
+from wavecore.datasets.domains import duets
 from wavecore.errors import InputError, UsageError
 from wavecore.symbolic import midi
 from wavecore.symbolic import score as scores

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from wavecore.datasets.manifest import SPLITS
+from wavecore.datasets.domains.manifest import SPLITS
 from wavecore.datasets.scores import Skipped, midi_files, split_of
 from wavecore.errors import InputError, OutputExistsError, UsageError
 from wavecore.symbolic import midi

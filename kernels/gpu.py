@@ -14,12 +14,12 @@ from collections.abc import Callable, Sequence
 import torch
 
 from wavecore.kernels import choice
-from wavecore.kernels.interface import LATENCY_BATCH, Generator
+from wavecore.kernels.interface import Generator, LATENCY_BATCH
 from wavecore.kernels.packing import PackedWaveNet
 from wavecore.kernels.reference import ReferenceGenerator
-from wavecore.kernels.triton_latency import TritonLatencyGenerator
-from wavecore.kernels.triton_layers import TritonLayersGenerator
-from wavecore.kernels.triton_throughput import TritonThroughputGenerator
+from wavecore.kernels.triton.latency import TritonLatencyGenerator
+from wavecore.kernels.triton.layers import TritonLayersGenerator
+from wavecore.kernels.triton.throughput import TritonThroughputGenerator
 
 
 def open_fastest(

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from wavecore.errors import UsageError
-from wavecore.kernels.native_cpu import INSTRUCTION_SETS, best_isa, load_library
-from wavecore.kernels.native_packing import aligned
+from wavecore.kernels.cpu.native import INSTRUCTION_SETS, best_isa, load_library
+from wavecore.kernels.cpu.native_packing import aligned
 
 READ_AT_LEAST = 4e8
 """Bytes per measurement: milliseconds, long beside the clock's steps and an interrupt."""
@@ -49,7 +49,7 @@ class Ceilings:
         multiply_adds : int
             For one sample of one stream.
         whole_numbers : bool
-            Whether they are done in whole numbers, see ``native/integers.h``.
+            Whether they are done in whole numbers, see ``cpu/csrc/integers.h``.
 
         Returns
         -------

@@ -27,34 +27,34 @@ LEVELS = {
     "wavecore.audio": 2,
     "wavecore.models": 3,
     "wavecore.symbolic": 3,
-    "wavecore.models.checkpoint": 4,
+    "wavecore.checkpoint": 4,
     "wavecore.kernels": 4,
     "wavecore.datasets": 4,
     "wavecore.metrics": 4,
-    "wavecore.generate": 5,
-    "wavecore.canvas": 5,
-    "wavecore.latent_mix": 5,
+    "wavecore.nn.generate": 5,
+    "wavecore.plots.style": 5,
+    "wavecore.models.nsynth.latent_mix": 5,
     "wavecore.training": 6,  # above generate: a run writes samples while it goes
-    "wavecore.expectation": 4,
-    "wavecore.octaves": 2,
-    "wavecore.translate": 6,
-    "wavecore.tune_clips": 5,
-    "wavecore.evaluate_translation": 7,
-    "wavecore.interpolate": 6,
-    "wavecore.grid": 7,
-    "wavecore.evaluate_notes": 7,
-    "wavecore.evaluate_coconet": 7,
-    "wavecore.evaluate_rolls": 7,
-    "wavecore.evaluate_lines": 7,
-    "wavecore.evaluate_musenet": 7,
-    "wavecore.latent_files": 7,
-    "wavecore.listening": 7,
-    "wavecore.latent_chart": 7,
-    "wavecore.render": 7,
-    "wavecore.measure": 7,
-    "wavecore.speed_chart": 7,
-    "wavecore.style_chart": 7,
-    "wavecore.plots": 7,
+    "wavecore.nn.expectation": 4,
+    "wavecore.models.translation.octaves": 2,
+    "wavecore.models.translation.translate": 6,
+    "wavecore.models.translation.tune_clips": 5,
+    "wavecore.models.translation.evaluate": 7,
+    "wavecore.models.nsynth.interpolate": 6,
+    "wavecore.models.nsynth.grid": 7,
+    "wavecore.models.nsynth.evaluate": 7,
+    "wavecore.models.coconet.evaluate": 7,
+    "wavecore.models.musegan.evaluate": 7,
+    "wavecore.models.melody_evaluation": 7,
+    "wavecore.models.musenet.evaluate": 7,
+    "wavecore.models.nsynth.latent_files": 7,
+    "wavecore.models.note_classifier.predict": 7,
+    "wavecore.plots.latent_chart": 7,
+    "wavecore.rendering": 7,
+    "wavecore.benchmark": 7,
+    "wavecore.plots.speed_chart": 7,
+    "wavecore.models.musenet.plot_styles": 7,
+    "wavecore.plots.audio": 7,
     "wavecore.cli": 8,
     "wavecore.pretrained": 8,  # data: imports nothing, nothing imports it
     "wavecore": 9,  # the front door: names of all levels, none imported before it is used
@@ -73,21 +73,21 @@ ONLY = {
 
 # Some units may be imported by few: one door leads to the kernels, one bridge from symbolic to sound.
 IMPORTERS = {
-    "wavecore.kernels": {"wavecore.generate"},
+    "wavecore.kernels": {"wavecore.nn.generate"},
     "wavecore.symbolic": {
-        "wavecore.datasets", "wavecore.models.checkpoint", "wavecore.training", "wavecore.render", "wavecore.cli",
-        "wavecore.evaluate_coconet", "wavecore.evaluate_lines", "wavecore.evaluate_musenet", "wavecore.evaluate_rolls",
+        "wavecore.datasets", "wavecore.checkpoint", "wavecore.training", "wavecore.rendering", "wavecore.cli",
+        "wavecore.models.coconet.evaluate", "wavecore.models.melody_evaluation", "wavecore.models.musenet.evaluate", "wavecore.models.musegan.evaluate",
     },
 }
 
 # Compiled code needs its compiler from the first line on; such a module is imported where it is used.
 COMPILED = {
-    "wavecore.kernels.gpu_roofline_ops": {"triton"},
-    "wavecore.kernels.numba_ops": {"numba", "llvmlite"},
-    "wavecore.kernels.triton_latency_ops": {"triton"},
-    "wavecore.kernels.triton_layers_ops": {"triton"},
-    "wavecore.kernels.triton_throughput_ops": {"triton"},
-    "wavecore.kernels.triton_words": {"triton"},
+    "wavecore.kernels.triton.roofline_ops": {"triton"},
+    "wavecore.kernels.cpu.numba_ops": {"numba", "llvmlite"},
+    "wavecore.kernels.triton.latency_ops": {"triton"},
+    "wavecore.kernels.triton.layers_ops": {"triton"},
+    "wavecore.kernels.triton.throughput_ops": {"triton"},
+    "wavecore.kernels.triton.words": {"triton"},
 }
 
 # What a machine may lack, or what takes long to load, is imported where it is used.
@@ -99,7 +99,7 @@ KERNEL_LIBRARIES = {"numpy", "torch", "numba", "llvmlite", "triton"}
 
 # Training must start on a machine that has torch, numpy and safetensors, and no more.
 TRAINING_SIDE = (
-    "wavecore.models", "wavecore.training", "wavecore.datasets.domains", "wavecore.datasets.notes",
+    "wavecore.models", "wavecore.training", "wavecore.datasets.domains.reader", "wavecore.datasets.notes.reader",
     "wavecore.audio.mulaw",
 )
 TRAINING_LIBRARIES = {"torch", "numpy", "safetensors"}
@@ -460,22 +460,22 @@ HOUSE = {
     "wavecore/errors.py": "class WavecoreError(Exception):\n    pass\n",
     "wavecore/audio/__init__.py": "",
     "wavecore/audio/mulaw.py": "import numpy\nfrom wavecore import errors\n\ndef f():\n    import soxr\n",
-    "wavecore/generate.py": "from wavecore.kernels import sampling\nfrom wavecore import __version__\n",
+    "wavecore/nn/generate.py": "from wavecore.kernels import sampling\nfrom wavecore import __version__\n",
     "kernels/__init__.py": "",
     "kernels/sampling.py": "import math\nimport numpy as np\nfrom wavecore.errors import WavecoreError\n",
-    "kernels/numba_ops.py": "import numba\n",
+    "kernels/cpu/numba_ops.py": "import numba\n",
     "datasets/__init__.py": "",
-    "datasets/domains.py": "import numpy\nfrom wavecore.audio import mulaw\n",
+    "datasets/domains/reader.py": "import numpy\nfrom wavecore.audio import mulaw\n",
     "tests/wavecore/test_errors.py": "",
-    "tests/wavecore/test_generate.py": "",
+    "tests/wavecore/nn/test_generate.py": "",
     "tests/wavecore/audio/test_mulaw.py": "",
     "tests/kernels/test_sampling.py": "",
-    "tests/kernels/test_numba_ops.py": "",
-    "tests/datasets/test_domains.py": "",
+    "tests/kernels/cpu/test_numba_ops.py": "",
+    "tests/datasets/domains/test_reader.py": "",
 }
 
 LONG_FUNCTION = "def f(x):\n" + "    x += 1\n" * 61
-MULAW, GENERATE, DRAW = "wavecore/audio/mulaw.py", "wavecore/generate.py", "kernels/sampling.py"
+MULAW, GENERATE, DRAW = "wavecore/audio/mulaw.py", "wavecore/nn/generate.py", "kernels/sampling.py"
 
 # Rule, file, what is written there, and a part of what the rule must say of it.
 PLANTED = [
@@ -485,17 +485,17 @@ PLANTED = [
     (imports_go_down, MULAW, "from wavecore import load_model\n", "imports wavecore, which is not below"),
     (imports_go_down, "wavecore/symbolic/score.py", "import wavecore.audio\n", "symbolic may import"),
     (imports_go_down, DRAW, "from wavecore.models import wavenet\n", "kernels may import"),
-    (imports_go_down, "datasets/domains.py", "from wavecore.symbolic import tokens\n", "datasets may import"),
-    (imports_go_down, "wavecore/translate.py", "import wavecore.kernels.sampling\n", "only ['wavecore.gen"),
-    (imports_go_down, "wavecore/models/wavenet.py", "import wavecore.models.checkpoint\n", "is not below"),
-    (imports_go_down, "wavecore/plots.py", "import wavecore.symbolic.score\n", "'wavecore.training'] may"),
+    (imports_go_down, "datasets/domains/reader.py", "from wavecore.symbolic import tokens\n", "datasets may import"),
+    (imports_go_down, "wavecore/models/translation/translate.py", "import wavecore.kernels.sampling\n", "only ['wavecore.gen"),
+    (imports_go_down, "wavecore/nn/wavenet.py", "import wavecore.checkpoint\n", "is not below"),
+    (imports_go_down, "wavecore/plots/audio.py", "import wavecore.symbolic.score\n", "'wavecore.training'] may"),
     (imports_are_plain, MULAW, "from . import files\n", "imports ."),
     (imports_are_plain, GENERATE, "import importlib\nimportlib.import_module(name)\n", "a computed name"),
     (heavy_libraries_are_imported_where_used, MULAW, "import soxr\n", "mulaw.py:1: imports soxr"),
     (heavy_libraries_are_imported_where_used, MULAW, "class A:\n    import librosa\n", "imports librosa"),
     (heavy_libraries_are_imported_where_used, DRAW, "import numba\n", "sampling.py:1: imports numba"),
-    (heavy_libraries_are_imported_where_used, "kernels/numba_ops.py", "import triton\n", "imports triton"),
-    (heavy_libraries_are_imported_where_used, DRAW, "import wavecore.kernels.numba_ops\n", "compiled"),
+    (heavy_libraries_are_imported_where_used, "kernels/cpu/numba_ops.py", "import triton\n", "imports triton"),
+    (heavy_libraries_are_imported_where_used, DRAW, "import wavecore.kernels.cpu.numba_ops\n", "compiled"),
     (kernels_know_few_libraries, DRAW, "def f():\n    import scipy\n", "sampling.py:2: imports scipy"),
     (libraries_are_declared, MULAW, "def f():\n    import sklearn.svm\n", "imports sklearn.svm"),
     (training_needs_few_libraries, MULAW, "from wavecore.audio import files\n", "audio/files.py:1"),
@@ -513,7 +513,7 @@ PLANTED = [
     (every_source_file_has_its_test_file, "kernels/packing.py", "", "tests/kernels/test_packing.py is"),
     (files_and_functions_are_short, GENERATE, "x = 1\n" * 401, "generate.py: 401 lines"),
     (files_and_functions_are_short, GENERATE, LONG_FUNCTION, "generate.py:1: f has 61 lines"),
-    (setup_py_lists_every_package, "wavecore/plots/__init__.py", "", "does not list wavecore.plots"),
+    (setup_py_lists_every_package, "wavecore/plots/__init__.py", "", "does not list wavecore.plots.audio"),
     (setup_py_lists_every_package, "kernels/native/build.py", "", "does not list wavecore.kernels.native"),
     (setup_py_lists_every_package, "setup.py", SETUP.replace(".audio", ".sound"), "lists wavecore.sound"),
     (setup_py_lists_every_package, "setup.py", SETUP.replace('"kernels"', '"k"'), "maps"),
@@ -544,7 +544,7 @@ def test_every_rule_has_a_planted_violation():
 
 
 def test_compiled_functions_may_be_long(tmp_path):
-    root = build_house(tmp_path, {"kernels/numba_ops.py": "@jit\n" + LONG_FUNCTION})
+    root = build_house(tmp_path, {"kernels/cpu/numba_ops.py": "@jit\n" + LONG_FUNCTION})
     assert files_and_functions_are_short(root) == []
 
 

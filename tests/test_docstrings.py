@@ -22,7 +22,7 @@ FOLDERS = ("wavecore", "kernels", "datasets")
 
 # A docstring is needed here, but no sections: the verbs of the command line are documented by their
 # help, and compiled loops are called by the one class that owns them.
-PLAIN = ("wavecore/cli/", "kernels/numba_ops.py")
+PLAIN = ("wavecore/cli/", "kernels/cpu/numba_ops.py")
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 

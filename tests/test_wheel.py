@@ -87,7 +87,7 @@ def test_the_wheel_holds_every_file_of_the_shipped_models(wheel):
 @pytest.mark.skipif(shutil.which("cc") is None and shutil.which("gcc") is None, reason="there is no C compiler here")
 def test_the_wheel_holds_the_native_kernel(wheel):
     (name,) = [name for name in zipfile.ZipFile(wheel).namelist() if "/_native." in name]
-    assert name == "wavecore/kernels/_native" + sysconfig.get_config_var("EXT_SUFFIX")
+    assert name == "wavecore/kernels/cpu/_native" + sysconfig.get_config_var("EXT_SUFFIX")
 
 
 def test_without_a_compiler_the_wheel_is_built_all_the_same(tmp_path):
@@ -103,7 +103,7 @@ def test_without_a_compiler_the_wheel_is_built_all_the_same(tmp_path):
     assert done.returncode == 0, done.stderr
     (wheel,) = (tmp_path / "dist").glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
-    assert "wavecore/kernels/native_cpu.py" in names and not [name for name in names if "/_native." in name]
+    assert "wavecore/kernels/cpu/native.py" in names and not [name for name in names if "/_native." in name]
 
 
 def test_the_wheel_holds_no_tests_and_names_nothing_at_the_top_but_itself(wheel):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from wavecore.datasets import nsynth_note, soundfont
+from wavecore.datasets.nsynth import note as nsynth_note
+from wavecore.datasets.synths import soundfont
 from wavecore.errors import InputError, UsageError
 
 

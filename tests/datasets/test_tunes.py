@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from wavecore.datasets import tunes, whistle
+from wavecore.datasets import tunes
+from wavecore.datasets.synths import whistle
 from wavecore.errors import UsageError
 from wavecore.symbolic import score as scores
 

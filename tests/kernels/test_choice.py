@@ -11,7 +11,7 @@ import torch
 from wavecore.errors import DeviceError
 from wavecore.kernels import choice
 from wavecore.kernels.choice import Choice, cache_path, measure_choice, recall, remember
-from wavecore.kernels.numba_cpu import NumbaGenerator
+from wavecore.kernels.cpu.numba import NumbaGenerator
 from wavecore.kernels.reference import ReferenceGenerator
 
 

@@ -14,7 +14,7 @@ import torch
 
 from wavecore.errors import DeviceError
 from wavecore.kernels import choice, gpu
-from wavecore.kernels.numba_cpu import NumbaGenerator
+from wavecore.kernels.cpu.numba import NumbaGenerator
 from wavecore.kernels.reference import ReferenceGenerator
 
 pytest.importorskip("triton")

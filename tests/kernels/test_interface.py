@@ -10,7 +10,7 @@ import pytest
 from wavecore.errors import ModelError
 from wavecore.kernels.base import BaseGenerator
 from wavecore.kernels.interface import Generator
-from wavecore.kernels.numba_cpu import NumbaGenerator
+from wavecore.kernels.cpu.numba import NumbaGenerator
 from wavecore.kernels.packing import pack
 from wavecore.kernels.reference import ReferenceGenerator
 

@@ -1,22 +1,34 @@
-"""Small data sets: single notes, and tunes that several domains play."""
+"""Small data sets, tiny networks of every kind, and the command line as a function."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-
 import numpy as np
 import pytest
-from wavecore.datasets import manifest as manifests
-from wavecore.datasets import nsynth_note
-from wavecore.datasets.domains import DomainsDataset
-from wavecore.datasets.manifest import Domain, Manifest, Piece, Slice
-from wavecore.datasets.notes import CODEC, KIND, NotesDataset, split_folder
-from wavecore.datasets.shards import write_shard
-
-from wavecore import tune_clips
-from wavecore.audio import mulaw
+import torch
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from wavecore import checkpoint
+from wavecore.audio import files, mulaw
+from wavecore.cli.main import main
+from wavecore.datasets.chorales import write as write_chorales
+from wavecore.datasets.domains import manifest as manifests
+from wavecore.datasets.domains.manifest import Domain, Manifest, Piece, Slice
+from wavecore.datasets.domains.reader import DomainsDataset
+from wavecore.datasets.domains.shards import write_shard
+from wavecore.datasets.notes.reader import CODEC, KIND, NotesDataset, split_folder
+from wavecore.datasets.nsynth import note as nsynth_note
+from wavecore.datasets.nsynth.note import FAMILIES, QUALITIES, SOURCES
+from wavecore.models.coconet.model import Coconet, CoconetConfig
+from wavecore.models.note_classifier.model import NoteClassifier, NoteClassifierConfig
+from wavecore.models.nsynth.model import NSynthConfig, NSynthNetwork
+from wavecore.models.translation import tune_clips
+from wavecore.models.translation.model import TranslationConfig, TranslationNetwork
+from wavecore.models.translation.pretrain_data import Lessons, collect
+from wavecore.models.translation.trainer import build_network
+from wavecore.nn.encoders import Encoder, EncoderConfig, build_encoder
+from wavecore.nn.wavenet import WaveNetConfig, preset
 
 PITCHES = {"train": (57, 60, 64, 67, 72), "valid": (59, 62, 69), "test": (65,)}
 INSTRUMENTS = (("flute", "acoustic", 1), ("organ", "electronic", 5))
@@ -129,3 +141,203 @@ def tunes(make_tunes, tmp_path_factory) -> DomainsDataset:
 def clips(tunes) -> list[tune_clips.Clip]:
     """Those held out, from the whistle to the others."""
     return tune_clips.choose(tunes, "whistle", ["flute", "organ"], split="test", n_clips=9, seconds=9.0)
+
+
+DATA_SUMMARY = {"data": {"level_db": -20.0, "midi_ranges": {"strings": [48.0, 84.0], "organ": [36.0, 78.0]}}}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a call of the command line left: exit code, stdout, stderr."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def cli(capsys):
+    """Run the command line in this process."""
+
+    def call(*words) -> Outcome:
+        capsys.readouterr()
+        code = main([str(word) for word in words])
+        return Outcome(code, *capsys.readouterr())
+
+    return call
+
+
+def make_network(*, shared_decoder: bool = False, seed: int = 0) -> TranslationNetwork:
+    config = TranslationConfig(
+        domains=("whistle", "strings", "organ"),
+        targets=("strings", "organ"),
+        encoder=EncoderConfig(hop_length=512, latent_channels=16, channels=8),
+        decoder=preset("tiny"),
+        classifier_channels=8,
+        shared_decoder=shared_decoder,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = TranslationNetwork(config)
+        with torch.no_grad():
+            for decoder in network.decoders.values():  # a new output layer is all zeros
+                decoder.output.weight.normal_(std=0.2)
+    return network
+
+
+def make_tune(*, seconds: float = 0.6, sample_rate: int = 16_000) -> np.ndarray:
+    """A gliding tone around A5 with a soft start and end, (T,) float32."""
+    t = np.arange(int(seconds * sample_rate)) / sample_rate
+    f0_hz = 880 * 2 ** (np.sin(2 * np.pi * 1.5 * t) / 12)
+    tone = (
+        0.3
+        * np.sin(2 * np.pi * np.cumsum(f0_hz) / sample_rate)
+        * np.minimum(1, 20 * np.minimum(t, t[-1] - t))
+    )
+    return tone.astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def network():
+    return make_network
+
+
+@pytest.fixture(scope="session")
+def nsynth_model(tmp_path_factory) -> Path:
+    """The folder of a tiny autoencoder of notes."""
+    encoder = EncoderConfig(hop_length=512, latent_channels=16, channels=8)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = NSynthNetwork(NSynthConfig(encoder, preset("tiny")))
+        with torch.no_grad():
+            network.decoder.output.weight.normal_(std=0.2)
+    folder = tmp_path_factory.mktemp("nsynth") / "notes"
+    checkpoint.save(network, folder, training={"data": {"level_db": -15.0}})
+    return folder
+
+
+@pytest.fixture(scope="session")
+def ear(tmp_path_factory) -> Path:
+    """The folder of a note classifier that was never trained."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(2)
+        network = NoteClassifier(NoteClassifierConfig(tuple(FAMILIES), tuple(SOURCES), tuple(QUALITIES), channels=4))
+    folder = tmp_path_factory.mktemp("ears") / "ear"
+    checkpoint.save(network, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory) -> Path:
+    """The folder of a model named `tiny` that generates strings and organ."""
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    checkpoint.save(make_network(), folder, training=DATA_SUMMARY)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def choir(tmp_path_factory) -> Path:
+    """The folder of a Coconet of random weights."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = Coconet(CoconetConfig(n_layers=5, channels=6, dilations=(1, 2)))
+    folder = tmp_path_factory.mktemp("models") / "choir"
+    checkpoint.save(network, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def chorales(tmp_path_factory) -> Path:
+    """The folder of a data set: three chorales of 20 sixteenths for each split."""
+    rng = np.random.default_rng(0)
+    grids = {split: [rng.integers(45, 75, (20, 4)) for _ in range(3)] for split in ("train", "valid", "test")}
+    return write_chorales(grids, tmp_path_factory.mktemp("chorales") / "data", source="", licence="").path
+
+
+@pytest.fixture
+def shipped(model, monkeypatch) -> Path:
+    """Let that model be the only one that is shipped."""
+    monkeypatch.setattr(checkpoint, "PRETRAINED", model.parent)
+    return model
+
+
+@pytest.fixture
+def tune(tmp_path) -> Path:
+    path = tmp_path / "tune.wav"
+    files.write(path, make_tune(), 16_000)
+    return path
+
+
+RATE, HOP, SECONDS = 16_000, 160, 1.0
+HARMONICS = {"whistle": 1, "flute": 2, "organ": 5}
+PITCHES = {"train": (60, 62, 64, 65, 67), "valid": (66, 69), "test": (63,)}
+
+
+def _tone(midi: float, harmonics: int) -> np.ndarray:
+    t = np.arange(int(SECONDS * RATE)) / RATE
+    f0_hz = 440 * 2 ** ((midi - 69) / 12)
+    return sum(0.2 / k * np.sin(2 * np.pi * k * f0_hz * t) for k in range(1, harmonics + 1)).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def dataset(tmp_path_factory) -> DomainsDataset:
+    """One tone a piece, in three domains; the whistle sounds an octave higher."""
+    folder = tmp_path_factory.mktemp("data") / "tones"
+    folder.mkdir()
+    length = int(SECONDS * RATE)
+    shards = {}
+    for split, pitches in PITCHES.items():
+        for name, harmonics in HARMONICS.items():
+            codes = [mulaw.encode(_tone(midi + 12 * (name == "whistle"), harmonics)) for midi in pitches]
+            shards[f"{name}-{split}.npy"] = write_shard(folder / f"{name}-{split}.npy", codes, length * len(codes))
+    pieces = tuple(
+        Piece(
+            f"{split}{number}", f"{split}{number}", split, "made", "none", SECONDS,
+            {name: Slice(f"{name}-{split}.npy", number * length, length, int(name == "whistle")) for name in HARMONICS},
+            ((0.0, SECONDS, midi, 90),),
+        )
+        for split, pitches in PITCHES.items()
+        for number, midi in enumerate(pitches)
+    )
+    domains = tuple(Domain(name, "recordings", seconds=SECONDS * len(pieces)) for name in HARMONICS)
+    manifests.write(folder, Manifest(RATE, True, domains, pieces, shards))
+    return DomainsDataset.open(folder)
+
+
+@pytest.fixture(scope="session")
+def network_config() -> TranslationConfig:
+    """A network of a few thousand weights on the three domains."""
+    encoder = EncoderConfig("cqt", 4, HOP, channels=8, n_bins=96, fmin_hz=130.8)
+    decoder = WaveNetConfig(1, 5, 2, 8, 8, 8, 16, latent_channels=4, hop_length=HOP)
+    return TranslationConfig(tuple(HARMONICS), ("flute", "organ"), encoder, decoder, classifier_channels=8)
+
+
+@pytest.fixture
+def speaking_network(network_config) -> TranslationNetwork:
+    """A network whose decoders do not say all codes alike, as new ones do."""
+    network = build_network(network_config, seed=1).eval()
+    for decoder in network.decoders.values():
+        torch.nn.init.normal_(decoder.output.weight, std=0.3, generator=torch.Generator().manual_seed(0))
+    return network
+
+
+@pytest.fixture
+def encoder(network_config) -> Encoder:
+    """An encoder that is to be taught."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return build_encoder(replace(network_config.encoder, latent_channels=6, channels=24))
+
+
+@pytest.fixture
+def known(network_config) -> Encoder:
+    """One whose latent decoders know, of half as many frames."""
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        return build_encoder(replace(network_config.encoder, hop_length=320)).eval()
+
+
+@pytest.fixture
+def lessons(dataset, encoder) -> Lessons:
+    """What it is taught from."""
+    return collect(dataset, encoder)

@@ -7,8 +7,8 @@ import os
 from dataclasses import asdict
 from pathlib import Path
 
-from wavecore.cli import common, flags
-from wavecore.cli.console import Console
+from wavecore.console import common, flags
+from wavecore.console.console import Console
 from wavecore.errors import ModelError
 
 HEADER = "preset    backend    dtype    batch  cores    samples/s  x real time  of roofline   first    parity"
@@ -62,7 +62,9 @@ def run(args: argparse.Namespace, console: Console) -> None:
     WavecoreError
         If nothing can be measured, or a backend differs from the reference.
     """
-    from wavecore import canvas, generate, measure, speed_chart
+    from wavecore import benchmark as measure
+    from wavecore.nn import generate
+    from wavecore.plots import speed_chart, style as canvas
 
     if args.plot is not None:
         common.require_folder(args.plot.parent)

@@ -7,12 +7,13 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wavecore.cli import common, data_bank, data_chorales, data_midi, data_notes, flags
-from wavecore.cli.console import Console, duration
+from wavecore.cli import data_bank, data_chorales, data_midi, data_notes
+from wavecore.console import common, flags
+from wavecore.console.console import Console, duration
 from wavecore.errors import UsageError
 
 if TYPE_CHECKING:
-    from wavecore.datasets.domains import DomainSpec
+    from wavecore.datasets.domains.reader import DomainSpec
     from wavecore.symbolic.score import Score
 
 DEFAULT_SEED = 0
@@ -115,8 +116,8 @@ def domain_specs(wanted: list[str] | None) -> list[DomainSpec]:
     UsageError
         If one is unknown; the known ones are listed.
     """
-    from wavecore.datasets.domains import DEFAULT_DOMAINS, DomainSpec
-    from wavecore.datasets.soundfont import PROGRAMS
+    from wavecore.datasets.domains.reader import DEFAULT_DOMAINS, DomainSpec
+    from wavecore.datasets.synths.soundfont import PROGRAMS
 
     known = {name.replace(" ", "-"): DomainSpec(name.replace(" ", "-"), name) for name in PROGRAMS}
     known |= {spec.name: spec for spec in DEFAULT_DOMAINS}
@@ -137,7 +138,7 @@ def _check_sources(args: argparse.Namespace) -> None:
 
 
 def _import(args: argparse.Namespace, console: Console) -> None:
-    from wavecore.datasets.domains import from_recordings
+    from wavecore.datasets.domains.reader import from_recordings
 
     with console.progress("reading", unit="files") as show:
         manifest = from_recordings(args.recordings, args.out, licence=args.licence, on_progress=show)
@@ -145,8 +146,8 @@ def _import(args: argparse.Namespace, console: Console) -> None:
 
 
 def _render(args: argparse.Namespace, console: Console) -> None:
-    from wavecore.datasets.domains import build_domains
-    from wavecore.datasets.excerpts import ExcerptSettings
+    from wavecore.datasets.domains.reader import build_domains
+    from wavecore.datasets.domains.excerpts import ExcerptSettings
 
     specs = domain_specs(args.domains)
     tunes, companions = collect_melodies(args, console)
@@ -214,7 +215,7 @@ def chorale_cache() -> Path:
 
 def _report(out: Path, console: Console) -> None:
     """Sum the data set up."""
-    from wavecore.datasets.domains import DomainsDataset
+    from wavecore.datasets.domains.reader import DomainsDataset
 
     summary = DomainsDataset.open(out).summary()
     console.document({"data": out} | summary)

@@ -7,11 +7,11 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wavecore.cli import common, flags
-from wavecore.cli.console import Console, plural
+from wavecore.console import common, flags
+from wavecore.console.console import Console, plural
 
 if TYPE_CHECKING:
-    from wavecore.render.bank_making import Wanted
+    from wavecore.rendering.bank_build import Wanted
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -51,10 +51,10 @@ def run(args: argparse.Namespace, console: Console) -> None:
         If model or data are missing or do not fit each other, or the output exists.
     """
     from wavecore.audio import output
-    from wavecore.datasets.notes import NotesDataset
-    from wavecore.interpolate import model_temperature
-    from wavecore.models import checkpoint
-    from wavecore.render import bank, bank_hearing, bank_making
+    from wavecore.datasets.notes.reader import NotesDataset
+    from wavecore.models.nsynth.interpolate import model_temperature
+    from wavecore import checkpoint
+    from wavecore.rendering import bank, bank_build, bank_check
 
     if args.skip_existing and args.out.exists():
         console.say(f"skipped: {args.out} exists")
@@ -63,14 +63,14 @@ def run(args: argparse.Namespace, console: Console) -> None:
     dataset = NotesDataset.open(args.data)
     model = checkpoint.load(args.model or common.shipped("nsynth"), kind="nsynth")
     with console.progress("encoding", unit="instruments") as show:
-        found = bank_making.make(model, dataset, args.instruments, every=args.every, origin=args.licence, on_progress=show)
+        found = bank_build.make(model, dataset, args.instruments, every=args.every, origin=args.licence, on_progress=show)
     whole = found
     if not args.keep_unclear:
         with console.progress("listening", unit="instruments") as show:
-            heard = bank_hearing.shares(model, whole, temperature=model_temperature(model), on_progress=show)
-        found = bank_hearing.clear(whole, heard)
+            heard = bank_check.shares(model, whole, temperature=model_temperature(model), on_progress=show)
+        found = bank_check.clear(whole, heard)
         for name, share in heard.items():
-            if share.max() < bank_hearing.LEAST:
+            if share.max() < bank_check.LEAST:
                 console.warn(f"{model.name} says no note of {name} clearly; all of them are kept")
     left_out = {name: sorted(set(one.pitches.tolist()) - set(found.instruments[name].pitches.tolist())) for name, one in whole.instruments.items()}
     bank.save(args.out, found, overwrite=args.overwrite)
@@ -99,7 +99,7 @@ def instruments(text: str) -> dict[str, Wanted]:
     argparse.ArgumentTypeError
         If it does not read so, or a name is used twice.
     """
-    from wavecore.render.bank_making import Wanted
+    from wavecore.rendering.bank_build import Wanted
 
     found = {}
     for item in flags.names(text):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from wavecore.cli import common, flags
-from wavecore.cli.console import Console
+from wavecore.console import common, flags
+from wavecore.console.console import Console
 from wavecore.errors import UsageError
 
 
@@ -63,7 +63,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
 def _corpus(console: Console):
     """The corpus's chorales by split, their source and licence."""
     from wavecore.datasets import chorale_corpus
-    from wavecore.datasets.manifest import SPLITS
+    from wavecore.datasets.domains.manifest import SPLITS
     from wavecore.datasets.scores import split_of
 
     with console.progress("reading", unit="pieces") as show:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from wavecore.cli import common, flags
-from wavecore.cli.console import Console
+from wavecore.console import common, flags
+from wavecore.console.console import Console
 from wavecore.errors import UsageError
 
 
@@ -63,8 +63,8 @@ def run(args: argparse.Namespace, console: Console) -> None:
 
 def _collect(sources: list[str], licence: str):
     """The pieces of all sources by split, and the files that gave none."""
-    from wavecore.datasets.chorales import MANIFEST, ChoralesDataset
-    from wavecore.datasets.manifest import SPLITS
+    from wavecore.datasets.chorales import ChoralesDataset, MANIFEST
+    from wavecore.datasets.domains.manifest import SPLITS
     from wavecore.datasets.songs import read_folder
 
     pieces = {split: [] for split in SPLITS}

@@ -8,11 +8,11 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wavecore.cli import common, flags
-from wavecore.cli.console import Console, plural
+from wavecore.console import common, flags
+from wavecore.console.console import Console, plural
 
 if TYPE_CHECKING:
-    from wavecore.datasets.notes import NotesDataset
+    from wavecore.datasets.notes.reader import NotesDataset
 
 SHOWN = 5
 
@@ -58,8 +58,8 @@ def configure_soundfont(parser: argparse.ArgumentParser) -> None:
 
 def run_soundfont(args: argparse.Namespace, console: Console) -> None:
     """Render a SoundFont's notes; given again after an interruption, go on with it."""
-    from wavecore.datasets.notes import MANIFEST, NotesDataset
-    from wavecore.datasets.soundfont_notes import build_notes
+    from wavecore.datasets.notes.reader import MANIFEST, NotesDataset
+    from wavecore.datasets.notes.soundfont_notes import build_notes
 
     common.require_folder(args.out)
     if args.skip_existing and (args.out / MANIFEST).is_file():
@@ -113,9 +113,9 @@ def configure_nsynth(parser: argparse.ArgumentParser) -> None:
 
 def run_nsynth(args: argparse.Namespace, console: Console) -> None:
     """Turn published data into what training reads."""
-    from wavecore.datasets.notes import MANIFEST, NotesDataset
-    from wavecore.datasets.nsynth_filter import NoteFilter, read_exclusions
-    from wavecore.datasets.nsynth_import import NOISE_LIST, import_nsynth
+    from wavecore.datasets.notes.reader import MANIFEST, NotesDataset
+    from wavecore.datasets.nsynth.filter import NoteFilter, read_exclusions
+    from wavecore.datasets.nsynth.convert import NOISE_LIST, import_nsynth
 
     common.require_folder(args.out)
     if args.skip_existing and (args.out / MANIFEST).is_file():

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-import wavecore.cli.translate as translate_verb
-from wavecore.cli import common, flags, sidecar
-from wavecore.cli.console import Console, Estimate, duration, plural
+import wavecore.models.translation.commands.translate as translate_verb
+from wavecore.console import common, flags, sidecar
+from wavecore.console.console import Console, Estimate, duration, plural
 from wavecore.errors import OutputExistsError
 
 DEFAULT_TUNE = "ode-to-joy"
@@ -134,7 +134,8 @@ class _Demo:
         import numpy as np
 
         from wavecore.audio import files
-        from wavecore.datasets import tunes, whistle
+        from wavecore.datasets import tunes
+        from wavecore.datasets.synths import whistle
         from wavecore.symbolic.score import transpose
 
         score = tunes.tune(self.args.tune)
@@ -145,7 +146,7 @@ class _Demo:
 
     def _translate(self, folder: Path) -> None:
         from wavecore.audio import files
-        from wavecore.translate import translate_file
+        from wavecore.models.translation.translate import translate_file
 
         args, source = self.args, folder / self._source()
         total = files.probe(source).frames * len(self.targets)
@@ -191,7 +192,7 @@ class _Demo:
                 self.console.warn(f"{result.domain}: {warning}")
 
     def _draw(self, folder: Path, tune, sounds: dict) -> None:
-        from wavecore import plots
+        from wavecore.plots import audio as plots
         from wavecore.audio.pitch import track_f0
 
         self.console.say("drawing")

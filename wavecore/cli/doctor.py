@@ -11,8 +11,8 @@ import platform
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 
-from wavecore.cli import common, flags
-from wavecore.cli.console import Console
+from wavecore.console import common, flags
+from wavecore.console.console import Console
 from wavecore.errors import DeviceError, ModelError, WavecoreError
 
 TORCH_FIX = "pip install 'torch>=2.11,<2.15' 'torchaudio==2.11.*'"
@@ -173,8 +173,8 @@ def backend_error(backend: str, device: str) -> float:
     import numpy as np
     import torch
 
-    from wavecore.generate import open_generator
-    from wavecore.models.wavenet import WaveNet, preset
+    from wavecore.nn.generate import open_generator
+    from wavecore.nn.wavenet import WaveNet, preset
 
     config = preset("tiny")
     n_frames = 2
@@ -201,7 +201,7 @@ def backend_error(backend: str, device: str) -> float:
 def _backend_parts() -> Iterator[Part]:
     """Every backend on every device it runs on, beside the reference on the CPU."""
     try:
-        from wavecore.generate import BACKENDS, resolve_backend
+        from wavecore.nn.generate import BACKENDS, resolve_backend
 
         devices = ["cpu", *_cuda_devices()]
     except Exception as error:
@@ -236,7 +236,7 @@ def _model_parts() -> Iterator[Part]:
     fix = "install wavecore again: the models come with the package"
     try:
         from wavecore.cli.models import check_model
-        from wavecore.models import checkpoint
+        from wavecore import checkpoint
 
         names = checkpoint.shipped()
     except Exception as error:
@@ -319,7 +319,7 @@ def _soxr() -> str:
 
 def _nnaudio() -> str:
     """Build the front end of the encoders."""
-    from wavecore.models.encoders import EncoderConfig, build_encoder
+    from wavecore.nn.encoders import EncoderConfig, build_encoder
 
     build_encoder(EncoderConfig())
     return f"{_import('nnAudio')}, builds the constant-Q front end"
@@ -349,20 +349,20 @@ def _cuda_devices() -> list[str]:
 
 
 def _native() -> str:
-    from wavecore.generate import native_kernel
+    from wavecore.nn.generate import native_kernel
 
     return native_kernel()
 
 
 def _fluidsynth() -> str:
-    from wavecore.datasets.soundfont import load_fluidsynth
+    from wavecore.datasets.synths.soundfont import load_fluidsynth
 
     load_fluidsynth().Synth(samplerate=16000.0).delete()
     return "loads"
 
 
 def _soundfont() -> str:
-    from wavecore.datasets.soundfont import find_soundfont
+    from wavecore.datasets.synths.soundfont import find_soundfont
 
     return str(find_soundfont())
 

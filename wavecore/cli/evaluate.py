@@ -6,8 +6,11 @@ import argparse
 import os
 from pathlib import Path
 
-from wavecore.cli import common, data_notes, evaluate_symbolic, evaluate_translation, flags, interpolate
-from wavecore.cli.console import Console
+from wavecore.cli import data_notes, evaluate_symbolic
+from wavecore.console import common, flags
+from wavecore.models.nsynth.commands import interpolate
+from wavecore.models.translation.commands import evaluate as evaluate_translation
+from wavecore.console.console import Console
 
 COLUMNS = ("pitch_accuracy", "quality_f1", "quality_accuracy", "family_accuracy", "family_agreement", "source_accuracy")
 
@@ -48,10 +51,10 @@ def run_nsynth(args: argparse.Namespace, console: Console) -> None:
     WavecoreError
         As the exit codes say.
     """
-    from wavecore import evaluate_notes
+    from wavecore.models.nsynth import evaluate as evaluate_notes
     from wavecore.audio import output
-    from wavecore.datasets.notes import NotesDataset
-    from wavecore.models import checkpoint
+    from wavecore.datasets.notes.reader import NotesDataset
+    from wavecore import checkpoint
 
     dataset = NotesDataset.open(args.data)
     model = interpolate.load_nsynth(args.model, console)
@@ -123,7 +126,7 @@ def draw_families(notes, heard: dict, families: list[str], out: Path, sample_rat
         Hz.
     overwrite : bool
     """
-    from wavecore import plots
+    from wavecore.plots import audio as plots
 
     for family in families:
         rows = [row for row, note in enumerate(notes) if note.instrument_family_str == family]

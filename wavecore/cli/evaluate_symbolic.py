@@ -6,8 +6,8 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from wavecore.cli import common, flags
-from wavecore.cli.console import Console, plural
+from wavecore.console import common, flags
+from wavecore.console.console import Console, plural
 from wavecore.errors import ModelError, UsageError
 
 CROP = 64
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
     WavecoreError
         If model or data are missing or do not fit each other.
     """
-    from wavecore.models import checkpoint
+    from wavecore import checkpoint
 
     model = checkpoint.load(args.model or common.shipped("coconet"), kind=None)
     kind = model.network.kind
@@ -89,14 +89,14 @@ def _judge_other(args: argparse.Namespace, model, device: str, console: Console)
 def _judges(kind: str) -> tuple[Callable[..., dict], Callable[[dict], list[str]]]:
     """What measures a kind of composer, and what tells of it."""
     if kind == "musegan":
-        from wavecore.evaluate_rolls import evaluate
+        from wavecore.models.musegan.evaluate import evaluate
 
         return evaluate, _tell_phrases
     if kind == "musenet":
-        from wavecore.evaluate_musenet import evaluate
+        from wavecore.models.musenet.evaluate import evaluate
 
         return evaluate, _tell_styles
-    from wavecore.evaluate_lines import evaluate
+    from wavecore.models.melody_evaluation import evaluate
 
     return evaluate, _tell_lines
 
@@ -138,7 +138,7 @@ def _number(value: float | None) -> str:
 
 def _judge_coconet(args: argparse.Namespace, model, device: str, console: Console) -> None:
     """Judge who fills chorales."""
-    from wavecore import evaluate_coconet as evaluation
+    from wavecore.models.coconet import evaluate as evaluation
     from wavecore.datasets.chorales import ChoralesDataset
 
     dataset = ChoralesDataset.open(args.data)

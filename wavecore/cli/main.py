@@ -12,10 +12,10 @@ import traceback
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 
-from wavecore.cli.common import version
-from wavecore.cli.console import Console
-from wavecore.cli.failures import INTERRUPTED, PIPE_CLOSED, TERMINATED, explain, near_miss
-from wavecore.cli.flags import Command, Parser
+from wavecore.console.common import version
+from wavecore.console.console import Console
+from wavecore.console.failures import INTERRUPTED, PIPE_CLOSED, TERMINATED, explain, near_miss
+from wavecore.console.flags import Command, Parser
 from wavecore.errors import UsageError
 
 VERBS = {
@@ -36,6 +36,16 @@ VERBS = {
     "evaluate": "the measures of this project's cards and tables",
     "bench": "samples per second, against the machine's own limits",
 }
+
+IN_ROOMS = {
+    "translate": "wavecore.models.translation.commands.translate",
+    "encode": "wavecore.models.nsynth.commands.encode",
+    "decode": "wavecore.models.nsynth.commands.decode",
+    "interpolate": "wavecore.models.nsynth.commands.interpolate",
+    "grid": "wavecore.models.nsynth.commands.grid",
+    "add-domain": "wavecore.models.translation.commands.add_domain",
+}
+"""Verbs that live in the room of the model they are for."""
 
 SUMMARY = "an audio synthesis and transfer engine with WaveNet at its centre"
 EPILOG = """\
@@ -100,7 +110,8 @@ def _dispatch(words: list[str]) -> None:
         print(f"wavecore {version()}")
         return
     _require_verb(first, VERBS, "wavecore")
-    commands: Mapping[str, Command] = importlib.import_module(f"wavecore.cli.{first.replace('-', '_')}").COMMANDS
+    module = IN_ROOMS.get(first, f"wavecore.cli.{first}")
+    commands: Mapping[str, Command] = importlib.import_module(module).COMMANDS
     prog, name = f"wavecore {first}", ""
     if name not in commands:  # a verb of several commands
         summaries = {name: command.summary for name, command in commands.items()}

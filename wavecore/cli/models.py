@@ -6,9 +6,9 @@ import argparse
 import json
 from pathlib import Path
 
-from wavecore.cli import flags
-from wavecore.cli.console import Console
-from wavecore.cli.failures import explain
+from wavecore.console import flags
+from wavecore.console.console import Console
+from wavecore.console.failures import explain
 from wavecore.errors import InputError, ModelError
 
 COMMON = ("schema_version", "kind", "config", "training", "sha256")
@@ -23,7 +23,7 @@ def list_models(args: argparse.Namespace, console: Console) -> None:
     args : argparse.Namespace
     console : Console
     """
-    from wavecore.models import checkpoint
+    from wavecore import checkpoint
 
     folders = [checkpoint.PRETRAINED / name for name in checkpoint.shipped()]
     for root in args.folders:
@@ -58,7 +58,7 @@ def info(args: argparse.Namespace, console: Console) -> None:
     args : argparse.Namespace
     console : Console
     """
-    from wavecore.models import checkpoint
+    from wavecore import checkpoint
 
     folder = checkpoint.find(args.name)
     config = checkpoint.read_card(folder)
@@ -97,7 +97,7 @@ def verify(args: argparse.Namespace, console: Console) -> None:
     ModelError
         If one is not.
     """
-    from wavecore.models import checkpoint
+    from wavecore import checkpoint
 
     wanted = args.names or checkpoint.shipped()
     if not wanted:
@@ -138,7 +138,7 @@ def check_model(name: str | Path) -> str:
     ModelError
         If it is missing or not whole.
     """
-    from wavecore.models import checkpoint
+    from wavecore import checkpoint
 
     model = checkpoint.load(name, kind=None)
     state = model.network.state_dict()
@@ -170,7 +170,7 @@ def _score_lines(config: dict) -> dict[str, object]:
 
 def _row(folder: Path) -> dict:
     """What a model's card says; a card that cannot be read is told and does not hide the others."""
-    from wavecore.models import checkpoint
+    from wavecore import checkpoint
 
     row = {"name": folder.name, "path": str(folder), "bytes": (folder / checkpoint.WEIGHTS).stat().st_size}
     try:
@@ -188,7 +188,7 @@ def _row(folder: Path) -> dict:
 
 
 def _is_shipped(folder: Path) -> bool:
-    from wavecore.models import checkpoint
+    from wavecore import checkpoint
 
     return folder.parent == checkpoint.PRETRAINED
 

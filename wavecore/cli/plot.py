@@ -6,8 +6,8 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from wavecore.cli import common, flags
-from wavecore.cli.console import Console
+from wavecore.console import common, flags
+from wavecore.console.console import Console
 
 MAX_SECONDS = 60.0
 
@@ -39,7 +39,7 @@ def configure_latents(parser: argparse.ArgumentParser) -> None:
 
 
 def _sounds(args: argparse.Namespace) -> list[tuple[str, object, int]]:
-    from wavecore import canvas
+    from wavecore.plots import style as canvas
     from wavecore.audio import files
     from wavecore.audio.finding import find_audio
 
@@ -60,7 +60,7 @@ def _finish(path: Path, n: int, console: Console) -> None:
 
 def _sheet(name: str) -> Callable[[argparse.Namespace, Console], None]:
     def run(args: argparse.Namespace, console: Console) -> None:
-        from wavecore import plots
+        from wavecore.plots import audio as plots
 
         sounds = _sounds(args)
         getattr(plots, name)(sounds, args.out, overwrite=args.overwrite)
@@ -77,7 +77,7 @@ def run_pitch(args: argparse.Namespace, console: Console) -> None:
     args : argparse.Namespace
     console : Console
     """
-    from wavecore import plots
+    from wavecore.plots import audio as plots
     from wavecore.audio.pitch import track_f0
 
     sounds = _sounds(args)
@@ -94,7 +94,8 @@ def run_latent(args: argparse.Namespace, console: Console) -> None:
     args : argparse.Namespace
     console : Console
     """
-    from wavecore import canvas, latent_chart, latent_files
+    from wavecore.models.nsynth import latent_files
+    from wavecore.plots import latent_chart, style as canvas
 
     common.require_folder(args.out.parent)
     canvas.require_png(args.out, args.overwrite)

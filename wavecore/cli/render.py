@@ -6,8 +6,8 @@ import argparse
 from dataclasses import asdict
 from pathlib import Path
 
-from wavecore.cli import common, flags, sidecar
-from wavecore.cli.console import Console, Estimate, duration, plural
+from wavecore.console import common, flags, sidecar
+from wavecore.console.console import Console, Estimate, duration, plural
 from wavecore.errors import UsageError
 
 THROUGH = ("nsynth", "translation")
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
         If score or model cannot be used, or the output exists.
     """
     from wavecore.audio import output
-    from wavecore.render.song import render_song
+    from wavecore.rendering.song import render_song
     from wavecore.symbolic import midi
 
     if args.skip_existing and args.out.exists():
@@ -104,7 +104,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
 
 def _bank(args: argparse.Namespace, model):
     """The notes to play with; None where none are needed."""
-    from wavecore.render import bank
+    from wavecore.rendering import bank
 
     if args.through != "nsynth":
         return None

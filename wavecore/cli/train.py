@@ -9,9 +9,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from wavecore.cli import common, flags, run_settings, train_classifier, train_coconet, train_gan, train_lstm, train_musegan, train_musenet, train_nsynth, train_spectral
-from wavecore.cli.console import Console, duration
-from wavecore.cli.failures import explain
+from wavecore.console import common, flags, run_settings
+from wavecore.models.coconet.commands import train as train_coconet
+from wavecore.models.gan.commands import train as train_gan
+from wavecore.models.lstm.commands import train as train_lstm
+from wavecore.models.musegan.commands import train as train_musegan
+from wavecore.models.musenet.commands import train as train_musenet
+from wavecore.models.note_classifier import commands as train_classifier
+from wavecore.models.nsynth.commands import train as train_nsynth
+from wavecore.models.spectral import commands as train_spectral
+from wavecore.console.console import Console, duration
+from wavecore.console.failures import explain
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -104,8 +112,8 @@ def run(args: argparse.Namespace, console: Console) -> None:
     KeyboardInterrupt
         After the state was saved and it was said how to go on.
     """
-    from wavecore.datasets.domains import DomainsDataset
-    from wavecore.training.batches import BatchSource
+    from wavecore.datasets.domains.reader import DomainsDataset
+    from wavecore.models.translation.data import BatchSource
     from wavecore.training.loop import TranslationTask
 
     dataset, model, before = run_settings.open_run(args, DomainsDataset.open, kind="translation", built_by="wavecore data domains")
@@ -123,7 +131,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
     initial = _starting_network(args, model and model.network, network, dataset, training, before, console)
 
     def write(averaged, step: int) -> None:
-        from wavecore.training.samples import write_samples
+        from wavecore.models.translation.samples import write_samples
 
         write_samples(averaged, dataset, args.out / "samples", step=step)
 
@@ -137,7 +145,7 @@ def _starting_network(args, source, network, dataset, training, before: dict | N
         return None
     if not (before["teach_encoder"] if before else args.teach_encoder):
         return run_settings.starting_network(source, network) if source else None
-    from wavecore.training.translation_start import lessons_like, with_taught_encoder
+    from wavecore.models.translation.warm_start import lessons_like, with_taught_encoder
 
     with console.progress("teaching the encoder", unit="steps") as show:
         start = with_taught_encoder(source, dataset, network, how=lessons_like(training), seed=training.seed, on_progress=show)
@@ -170,12 +178,12 @@ def together(run: Callable[[argparse.Namespace, Console], None]) -> Callable[[ar
         if int(os.environ.get("WORLD_SIZE", "1")) < 2:
             run(args, console)
             return
-        from wavecore.training import parallel
+        from wavecore.training import distributed
 
-        args.device = parallel.own_device(common.settle_device(args.device, Console(mute=True)))
+        args.device = distributed.own_device(common.settle_device(args.device, Console(mute=True)))
         # torchrun --max-restarts starts the same command anew when a process was lost; the run goes on.
         args.resume = args.resume or run_settings.is_restarted(args.out)
-        with parallel.join(args.device) as processes:
+        with distributed.join(args.device) as processes:
             console = console if processes.leads else Console(mute=True)
             if args.seed is None and not args.resume:
                 args.seed = processes.agree(common.settle_seed(None, console))
@@ -220,14 +228,14 @@ def follow(
     KeyboardInterrupt
         After the state was saved and it was said how to go on.
     """
-    from wavecore.training import ahead
+    from wavecore.training import prefetch
     from wavecore.training.loop import run_task
     from wavecore.training.memory import keep_freed_memory
 
     keep_freed_memory()
     workers = args.workers
     if workers is None:
-        workers = ahead.default_workers(device, processes=int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+        workers = prefetch.default_workers(device, processes=int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
     listener = _Listener(args.out, write_samples, console, unit, counted)
     try:
         with console.progress("training", unit="steps") as listener.show:
@@ -291,7 +299,7 @@ class _Listener:
             self.console.warn(f"curves or samples of step {step} could not be written: {explain(error)[0]}")
 
     def _draw(self, history: list[dict]) -> None:
-        from wavecore import plots
+        from wavecore.plots import audio as plots
 
         plots.curves(history, self.out / "curves.png")
 
@@ -306,17 +314,17 @@ def record_start(args: argparse.Namespace, model, **more: str) -> None:
     **more : str
         To be noted as well.
     """
-    from wavecore.models import checkpoint
+    from wavecore import checkpoint
 
-    from wavecore.training import parallel
+    from wavecore.training import distributed
 
-    if (args.out / "settings.json").exists() or not parallel.current().leads:
+    if (args.out / "settings.json").exists() or not distributed.current().leads:
         return  # a run that goes on; or another one, which the training loop refuses to replace
     common.require_folder(args.out)
     args.out.mkdir(parents=True, exist_ok=True)
     record = {"version": common.version(), "command": args.command, "init": None}
-    if parallel.job() is not None:
-        record["job"] = parallel.job()
+    if distributed.job() is not None:
+        record["job"] = distributed.job()
     if model is not None:
         record |= {"init": str(model.path.resolve()), "init_sha256": model.sha256}
         record |= {"teach_encoder": getattr(args, "teach_encoder", False)}
@@ -326,7 +334,7 @@ def record_start(args: argparse.Namespace, model, **more: str) -> None:
 def _announce(console: Console, out: Path, network, training, device: str) -> None:
     import torch
 
-    from wavecore.training.precision import resolve
+    from wavecore.training.autocast import resolve
 
     decoders = "one shared decoder" if network.shared_decoder else f"{len(network.targets)} decoders"
     seconds = training.batch_size * training.crop_frames / network.decoder.frame_rate

@@ -10,17 +10,18 @@ from typing import Any, Protocol
 
 from torch import nn
 
-from wavecore.datasets.domains import DomainsDataset
-from wavecore.models import checkpoint
-from wavecore.models.translation import TranslationConfig, TranslationNetwork
-from wavecore.training import ahead, memory, parallel, transfer
-from wavecore.training.batches import Batch, BatchSource
+from wavecore.datasets.domains.reader import DomainsDataset
+from wavecore import checkpoint
+from wavecore.models.translation.model import TranslationConfig, TranslationNetwork
+from wavecore.models.translation import transfer
+from wavecore.training import distributed, memory, prefetch
+from wavecore.models.translation.data import Batch, BatchSource
 from wavecore.training.config import TrainingConfig
-from wavecore.training.describe import describe
+from wavecore.models.translation.describe import describe
 from wavecore.training.run_folder import RunFolder
-from wavecore.training.spread import SpreadTrainer
-from wavecore.training.trainer import Trainer, build_network
-from wavecore.training.validation import validate
+from wavecore.models.translation.distributed import SpreadTrainer
+from wavecore.models.translation.trainer import Trainer, build_network
+from wavecore.models.translation.validation import validate
 
 REPORT_EVERY = 20
 """Steps between two records of the training losses."""
@@ -160,7 +161,7 @@ def run_task(
     ModelError
         If the loss stops being finite.
     """
-    with parallel.join(device) as processes:
+    with distributed.join(device) as processes:
         network = task.build()
         processes.spread(list(network.state_dict().values()))
         folder = RunFolder(out)
@@ -234,7 +235,7 @@ class TranslationTask:
         Trainer
         """
         if self.spread_decoders:
-            return SpreadTrainer(network, self.training, parallel.current(), device=device)
+            return SpreadTrainer(network, self.training, distributed.current(), device=device)
         return Trainer(network, self.training, device=device)
 
     def batch(self, step: int) -> Batch:
@@ -284,7 +285,7 @@ class _Run:
 
     def __init__(self, folder, task, trainer, on_progress, on_validation, workers):
         self.folder, self.task, self.trainer, self.workers = folder, task, trainer, workers
-        self.processes: parallel.Processes = trainer.processes
+        self.processes: distributed.Processes = trainer.processes
         self.on_progress, self.on_validation = on_progress, on_validation
         self.config: TrainingConfig = task.training
         self.data = task.describe()
@@ -303,7 +304,7 @@ class _Run:
 
     def go_on(self) -> None:
         config, trainer = self.config, self.trainer
-        with ahead.batches(self._own_batch, range(trainer.step, config.steps), workers=self.workers) as drawn:
+        with prefetch.batches(self._own_batch, range(trainer.step, config.steps), workers=self.workers) as drawn:
             for batch in drawn:
                 found = trainer.update(batch)
                 if trainer.step % REPORT_EVERY == 0:

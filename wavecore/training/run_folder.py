@@ -21,7 +21,7 @@ from typing import Any
 from torch import Tensor
 
 from wavecore.errors import InputError, OutputExistsError, UsageError
-from wavecore.models import checkpoint
+from wavecore import checkpoint
 from wavecore.training.config import TrainingConfig
 
 KEEP = 2

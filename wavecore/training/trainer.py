@@ -1,118 +1,256 @@
-"""The two alternating updates that train a translation network."""
+"""What every training run keeps: weights, their average, and the optimisers' moments.
+
+Everything that decides what comes next lives in ``tensors`` and ``step``; saved and
+restored, a run goes on bit for bit.
+"""
 
 from __future__ import annotations
 
-import numpy as np
+import math
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from wavecore.models.translation import TranslationConfig, TranslationNetwork
-from wavecore.training import losses
-from wavecore.training.averaged import AveragedTrainer
-from wavecore.training.batches import Batch
+from wavecore.errors import ModelError
 from wavecore.training.config import TrainingConfig
-from wavecore.training.precision import autocast
+from wavecore.training.optim import Muon
+from wavecore.training.distributed import ALONE, Processes
+
+REMEDY = "start another run with a lower learning_rate, from this run's model if it is worth it"
+"""A run cannot be resumed with other settings."""
 
 
-def build_network(config: TranslationConfig, *, seed: int) -> TranslationNetwork:
-    """Build a network whose starting weights depend on the seed alone.
-
-    Parameters
-    ----------
-    config : TranslationConfig
-    seed : int
-
-    Returns
-    -------
-    TranslationNetwork
-    """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return TranslationNetwork(config)
-
-
-class Trainer(AveragedTrainer):
-    """Network, weight average and the two optimisers.
+class AveragedTrainer:
+    """Network, weight average and optimisers.
 
     Parameters
     ----------
-    network : TranslationNetwork
+    network : nn.Module
+        Built by ``type(network)(network.config)``.
     config : TrainingConfig
+    groups : dict of str to (dict of str to Parameter, float)
+        Per optimiser: its parameters by name, and its learning rate.
     device : str
         Where to train; ``config.precision`` says in which number format.
     """
 
-    def __init__(self, network: TranslationNetwork, config: TrainingConfig, *, device: str = "cpu"):
-        autoencoder = {}
-        for name, parameter in network.named_parameters():
-            frozen = config.freeze_encoder and name.startswith("encoder.") and not (config.learn_following and ".following." in name)
-            parameter.requires_grad_(not frozen)
-            if not frozen and not name.startswith("classifier."):
-                autoencoder[name] = parameter
-        classifier = {f"classifier.{name}": parameter for name, parameter in network.classifier.named_parameters()}
-        groups = {
-            "autoencoder": (autoencoder, config.learning_rate),
-            "classifier": (classifier, config.classifier_learning_rate),
-        }
-        super().__init__(network, config, groups, device=device)
+    collective = False
+    """Whether all processes have a part in saving and validating; if not, the first does it alone."""
 
-    def update(self, batch: Batch) -> dict[str, float]:
-        """Do one step: the classifier's update, then the autoencoder's.
+    def __init__(
+        self,
+        network: nn.Module,
+        config: TrainingConfig,
+        groups: dict[str, tuple[dict[str, nn.Parameter], float]],
+        *,
+        device: str = "cpu",
+    ):
+        self.config = config
+        self.device = torch.device(device)
+        self.network = network.to(self.device).train()
+        self.step = 0
+        self.processes: Processes = ALONE
+        self.average = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+        self.parameters = {label: parameters for label, (parameters, _) in groups.items()}
+        self.optimizers = {label: self._optimizer(parameters, rate) for label, (parameters, rate) in groups.items()}
+
+    def relative_rate(self, name: str) -> float:
+        """Say how fast a parameter learns, relative to the others of its optimiser.
 
         Parameters
         ----------
-        batch : Batch
+        name : str
+            As ``groups`` names it.
+
+        Returns
+        -------
+        float
+            1 unless a subclass says otherwise.
+        """
+        return 1.0
+
+    def is_table(self, name: str) -> bool:
+        """Say whether a parameter's rows are looked up, one at a time, as those of an embedding.
+
+        Parameters
+        ----------
+        name : str
+            As ``groups`` names it.
+
+        Returns
+        -------
+        bool
+            False unless a subclass says otherwise; Muon leaves tables to Adam.
+        """
+        return False
+
+    def descend(self, label: str, loss: Tensor) -> dict[str, float]:
+        """Follow a loss's gradient with the step's learning rate, clipped.
+
+        Parameters
+        ----------
+        label : str
+            Of the optimiser.
+        loss : Tensor, shape ()
 
         Returns
         -------
         dict of str to float
-            ``bits`` per sample, ``classifier/loss`` (nats), ``classifier/accuracy``, ``gradient_norm``, ``learning_rate``.
+            ``gradient_norm``, ``learning_rate``.
 
         Raises
         ------
         ModelError
-            If the loss is not finite.
+            If the loss or its gradient is not finite; the weights stay as they were.
         """
-        batch = batch.to(self.device)
-        found = self._update_classifier(batch) | self._update_autoencoder(batch)
-        self.finish_step()
+        # The mean over all processes: they go on together, or none does.
+        found = self.processes.mean_values({"loss": float(loss.detach())})["loss"]
+        if not math.isfinite(found):
+            raise ModelError(f"the loss became {found} at step {self.step}; {REMEDY}")
+        rate, optimizer = self.config.rate(self.step), self.optimizers[label]
+        for group in optimizer.param_groups:
+            group["lr"] = rate * group["relative_rate"]
+        self.network.zero_grad()
+        loss.backward()
+        self.average_gradients(label)
+        norm = self.gradient_norm(label)
+        torch.nn.utils.clip_grads_with_norm_(self.parameters[label].values(), self.config.clip_norm, norm)
+        if not bool(torch.isfinite(norm)):
+            # Clipped, it would still make every weight NaN, and the next checkpoint would keep them.
+            raise ModelError(f"the gradient's norm became {float(norm)} at step {self.step}; {REMEDY}")
+        optimizer.step()
+        return {"gradient_norm": float(norm), "learning_rate": rate}
+
+    def average_gradients(self, label: str) -> None:
+        """Replace every gradient by its mean over the processes.
+
+        Parameters
+        ----------
+        label : str
+            Of the optimiser.
+        """
+        self.processes.average_gradients(list(self.parameters[label].values()))
+
+    def gradient_norm(self, label: str) -> Tensor:
+        """Measure the gradient, once it is averaged.
+
+        Parameters
+        ----------
+        label : str
+            Of the optimiser.
+
+        Returns
+        -------
+        Tensor, shape (), float
+        """
+        gradients = [parameter.grad for parameter in self.parameters[label].values() if parameter.grad is not None]
+        return torch.nn.utils.get_total_norm(gradients)
+
+    @torch.no_grad()
+    def finish_step(self) -> None:
+        """Count the step and move the average."""
+        self.step += 1
+        # Early on a long memory would hold on to the random start.
+        decay = min(self.config.ema_decay, (1 + self.step) / (10 + self.step))
+        for name, tensor in self.network.state_dict().items():
+            if tensor.is_floating_point():
+                self.average[name].lerp_(tensor, 1 - decay)
+            else:  # a counter
+                self.average[name].copy_(tensor)
+
+    def averaged_network(self) -> nn.Module:
+        """Build the network of the averaged weights.
+
+        Returns
+        -------
+        nn.Module
+            On the CPU, in evaluation mode.
+        """
+        network = type(self.network)(self.network.config)
+        network.load_state_dict({name: tensor.cpu() for name, tensor in self.average.items()})
+        return network.eval()
+
+    def own_averaged_network(self) -> nn.Module:
+        """Build the network that this process validates.
+
+        Returns
+        -------
+        nn.Module
+            On the CPU, in evaluation mode.
+        """
+        return self.averaged_network()
+
+    def merge(self, found: dict[str, float]) -> dict[str, float]:
+        """Join what the processes found on held-out crops.
+
+        Parameters
+        ----------
+        found : dict of str to float
+
+        Returns
+        -------
+        dict of str to float
+        """
         return found
 
-    def _encode(self, audio: Tensor, octave_shift: Tensor) -> Tensor:
-        # Levels in dB of quiet bins do not survive bfloat16, and the cqt encoder costs next to nothing.
-        if self.network.config.encoder.kind == "cqt":
-            return self.network.encoder(audio, octave_shift=octave_shift)
-        with autocast(self.config.precision, self.device):
-            return self.network.encoder(audio, octave_shift=octave_shift).float()
+    def tensors(self) -> dict[str, Tensor]:
+        """Collect all state but the step: weights, average, optimiser moments.
 
-    def _update_classifier(self, batch: Batch) -> dict[str, float]:
-        with torch.no_grad():
-            latent = self._encode(torch.cat([batch.clean, batch.further]), batch.all_octave_shifts)
-        logits = self.network.classifier(latent)
-        loss = losses.domain(logits, batch.all_domains)
-        self.optimizers["classifier"].zero_grad()
-        loss.backward()
-        self.processes.average([parameter.grad for parameter in self.parameters["classifier"].values()])
-        self.optimizers["classifier"].step()
-        return {
-            "classifier/loss": float(loss.detach()),
-            "classifier/accuracy": float(losses.accuracy(logits, batch.all_domains)),
-        }
+        Returns
+        -------
+        dict of str to Tensor
+        """
+        found = {f"network.{k}": v for k, v in self.network.state_dict().items()}
+        found |= {f"average.{k}": v for k, v in self.average.items()}
+        for label, parameters in self.parameters.items():
+            for name, parameter in parameters.items():
+                for key, value in self.optimizers[label].state.get(parameter, {}).items():
+                    found[f"{label}.{key}.{name}"] = value
+        return {name: tensor.detach().cpu().contiguous() for name, tensor in found.items()}
 
-    def _update_autoencoder(self, batch: Batch) -> dict[str, float]:
-        latent = self._encode(torch.cat([batch.augmented, batch.further]), batch.all_octave_shifts)
-        told = self._blurred(latent[: len(batch.codes)])
-        with autocast(self.config.precision, self.device):
-            logits = self.network(batch.codes, told, batch.targets, history=batch.history)
-        nats = losses.reconstruction(logits, batch.codes, skip_samples=self.config.skip_samples)
-        confusion = losses.domain(self.network.classifier(latent), batch.all_domains)
-        loss = nats - self.config.confusion(self.step) * confusion
-        return {"bits": losses.bits(nats.detach())} | self.descend("autoencoder", loss)
+    def restore(self, tensors: dict[str, Tensor], step: int) -> None:
+        """Take up the state that ``tensors`` returned.
 
-    def _blurred(self, latent: Tensor) -> Tensor:
-        """The latent under the settings' noise, drawn anew from (seed, step): a resumed run draws the same."""
-        if not self.config.latent_noise:
-            return latent
-        rng = np.random.default_rng((self.config.seed, self.step, 1))
-        noise = torch.from_numpy(rng.standard_normal(latent.shape, dtype=np.float32)).to(latent.device)
-        return latent + self.config.latent_noise * latent.detach().square().mean().sqrt() * noise
+        Parameters
+        ----------
+        tensors : dict of str to Tensor
+        step : int
+
+        Raises
+        ------
+        ModelError
+            If the state belongs to another network.
+        """
+        average = _under(tensors, "average.")
+        wanted = {name: tensor.shape for name, tensor in self.average.items()}
+        if {name: tensor.shape for name, tensor in average.items()} != wanted:
+            raise ModelError("the checkpoint belongs to another network: its weight average has other names or shapes")
+        try:
+            self.network.load_state_dict(_under(tensors, "network."))
+        except RuntimeError as error:
+            raise ModelError(f"the checkpoint belongs to another network: {error}") from error
+        for name, tensor in average.items():
+            self.average[name].copy_(tensor)
+        for label, parameters in self.parameters.items():
+            for name, parameter in parameters.items():
+                state = {}
+                for key in ("step", "exp_avg", "exp_avg_sq"):
+                    stored = tensors.get(f"{label}.{key}.{name}")
+                    if stored is not None:
+                        state[key] = stored.clone().to(self.device)
+                if state:
+                    self.optimizers[label].state[parameter] = state
+        self.step = step
+
+    def _optimizer(self, parameters: dict[str, nn.Parameter], learning_rate: float) -> torch.optim.Optimizer:
+        found: dict[tuple[float, bool], list[nn.Parameter]] = {}
+        for name, parameter in parameters.items():
+            found.setdefault((self.relative_rate(name), self.is_table(name)), []).append(parameter)
+        groups = [{"params": members, "relative_rate": rate, "tables": tables} for (rate, tables), members in found.items()]
+        if self.config.optimizer == "muon":
+            return Muon(groups, lr=learning_rate)
+        return torch.optim.Adam(groups, lr=learning_rate, betas=(0.9, 0.98), fused=True)
+
+
+def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

@@ -3,9 +3,9 @@ from dataclasses import asdict
 
 import pytest
 
-from wavecore import measure
+from wavecore import benchmark as measure
 from wavecore.cli import bench
-from wavecore.measure import Result
+from wavecore.benchmark import Result
 
 KEYS = {
     "preset", "backend", "device", "dtype", "batch", "samples_per_s", "realtime_factor", "median_s", "spread",

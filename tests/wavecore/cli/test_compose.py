@@ -3,7 +3,7 @@
 import pytest
 
 from wavecore.cli import compose
-from wavecore.models import checkpoint
+from wavecore import checkpoint
 from wavecore.symbolic import midi
 
 SHIPPED = {

@@ -4,11 +4,11 @@ import json
 import numpy as np
 import pytest
 import symusic
-from wavecore.datasets import soundfont
-from wavecore.datasets.domains import DEFAULT_DOMAINS, DomainsDataset
+from wavecore.datasets.synths import soundfont
+from wavecore.datasets.domains.reader import DEFAULT_DOMAINS, DomainsDataset
 
 from wavecore.audio import files
-from wavecore.cli.console import Console
+from wavecore.console.console import Console
 from wavecore.cli.data import chorale_cache, collect_melodies, domain_specs
 from wavecore.errors import InputError, UsageError
 
@@ -83,7 +83,7 @@ def test_a_finished_data_set_is_not_replaced(cli, recordings, tmp_path):
 
 @rendering
 def test_melodies_are_rendered_in_every_domain_and_a_stopped_build_goes_on(cli, midi, tmp_path, monkeypatch):
-    from wavecore.datasets import build
+    from wavecore.datasets.domains import build
 
     out = tmp_path / "out"
     words = [

@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from wavecore.cli.data_bank import instruments
-from wavecore.models import checkpoint
-from wavecore.models.encoders import EncoderConfig
-from wavecore.models.nsynth import NSynthConfig, NSynthNetwork
-from wavecore.models.wavenet import preset
-from wavecore.render import bank
-from wavecore.render.bank_making import Wanted
+from wavecore import checkpoint
+from wavecore.nn.encoders import EncoderConfig
+from wavecore.models.nsynth.model import NSynthConfig, NSynthNetwork
+from wavecore.nn.wavenet import preset
+from wavecore.rendering import bank
+from wavecore.rendering.bank_build import Wanted
 from wavecore.symbolic import midi
 from wavecore.symbolic.song import Event, Part, Song
 

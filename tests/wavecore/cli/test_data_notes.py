@@ -3,8 +3,10 @@ import json
 
 import numpy as np
 import pytest
-from wavecore.datasets import nsynth_note, nsynth_writer, soundfont, soundfont_notes
-from wavecore.datasets.notes import NotesDataset
+from wavecore.datasets.notes import soundfont_notes
+from wavecore.datasets.nsynth import note as nsynth_note, writer as nsynth_writer
+from wavecore.datasets.synths import soundfont
+from wavecore.datasets.notes.reader import NotesDataset
 
 from wavecore.cli.data_notes import pitch_range, programs, velocities
 from wavecore.errors import InputError

@@ -8,7 +8,7 @@ import pytest
 from wavecore.cli import doctor
 from wavecore.cli.doctor import Part, backend_error, examine
 from wavecore.errors import DeviceError
-from wavecore.models import checkpoint
+from wavecore import checkpoint
 
 
 @pytest.fixture
@@ -124,7 +124,7 @@ def test_numba_agrees_with_the_reference():
 
 def test_the_networks_logits_depend_on_what_is_compared(monkeypatch):
     """The comparison would see a backend that ignores its input."""
-    from wavecore import generate
+    from wavecore.nn import generate
 
     genuine = generate.open_generator
 

@@ -3,10 +3,10 @@ import json
 import pytest
 import torch
 
-from wavecore.datasets.nsynth_note import FAMILIES, QUALITIES, SOURCES
-from wavecore.models import checkpoint
-from wavecore.models.note_classifier import NoteClassifier, NoteClassifierConfig
-from wavecore.models.spectral_autoencoder import SpectralConfig, SpectralNetwork
+from wavecore.datasets.nsynth.note import FAMILIES, QUALITIES, SOURCES
+from wavecore import checkpoint
+from wavecore.models.note_classifier.model import NoteClassifier, NoteClassifierConfig
+from wavecore.models.spectral.model import SpectralConfig, SpectralNetwork
 
 N = 3_200
 
@@ -55,7 +55,7 @@ def test_some_pitches_alone(cli, nsynth_model, data, judges):
 
 
 def test_what_is_missing_is_named(cli, nsynth_model, data, judges, monkeypatch, tmp_path):
-    monkeypatch.setattr("wavecore.models.checkpoint.PRETRAINED", tmp_path)
+    monkeypatch.setattr("wavecore.checkpoint.PRETRAINED", tmp_path)
     done = cli("evaluate", "nsynth", nsynth_model, "--data", data)
     assert done.code == 4 and "no note-classifier model is shipped" in done.err
     assert cli("evaluate", "nsynth", nsynth_model, "--data", tmp_path / "none", "--classifier", judges[0]).code == 3

@@ -7,13 +7,13 @@ import pytest
 import torch
 from wavecore.datasets.songs import Piece, write_songs
 
-from wavecore.models import checkpoint
+from wavecore import checkpoint
 from wavecore.symbolic import chorale_song
-from wavecore.symbolic.gan import GAN, GANConfig
-from wavecore.symbolic.lstm import LSTM, LSTMConfig
-from wavecore.symbolic.musegan import MuseGAN, MuseGANConfig
-from wavecore.symbolic.musenet import MuseNet, MuseNetConfig
-from wavecore.symbolic.roll_tracks import Track
+from wavecore.models.gan.model import GAN, GANConfig
+from wavecore.models.lstm.model import LSTM, LSTMConfig
+from wavecore.models.musegan.model import MuseGAN, MuseGANConfig
+from wavecore.models.musenet.model import MuseNet, MuseNetConfig
+from wavecore.models.musegan.tracks import Track
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ COMPOSERS = {
     ],
 )
 def test_other_composers_are_judged_by_measures_of_their_own(cli, songs, chorales, tmp_path, monkeypatch, kind, keys, line):
-    from wavecore import evaluate_musenet
+    from wavecore.models.musenet import evaluate as evaluate_musenet
 
     monkeypatch.setattr(evaluate_musenet, "BEATS", 1)
     with torch.random.fork_rng():

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from wavecore.cli import main as main_module
-from wavecore.cli.flags import Command
+from wavecore.console.flags import Command
 from wavecore.cli.main import VERBS, main
 from wavecore.errors import InputError
 

@@ -5,7 +5,7 @@ import pytest
 
 from wavecore.cli.models import check_model
 from wavecore.errors import ModelError
-from wavecore.models import checkpoint
+from wavecore import checkpoint
 
 
 @pytest.fixture
@@ -36,9 +36,9 @@ def test_composers_have_no_sample_rate(cli, tmp_path):
     """Their cards tell what they write."""
     import torch
 
-    from wavecore.symbolic.coconet import PRESETS, Coconet
-    from wavecore.symbolic.musegan import MuseGAN
-    from wavecore.symbolic.musegan_config import PRESETS as BANDS
+    from wavecore.models.coconet.model import Coconet, PRESETS
+    from wavecore.models.musegan.model import MuseGAN
+    from wavecore.models.musegan.config import PRESETS as BANDS
 
     with torch.random.fork_rng():
         checkpoint.save(Coconet(PRESETS["tiny"]), tmp_path / "bach", training={})

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from wavecore import latent_files
+from wavecore.models.nsynth import latent_files
 from wavecore.audio import files
 
 RATE = 16_000

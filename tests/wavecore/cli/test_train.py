@@ -2,11 +2,11 @@ import json
 
 import numpy as np
 import pytest
-from wavecore.datasets.domains import from_recordings
+from wavecore.datasets.domains.reader import from_recordings
 
 from wavecore.audio import files
-from wavecore.models import checkpoint
-from wavecore.training.batches import BatchSource
+from wavecore import checkpoint
+from wavecore.models.translation.data import BatchSource
 
 SMALL = [
     "--preset", "tiny", "--set", "batch_size=2", "--set", "crop_frames=2", "--set", "validation_crops=1",
@@ -69,7 +69,7 @@ def test_a_run_leaves_model_curves_samples_and_record(train, data, tmp_path):
 
 @pytest.mark.parametrize("paired", [True, False])
 def test_pairs_that_are_not_used_are_pointed_out(train, data, tmp_path, monkeypatch, paired):
-    from wavecore.datasets.domains import DomainsDataset
+    from wavecore.datasets.domains.reader import DomainsDataset
 
     genuine = DomainsDataset.open
     monkeypatch.setattr(DomainsDataset, "open", classmethod(lambda cls, path: _as_paired(genuine(path), paired)))
@@ -185,7 +185,7 @@ def test_a_picture_that_fails_does_not_end_the_training(train, data, tmp_path, m
     def fail(*args, **kwargs):
         raise OSError(28, "No space left on device", "curves.png")
 
-    monkeypatch.setattr("wavecore.plots.curves", fail)
+    monkeypatch.setattr("wavecore.plots.audio.curves", fail)
     done = train("--data", data, "--out", tmp_path / "run", *SMALL, "--set", "steps=1")
     assert done.code == 0 and "wavecore: warning: curves or samples of step 1" in done.err
     assert "No space left on device" in done.err
@@ -214,7 +214,7 @@ def test_what_cannot_be_trained(cli, data, tmp_path, monkeypatch, words, code, s
 
 
 def test_an_encoder_is_taught_first_and_the_decoders_are_fitted_to_it(cli, make_tunes, network, tmp_path, monkeypatch):
-    from wavecore.training import translation_start
+    from wavecore.models.translation import warm_start
 
     taught = []
 
@@ -223,8 +223,8 @@ def test_an_encoder_is_taught_first_and_the_decoders_are_fitted_to_it(cli, make_
         taught.append(start)
         return start
 
-    translation_start_before = translation_start.with_taught_encoder
-    monkeypatch.setattr(translation_start, "with_taught_encoder", briefly)
+    translation_start_before = warm_start.with_taught_encoder
+    monkeypatch.setattr(warm_start, "with_taught_encoder", briefly)
     tunes = make_tunes(tmp_path / "tunes", domains=("whistle", "strings", "organ", "flute")).path
     checkpoint.save(network(), tmp_path / "old", training={"data": {}})
     words = (

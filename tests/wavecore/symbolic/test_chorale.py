@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from wavecore.errors import InputError
 from wavecore.symbolic import chorale
-from wavecore.symbolic.chorale import REST, Held
+from wavecore.symbolic.chorale import Held, REST
 
 lines = st.lists(st.sampled_from([REST, 60, 62, 64]), min_size=1, max_size=30).map(lambda line: np.array(line, np.int16))
 

@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wavecore.errors import InputError
-from wavecore.symbolic.note_sequence import REST, NoteLine, melody_part, pitches_of, read_line, symbol_of, transposed, without_long_rests
+from wavecore.symbolic.note_sequence import (
+    NoteLine,
+    REST,
+    melody_part,
+    pitches_of,
+    read_line,
+    symbol_of,
+    transposed,
+    without_long_rests,
+)
 from wavecore.symbolic.song import Event, Meter, Part, Song, Tempo
 
 LINE = NoteLine((REST, "60", "64", REST, "62"), (2, 4, 1, 3, 6), (0, 80, 90, 0, 70))

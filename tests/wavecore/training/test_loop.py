@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from wavecore.errors import OutputExistsError, UsageError
-from wavecore.models import checkpoint
-from wavecore.models.translation import TranslationConfig
+from wavecore import checkpoint
+from wavecore.models.translation.model import TranslationConfig
 from wavecore.training.config import TrainingConfig
 from wavecore.training.loop import TranslationTask, run_task, train
 
@@ -24,8 +24,8 @@ TRAINING = TrainingConfig(
 
 SCRIPT = """
 import json, sys
-from wavecore.datasets.domains import DomainsDataset
-from wavecore.models.translation import TranslationConfig
+from wavecore.datasets.domains.reader import DomainsDataset
+from wavecore.models.translation.model import TranslationConfig
 from wavecore.training.config import TrainingConfig
 from wavecore.training.loop import train
 request = json.loads(sys.argv[1])
@@ -161,7 +161,7 @@ def test_another_run_is_never_overwritten(undisturbed, dataset, network_config):
 
 def test_the_model_that_follows_best_is_kept_where_that_is_measured(dataset, network_config, tmp_path, monkeypatch):
     shares = iter([0.2, 0.9, 0.5])
-    monkeypatch.setattr("wavecore.training.transfer.measure_transfer", lambda *_, **__: {"valid/transfer/organ": next(shares)})
+    monkeypatch.setattr("wavecore.models.translation.transfer.measure_transfer", lambda *_, **__: {"valid/transfer/organ": next(shares)})
     training = TrainingConfig(steps=6, batch_size=2, crop_frames=5, validate_every=2, validation_crops=1, transfer_passages=1, confusion_crops=3)
     summary = train(dataset, network_config, training, tmp_path / "run")
     assert summary["steps"] == 6

@@ -1,162 +1,192 @@
-"""The two alternating updates, and that restored state goes on bit for bit."""
-
-from dataclasses import replace
+"""The weight average, the clipped step, and state that is taken up bit for bit."""
 
 import pytest
 import torch
+from torch import nn
 
 from wavecore.errors import ModelError
-from wavecore.models.encoders import EncoderConfig
-from wavecore.models.translation import TranslationConfig
-from wavecore.models.wavenet import WaveNetConfig
-from wavecore.training.batches import Batch
+from wavecore.training.trainer import AveragedTrainer
 from wavecore.training.config import TrainingConfig
-from wavecore.training.trainer import Trainer, build_network
-
-HOP = 40
-NETWORK = TranslationConfig(
-    ("whistle", "flute", "organ"),
-    ("flute", "organ"),
-    EncoderConfig("waveform", 3, HOP, channels=4, dilation_cycles=1, layers_per_cycle=2),
-    WaveNetConfig(1, 4, 2, 8, 8, 8, 16, latent_channels=3, hop_length=HOP),
-)
-CONTEXT = 1
 
 
-def _training(**changes):
-    return TrainingConfig(**{"steps": 50, "batch_size": 2, "crop_frames": 4, "warmup_steps": 2, "skip_samples": 10, "confusion_warmup_steps": 0} | changes)
+class Line(nn.Module):
+    """y = weight * x + bias, in two groups of parameters."""
+
+    def __init__(self, config):
+        super().__init__()
+        self.config = config
+        self.weight = nn.Parameter(torch.full((config,), 2.0))
+        self.bias = nn.Parameter(torch.zeros(config))
 
 
-def _batch(step, target=0, context=CONTEXT):
-    generator = torch.Generator().manual_seed(step)
-    length = (4 + 2 * context) * HOP
-    t = torch.arange(length) / 16_000
-    clean = 0.4 * torch.sin(2 * torch.pi * (400 + 50 * torch.rand(2, 1, generator=generator)) * t)
-    codes = ((clean[:, context * HOP : -context * HOP] + 1) * 127).long()
-    noise = 0.01 * torch.randn(clean.shape, generator=generator)
-    further = 0.2 * torch.randn(3, length, generator=generator)
-    return Batch(
-        clean, clean + noise, torch.zeros(2, dtype=torch.int64), torch.tensor([target + 1, 0]), torch.full((2,), target),
-        codes, codes, further, torch.zeros(3, dtype=torch.int64), torch.arange(3),
-    )
+def _trainer(size=3, **changes):
+    network = Line(size)
+    settings = {"steps": 100, "warmup_steps": 0, "decay_fraction": 0.0, "learning_rate": 0.01, "clip_norm": 1e9}
+    groups = {"slope": ({"weight": network.weight}, 0.01), "offset": ({"bias": network.bias}, 0.5)}
+    return AveragedTrainer(network, TrainingConfig(**settings | changes), groups)
 
 
-def _trainer(**changes):
-    network = build_network(NETWORK, seed=0)
-    assert network.encoder.context_frames == CONTEXT
-    return Trainer(network, _training(**changes))
+def _update(trainer):
+    x = torch.randn(3, generator=torch.Generator().manual_seed(trainer.step))
+    for label in ("slope", "offset"):
+        trainer.descend(label, (trainer.network.weight * x + trainer.network.bias - 1).square().sum())
+    trainer.finish_step()
 
 
-def _run(trainer, steps):
-    return [trainer.update(_batch(trainer.step, trainer.step % 2)) for _ in range(steps)]
+def test_the_average_is_the_exponential_one_with_a_short_memory_at_first():
+    trainer = _trainer(ema_decay=0.3)
+    expected = {"weight": 2.0, "bias": 0.0}
+    for step in range(1, 6):
+        trainer.network.weight.data.fill_(float(step))
+        trainer.network.bias.data.fill_(-3.0 * step)
+        trainer.finish_step()
+        decay = min(0.3, (1 + step) / (10 + step))  # 2/11, 3/12, then 0.3
+        expected = {
+            "weight": decay * expected["weight"] + (1 - decay) * step,
+            "bias": decay * expected["bias"] + (1 - decay) * -3.0 * step,
+        }
+        assert trainer.step == step
+        for name, value in expected.items():
+            torch.testing.assert_close(trainer.average[name], torch.full((3,), value), rtol=1e-6, atol=1e-6)
 
 
-def test_starting_weights_depend_on_the_seed_alone():
-    torch.manual_seed(5)
-    before = torch.random.get_rng_state()
-    networks = [build_network(NETWORK, seed=seed) for seed in (1, 1, 2)]
-    assert torch.equal(torch.random.get_rng_state(), before), "building must not disturb the caller's generator"
-    first, same, other = (network.state_dict()["decoders.flute.head.weight"] for network in networks)
-    assert torch.equal(first, same) and not torch.equal(first, other)
+def test_no_memory_is_the_network_itself():
+    trainer = _trainer(ema_decay=0.0)
+    _update(trainer)
+    assert torch.equal(trainer.average["weight"], trainer.network.weight)
 
 
-def test_training_lowers_the_loss_from_eight_bits():
-    found = _run(_trainer(learning_rate=0.01), 50)
-    assert found[0]["bits"] == pytest.approx(8.0, abs=0.05)
-    assert found[-1]["bits"] < 6.5
-    assert set(found[0]) == {"bits", "classifier/loss", "classifier/accuracy", "gradient_norm", "learning_rate"}
+def test_the_first_step_of_adam_has_the_size_of_the_rate():
+    trainer = _trainer(learning_rate=0.25)
+    found = trainer.descend("slope", (trainer.network.weight * torch.tensor([3.0, -4.0, 0.0])).sum())
+    assert found == {"gradient_norm": pytest.approx(5.0), "learning_rate": 0.25}
+    torch.testing.assert_close(trainer.network.weight.data, torch.tensor([1.75, 2.25, 2.0]))
+    assert not trainer.network.bias.any() and not trainer.step
 
 
-def test_only_the_batch_s_decoder_learns():
+def test_muon_s_state_is_taken_up_bit_for_bit():
+    def make():
+        network = Line(3)
+        network.weight = nn.Parameter(torch.ones(16, 20))
+        groups = {"slope": (dict(network.named_parameters()), 0.01)}
+        settings = {"steps": 100, "warmup_steps": 0, "decay_fraction": 0.0, "clip_norm": 1e9, "optimizer": "muon"}
+        return AveragedTrainer(network, TrainingConfig(**settings), groups)
+
+    def update(trainer):
+        x = torch.randn(16, 20, generator=torch.Generator().manual_seed(trainer.step))
+        trainer.descend("slope", (trainer.network.weight * x - 1).square().sum() + trainer.network.bias.sum())
+        trainer.finish_step()
+
+    whole, broken, resumed = make(), make(), make()
+    for trainer, steps in ((whole, 6), (broken, 2)):
+        for _ in range(steps):
+            update(trainer)
+    assert {name for name in broken.tensors() if name.startswith("slope.")} == {
+        "slope.exp_avg.weight", "slope.step.bias", "slope.exp_avg.bias", "slope.exp_avg_sq.bias"
+    }  # fmt: skip
+    resumed.restore(broken.tensors(), 2)
+    for _ in range(4):
+        update(resumed)
+    expected = whole.tensors()
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in resumed.tensors().items())
+
+
+def test_only_the_named_optimiser_moves():
     trainer = _trainer()
-    before = {k: v.clone() for k, v in trainer.network.state_dict().items()}
-    trainer.update(_batch(0, target=0))
-    changed = {k.split(".")[0] + "." + k.split(".")[1] for k, v in trainer.network.state_dict().items() if not torch.equal(v, before[k])}
-    assert "decoders.flute" in changed and "decoders.organ" not in changed
-    assert any(name.startswith("encoder.") for name in changed)
-    assert any(name.startswith("classifier.") for name in changed)
+    trainer.descend("offset", (trainer.network.weight * trainer.network.bias).sum())
+    assert torch.equal(trainer.network.weight.data, torch.full((3,), 2.0)) and trainer.network.bias.all()
 
 
-def test_a_frozen_encoder_stays_as_it_is():
-    trainer = _trainer(freeze_encoder=True)
-    before = {k: v.clone() for k, v in trainer.network.encoder.state_dict().items()}
-    _run(trainer, 3)
-    assert all(torch.equal(v, before[k]) for k, v in trainer.network.encoder.state_dict().items())
+def test_the_rate_is_that_of_the_step():
+    trainer = _trainer(warmup_steps=4, decay_fraction=0.5, steps=10, learning_rate=0.1)
+    rates = []
+    for _ in range(10):
+        rates.append(trainer.descend("slope", trainer.network.weight.sum())["learning_rate"])
+        assert trainer.optimizers["slope"].param_groups[0]["lr"] == rates[-1]
+        trainer.finish_step()
+    assert rates == pytest.approx([0.025, 0.05, 0.075, 0.1, 0.1, 0.1, 0.08, 0.06, 0.04, 0.02])
 
 
-def test_what_follows_a_bottleneck_may_learn_beside_the_decoders():
-    encoder = EncoderConfig("cqt", 3, HOP, channels=4, n_bins=48, fmin_hz=261.6, bottleneck="notes", bottleneck_context=2)
-    for learns in (False, True):
-        network = build_network(replace(NETWORK, encoder=encoder), seed=0)
-        trainer = Trainer(network, _training(freeze_encoder=True, learn_following=learns, confusion_weight=0.0))
-        before = {k: v.clone() for k, v in network.encoder.state_dict().items()}
-        for step in range(4):
-            trainer.update(_batch(step, context=network.encoder.context_frames))
-        changed = {k for k, v in network.encoder.state_dict().items() if not torch.equal(v, before[k])}
-        assert bool(changed) == learns and all(name.startswith("bottleneck.following.") for name in changed)
+def test_the_gradient_is_clipped_and_its_norm_told_unclipped():
+    trainer = _trainer(clip_norm=1.0)
+    found = trainer.descend("slope", (trainer.network.weight * torch.tensor([3.0, 0.0, 4.0])).sum())
+    assert found["gradient_norm"] == pytest.approx(5.0)
+    torch.testing.assert_close(trainer.network.weight.grad, torch.tensor([0.6, 0.0, 0.8]), rtol=1e-5, atol=1e-6)
 
 
-def test_the_confusion_term_pushes_the_encoder_against_the_classifier():
-    gradients = {}
-    for weight in (0.0, 0.5):
-        trainer = _trainer(confusion_weight=weight, clip_norm=1e9, precision="float32")
-        trainer.update(_batch(0))
-        gradients[weight] = torch.cat([p.grad.flatten() for p in trainer.network.encoder.parameters()])
-    # The difference of the two gradients is -0.5 times that of the classifier's loss.
-    trainer = _trainer(confusion_weight=0.0, precision="float32")
-    batch = _batch(0)
-    trainer._update_classifier(batch)
-    latent = trainer.network.encoder(torch.cat([batch.augmented, batch.further]))
-    loss = torch.nn.functional.cross_entropy(trainer.network.classifier(latent), batch.all_domains)
-    expected = torch.cat([g.flatten() for g in torch.autograd.grad(loss, list(trainer.network.encoder.parameters()))])
-    torch.testing.assert_close(gradients[0.5] - gradients[0.0], -0.5 * expected, rtol=1e-3, atol=1e-6)
+def test_gradients_of_the_step_before_do_not_add_up():
+    trainer = _trainer()
+    for _ in range(2):
+        trainer.descend("slope", (3 * trainer.network.weight).sum())
+    torch.testing.assert_close(trainer.network.weight.grad, torch.full((3,), 3.0))
+
+
+def test_the_averaged_network_is_another_one():
+    trainer = _trainer()
+    _update(trainer)
+    network = trainer.averaged_network()
+    assert not network.training and trainer.network.training
+    assert torch.equal(network.weight, trainer.average["weight"])
+    network.weight.data.zero_()
+    assert trainer.average["weight"].all() and trainer.network.weight.all()
+
+
+def test_state_is_weights_average_and_moments_and_no_view_of_what_was_before():
+    trainer = _trainer()
+    assert set(trainer.tensors()) == {f"{part}.{name}" for part in ("network", "average") for name in ("weight", "bias")}
+    _update(trainer)
+    moments = {f"slope.{key}.weight" for key in ("step", "exp_avg", "exp_avg_sq")}
+    assert moments <= set(trainer.tensors()) and len(trainer.tensors()) == 10
+    assert trainer.tensors()["slope.step.weight"] == 1
 
 
 def test_a_restored_trainer_goes_on_bit_for_bit():
-    whole = _trainer()
-    _run(whole, 9)
-    broken = _trainer()
-    _run(broken, 4)
+    whole, broken = _trainer(), _trainer()
+    for _ in range(9):
+        _update(whole)
+    for _ in range(4):
+        _update(broken)
     saved = {name: tensor.clone() for name, tensor in broken.tensors().items()}
-    resumed = _trainer(seed=3)
+    resumed = _trainer()
+    _update(resumed)  # whatever it did before is forgotten
     resumed.restore(saved, 4)
-    _run(resumed, 5)
+    assert resumed.step == 4 and all(torch.equal(t, saved[name]) for name, t in resumed.tensors().items())
+    _update(broken)  # what goes on afterwards must not reach into what was saved
+    for _ in range(5):
+        _update(resumed)
     expected = whole.tensors()
-    assert resumed.tensors().keys() == expected.keys()
+    assert resumed.tensors().keys() == expected.keys() and resumed.step == whole.step
     for name, tensor in resumed.tensors().items():
         assert torch.equal(tensor, expected[name]), name
 
 
-def test_the_average_lags_behind_and_is_what_is_kept():
-    trainer = _trainer()
-    _run(trainer, 5)
-    kept, now = trainer.averaged_network(), trainer.network
-    assert not kept.training
-    difference = [not torch.equal(a, b) for a, b in zip(kept.state_dict().values(), now.state_dict().values())]
-    assert any(difference)
-
-
-def test_state_of_another_network_is_refused():
-    trainer = _trainer()
-    tensors = trainer.tensors()
-    tensors["network.decoders.flute.head.bias"] = torch.zeros(3)
-    with pytest.raises(ModelError, match="another network"):
+@pytest.mark.parametrize("name", ["network.bias", "average.bias"])
+@pytest.mark.parametrize("value", [None, torch.zeros(4)])
+def test_state_of_another_network_is_refused(name, value):
+    tensors = _trainer().tensors()
+    tensors = {key: tensor for key, tensor in tensors.items() if key != name} | ({} if value is None else {name: value})
+    with pytest.raises(ModelError, match="belongs to another network"):
         _trainer().restore(tensors, 0)
 
 
-def test_a_loss_that_is_not_finite_stops_the_run():
+@pytest.mark.parametrize("name", ["network.extra", "average.extra"])
+def test_state_with_more_weights_is_refused(name):
+    with pytest.raises(ModelError, match="belongs to another network"):
+        _trainer().restore(_trainer().tensors() | {name: torch.zeros(1)}, 0)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_a_loss_that_is_not_finite_stops_before_the_weights_change(value):
     trainer = _trainer()
-    trainer.network.decoders["flute"].output.bias.data[0] = float("nan")
-    with pytest.raises(ModelError, match="became nan at step 0"):
-        trainer.update(_batch(0))
+    with pytest.raises(ModelError, match=f"the loss became {value} at step 0; start another run with a lower"):
+        trainer.descend("slope", trainer.network.weight.sum() * value)
+    assert torch.equal(trainer.network.weight.data, torch.full((3,), 2.0))
 
 
-def test_noise_on_the_latent_is_the_step_s_own_and_as_strong_as_asked_for():
-    trainer = _trainer(latent_noise=0.5)
-    latent = 3 * torch.ones(2, 400, 3)
-    first, again = trainer._blurred(latent), trainer._blurred(latent)
-    assert torch.equal(first, again)
-    assert 1.4 < float((first - latent).std()) < 1.6
-    trainer.step += 1
-    assert not torch.equal(first, trainer._blurred(latent))
-    assert _trainer()._blurred(latent) is latent
+def test_a_gradient_that_is_not_finite_stops_before_the_weights_change():
+    trainer = _trainer()
+    trainer.step = 7
+    loss = (trainer.network.weight - 2).abs().sqrt().sum()  # 0, with an infinite slope
+    with pytest.raises(ModelError, match="the gradient's norm became nan at step 7"):
+        trainer.descend("slope", loss)
+    assert torch.equal(trainer.network.weight.data, torch.full((3,), 2.0))

@@ -1,0 +1,125 @@
+"""The network: its published sizes, what it sees and what it cannot."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from wavecore.errors import UsageError
+from wavecore.models.coconet.model import Coconet, CoconetConfig, PRESETS, _Depthwise
+
+SMALL = CoconetConfig(n_layers=6, channels=8, dilations=(1, 4))
+
+
+def build(config=SMALL, seed=0):
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return Coconet(config).eval()
+
+
+def grids(batch=2, n_steps=9, seed=0):
+    rng = np.random.default_rng(seed)
+    return torch.from_numpy(rng.integers(36, 82, (batch, n_steps, 4))), torch.from_numpy(rng.random((batch, n_steps, 4)) < 0.5)
+
+
+@pytest.mark.parametrize(("name", "millions"), [("coconet", 9.09), ("doodle", 0.55)])
+def test_published_sizes(name, millions):
+    n_parameters = sum(parameter.numel() for parameter in Coconet(PRESETS[name]).parameters())
+    assert n_parameters / 1e6 == pytest.approx(millions, abs=0.01)
+
+
+@pytest.mark.parametrize("separable", [True, False])
+@pytest.mark.parametrize("n_steps", [1, 9, 33])
+def test_logits_have_the_grid_s_shape(separable, n_steps):
+    config = replace(SMALL, separable=separable, n_pitches=12, lowest=60)
+    grid, known = grids(n_steps=n_steps)
+    logits = build(config)(grid, known)
+    assert logits.shape == (2, n_steps, 4, 12) and logits.dtype == torch.float32 and logits.isfinite().all()
+
+
+def test_planes_are_rolls_and_masks():
+    grid = torch.tensor([[[36, 81, -1, 50], [40, 40, 90, 35]]])
+    known = torch.tensor([[[True, True, True, False], [False, True, True, True]]])
+    planes = build().planes(grid, known)[0]
+    assert planes.shape == (8, 2, 46)
+    lit = [tuple(index) for index in planes[:4].nonzero().tolist()]
+    assert lit == [(0, 0, 0), (1, 0, 45), (1, 1, 4)], "rests and what lies outside are empty"
+    assert torch.equal(planes[4:], known[0].T[:, :, None].expand(4, 2, 46).float())
+
+
+def test_hidden_cells_are_not_seen():
+    network, (grid, known) = build(), grids()
+    other = torch.where(known, grid, 36 + (grid - 36 + 7) % 46)
+    assert torch.equal(network(grid, known), network(other, known))
+    assert not torch.equal(network(grid, known), network(grid, torch.ones_like(known)))
+
+
+def test_a_known_rest_is_not_what_lies_beyond_the_end():
+    network, (grid, known) = build(), grids(batch=1)
+    longer = F.pad(grid, (0, 0, 0, 3), value=-1), F.pad(known, (0, 0, 0, 3), value=False)
+    silent = longer[0], F.pad(known, (0, 0, 0, 3), value=True)
+    inside = network(*longer)[:, :9]
+    assert not torch.allclose(inside, network(*silent)[:, :9])
+
+
+@pytest.mark.parametrize("size", [3, 2])
+@pytest.mark.parametrize("dilation", [(1, 1), (2, 2), (4, 4), (16, 16), (3, 1), (32, 23)])
+def test_pictures_of_every_nth_row_convolve_as_the_dilated_whole(dilation, size):
+    torch.manual_seed(0)
+    layer, x = _Depthwise(3, size, dilation).double(), torch.randn(2, 3, 19, 46, dtype=torch.float64, requires_grad=True)
+    reach = [d * (size - 1) for d in dilation]
+    padded = F.pad(x, (reach[1] // 2, reach[1] - reach[1] // 2, reach[0] // 2, reach[0] - reach[0] // 2))
+    wanted = F.conv2d(padded, layer.each.weight, dilation=dilation, groups=3)
+    if size == 2:  # an even kernel looks ahead: what is undilated by 0, 1 taps is dilated by 0, d
+        wanted = F.conv2d(F.pad(x, (0, reach[1], 0, reach[0])), layer.each.weight, dilation=dilation, groups=3)
+    found = layer(x)
+    torch.testing.assert_close(found, wanted)
+    (got,) = torch.autograd.grad(found.square().sum(), x)
+    (want,) = torch.autograd.grad(wanted.square().sum(), x)
+    torch.testing.assert_close(got, want)
+
+
+def test_it_learns_a_rule():
+    """Every voice holds one pitch, always as far from the others."""
+    torch.manual_seed(0)
+    network = Coconet(replace(SMALL, n_pitches=24, lowest=48, dilations=(1, 2))).train()
+    optimizer = torch.optim.Adam(network.parameters(), 1e-2)
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        soprano = rng.integers(60, 72, (16, 1, 1))
+        grid = torch.from_numpy(np.broadcast_to(soprano - np.array([0, 1, 3, 5]), (16, 6, 4)).copy())
+        known = torch.from_numpy(np.broadcast_to(rng.permuted(np.tile([True, False, False, False], (16, 1)), axis=1)[:, None], grid.shape).copy())
+        logits = network(grid, known)
+        loss = F.cross_entropy(logits[~known], (grid - 48)[~known])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    grid = torch.tensor([65, 64, 62, 60]).expand(1, 6, 4)
+    known = torch.zeros(1, 6, 4, dtype=torch.bool)
+    known[0, :, 0] = True
+    assert (network.eval()(grid, known).argmax(-1) + 48)[0, 3].tolist() == [65, 64, 62, 60]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [
+        ({"n_layers": 3}, "n_layers is 3"),
+        ({"channels": 0}, "channels"),
+        ({"dilations": ()}, "dilations"),
+        ({"dilations": (1, 0)}, "dilations"),
+        ({"lowest": 100}, "46 pitches from 100"),
+        ({"n_pitches": 1}, "1 pitches"),
+    ],
+)
+def test_sizes_out_of_range(sizes, message):
+    with pytest.raises(UsageError, match=message):
+        CoconetConfig(**sizes)
+
+
+def test_sizes_survive_json():
+    for config in PRESETS.values():
+        assert CoconetConfig.from_dict(config.to_dict()) == config
+    with pytest.raises(UsageError, match="no width"):
+        CoconetConfig.from_dict({"width": 3})

@@ -1,0 +1,71 @@
+"""Sizes: what follows from a shape, and what is refused."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wavecore.errors import UsageError
+from wavecore.models.musegan.config import MuseGANConfig, PRESETS
+from wavecore.models.musegan.tracks import Track
+
+THREE = (Track("a"), Track("b"), Track("kit", 0, True))
+
+
+def test_presets_have_the_published_shapes():
+    assert PRESETS["seed"].shape == (2, 16, 84, 4) and PRESETS["paper"].shape == (4, 96, 84, 5)
+    assert PRESETS["paper"].drums == (False, True, False, False, False) and PRESETS["paper"].lowest == 24
+    assert PRESETS["seed"].step_factors == (2, 2, 2, 2) and PRESETS["seed"].pitch_factors == (7, 12)
+
+
+@pytest.mark.parametrize(("variant", "given", "rows"), [
+    ("composer", "", ("style", "chords")),
+    ("jamming", "", ("groove",) * 3 + ("melody",) * 3),
+    ("hybrid", "", ("style", "chords") + ("groove",) * 3 + ("melody",) * 3),
+    ("hybrid", "b", ("style", "chords") + ("groove",) * 2 + ("melody",) * 2),
+])  # fmt: skip
+def test_noise_is_common_or_a_track_s_own(variant, given, rows):
+    config = MuseGANConfig(THREE, variant, given)
+    assert config.noise_rows == rows and config.n_written == 3 - bool(given) and config.given_index == (1 if given else None)
+
+
+@given(st.integers(1, 200), st.integers(1, 128))
+def test_any_shape_has_factors(steps, n_pitches):
+    config = MuseGANConfig(THREE, steps=steps, beats=1, n_pitches=n_pitches, lowest=0)
+    product = 1
+    for factor in config.step_factors:
+        product *= factor
+    assert product == steps and list(config.step_factors) == sorted(config.step_factors)
+    octaves, octave = config.pitch_factors
+    assert octaves * octave == n_pitches and 1 <= octave <= 12
+    assert n_pitches % 12 or octave == 12
+
+
+def test_sizes_survive_json():
+    for config in (*PRESETS.values(), MuseGANConfig(THREE, "jamming", "a", 3, 12, 3, 40, 25, 7, 6, 2, "bernoulli")):
+        assert MuseGANConfig.from_dict(config.to_dict()) == config
+    with pytest.raises(UsageError, match="no width"):
+        MuseGANConfig.from_dict(PRESETS["tiny"].to_dict() | {"width": 3})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"variant": "duet"}, "'duet'"),
+        ({"neurons": "hard"}, "'hard'"),
+        ({"tracks": ()}, "tracks are none"),
+        ({"tracks": (Track("a"), Track("a", 3))}, "a, a"),
+        ({"given": "c"}, "'c'"),
+        ({"tracks": (Track("a"),), "given": "a"}, "one of several tracks"),
+        ({"bars": 1}, "1 bars"),
+        ({"noise": 0}, r"noise \(0\)"),
+        ({"critic_channels": 0}, "critic_channels"),
+        ({"channels": 15}, r"channels \(15\)"),
+        ({"steps": 15}, "15 steps"),
+        ({"lowest": 60}, "84 pitches from 60"),
+    ],
+)
+def test_sizes_out_of_range(changes, message):
+    with pytest.raises(UsageError, match=message):
+        replace(MuseGANConfig(THREE), **changes)

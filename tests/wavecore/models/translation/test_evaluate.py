@@ -1,0 +1,130 @@
+"""The measures of a translation, fed with what should score well and what should not."""
+
+from dataclasses import astuple, replace
+
+import numpy as np
+import pytest
+import torch
+
+from wavecore.models.translation import evaluate as evaluation
+from wavecore.models.translation import tune_clips
+from wavecore import checkpoint
+from wavecore.nn.encoders import EncoderConfig
+from wavecore.models.translation.model import TranslationConfig, TranslationNetwork
+from wavecore.nn.wavenet import WaveNetConfig
+
+RATE = 16_000
+
+
+@pytest.fixture(scope="module")
+def ear(tunes):
+    return evaluation.fit_ear(tunes, seconds=1.5)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    encoder = EncoderConfig("cqt", 4, 160, channels=8, n_bins=96, fmin_hz=130.8)
+    decoder = WaveNetConfig(1, 5, 2, 8, 8, 8, 16, latent_channels=4, hop_length=160)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = TranslationNetwork(TranslationConfig(("whistle", "flute", "organ"), ("flute", "organ"), encoder, decoder, classifier_channels=8))
+        for each in network.decoders.values():
+            torch.nn.init.normal_(each.output.weight, std=0.3)
+    folder = tmp_path_factory.mktemp("models") / "m"
+    checkpoint.save(network, folder, training={"data": {"level_db": -20.0, "midi_ranges": {}}})
+    return checkpoint.load(folder)
+
+
+def scores(clips, target, what):
+    return evaluation.judge(clips, target, tune_clips.instead(what, clips, ["flute", "organ"])[target], sample_rate=RATE)
+
+
+@pytest.mark.parametrize("target", ["flute", "organ"])
+def test_the_truth_scores_as_truth(clips, ear, target):
+    found = scores(clips, target, "truth")
+    for score in found:
+        assert score.raw_pitch_accuracy == 1 and score.pitch_jaccard == 0 and score.mel_distance == 0
+        assert min(score.raw_chroma_accuracy, score.pitch_ncc, score.pitch_ncc_dtw) > 0.9
+        assert score.source_mel_distance > 3
+    said = [clip.truth[target] for clip in clips]
+    assert ear.accuracy(said, target) == 1
+
+
+def test_the_input_is_the_melody_and_not_the_target(clips, ear):
+    for score in scores(clips, "organ", "source"):
+        assert score.raw_chroma_accuracy == 1 and score.pitch_ncc == pytest.approx(1)
+        # It stands an octave above.
+        assert score.raw_pitch_accuracy < 0.05 and score.pitch_jaccard > 0.9
+        assert score.mel_distance == score.source_mel_distance
+    assert ear.accuracy([clip.source for clip in clips], "organ") == 0
+
+
+def test_another_tune_has_the_timbre_and_not_the_melody(clips, ear):
+    said = [clips[(i + 1) % 3].truth["organ"] for i in range(3)]
+    assert ear.accuracy(said, "organ") == 1
+    for score in evaluation.judge(clips, "organ", said, sample_rate=RATE):
+        assert score.raw_pitch_accuracy < 0.6 and score.pitch_ncc < 0.9
+
+
+@pytest.mark.parametrize("what", ["silence", "noise"])
+def test_silence_and_noise_score_nothing(clips, ear, what):
+    for score in scores(clips, "flute", what):
+        assert max(score.raw_pitch_accuracy, score.raw_chroma_accuracy, score.pitch_ncc, score.pitch_ncc_dtw) < 0.2
+        assert score.pitch_jaccard > 0.9 and score.mel_distance > score.source_mel_distance
+    assert ear.accuracy(tune_clips.instead(what, clips, ["flute"])["flute"], "flute") == 0
+
+
+def test_a_pair_is_summed_up_by_medians(clips, ear):
+    found = scores(clips, "organ", "source")
+    pair = evaluation.summarise("whistle", "organ", found, [clip.source for clip in clips], ear)
+    assert (pair["from"], pair["to"], len(pair["clips"])) == ("whistle", "organ", 3)
+    distances = sorted(score.source_mel_distance for score in found)
+    assert pair["source_mel_distance"] == distances[1] and pair["target_classifier_accuracy"] == 0
+    assert all(np.isfinite(value) for value in astuple(found[0]) if value is not None)
+
+
+def test_translations_are_as_long_as_the_clips_and_the_seed_s(model, clips):
+    done = []
+    first, again, other = (
+        evaluation.translate(model, clips[:2], ["organ", "flute"], seed=seed, on_progress=lambda *steps: done.append(steps))
+        for seed in (1, 1, 2)
+    )
+    assert list(first) == ["organ", "flute"] and done == [(1, 2), (2, 2)] * 3
+    for target in first:
+        assert [len(x) for x in first[target]] == [len(clip.source) for clip in clips[:2]]
+        assert all(np.array_equal(a, b) for a, b in zip(first[target], again[target], strict=True))
+    assert not np.array_equal(first["organ"][0], other["organ"][0])
+
+
+def test_an_encoder_that_hears_the_timbre_is_found_out(model, tunes):
+    found = evaluation.probe(model, tunes, "test")
+    assert 0.5 < found <= 1  # it was never trained to forget it
+    bits = evaluation.reconstruction_bits(model, tunes, "test", n_crops=2)
+    assert 4 < bits < 16
+
+
+def test_domains_that_the_data_lack_are_left_out(model, tunes):
+    """As where a person's own was added."""
+    config = model.network.config
+    wider = replace(config, domains=("cello", *config.domains), targets=("cello", *config.targets))
+    network = TranslationNetwork(wider).eval()
+    state = {name: tensor for name, tensor in model.network.state_dict().items() if not name.startswith("classifier.")}
+    network.load_state_dict(state, strict=False)
+    added = replace(model, network=network)
+    assert evaluation.measured_domains(added, tunes) == config.domains
+    assert evaluation.reconstruction_bits(added, tunes, "test", n_crops=2) == evaluation.reconstruction_bits(model, tunes, "test", n_crops=2)
+    assert evaluation.probe(added, tunes, "test") == evaluation.probe(model, tunes, "test")
+    alone = replace(added, network=TranslationNetwork(replace(wider, domains=("cello", "flute"), targets=("flute",))).eval())
+    assert evaluation.probe(alone, tunes, "test") is None
+
+
+def test_of_several_voices_notes_are_compared_and_no_contour(clips, ear):
+    """Two tunes at once, and one of them: half of the notes are missed."""
+    a, b = clips[0], clips[1]
+    duet = tune_clips.Clip("duet", a.source + b.source, {"organ": a.truth["organ"] + b.truth["organ"]}, True)
+    whole, half = (evaluation.judge([duet], "organ", [said], sample_rate=RATE)[0] for said in (duet.truth["organ"], a.truth["organ"]))
+    assert whole.pitch_jaccard == 0 and 0.25 < half.pitch_jaccard < 0.75
+    assert whole.mel_distance == 0 < half.mel_distance
+    assert whole.raw_pitch_accuracy is None and whole.pitch_ncc_dtw is None
+    pair = evaluation.summarise("flute", "organ", [whole], [duet.truth["organ"]], ear)
+    assert pair["raw_chroma_accuracy"] is None and pair["pitch_jaccard"] == 0

@@ -1,0 +1,79 @@
+"""Sounds as images: rows are pitches, brightness is level, colour is frequency."""
+
+import numpy as np
+import pytest
+
+from wavecore.plots import images as pictures
+from wavecore.errors import InputError, UsageError
+
+
+def tone(frequency_hz, rate=16000, seconds=1.0, amplitude=0.5):
+    t = np.arange(int(rate * seconds)) / rate
+    return (amplitude * np.sin(2 * np.pi * frequency_hz * t)).astype(np.float32)
+
+
+@pytest.mark.parametrize("rate", [8000, 16000, 44100])
+def test_a_rainbow_is_brightest_at_its_note(rate):
+    image = pictures.rainbow(tone(440.0, rate), sample_rate=rate)
+    assert image.shape == (240, 63, 3) and image.dtype == np.float32
+    assert image.min() >= 0.0 and image.max() <= 1.0
+    rows = image.sum(axis=2)[:, 20:40].argmax(axis=0)
+    assert np.abs(rows - 40 * np.log2(440 / 65.406)).max() <= 1
+
+
+def test_a_steady_tone_has_one_colour_and_another_tone_another():
+    images = [pictures.rainbow(tone(f), sample_rate=16000) for f in (440.0, 460.0)]
+    colours = [image[round(40 * np.log2(f / 65.406)), 20:40] for f, image in zip((440.0, 460.0), images)]
+    for colour in colours:
+        assert np.ptp(colour, axis=0).max() < 0.05
+    assert np.abs(colours[0].mean(axis=0) - colours[1].mean(axis=0)).max() > 0.2
+
+
+def test_brightness_is_relative_to_the_loudest_and_ends_at_seventy_decibel():
+    quiet, loud = (pictures.rainbow(tone(440.0, amplitude=a), sample_rate=16000) for a in (0.001, 1.0))
+    assert np.allclose(quiet, loud, atol=0.02)
+    x = np.concatenate([tone(440.0, amplitude=1.0), tone(440.0, amplitude=1e-4, seconds=2.0)])
+    image = pictures.rainbow(x, sample_rate=16000)
+    assert image[:, 125:].max() == 0.0 and image[:, 10:50].max() > 0.7
+
+
+def test_hues_are_a_ring_of_equal_lightness():
+    ring = pictures._ring().astype(np.float64)
+    assert ring.shape == (256, 3) and ring.min() >= 0.0 and ring.max() <= 1.0
+    steps = np.abs(np.diff(np.concatenate([ring, ring[:1]]), axis=0)).max(axis=1)
+    assert steps.max() < 0.1  # no seam, also from the last to the first
+    linear = np.where(ring <= 0.04045, ring / 12.92, ((ring + 0.055) / 1.055) ** 2.4)
+    luminance = linear @ [0.2126, 0.7152, 0.0722]
+    assert luminance.min() > 0.3 and luminance.max() < 0.6
+
+
+@pytest.mark.parametrize(("rate", "octaves"), [(300, 1.07), (16000, 6.81), (48000, 7.27)])
+def test_a_note_spectrum_reaches_just_below_half_the_rate(rate, octaves):
+    level = pictures.note_spectrum(tone(100.0, rate, seconds=2.0), sample_rate=rate)
+    assert level.shape[0] == int(octaves * 36) and level.dtype == np.float32
+    assert level.min() >= 0.0 and level.max() == 1.0
+    middle = level[:, level.shape[1] // 2]
+    assert abs(middle.argmax() - 36 * np.log2(100 / 65.406)) <= 1
+
+
+@pytest.mark.parametrize("draw", [pictures.rainbow, pictures.note_spectrum])
+def test_silence_is_black_and_one_sample_is_enough(draw):
+    assert draw(np.zeros(5000, np.float32), sample_rate=16000).max() == 0.0
+    assert draw(np.ones(1, np.float32), sample_rate=16000).shape[1] == 1
+
+
+@pytest.mark.parametrize("draw", [pictures.rainbow, pictures.note_spectrum])
+def test_bad_inputs(draw):
+    with pytest.raises(InputError, match="empty"):
+        draw(np.zeros(0, np.float32), sample_rate=16000)
+    with pytest.raises(InputError, match="index 1"):
+        draw(np.array([0.0, np.inf]), sample_rate=16000)
+    with pytest.raises(InputError, match="mono"):
+        draw(np.zeros((2, 9), np.float32), sample_rate=16000)
+    with pytest.raises(UsageError, match="_rate is"):
+        draw(np.zeros(9, np.float32), sample_rate=0)
+
+
+def test_a_rate_without_an_octave():
+    with pytest.raises(UsageError, match="300 Hz is the least"):
+        pictures.note_spectrum(np.zeros(9, np.float32), sample_rate=280)

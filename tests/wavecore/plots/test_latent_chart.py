@@ -1,0 +1,40 @@
+"""The tracks of latents: a file that is a picture, and what is refused."""
+
+import numpy as np
+import pytest
+
+from wavecore.plots import latent_chart
+from wavecore.errors import InputError, OutputExistsError, UsageError
+
+
+def test_every_channel_is_a_track(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(latent_chart.canvas, "save", lambda figure, path, overwrite: drawn.append(figure) or path)
+    rng = np.random.default_rng(0)
+    latent_chart.draw([("a", rng.standard_normal((30, 16)), 31.25), ("b", np.ones((5, 4)), 20.0)], tmp_path / "a.png")
+    first, second = drawn[0].axes
+    assert len(first.lines) == 16 and len(second.lines) == 4 and first.get_title(loc="left") == "a"
+    assert np.ptp(first.lines[3].get_ydata()) <= 1.0 + 1e-9 and np.ptp(second.lines[0].get_ydata()) == 0
+    assert first.lines[0].get_xdata()[-1] == pytest.approx(29 / 31.25)
+
+
+def test_a_picture_is_written_once(tmp_path):
+    latent = np.random.default_rng(1).standard_normal((12, 3))
+    path = latent_chart.draw([("one", latent, 20.0)], tmp_path / "a.png")
+    assert path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    with pytest.raises(OutputExistsError):
+        latent_chart.draw([("one", latent, 20.0)], tmp_path / "a.png")
+    latent_chart.draw([("a frame $", latent[:1], 20.0)], tmp_path / "a.png", overwrite=True)
+
+
+@pytest.mark.parametrize("latent", [np.zeros(3), np.zeros((0, 3)), np.full((2, 2), np.nan)])
+def test_what_is_no_latent_is_refused(latent, tmp_path):
+    with pytest.raises(InputError, match="x is no finite latent"):
+        latent_chart.draw([("x", latent, 20.0)], tmp_path / "a.png")
+
+
+def test_there_must_be_something_to_draw(tmp_path):
+    with pytest.raises(InputError, match="no latents"):
+        latent_chart.draw([], tmp_path / "a.png")
+    with pytest.raises(UsageError, match="png"):
+        latent_chart.draw([("x", np.ones((2, 2)), 20.0)], tmp_path / "a.jpg")

@@ -1,0 +1,92 @@
+"""Small networks that can play, and a piece for them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from wavecore import checkpoint
+from wavecore.nn.encoders import EncoderConfig
+from wavecore.models.nsynth.model import NSynthConfig, NSynthNetwork
+from wavecore.models.translation.model import TranslationConfig, TranslationNetwork
+from wavecore.nn.wavenet import preset
+from wavecore.rendering.bank import Bank, Instrument
+from wavecore.symbolic.score import Note, Score
+from wavecore.symbolic.song import Event, Part, Song, Tempo
+
+RANGES = {"low": [40.0, 64.0], "high": [60.0, 84.0]}
+
+
+def make_line(*notes: tuple[float, float, int]) -> Score:
+    """A score of (onset, end, pitch)."""
+    return Score(tuple(Note(onset, end - onset, pitch) for onset, end, pitch in notes))
+
+
+@pytest.fixture
+def line():
+    return make_line
+
+
+@pytest.fixture(scope="session", params=["", "notes"])
+def player(request, tmp_path_factory):
+    """A network of random weights that plays two instruments, with and without a bottleneck of notes."""
+    encoder = EncoderConfig(hop_length=512, latent_channels=16, channels=8, bottleneck=request.param, bottleneck_context=2 if request.param else 0)
+    config = TranslationConfig(("low", "high"), ("low", "high"), encoder, preset("tiny"), classifier_channels=8)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = TranslationNetwork(config)
+        with torch.no_grad():
+            for decoder in network.decoders.values():
+                decoder.output.weight.normal_(std=0.2)
+    folder = tmp_path_factory.mktemp("players") / "player"
+    checkpoint.save(network, folder, training={"data": {"level_db": -20.0, "midi_ranges": RANGES}})
+    return checkpoint.load(folder)
+
+
+@pytest.fixture(scope="session")
+def noter(tmp_path_factory):
+    """An autoencoder of notes of random weights, with an oscillator."""
+    encoder = EncoderConfig(hop_length=512, latent_channels=16, channels=8)
+    bands = 2
+    decoder = replace(preset("tiny"), hop_length=1, latent_channels=8 + 2 * bands)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        network = NSynthNetwork(NSynthConfig(encoder, decoder, condition_channels=8, harmonics=bands))
+        with torch.no_grad():
+            network.decoder.output.weight.normal_(std=0.2)
+    folder = tmp_path_factory.mktemp("noters") / "noter"
+    checkpoint.save(network, folder, training={"data": {"level_db": -20.0}})
+    return checkpoint.load(folder, kind="nsynth")
+
+
+@pytest.fixture(scope="session")
+def nsynth_without_pitch(tmp_path_factory):
+    """An autoencoder of notes that hears the pitch, and is not told it."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        network = NSynthNetwork(NSynthConfig(EncoderConfig(hop_length=512, latent_channels=16, channels=8), preset("tiny")))
+    folder = tmp_path_factory.mktemp("noters") / "plain"
+    checkpoint.save(network, folder)
+    return checkpoint.load(folder, kind="nsynth")
+
+
+@pytest.fixture(scope="session")
+def bank(noter):
+    """Two instruments: four frames held, three of release."""
+    rng = np.random.default_rng(0)
+
+    def instrument(program, *pitches):
+        return Instrument("made here", program, np.array(pitches), rng.normal(size=(len(pitches), 7, 16)).astype(np.float32))
+
+    return Bank({"pipe": instrument(73, 60, 72, 84), "drone": instrument(42, 40, 52)}, 4, 512 / 16_000, noter.sha256, "made here, CC0")
+
+
+@pytest.fixture
+def piece():
+    """A tune over a drone, and drums: 0.8 s."""
+    tune = Part((Event(0, 72, 48), Event(48, 74, 48), Event(96, 76, 48, 60)), "Tune", 73)
+    drone = Part((Event(0, 43, 96), Event(0, 50, 144)), "", 42)
+    return Song(96, (tune, drone, Part((Event(0, 36, 96),), "kit", is_drum=True)), (Tempo(0, 500_000),), name="piece")

@@ -1,0 +1,259 @@
+"""What trains a Coconet: crops of chorales with some cells hidden, its one update, its held-out measure.
+
+Orderless training: how many cells are hidden is drawn evenly, then which.  The mean surprise at a
+crop's hidden cells, weighted as the number of its cells over that of the hidden ones, is an unbiased
+estimate of what all cells cost in a random order.
+
+References
+----------
+Uria, Murray and Larochelle, "A Deep and Tractable Density Estimator", ICML 2014: orderless training.
+Huang et al., "Counterpoint by Convolution", ISMIR 2017.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from wavecore.datasets.chorales import ChoralesDataset
+from wavecore.errors import UsageError
+from wavecore.symbolic import chorale
+from wavecore.models.coconet.model import Coconet, CoconetConfig, N_VOICES
+from wavecore.training import losses
+from wavecore.training.trainer import AveragedTrainer
+from wavecore.training.config import TrainingConfig
+from wavecore.training.autocast import autocast
+from wavecore.training.batch import TensorBatch
+
+VALIDATION_SEED = 1
+VALIDATION_CROPS = 4
+"""Of each held-out chorale, each with cells of its own hidden."""
+ROWS = 32
+
+
+@dataclass(frozen=True)
+class Crops(TensorBatch):
+    """Crops of chorales and what is known of them.
+
+    Attributes
+    ----------
+    grid : Tensor, shape (B, T, 4), int64
+        MIDI numbers, -1 for a rest and beyond a chorale's end.
+    known : Tensor, shape (B, T, 4), bool
+    inside : Tensor, shape (B, T, 4), bool
+        Within the chorale.
+    """
+
+    grid: Tensor
+    known: Tensor
+    inside: Tensor
+
+
+class CoconetTrainer(AveragedTrainer):
+    """One optimiser for all weights.
+
+    Parameters
+    ----------
+    network : Coconet
+    config : TrainingConfig
+    device : str
+    """
+
+    def __init__(self, network: Coconet, config: TrainingConfig, *, device: str = "cpu"):
+        network = network.to(memory_format=torch.channels_last)
+        groups = {"coconet": (dict(network.named_parameters()), config.learning_rate)}
+        super().__init__(network, config, groups, device=device)
+
+    def update(self, batch: Crops) -> dict[str, float]:
+        """Do one step.
+
+        Parameters
+        ----------
+        batch : Crops
+
+        Returns
+        -------
+        dict of str to float
+            ``bits`` per cell, ``gradient_norm``, ``learning_rate``.
+
+        Raises
+        ------
+        ModelError
+            If the loss is not finite.
+        """
+        batch = batch.to(self.device)
+        with autocast(self.config.precision, self.device):
+            logits = self.network(batch.grid, batch.known)
+        nats = surprise(logits, batch, self.network.config).mean()
+        found = {"bits": losses.bits(nats.detach())} | self.descend("coconet", nats)
+        self.finish_step()
+        return found
+
+
+def surprise(logits: Tensor, crops: Crops, config: CoconetConfig) -> Tensor:
+    """Mean surprise at the hidden cells of every crop.
+
+    Parameters
+    ----------
+    logits : Tensor, shape (B, T, 4, P), float
+    crops : Crops
+    config : CoconetConfig
+
+    Returns
+    -------
+    Tensor, shape (B,), float32
+        Nats per cell.  A rest has no pitch: its cell costs nothing, as in the published measure, and counts.
+    """
+    hidden = crops.inside & ~crops.known
+    scored = hidden & (crops.grid >= config.lowest)
+    target = (crops.grid - config.lowest).clamp(0, config.n_pitches - 1)
+    nats = F.cross_entropy(logits.flatten(0, 2).float(), target.flatten(), reduction="none").view_as(target)
+    return (nats * scored).sum((1, 2)) / hidden.sum((1, 2)).clamp(min=1)
+
+
+class CoconetTask:
+    """A Coconet and the chorales that it learns.
+
+    Parameters
+    ----------
+    dataset : ChoralesDataset
+    network_config : CoconetConfig
+    training : TrainingConfig
+        ``crop_frames`` is the length of a crop in sixteenths.  Chorales are transposed as far as the network's pitches allow, but no further
+        than ``transpose_semitones``; what belongs to sound has no effect.
+    initial : Coconet, optional
+        Weights to start from; of the sizes ``network_config``.
+
+    Raises
+    ------
+    UsageError
+        If a chorale has pitches that the network lacks, or ``initial`` has other sizes.
+    """
+
+    def __init__(self, dataset: ChoralesDataset, network_config: CoconetConfig, training: TrainingConfig, initial: Coconet | None = None):
+        if initial is not None and initial.config != network_config:
+            raise UsageError("the weights to start from belong to a network of other sizes than network_config")
+        self.dataset, self.network_config, self.training, self.data = dataset, network_config, training, str(dataset.path)
+        self.samples_per_step = training.batch_size * training.crop_frames
+        self.sample_rate = chorale.STEPS_PER_QUARTER
+        self.rooms = {
+            split: [chorale.room(grid, network_config.lowest, network_config.highest) for grid in grids] for split, grids in dataset.grids.items()
+        }
+        if initial is None:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(training.seed)
+                initial = Coconet(network_config)
+        self._network = initial
+
+    def build(self) -> Coconet:
+        """Return the network that is to be trained.
+
+        Returns
+        -------
+        Coconet
+        """
+        return self._network
+
+    def trainer(self, network: Coconet, device: str) -> CoconetTrainer:
+        """Build the trainer.
+
+        Parameters
+        ----------
+        network : Coconet
+        device : str
+
+        Returns
+        -------
+        CoconetTrainer
+        """
+        return CoconetTrainer(network, self.training, device=device)
+
+    def batch(self, step: int) -> Crops:
+        """Draw the batch of a step: every chorale comes once in an epoch.
+
+        Parameters
+        ----------
+        step : int
+
+        Returns
+        -------
+        Crops
+        """
+        grids, size = self.dataset.grids["train"], self.training.batch_size
+        rng = np.random.default_rng((self.training.seed, step))
+        places = np.arange(step * size, (step + 1) * size)
+        numbers = [self._order(int(place) // len(grids))[int(place) % len(grids)] for place in places]
+        return self._crops("train", numbers, rng, transpose=True)
+
+    def _order(self, epoch: int) -> np.ndarray:
+        return np.random.default_rng((self.training.seed, 0, epoch)).permutation(len(self.dataset.grids["train"]))
+
+    def _crops(self, split: str, numbers: list[int], rng: np.random.Generator, *, transpose: bool) -> Crops:
+        length = self.training.crop_frames
+        shape = (len(numbers), length, N_VOICES)
+        grid, inside, known = np.full(shape, chorale.REST), np.zeros(shape, bool), np.zeros(shape, bool)
+        for row, number in enumerate(numbers):
+            piece = self.dataset.grids[split][number]
+            if transpose:
+                down, up = self.rooms[split][number]
+                most = int(self.training.transpose_semitones)
+                piece = chorale.transposed(piece, int(rng.integers(max(down, -most), min(up, most) + 1)))
+            begin = int(rng.integers(0, max(0, len(piece) - length) + 1))
+            piece = piece[begin : begin + length]
+            grid[row, : len(piece)], inside[row, : len(piece)] = piece, True
+            known[row, : len(piece)] = draw_known(rng, piece.shape)
+        return Crops(*(torch.from_numpy(array) for array in (grid.astype(np.int64), known, inside)))
+
+    @torch.no_grad()
+    def validate(self, network: Coconet, device: str) -> dict[str, float]:
+        """Measure a network on held-out crops, the same ones at every call.
+
+        Parameters
+        ----------
+        network : Coconet
+        device : str
+
+        Returns
+        -------
+        dict of str to float
+            ``valid/bits`` per cell.
+        """
+        rng = np.random.default_rng(VALIDATION_SEED)
+        numbers = list(range(len(self.dataset.grids["valid"]))) * VALIDATION_CROPS
+        network, nats = network.to(device), []
+        for begin in range(0, len(numbers), ROWS):
+            crops = self._crops("valid", numbers[begin : begin + ROWS], rng, transpose=False).to(torch.device(device))
+            nats.append(surprise(network(crops.grid, crops.known), crops, self.network_config).cpu())
+        return {"valid/bits": losses.bits(torch.cat(nats).mean())}
+
+    def describe(self) -> dict:
+        """Summarise the data.
+
+        Returns
+        -------
+        dict
+        """
+        return self.dataset.summary()
+
+
+def draw_known(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
+    """Draw which cells stay known: how many are hidden, 1 to all and each number as likely, then which.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    shape : tuple of int
+        (T, 4).
+
+    Returns
+    -------
+    ndarray, shape `shape`, bool
+    """
+    n_cells = int(np.prod(shape))
+    known = np.ones(n_cells, bool)
+    known[rng.permutation(n_cells)[: rng.integers(1, n_cells + 1)]] = False
+    return known.reshape(shape)

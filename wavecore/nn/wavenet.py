@@ -1,0 +1,222 @@
+"""The WaveNet: one machine for NSynth's and the translation network's decoders.
+
+References
+----------
+van den Oord et al., "WaveNet: A Generative Model for Raw Audio", arXiv:1609.03499.
+Engel et al., "Neural Audio Synthesis of Musical Notes with WaveNet Autoencoders", arXiv:1704.01279.
+Mor et al., "A Universal Music Translation Network", arXiv:1805.07848.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor, nn
+
+from wavecore.errors import UsageError
+from wavecore.nn.layers import Affine, CausalFilter, GatedLayer
+
+
+@dataclass(frozen=True)
+class WaveNetConfig:
+    """Sizes of a WaveNet.
+
+    Attributes
+    ----------
+    dilation_cycles, layers_per_cycle : int
+        The dilation doubles within a cycle and starts over with the next.
+    kernel_size : int
+        Taps of every causal filter.
+    residual_channels, gate_channels, skip_channels, head_channels : int
+        Channel counts R, G, S and H.
+    latent_channels : int
+        Channels C of the conditioning latent.
+    n_classes : int
+        Codes A of the mu-law codec.
+    hop_length : int
+        Samples per latent frame.
+    sample_rate : int
+        Hz.
+    """
+
+    dilation_cycles: int = 3
+    layers_per_cycle: int = 10
+    kernel_size: int = 2
+    residual_channels: int = 64
+    gate_channels: int = 64
+    skip_channels: int = 64
+    head_channels: int = 256
+    latent_channels: int = 64
+    n_classes: int = 256
+    hop_length: int = 800
+    sample_rate: int = 16_000
+
+    def __post_init__(self):
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise UsageError(f"WaveNetConfig.{field.name} must be a whole number of at least 1, not {value!r}")
+        if self.n_classes > 256:
+            raise UsageError(f"WaveNetConfig.n_classes is {self.n_classes}; codes are stored in 8 bits, so 256 at most")
+
+    @property
+    def n_layers(self) -> int:
+        """Gated layers L."""
+        return self.dilation_cycles * self.layers_per_cycle
+
+    @property
+    def dilations(self) -> tuple[int, ...]:
+        """Dilation of every layer, in samples."""
+        return tuple(2 ** (i % self.layers_per_cycle) for i in range(self.n_layers))
+
+    @property
+    def receptive_field(self) -> int:
+        """Samples of the past that one prediction depends on."""
+        return (self.kernel_size - 1) * (sum(self.dilations) + 1) + 1
+
+    @property
+    def multiply_adds(self) -> int:
+        """Multiply-adds that generating one sample takes; conditioning, once per latent frame, left out."""
+        streams = self.residual_channels + self.skip_channels
+        layer = self.kernel_size * self.residual_channels * 2 * self.gate_channels + self.gate_channels * streams
+        head = self.skip_channels * self.head_channels + self.head_channels * self.n_classes
+        return self.kernel_size * streams + self.n_layers * layer + head
+
+    @property
+    def frame_rate(self) -> float:
+        """Latent frames per second."""
+        return self.sample_rate / self.hop_length
+
+
+PRESETS: dict[str, WaveNetConfig] = {
+    "tiny": WaveNetConfig(2, 8, 2, 32, 32, 32, 64, latent_channels=16, hop_length=512),
+    "small": WaveNetConfig(),
+    "small-nsynth": WaveNetConfig(latent_channels=16, hop_length=512),
+    "umt": WaveNetConfig(4, 10, 2, 128, 128, 128, 128),
+    "nsynth": WaveNetConfig(3, 10, 3, 512, 512, 256, 256, latent_channels=16, hop_length=512),
+}
+
+
+def preset(name: str) -> WaveNetConfig:
+    """Look up a named configuration.
+
+    Parameters
+    ----------
+    name : str
+        One of ``PRESETS``.
+
+    Returns
+    -------
+    WaveNetConfig
+
+    Raises
+    ------
+    UsageError
+        If there is no such preset.
+    """
+    if name not in PRESETS:
+        raise UsageError(f"there is no preset {name!r}; choose one of {', '.join(PRESETS)}")
+    return PRESETS[name]
+
+
+class WaveNet(nn.Module):
+    """A conditional WaveNet that predicts every sample from those before it.
+
+    Parameters
+    ----------
+    config : WaveNetConfig
+        Its sizes.
+    """
+
+    def __init__(self, config: WaveNetConfig):
+        super().__init__()
+        self.config = config
+        self.first = _FirstFilter(config.kernel_size, config.residual_channels)
+        self.first_skip = Affine(config.residual_channels, config.skip_channels)
+        self.layers = nn.ModuleList(
+            GatedLayer(
+                kernel_size=config.kernel_size,
+                dilation=dilation,
+                residual_channels=config.residual_channels,
+                gate_channels=config.gate_channels,
+                skip_channels=config.skip_channels,
+                latent_channels=config.latent_channels,
+                n_layers=config.n_layers,
+                last=index == config.n_layers - 1,
+            )
+            for index, dilation in enumerate(config.dilations)
+        )
+        self.head = Affine(config.skip_channels, config.head_channels, gain=1.4)
+        self.head_condition = Affine(config.latent_channels, config.head_channels, bias=False)
+        # The predictions start uniform: the first loss is log2(n_classes) bits.
+        self.output = Affine(config.head_channels, config.n_classes, gain=0.0)
+
+    def forward(self, codes: Tensor, latent: Tensor) -> Tensor:
+        """Predict every sample of a known sequence (teacher forcing).
+
+        Parameters
+        ----------
+        codes : Tensor, shape (B, T), integer
+            Mu-law codes.  The network shifts them itself: ``logits[:, t]`` depends
+            on ``codes[:, :t]`` only.
+        latent : Tensor, shape (B, F, C), float
+            Frame ``t // hop_length`` conditions sample ``t``; F * hop_length >= T.
+
+        Returns
+        -------
+        Tensor, shape (B, T, A), float
+            Logits of the code at every position.
+
+        Raises
+        ------
+        UsageError
+            If the shapes do not fit each other or the configuration.
+        """
+        self._check(codes, latent)
+        batch, n_samples = codes.shape
+        hop_length = self.config.hop_length
+        n_frames = -(-n_samples // hop_length)
+        padded = n_frames * hop_length
+        latent = latent[:, :n_frames].transpose(0, 1)  # (F, B, C)
+        scalar = codes.to(latent.dtype) / (self.config.n_classes - 1) - 0.5
+        # Shifted right by one zero; zeros behind fill the last frame (causality keeps them out of sight).
+        scalar = nn.functional.pad(scalar[:, :-1], (1, padded - n_samples)).t()  # (T', B)
+        x = self.first(scalar)  # (T', B, R)
+        skip = self.first_skip(x)
+        for layer in self.layers:
+            x, skip = layer(x, skip, latent, hop_length)
+        skip = torch.relu(skip)  # (T', B, S)
+        condition = self.head_condition(latent).unsqueeze(1)  # (F, 1, B, H)
+        hidden = self.head(skip).view(n_frames, hop_length, batch, -1) + condition
+        logits = self.output(torch.relu(hidden)).view(padded, batch, -1)
+        return logits[:n_samples].transpose(0, 1)
+
+    def _check(self, codes: Tensor, latent: Tensor) -> None:
+        config = self.config
+        if codes.ndim != 2 or codes.shape[1] == 0:
+            raise UsageError(f"codes must have shape (B, T) with T > 0, not {tuple(codes.shape)}")
+        if latent.ndim != 3 or latent.shape[0] != codes.shape[0] or latent.shape[2] != config.latent_channels:
+            want = f"({codes.shape[0]}, F, {config.latent_channels})"
+            raise UsageError(f"latent must have shape {want}, not {tuple(latent.shape)}")
+        if latent.shape[1] * config.hop_length < codes.shape[1]:
+            raise UsageError(
+                f"{latent.shape[1]} latent frames of {config.hop_length} samples do not cover {codes.shape[1]} samples"
+            )
+
+
+class _FirstFilter(nn.Module):
+    """The causal filter on the scalar input: ``weight`` (K, R), ``bias`` (R,)."""
+
+    def __init__(self, kernel_size: int, out_channels: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(kernel_size, out_channels))
+        self.bias = nn.Parameter(torch.zeros(out_channels))
+
+    def forward(self, scalar: Tensor) -> Tensor:
+        """Map the scalars (T, B) to the first residual stream (T, B, R)."""
+        kernel_size = self.weight.shape[0]
+        n_samples = scalar.shape[0]
+        padded = nn.functional.pad(scalar, (0, 0, kernel_size - 1, 0))
+        taps = torch.stack([padded[k : k + n_samples] for k in range(kernel_size)], dim=-1)  # (T, B, K)
+        return taps @ self.weight + self.bias
