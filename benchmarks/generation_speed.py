@@ -22,11 +22,11 @@ import torch
 from torch import Tensor
 
 from wavecore import benchmark as measure
-from wavecore.nn import generate
-from wavecore.plots import speed_chart
-from wavecore.benchmark import Case
 from wavecore import checkpoint
+from wavecore.benchmark import Case
+from wavecore.nn import generate
 from wavecore.nn.wavenet import WaveNet, WaveNetConfig, preset
+from wavecore.plots import speed_chart
 
 STRETCHES = 5
 
@@ -182,7 +182,13 @@ def _ratios(peers: list[dict], results: list[dict]) -> dict[str, float]:
 
     def speed(preset: str, dtype: str, batch: int, threads: int) -> float | None:
         for r in results:
-            if (r["preset"], r["backend"], r["dtype"], r["batch"], r["threads"]) == (preset, "native", dtype, batch, threads):
+            if (r["preset"], r["backend"], r["dtype"], r["batch"], r["threads"]) == (
+                preset,
+                "native",
+                dtype,
+                batch,
+                threads,
+            ):
                 return r["samples_per_s"]
         return None
 

@@ -25,16 +25,16 @@ import numpy as np
 import torch
 
 from wavecore import benchmark as measure
-from wavecore.nn import generate
+from wavecore import checkpoint
 from wavecore.kernels.packing import pack
 from wavecore.kernels.triton.latency import TritonLatencyGenerator
 from wavecore.kernels.triton.layers import TritonLayersGenerator
 from wavecore.kernels.triton.throughput import TritonThroughputGenerator
-from wavecore import checkpoint
+from wavecore.nn import generate
 from wavecore.nn.wavenet import PRESETS, WaveNetConfig
 
 sys.path.append(str(Path(__file__).parent))  # `python -P` leaves it out
-import graph_step  # noqa: E402
+import graph_step
 
 NV_WAVENET = WaveNetConfig(2, 10, 2, 64, 64, 128, 256)
 """The network of nv-wavenet's table: 20 layers, 64 residual and 128 skip channels."""
@@ -174,13 +174,17 @@ def baselines(sizes: dict[str, WaveNetConfig], device: str, rehearse: bool) -> l
             row["error"] = graph_step.parity(config, state, device, dtype)
             row["agrees"] = row["error"] <= TOLERANCES[row["dtype"]]
             for batch in (1, 3) if rehearse else (1, LISTENERS, 1024):
-                row[f"batch {batch}"] = {way: _baseline(config, state, device, dtype, batch, way, rehearse) for way in ways}
+                row[f"batch {batch}"] = {
+                    way: _baseline(config, state, device, dtype, batch, way, rehearse) for way in ways
+                }
             rows.append(row)
             print(row, flush=True)
     return rows
 
 
-def _baseline(config: WaveNetConfig, state: dict, device: str, dtype: torch.dtype, batch: int, way: str, rehearse: bool) -> float | str:
+def _baseline(
+    config: WaveNetConfig, state: dict, device: str, dtype: torch.dtype, batch: int, way: str, rehearse: bool
+) -> float | str:
     if time.monotonic() > _Clock.end - 10:
         return "skipped: the time was over"
     try:

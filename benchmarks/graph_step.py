@@ -42,7 +42,10 @@ class GraphStep:
         self.config, self.batch = config, batch
         self.w = {name: tensor.to(device, dtype) for name, tensor in state.items()}
         frames = latent.to(dtype).transpose(0, 1)  # (F, B, C)
-        self.conditions = [frames @ self.w[f"layers.{i}.condition.weight"] + self.w[f"layers.{i}.filter.bias"] for i in range(config.n_layers)]
+        self.conditions = [
+            frames @ self.w[f"layers.{i}.condition.weight"] + self.w[f"layers.{i}.filter.bias"]
+            for i in range(config.n_layers)
+        ]
         self.head_condition = frames @ self.w["head_condition.weight"] + self.w["head.bias"]
         # One layer's filter as one product: the past beside the present.
         self.taps = [self.w[f"layers.{i}.filter.weight"].flatten(0, 1) for i in range(config.n_layers)]
@@ -106,7 +109,16 @@ def parity(config: WaveNetConfig, state: dict[str, Tensor], device: str, dtype: 
 
 
 @torch.inference_mode()
-def speed(config: WaveNetConfig, state: dict[str, Tensor], device: str, dtype: torch.dtype, batch: int, seconds: float, *, recorded: bool) -> float:
+def speed(
+    config: WaveNetConfig,
+    state: dict[str, Tensor],
+    device: str,
+    dtype: torch.dtype,
+    batch: int,
+    seconds: float,
+    *,
+    recorded: bool,
+) -> float:
     """Samples per second over all streams, step by step or recorded as a CUDA graph."""
     latent = torch.randn(batch, 16, config.latent_channels, device=device)
     stepped = GraphStep(state, config, batch, latent, dtype)

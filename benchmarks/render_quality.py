@@ -19,10 +19,10 @@ from pathlib import Path
 
 import numpy as np
 
-from wavecore.audio import files
-from wavecore.models.nsynth.interpolate import model_temperature
-from wavecore.metrics.transcription import Notes, note_f1, transcribe
 from wavecore import checkpoint
+from wavecore.audio import files
+from wavecore.metrics.transcription import Notes, note_f1, transcribe
+from wavecore.models.nsynth.interpolate import model_temperature
 from wavecore.rendering import bank as banks
 from wavecore.rendering.casting import cast
 from wavecore.rendering.sketch import sketch
@@ -45,14 +45,22 @@ def main() -> None:
     model = checkpoint.load(args.model, kind=None)
     bank = None
     if model.network.kind == "nsynth":
-        bank = banks.of_model(model) if args.bank is None else banks.require_model(banks.load(args.bank), model, args.bank)
+        bank = (
+            banks.of_model(model) if args.bank is None else banks.require_model(banks.load(args.bank), model, args.bank)
+        )
     temperature = model_temperature(model) if args.temperature is None else args.temperature
     found = []
     for path in args.scores:
         for instrument in args.instruments.split(",") if args.instruments else [None]:
             found.append(judge(model, bank, path, instrument, temperature, args.seed))
     if args.results:
-        told = {"model": model.name, "model_sha256": model.sha256, "temperature": temperature, "seed": args.seed, "scores": found}
+        told = {
+            "model": model.name,
+            "model_sha256": model.sha256,
+            "temperature": temperature,
+            "seed": args.seed,
+            "scores": found,
+        }
         args.results.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
 
 
@@ -61,7 +69,14 @@ def judge(model, bank, path: Path, instrument: str | None, temperature: float, s
     song = midi.read(path)
     with tempfile.TemporaryDirectory() as folder:
         done = render_song(
-            model, song, Path(folder) / "mix.wav", bank=bank, instrument=instrument, temperature=temperature, seed=seed, stems=Path(folder) / "stems"
+            model,
+            song,
+            Path(folder) / "mix.wav",
+            bank=bank,
+            instrument=instrument,
+            temperature=temperature,
+            seed=seed,
+            stems=Path(folder) / "stems",
         )
         sounds = [files.read(line.path) for line in done.lines]
     scores = [line.score for line in cast(song, {"any": None})]
@@ -69,15 +84,32 @@ def judge(model, bank, path: Path, instrument: str | None, temperature: float, s
     for line, score, (sound, rate) in zip(done.lines, scores, sounds, strict=True):
         plain = sketch(score, 0, len(sound), sample_rate=rate, level_db=-20.0)
         f1, ceiling = (note_f1(written(score), transcribe(x, sample_rate=rate)) for x in (sound, plain))
-        lines.append({"part": line.part, "instrument": line.instrument, "octave": line.octave, "notes": line.n_notes, "f1": f1, "f1_sketch": ceiling})
-        print(f"{path.name:24}{line.part:12}{line.instrument:12}{line.n_notes:4} notes  F1 {f1:.2f}  (sketch {ceiling:.2f})", flush=True)
-    print(f"{path.name:24}{done.seconds:.1f} s of {len(lines)} lines in {1 / done.realtime_factor:.2f} times their length", flush=True)
+        lines.append(
+            {
+                "part": line.part,
+                "instrument": line.instrument,
+                "octave": line.octave,
+                "notes": line.n_notes,
+                "f1": f1,
+                "f1_sketch": ceiling,
+            }
+        )
+        print(
+            f"{path.name:24}{line.part:12}{line.instrument:12}{line.n_notes:4} notes  F1 {f1:.2f}  (sketch {ceiling:.2f})",
+            flush=True,
+        )
+    print(
+        f"{path.name:24}{done.seconds:.1f} s of {len(lines)} lines in {1 / done.realtime_factor:.2f} times their length",
+        flush=True,
+    )
     return {"score": path.name, "seconds": done.seconds, "time_share": 1 / done.realtime_factor, "lines": lines}
 
 
 def written(score: Score) -> Notes:
     """A line's notes as arrays."""
-    return Notes(*(np.array([getattr(note, name) for note in score.notes], np.float64) for name in ("onset_s", "end_s", "pitch")))
+    return Notes(
+        *(np.array([getattr(note, name) for note in score.notes], np.float64) for name in ("onset_s", "end_s", "pitch"))
+    )
 
 
 if __name__ == "__main__":

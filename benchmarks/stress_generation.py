@@ -88,7 +88,13 @@ def stress(rng: np.random.Generator, backend: str) -> float:
     assert np.array_equal(whole, chunked), f"chunks or threads changed samples: {config}, {options}"
     one = int(rng.integers(batch))
     alone = _generate(
-        state, config, latent[one : one + 1], streams[one : one + 1], _chunks(rng, n_samples), threads=threads, **options
+        state,
+        config,
+        latent[one : one + 1],
+        streams[one : one + 1],
+        _chunks(rng, n_samples),
+        threads=threads,
+        **options,
     )
     assert np.array_equal(whole[one : one + 1], alone), f"the batch changed a stream: {config}, {options}"
     _cancel(rng, state, config, latent, streams, threads, options)
@@ -106,6 +112,7 @@ def random_config(rng: np.random.Generator) -> WaveNetConfig:
     -------
     WaveNetConfig
     """
+
     def odd(most: int) -> int:
         return int(rng.integers(1, most))
 

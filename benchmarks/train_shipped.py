@@ -27,8 +27,8 @@ from pathlib import Path
 import torch
 
 from wavecore import benchmark as measure
-from wavecore.nn import generate
 from wavecore import checkpoint
+from wavecore.nn import generate
 
 SPEED_STEPS = 40
 """Of the run that says how many steps fit."""
@@ -120,7 +120,10 @@ def advance(name: str, data: Path, device: str, arguments: argparse.Namespace, e
             return False
         arguments.runs.mkdir(parents=True, exist_ok=True)
         checkpoint.write_json(plan, plan_path)
-    print(f"{name}: {plan['steps']:,} steps of {plan['batch_size']} crops, seen to go at {plan['samples_per_s']:,.0f} samples/s", flush=True)
+    print(
+        f"{name}: {plan['steps']:,} steps of {plan['batch_size']} crops, seen to go at {plan['samples_per_s']:,.0f} samples/s",
+        flush=True,
+    )
     if (run / "checkpoint").exists():
         command = ["--out", str(run), "--resume", "--device", device]
     else:
@@ -163,7 +166,18 @@ def told(job: Job, data: Path, run: Path, batch_size: int, steps: int, device: s
     often = (f"validate_every={steps // validations}", f"checkpoint_every={max(1, steps // 20)}")
     settings = [*job.settings, f"batch_size={batch_size}", f"steps={steps}", *often]
     spelt = [word for setting in settings for word in ("--set", setting)]
-    return ["--data", str(data), "--out", str(run), *(job.rehearsal if rehearse else job.arguments), *spelt, "--seed", "1", "--device", device]
+    return [
+        "--data",
+        str(data),
+        "--out",
+        str(run),
+        *(job.rehearsal if rehearse else job.arguments),
+        *spelt,
+        "--seed",
+        "1",
+        "--device",
+        device,
+    ]
 
 
 def train(verb: str, command: list[str], end: float | None) -> dict | None:

@@ -30,16 +30,32 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from wavecore import benchmark as measure
-from wavecore.nn import generate
-from wavecore.errors import WavecoreError
 from wavecore import checkpoint
+from wavecore.errors import WavecoreError
+from wavecore.nn import generate
 from wavecore.training import autocast, memory, prefetch
 from wavecore.training.config import TrainingConfig
 from wavecore.training.loop import run_task
 
 READY = 3
 """Batches that are drawn before the clock runs, and learnt from in turn."""
-VIEWS = {"view", "_unsafe_view", "t", "transpose", "permute", "expand", "slice", "select", "unsqueeze", "squeeze", "detach", "alias", "as_strided", "split", "unbind"}
+VIEWS = {
+    "view",
+    "_unsafe_view",
+    "t",
+    "transpose",
+    "permute",
+    "expand",
+    "slice",
+    "select",
+    "unsqueeze",
+    "squeeze",
+    "detach",
+    "alias",
+    "as_strided",
+    "split",
+    "unbind",
+}
 
 
 def main() -> None:
@@ -59,8 +75,13 @@ def main() -> None:
             print(f"{name}: no data given, left out")
             continue
         try:
-            found["networks"][name] = learning(lambda: TASKS[name](data, arguments.scale), device, workers, arguments.seconds, found["ceilings"])
-        except (WavecoreError, torch.OutOfMemoryError) as error:  # one that fails must not cost the figures of the others
+            found["networks"][name] = learning(
+                lambda: TASKS[name](data, arguments.scale), device, workers, arguments.seconds, found["ceilings"]
+            )
+        except (
+            WavecoreError,
+            torch.OutOfMemoryError,
+        ) as error:  # one that fails must not cost the figures of the others
             found["networks"][name] = {"failed": f"{type(error).__name__}: {error}"}
         print(f"{name}: {found['networks'][name]}", flush=True)
         if arguments.out:
@@ -69,7 +90,12 @@ def main() -> None:
 
 def networks(arguments: argparse.Namespace) -> dict[str, Path | None]:
     """Say where the data of each network are."""
-    return {"universal": arguments.domains, "notes": arguments.notes, "coconet": arguments.chorales, "musenet": arguments.songs}
+    return {
+        "universal": arguments.domains,
+        "notes": arguments.notes,
+        "coconet": arguments.chorales,
+        "musenet": arguments.songs,
+    }
 
 
 def settings(model, scale: int) -> TrainingConfig:
@@ -164,7 +190,9 @@ def loop_speed(build: Callable, device: str, workers: int, steps: float) -> floa
     n = max(5, int(steps))
     task.training = replace(task.training, steps=n, validate_every=10 * n, checkpoint_every=10 * n)
     with tempfile.TemporaryDirectory() as folder:
-        task.validate = lambda network, device: {"valid/bits": 0.0}  # the last step always measures; its time is not the loop's
+        task.validate = lambda network, device: {
+            "valid/bits": 0.0
+        }  # the last step always measures; its time is not the loop's
         return run_task(task, Path(folder) / "run", device=device, workers=workers)["samples_per_s"]
 
 
@@ -218,11 +246,18 @@ def best_time(work: Callable[[], object], device: str) -> float:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, built_by in (("domains", "data domains"), ("notes", "data soundfont"), ("chorales", "data chorales"), ("songs", "data midi")):
+    for name, built_by in (
+        ("domains", "data domains"),
+        ("notes", "data soundfont"),
+        ("chorales", "data chorales"),
+        ("songs", "data midi"),
+    ):
         parser.add_argument(f"--{name}", type=Path, metavar="DIR", help=f"from `wavecore {built_by}`")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="cores that learn on a CPU")
-    parser.add_argument("--workers", type=int, help="processes that draw in the loop (default: as `wavecore train` chooses)")
+    parser.add_argument(
+        "--workers", type=int, help="processes that draw in the loop (default: as `wavecore train` chooses)"
+    )
     parser.add_argument("--scale", type=int, default=1, help="crops in a batch, in multiples of the shipped settings")
     parser.add_argument("--seconds", type=float, default=20.0, help="for each speed")
     parser.add_argument("--side", type=int, default=4096, help="of the square products that say what arithmetic allows")

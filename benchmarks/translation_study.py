@@ -33,7 +33,16 @@ RUNS: dict[str, tuple[str, tuple[str, ...]]] = {
     "unpaired": ("no pairs: the paper's way", ("--set", "paired_probability=0")),
     "no-augmentation": (
         "neither detuned, noisy nor transposed",
-        ("--set", "augment_probability=0", "--set", "noise_probability=0", "--set", "transpose_semitones=0", "--set", "glide_probability=0"),
+        (
+            "--set",
+            "augment_probability=0",
+            "--set",
+            "noise_probability=0",
+            "--set",
+            "transpose_semitones=0",
+            "--set",
+            "glide_probability=0",
+        ),
     ),
     "no-confusion": ("lambda 0", ("--set", "confusion_weight=0")),
     "neither": ("lambda 0 and no pairs", ("--set", "confusion_weight=0", "--set", "paired_probability=0")),
@@ -51,20 +60,36 @@ RUNS: dict[str, tuple[str, tuple[str, ...]]] = {
     "latent-noise": ("noise on the latent, a tenth of its root mean square", ("--set", "latent_noise=0.1")),
     "no-whistle": ("no whistle in training", ()),
 }
-MEASURES = ("truth_chroma_accuracy", "raw_chroma_accuracy", "pitch_ncc_dtw", "mel_distance", "source_mel_distance", "target_classifier_accuracy")
+MEASURES = (
+    "truth_chroma_accuracy",
+    "raw_chroma_accuracy",
+    "pitch_ncc_dtw",
+    "mel_distance",
+    "source_mel_distance",
+    "target_classifier_accuracy",
+)
 
 
 def main() -> None:
     """Train, judge, and write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="from `wavecore data domains --midi`: strings, flute, a whistle and others")
-    parser.add_argument("--data-without-whistle", type=Path, help="the same without the whistle; else that run is left out")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        required=True,
+        help="from `wavecore data domains --midi`: strings, flute, a whistle and others",
+    )
+    parser.add_argument(
+        "--data-without-whistle", type=Path, help="the same without the whistle; else that run is left out"
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder of the runs")
     parser.add_argument("--results", type=Path, required=True, help="JSON; a table in Markdown is written beside it")
     parser.add_argument("--steps", type=int, default=120, help="in which encoder and decoders learn together")
     parser.add_argument("--lesson-steps", type=int, default=1500, help="of the encoder alone")
     parser.add_argument("--clips", type=int, default=12)
-    parser.add_argument("--recording", type=Path, help="a recording of one voice that is translated as well: what of it is kept is told")
+    parser.add_argument(
+        "--recording", type=Path, help="a recording of one voice that is translated as well: what of it is kept is told"
+    )
     parser.add_argument("--only", help="names of runs, separated by commas")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
@@ -89,7 +114,14 @@ def train(run: Path, data: Path, words: tuple[str, ...], args: argparse.Namespac
         command = ["wavecore", "train", "translation", "--out", str(run), "--resume"]
     else:
         # Later words replace earlier ones.
-        ends = ("--set", f"steps={args.steps}", "--set", f"validate_every={args.steps}", "--set", f"lesson_steps={args.lesson_steps}")
+        ends = (
+            "--set",
+            f"steps={args.steps}",
+            "--set",
+            f"validate_every={args.steps}",
+            "--set",
+            f"lesson_steps={args.lesson_steps}",
+        )
         command = ["wavecore", "train", "translation", "--data", str(data), "--out", str(run), *COMMON, *ends, *words]
     print(f"{run.name}: {' '.join(command)}", file=sys.stderr)
     subprocess.run(command, check=True)
@@ -100,7 +132,22 @@ def judge(run: Path, data: Path, clips: int) -> None:
     found = run / "evaluation.json"
     if found.is_file():
         return
-    command = ["wavecore", "evaluate", "translation", str(run / "last"), "--data", str(data), "--from", "whistle", "--clips", str(clips), "--seconds", "4", "--json", "-q"]
+    command = [
+        "wavecore",
+        "evaluate",
+        "translation",
+        str(run / "last"),
+        "--data",
+        str(data),
+        "--from",
+        "whistle",
+        "--clips",
+        str(clips),
+        "--seconds",
+        "4",
+        "--json",
+        "-q",
+    ]
     text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     found.write_text(text, encoding="utf-8")
 
@@ -132,7 +179,12 @@ def write(args: argparse.Namespace) -> None:
         kept = ("latent_probe_accuracy", "latent_probe_chance", "reconstruction_bits", "n_clips")
         heard = args.out / name / "recording.json"
         recorded = {"recording_kept": json.loads(heard.read_text(encoding="utf-8"))["kept"]} if heard.is_file() else {}
-        results[name] = {"what": what, "steps": settings["training"]["steps"]} | means | recorded | {key: found[key] for key in kept}
+        results[name] = (
+            {"what": what, "steps": settings["training"]["steps"]}
+            | means
+            | recorded
+            | {key: found[key] for key in kept}
+        )
     args.results.parent.mkdir(parents=True, exist_ok=True)
     args.results.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     table = format_table(results)

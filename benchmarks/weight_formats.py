@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from wavecore.nn import generate
+from wavecore import checkpoint
 from wavecore.audio import mulaw
 from wavecore.datasets.domains.reader import DomainsDataset
-from wavecore import checkpoint
+from wavecore.nn import generate
 
 
 def main() -> None:
@@ -45,7 +45,9 @@ def main() -> None:
 
 
 @torch.inference_mode()
-def _sounds(network, dataset: DomainsDataset, target: str, n_pieces: int, seconds: float) -> tuple[np.ndarray, np.ndarray]:
+def _sounds(
+    network, dataset: DomainsDataset, target: str, n_pieces: int, seconds: float
+) -> tuple[np.ndarray, np.ndarray]:
     """The same length of different tunes of a domain: codes (B, T) and their latents (B, F, C)."""
     hop = network.config.decoder.hop_length
     length = int(seconds * network.config.decoder.sample_rate) // hop * hop

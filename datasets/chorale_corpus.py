@@ -21,7 +21,9 @@ ODD_SHARE = 0.02
 T = TypeVar("T")
 
 
-def walk(read: Callable[[object, str], T], *, on_progress: Callable[[int, int], None] | None = None) -> tuple[list[T], list[tuple[str, str]]]:
+def walk(
+    read: Callable[[object, str], T], *, on_progress: Callable[[int, int], None] | None = None
+) -> tuple[list[T], list[tuple[str, str]]]:
     """Read all pieces of Bach's in the corpus.
 
     Parameters
@@ -83,7 +85,9 @@ def four_parts(piece) -> list:
     return [part.stripTies().flatten() for part in parts]
 
 
-def read_grids(*, on_progress: Callable[[int, int], None] | None = None) -> tuple[dict[str, np.ndarray], list[tuple[str, str]]]:
+def read_grids(
+    *, on_progress: Callable[[int, int], None] | None = None
+) -> tuple[dict[str, np.ndarray], list[tuple[str, str]]]:
     """Read the chorales as grids of sixteenths.
 
     Parameters
@@ -140,4 +144,6 @@ def grid_of(piece, name: str) -> np.ndarray:
     if odd > ODD_SHARE * n_notes:
         raise InputError(f"{name}: {odd} of {n_notes} notes begin beside the grid of sixteenths")
     n_steps = max(map(len, lines))
-    return check(np.stack([np.pad(line, (0, n_steps - len(line)), constant_values=REST) for line in lines], axis=1), name=name)
+    return check(
+        np.stack([np.pad(line, (0, n_steps - len(line)), constant_values=REST) for line in lines], axis=1), name=name
+    )

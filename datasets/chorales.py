@@ -61,13 +61,20 @@ class ChoralesDataset:
         try:
             manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
             if manifest.get("kind") != KIND or manifest.get("schema") != SCHEMA_VERSION:
-                raise InputError(f"{path} holds data of kind {manifest.get('kind')!r}, schema {manifest.get('schema')!r}; {KIND}, {SCHEMA_VERSION} is wanted")
+                raise InputError(
+                    f"{path} holds data of kind {manifest.get('kind')!r}, schema {manifest.get('schema')!r}; {KIND}, {SCHEMA_VERSION} is wanted"
+                )
             with np.load(path / GRIDS, allow_pickle=False) as arrays:
                 grids = {
-                    split: tuple(chorale.check(arrays[name], name=f"{path}: {name}") for name in manifest["pieces"][split]) for split in SPLITS
+                    split: tuple(
+                        chorale.check(arrays[name], name=f"{path}: {name}") for name in manifest["pieces"][split]
+                    )
+                    for split in SPLITS
                 }
         except (OSError, ValueError, KeyError, AttributeError) as error:
-            raise InputError(f"{path} is no data set of chorales: {error}; `wavecore data chorales` makes one") from error
+            raise InputError(
+                f"{path} is no data set of chorales: {error}; `wavecore data chorales` makes one"
+            ) from error
         return cls(path, grids, manifest.get("source", ""), manifest.get("licence", ""))
 
     def summary(self) -> dict:
@@ -81,7 +88,9 @@ class ChoralesDataset:
         return {"source": self.source, "licence": self.licence, "splits": sizes}
 
 
-def write(grids: Mapping[str, Sequence[np.ndarray]], path: str | Path, *, source: str, licence: str, overwrite: bool = False) -> ChoralesDataset:
+def write(
+    grids: Mapping[str, Sequence[np.ndarray]], path: str | Path, *, source: str, licence: str, overwrite: bool = False
+) -> ChoralesDataset:
     """Write a data set.
 
     Parameters
@@ -153,7 +162,10 @@ def read_benchmark(path: str | Path) -> dict[str, list[np.ndarray]]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         return {
-            split: [chorale.check(_whole(rows), name=f"{path}: {split} {number}") for number, rows in enumerate(found[split])]
+            split: [
+                chorale.check(_whole(rows), name=f"{path}: {split} {number}")
+                for number, rows in enumerate(found[split])
+            ]
             for split in SPLITS
         }
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from wavecore.datasets.songs import SongsDataset
 from wavecore.errors import InputError
-from wavecore.symbolic.note_sequence import NoteLine, STEPS_PER_BEAT, read_line, without_long_rests
+from wavecore.symbolic.note_sequence import STEPS_PER_BEAT, NoteLine, read_line, without_long_rests
 
 BEATS_OF_A_BAR = 4
 """For rests alone: recordings often lack a meter, or name a wrong one."""
 
 
-def read_lines(dataset: SongsDataset, split: str, *, steps_per_beat: int = STEPS_PER_BEAT, chords: bool = False, shortest: int = 2) -> list[NoteLine]:
+def read_lines(
+    dataset: SongsDataset, split: str, *, steps_per_beat: int = STEPS_PER_BEAT, chords: bool = False, shortest: int = 2
+) -> list[NoteLine]:
     """Read the melody of every piece that has one.
 
     Parameters
@@ -41,5 +43,7 @@ def read_lines(dataset: SongsDataset, split: str, *, steps_per_beat: int = STEPS
         found.append(without_long_rests(line, BEATS_OF_A_BAR * steps_per_beat))
     long_enough = [line for line in found if line.n_notes >= shortest]
     if not long_enough:
-        raise InputError(f"none of the {len(found)} melodies in {dataset.path} for {split} has {shortest} notes or more")
+        raise InputError(
+            f"none of the {len(found)} melodies in {dataset.path} for {split} has {shortest} notes or more"
+        )
     return long_enough

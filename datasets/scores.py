@@ -178,9 +178,7 @@ def best_track(path: str | Path, *, source: str = "", licence: str = "") -> Scor
     """
     found = tracks(path, source=source, licence=licence)
     total_s = max(score.duration_s for score in found)
-    candidates = [
-        score for score in found if not score.is_drum and len(score.notes) >= MIN_NOTES and _is_high(score)
-    ]
+    candidates = [score for score in found if not score.is_drum and len(score.notes) >= MIN_NOTES and _is_high(score)]
     if not candidates:
         raise InputError(
             f"no track of {path} could be a melody: all are drums, below middle C or under {MIN_NOTES} notes"
@@ -295,9 +293,7 @@ def _from_folder(folder: Path, track: str, label: str, licence: str) -> Melodies
             melody, beside = _melody(path, track, label, licence)
             line = scores.monophonic(melody)
             if len(line.notes) < MIN_NOTES:
-                raise InputError(
-                    f"only {len(line.notes)} notes are left as a single line, {MIN_NOTES} are needed"
-                )
+                raise InputError(f"only {len(line.notes)} notes are left as a single line, {MIN_NOTES} are needed")
         except InputError as error:
             skipped.append(Skipped(name.as_posix(), str(error)))
             continue

@@ -87,7 +87,9 @@ class SongsDataset:
         try:
             manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
             if manifest.get("kind") != KIND or manifest.get("schema") != SCHEMA_VERSION:
-                raise InputError(f"{path} holds data of kind {manifest.get('kind')!r}, schema {manifest.get('schema')!r}; {KIND}, {SCHEMA_VERSION} is wanted")
+                raise InputError(
+                    f"{path} holds data of kind {manifest.get('kind')!r}, schema {manifest.get('schema')!r}; {KIND}, {SCHEMA_VERSION} is wanted"
+                )
             with np.load(path / NOTES, allow_pickle=False) as arrays:
                 notes = arrays["notes"]
             return cls(path, _pieces(manifest["pieces"], notes, path))
@@ -102,7 +104,11 @@ class SongsDataset:
         dict
         """
         splits = {
-            split: {"pieces": len(pieces), "notes": sum(piece.song.n_notes for piece in pieces), "hours": round(sum(piece.song.duration_s for piece in pieces) / 3600, 2)}
+            split: {
+                "pieces": len(pieces),
+                "notes": sum(piece.song.n_notes for piece in pieces),
+                "hours": round(sum(piece.song.duration_s for piece in pieces) / 3600, 2),
+            }
             for split, pieces in self.pieces.items()
         }
         every = [piece for pieces in self.pieces.values() for piece in pieces]
@@ -160,7 +166,11 @@ def write_songs(path: str | Path, pieces: Mapping[str, Sequence[Piece]], *, over
     with open(temporary, "wb") as opened:
         np.savez_compressed(opened, notes=np.array(rows, np.int32).reshape(-1, COLUMNS))
     temporary.replace(path / NOTES)
-    manifest = {"schema": SCHEMA_VERSION, "kind": KIND, "pieces": {split: [_entry(piece) for piece in pieces[split]] for split in SPLITS}}
+    manifest = {
+        "schema": SCHEMA_VERSION,
+        "kind": KIND,
+        "pieces": {split: [_entry(piece) for piece in pieces[split]] for split in SPLITS},
+    }
     temporary = path / f".{MANIFEST}.tmp"
     temporary.write_text(json.dumps(manifest) + "\n", encoding="utf-8")
     temporary.replace(path / MANIFEST)
@@ -234,7 +244,10 @@ def _pieces(entries: Mapping[str, list[dict]], notes: np.ndarray, path: Path) ->
         for entry in entries[split]:
             parts = []
             for name, program, is_drum, size in entry["parts"]:
-                events = (Event(onset, pitch, duration, velocity) for onset, pitch, duration, velocity in rows[place : place + size])
+                events = (
+                    Event(onset, pitch, duration, velocity)
+                    for onset, pitch, duration, velocity in rows[place : place + size]
+                )
                 parts.append(Part(tuple(events), name, program, is_drum))
                 place += size
             song = Song(

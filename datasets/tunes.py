@@ -38,8 +38,7 @@ _TUNES = {
         "Greensleeves",
         "English, 16th century",
         0.245,
-        "a4:1 c5:2 d5:1 e5:1.5 f#5:0.5 e5:1 d5:2 b4:1 g4:1.5 a4:0.5 b4:1 "
-        "c5:2 a4:1 a4:1.5 g#4:0.5 a4:1 b4:2 g#4:1 e4:2",
+        "a4:1 c5:2 d5:1 e5:1.5 f#5:0.5 e5:1 d5:2 b4:1 g4:1.5 a4:0.5 b4:1 c5:2 a4:1 a4:1.5 g#4:0.5 a4:1 b4:2 g#4:1 e4:2",
     ),
     "minuet": _Tune(
         "Minuet in G",

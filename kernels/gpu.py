@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 import torch
 
 from wavecore.kernels import choice
-from wavecore.kernels.interface import Generator, LATENCY_BATCH
+from wavecore.kernels.interface import LATENCY_BATCH, Generator
 from wavecore.kernels.packing import PackedWaveNet
 from wavecore.kernels.reference import ReferenceGenerator
 from wavecore.kernels.triton.latency import TritonLatencyGenerator

@@ -13,7 +13,6 @@ import numpy as np
 
 from wavecore.kernels.packing import PackedWaveNet
 
-
 LATENCY_BATCH = 4
 """Streams up to which there is a kernel for latency on a GPU; it computes in float32."""
 

@@ -230,8 +230,7 @@ def _check_names(state: Mapping[str, Any], shapes: dict[str, tuple[int, ...]]) -
             listed = sorted(names)
             more = f" and {len(listed) - 8} more" if len(listed) > 8 else ""
             raise ModelError(
-                f"the model {problem} {', '.join(listed[:8])}{more}; do the weights belong to this "
-                "configuration?"
+                f"the model {problem} {', '.join(listed[:8])}{more}; do the weights belong to this configuration?"
             )
 
 

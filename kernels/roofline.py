@@ -109,4 +109,3 @@ def read_speeds(sizes: tuple[int, ...] = (1 << 18, 1 << 20, 1 << 22, 1 << 24, 1 
         Bytes per second for each size.
     """
     return {size: measure_ceilings(size).bytes_per_s for size in sizes}
-

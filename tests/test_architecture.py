@@ -66,7 +66,12 @@ ONLY = {
     "wavecore.kernels": {"wavecore.errors"},
     "wavecore.metrics": {"wavecore.errors", "wavecore.audio"},
     "wavecore.datasets": {
-        "wavecore.errors", "wavecore.audio", "wavecore.symbolic.score", "wavecore.symbolic.song", "wavecore.symbolic.midi", "wavecore.symbolic.chorale",
+        "wavecore.errors",
+        "wavecore.audio",
+        "wavecore.symbolic.score",
+        "wavecore.symbolic.song",
+        "wavecore.symbolic.midi",
+        "wavecore.symbolic.chorale",
     },
     "wavecore.pretrained": set(),
 }
@@ -75,8 +80,15 @@ ONLY = {
 IMPORTERS = {
     "wavecore.kernels": {"wavecore.nn.generate"},
     "wavecore.symbolic": {
-        "wavecore.datasets", "wavecore.checkpoint", "wavecore.training", "wavecore.rendering", "wavecore.cli",
-        "wavecore.models.coconet.evaluate", "wavecore.models.melody_evaluation", "wavecore.models.musenet.evaluate", "wavecore.models.musegan.evaluate",
+        "wavecore.datasets",
+        "wavecore.checkpoint",
+        "wavecore.training",
+        "wavecore.rendering",
+        "wavecore.cli",
+        "wavecore.models.coconet.evaluate",
+        "wavecore.models.melody_evaluation",
+        "wavecore.models.musenet.evaluate",
+        "wavecore.models.musegan.evaluate",
     },
 }
 
@@ -92,14 +104,29 @@ COMPILED = {
 
 # What a machine may lack, or what takes long to load, is imported where it is used.
 LATE = {
-    "fluidsynth", "librosa", "llvmlite", "matplotlib", "music21", "nnAudio", "numba", "scipy", "sklearn", "soundfile", "soxr",
-    "symusic", "torchaudio", "triton",
+    "fluidsynth",
+    "librosa",
+    "llvmlite",
+    "matplotlib",
+    "music21",
+    "nnAudio",
+    "numba",
+    "scipy",
+    "sklearn",
+    "soundfile",
+    "soxr",
+    "symusic",
+    "torchaudio",
+    "triton",
 }
 KERNEL_LIBRARIES = {"numpy", "torch", "numba", "llvmlite", "triton"}
 
 # Training must start on a machine that has torch, numpy and safetensors, and no more.
 TRAINING_SIDE = (
-    "wavecore.models", "wavecore.training", "wavecore.datasets.domains.reader", "wavecore.datasets.notes.reader",
+    "wavecore.models",
+    "wavecore.training",
+    "wavecore.datasets.domains.reader",
+    "wavecore.datasets.notes.reader",
     "wavecore.audio.mulaw",
 )
 TRAINING_LIBRARIES = {"torch", "numpy", "safetensors"}
@@ -110,17 +137,39 @@ DISTRIBUTIONS = {"fluidsynth": "pyfluidsynth", "llvmlite": "numba", "sklearn": "
 UNSAFE_MODULES = {"pickle", "_pickle", "dill", "cloudpickle", "joblib", "jsonpickle", "marshal", "shelve"}
 UNSAFE_CALLS = {"eval", "exec", "torch.load", "torch.save", "torch.hub.load"}
 NETWORK_MODULES = {
-    "aiohttp", "ftplib", "http.client", "httpx", "huggingface_hub", "pooch", "requests", "smtplib", "socket",
-    "torch.hub", "urllib.request", "urllib3", "xmlrpc",
+    "aiohttp",
+    "ftplib",
+    "http.client",
+    "httpx",
+    "huggingface_hub",
+    "pooch",
+    "requests",
+    "smtplib",
+    "socket",
+    "torch.hub",
+    "urllib.request",
+    "urllib3",
+    "xmlrpc",
 }
 # Submodules among these that `from package import name` can reach.
 NETWORK_SUBMODULES = {name for name in NETWORK_MODULES if "." in name}
 
 LIBRARY_MUST_NOT_CALL = {
-    "print", "input", "exit", "quit", "sys.exit", "os._exit",
-    "np.random.seed", "numpy.random.seed", "random.seed",
-    "torch.set_default_device", "torch.set_default_dtype", "torch.set_float32_matmul_precision",
-    "torch.set_grad_enabled", "torch.set_num_interop_threads", "torch.set_num_threads",
+    "print",
+    "input",
+    "exit",
+    "quit",
+    "sys.exit",
+    "os._exit",
+    "np.random.seed",
+    "numpy.random.seed",
+    "random.seed",
+    "torch.set_default_device",
+    "torch.set_default_dtype",
+    "torch.set_float32_matmul_precision",
+    "torch.set_grad_enabled",
+    "torch.set_num_interop_threads",
+    "torch.set_num_threads",
     "torch.use_deterministic_algorithms",
 }
 # Within `with torch.random.fork_rng():` these touch nothing global.
@@ -486,7 +535,12 @@ PLANTED = [
     (imports_go_down, "wavecore/symbolic/score.py", "import wavecore.audio\n", "symbolic may import"),
     (imports_go_down, DRAW, "from wavecore.models import wavenet\n", "kernels may import"),
     (imports_go_down, "datasets/domains/reader.py", "from wavecore.symbolic import tokens\n", "datasets may import"),
-    (imports_go_down, "wavecore/models/translation/translate.py", "import wavecore.kernels.sampling\n", "only ['wavecore.gen"),
+    (
+        imports_go_down,
+        "wavecore/models/translation/translate.py",
+        "import wavecore.kernels.sampling\n",
+        "only ['wavecore.gen",
+    ),
     (imports_go_down, "wavecore/nn/wavenet.py", "import wavecore.checkpoint\n", "is not below"),
     (imports_go_down, "wavecore/plots/audio.py", "import wavecore.symbolic.score\n", "'wavecore.training'] may"),
     (imports_are_plain, MULAW, "from . import files\n", "imports ."),

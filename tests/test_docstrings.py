@@ -81,9 +81,7 @@ def check_class(node: ast.ClassDef, *, plain: bool) -> Iterator[tuple[int, str]]
             yield from check_function(method, f"{node.name}.{method.name}", plain=plain, in_class=True)
 
 
-def check_function(
-    node: Function, name: str, *, plain: bool, in_class: bool = False
-) -> Iterator[tuple[int, str]]:
+def check_function(node: Function, name: str, *, plain: bool, in_class: bool = False) -> Iterator[tuple[int, str]]:
     decorators = {ast.unparse(decorator).rpartition(".")[2] for decorator in node.decorator_list}
     if decorators & {"overload", "setter", "deleter"}:
         return  # documented where it is implemented, or read

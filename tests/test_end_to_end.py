@@ -22,8 +22,12 @@ ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
 WAVECORE = (sys.executable, "-P", "-m", "wavecore.cli.main")
 TRAINING = ("--preset", "tiny", "--seed", "3", "--device", "cpu")
 SETTINGS = (
-    "steps=12", "batch_size=1", "crop_frames=2",
-    "validate_every=12", "validation_crops=1", "checkpoint_every=3",
+    "steps=12",
+    "batch_size=1",
+    "crop_frames=2",
+    "validate_every=12",
+    "validation_crops=1",
+    "checkpoint_every=3",
 )
 
 

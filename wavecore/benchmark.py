@@ -19,8 +19,8 @@ from multiprocessing import get_context
 import numpy as np
 import torch
 
-from wavecore.nn import generate
 from wavecore.errors import UsageError
+from wavecore.nn import generate
 from wavecore.nn.wavenet import PRESETS, WaveNet, WaveNetConfig, preset
 from wavecore.training import memory
 
@@ -303,15 +303,11 @@ def _roofline(config: WaveNetConfig, case: Case, n_bytes: int) -> float | None:
         return None
     whole = case.backend == "native" and case.dtype.startswith("int")
     if splits:
-        return ceilings.samples_per_s(
-            streams=1, reads=1, multiply_adds=config.multiply_adds // 2, whole_numbers=whole
-        )
+        return ceilings.samples_per_s(streams=1, reads=1, multiply_adds=config.multiply_adds // 2, whole_numbers=whole)
     cores = 1 if case.backend == "reference" else min(case.threads, case.batch)
     streams = -(-case.batch // cores)
     reads = -(-streams // generate.STREAMS_PER_READ[case.backend])
-    one = ceilings.samples_per_s(
-        streams=streams, reads=reads, multiply_adds=config.multiply_adds, whole_numbers=whole
-    )
+    one = ceilings.samples_per_s(streams=streams, reads=reads, multiply_adds=config.multiply_adds, whole_numbers=whole)
     return one / streams * case.batch
 
 

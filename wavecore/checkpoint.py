@@ -24,15 +24,15 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
 from wavecore.errors import ModelError, OutputExistsError, UsageError
+from wavecore.models.coconet.model import Coconet, CoconetConfig
+from wavecore.models.gan.model import GAN, GANConfig
+from wavecore.models.lstm.model import LSTM, LSTMConfig
+from wavecore.models.musegan.model import MuseGAN, MuseGANConfig
+from wavecore.models.musenet.model import MuseNet, MuseNetConfig
 from wavecore.models.note_classifier.model import NoteClassifier, NoteClassifierConfig
 from wavecore.models.nsynth.model import NSynthConfig, NSynthNetwork
 from wavecore.models.spectral.model import SpectralConfig, SpectralNetwork
 from wavecore.models.translation.model import TranslationConfig, TranslationNetwork
-from wavecore.models.coconet.model import Coconet, CoconetConfig
-from wavecore.models.musegan.model import MuseGAN, MuseGANConfig
-from wavecore.models.gan.model import GAN, GANConfig
-from wavecore.models.lstm.model import LSTM, LSTMConfig
-from wavecore.models.musenet.model import MuseNet, MuseNetConfig
 
 SCHEMA_VERSION = 1
 KINDS = {
@@ -169,7 +169,9 @@ def load(model: str | Path, *, kind: str | None = "translation") -> LoadedModel:
         raise ModelError(f"{folder} holds a model of kind {card.get('kind')!r}, not {wanted}")
     digest = file_sha256(folder / WEIGHTS)
     if digest != card.get("sha256"):
-        raise ModelError(f"{folder / WEIGHTS} is corrupt: its sha256 {digest[:12]} is not {str(card.get('sha256'))[:12]}")
+        raise ModelError(
+            f"{folder / WEIGHTS} is corrupt: its sha256 {digest[:12]} is not {str(card.get('sha256'))[:12]}"
+        )
     try:
         config_class, network_class = KINDS[kind]
         network = network_class(config_class.from_dict(card["config"]))
@@ -211,7 +213,9 @@ def find(model: str | Path) -> Path:
     if given.is_file() and given.suffix in pickles:
         raise ModelError(f"{given} is a pickle, which can run code when opened; wavecore reads safetensors only")
     names = ", ".join(shipped()) or "none"
-    raise ModelError(f"there is no model {str(model)!r} (a folder with {WEIGHTS} and {CONFIG}); shipped models: {names}")
+    raise ModelError(
+        f"there is no model {str(model)!r} (a folder with {WEIGHTS} and {CONFIG}); shipped models: {names}"
+    )
 
 
 def shipped() -> list[str]:

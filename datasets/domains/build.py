@@ -11,19 +11,19 @@ import numpy as np
 
 from wavecore.audio import mulaw
 from wavecore.datasets.domains import manifest as manifests
-from wavecore.datasets.synths import soundfont
 from wavecore.datasets.domains.excerpts import Excerpt, ExcerptSettings, plan
 from wavecore.datasets.domains.manifest import Domain, Manifest, Piece, Slice
 from wavecore.datasets.domains.players import (
     DEFAULT_DOMAINS,
-    DomainSpec,
     WHISTLE_SOURCE,
+    DomainSpec,
     able,
     perform,
     performance,
     player_gains,
 )
 from wavecore.datasets.domains.shards import Parts, save_part, write_shard
+from wavecore.datasets.synths import soundfont
 from wavecore.datasets.workers import finish
 from wavecore.errors import UsageError
 from wavecore.symbolic.score import Score

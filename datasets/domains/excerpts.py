@@ -156,7 +156,9 @@ def plan(
         twice = sorted({name for name in names if names.count(name) > 1})
         raise UsageError(f"two melodies are called {twice[0]!r}; give every piece an id of its own")
     waiting = [
-        excerpts(tune, settings=settings, sample_rate=sample_rate, seed=seed, companion=(companions or {}).get(tune.name))
+        excerpts(
+            tune, settings=settings, sample_rate=sample_rate, seed=seed, companion=(companions or {}).get(tune.name)
+        )
         for tune in tunes
     ]
     chosen: list[Excerpt] = []

@@ -163,16 +163,12 @@ def read(folder: Path) -> Manifest:
     """
     path = folder / NAME
     if not path.is_file():
-        raise InputError(
-            f"{folder} is no finished data set: there is no {NAME}; run its build again to finish it"
-        )
+        raise InputError(f"{folder} is no finished data set: there is no {NAME}; run its build again to finish it")
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         found = (document["kind"], document["codec"], document["schema"])
     except (ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{path} is no manifest of a data set: {error!r}; build the data set again"
-        ) from error
+        raise InputError(f"{path} is no manifest of a data set: {error!r}; build the data set again") from error
     if found != (KIND, CODEC, SCHEMA):
         raise InputError(
             f"{path} describes {found[0]!r} with codec {found[1]!r} in schema {found[2]!r}, wanted "
@@ -221,9 +217,7 @@ def _from_document(document: dict[str, Any]) -> Manifest:
         slices = {name: Slice(**where) for name, where in entry["domains"].items()}
         notes = tuple(tuple(note) for note in entry["notes"])
         pieces.append(Piece(**{**entry, "domains": slices, "notes": notes}))
-    domains = tuple(
-        Domain(**{**entry, "programs": tuple(entry["programs"])}) for entry in document["domains"]
-    )
+    domains = tuple(Domain(**{**entry, "programs": tuple(entry["programs"])}) for entry in document["domains"])
     return Manifest(
         sample_rate=int(document["sample_rate"]),
         paired=bool(document["paired"]),
@@ -240,9 +234,7 @@ def _check(path: Path, manifest: Manifest) -> None:
     needed = {domain.name for domain in manifest.domains if domain.kind != "whistle"} if manifest.paired else set()
     for piece in manifest.pieces:
         if not needed <= set(piece.domains) <= names:
-            raise InputError(
-                f"{path} is damaged: piece {piece.id!r} is in {sorted(piece.domains)} of {sorted(names)}"
-            )
+            raise InputError(f"{path} is damaged: piece {piece.id!r} is in {sorted(piece.domains)} of {sorted(names)}")
         if manifest.paired and len({where.length for where in piece.domains.values()}) != 1:
             raise InputError(f"{path} is damaged: piece {piece.id!r} has not the same length in every domain")
         for where in piece.domains.values():

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from wavecore.datasets.synths import soundfont, whistle
 from wavecore.datasets.domains.excerpts import Excerpt, generator
+from wavecore.datasets.synths import soundfont, whistle
 from wavecore.errors import UsageError
 from wavecore.symbolic import score as scores
 from wavecore.symbolic.score import Score
@@ -173,7 +173,9 @@ def perform(
 
 def _not_quite_together(score: Score, rng: np.random.Generator) -> Score:
     late_s = rng.normal(0.0, ENSEMBLE_S, len(score.notes))
-    moved = (replace(note, onset_s=max(0.0, note.onset_s + late)) for note, late in zip(score.notes, late_s, strict=True))
+    moved = (
+        replace(note, onset_s=max(0.0, note.onset_s + late)) for note, late in zip(score.notes, late_s, strict=True)
+    )
     return replace(score, notes=tuple(moved))
 
 

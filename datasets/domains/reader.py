@@ -16,8 +16,8 @@ import numpy as np
 from wavecore.datasets.domains import manifest as manifests
 from wavecore.datasets.domains.build import build_domains
 from wavecore.datasets.domains.manifest import Manifest, Piece
-from wavecore.datasets.domains.recordings import from_recordings
 from wavecore.datasets.domains.players import DEFAULT_DOMAINS, DomainSpec
+from wavecore.datasets.domains.recordings import from_recordings
 from wavecore.errors import InputError, UsageError
 
 __all__ = [
@@ -151,9 +151,7 @@ class DomainsDataset:
         """
         self._require(domain)
         if domain not in piece.domains:
-            raise UsageError(
-                f"piece {piece.id!r} does not exist in {domain!r}, only in {', '.join(piece.domains)}"
-            )
+            raise UsageError(f"piece {piece.id!r} does not exist in {domain!r}, only in {', '.join(piece.domains)}")
         where = piece.domains[domain]
         return self._shards[where.shard][where.offset : where.offset + where.length]
 
@@ -237,8 +235,7 @@ class DomainsDataset:
             )
         piece, start = self._draw(rng, (source_domain, target_domain), split, n_samples, hop)
         source, target = (
-            np.array(self.codes(piece, name)[start : start + n_samples])
-            for name in (source_domain, target_domain)
+            np.array(self.codes(piece, name)[start : start + n_samples]) for name in (source_domain, target_domain)
         )
         shift = piece.domains[target_domain].octave - piece.domains[source_domain].octave
         return PairedCrop(source, target, shift)
@@ -293,9 +290,7 @@ class DomainsDataset:
 
     def _require(self, domain: str) -> None:
         if domain not in self.domains:
-            raise UsageError(
-                f"there is no domain {domain!r} in {self.path}; it has {', '.join(self.domains)}"
-            )
+            raise UsageError(f"there is no domain {domain!r} in {self.path}; it has {', '.join(self.domains)}")
 
     def _draw(
         self, rng: np.random.Generator, domains: tuple[str, ...], split: str, n_samples: int, hop: int
@@ -318,11 +313,7 @@ class DomainsDataset:
                 self._require(domain)
             pieces = [p for p in self.pieces(split) if all(name in p.domains for name in domains)]
             lengths = [min(piece.domains[name].length for name in domains) for piece in pieces]
-            fitting = [
-                (p, (n - n_samples) // hop + 1)
-                for p, n in zip(pieces, lengths, strict=True)
-                if n >= n_samples
-            ]
+            fitting = [(p, (n - n_samples) // hop + 1) for p, n in zip(pieces, lengths, strict=True) if n >= n_samples]
             if not fitting:
                 raise InputError(
                     f"no {split} piece of {self.path} in {' and '.join(sorted(set(domains)))} "

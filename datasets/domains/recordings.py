@@ -84,9 +84,7 @@ def from_recordings(
     """
     folder, out = Path(folder), Path(out)
     if out.resolve().is_relative_to(folder.resolve()):
-        raise UsageError(
-            f"the data set {out} would lie inside the recordings {folder}; choose a folder outside"
-        )
+        raise UsageError(f"the data set {out} would lie inside the recordings {folder}; choose a folder outside")
     files = _files_by_domain(folder) if domain is None else {domain: _files_of_one(folder)}
     made_with = {"sample_rate": sample_rate, "piece_seconds": PIECE_S, "source": source, "licence": licence}
     if level_db is not None:
@@ -121,9 +119,7 @@ def _files_by_domain(folder: Path) -> dict[str, list[Path]]:
         raise InputError(f"{folder} is a file; give a folder with one subfolder of recordings per domain")
     subfolders = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
     if not subfolders:
-        raise InputError(
-            f"{folder} has no subfolders; put the recordings of each domain into one, named after it"
-        )
+        raise InputError(f"{folder} has no subfolders; put the recordings of each domain into one, named after it")
     return {path.name: find_audio(path) for path in subfolders}
 
 
@@ -161,7 +157,9 @@ def _decode_missing(
             try:
                 if not parts.has(name):
                     x, _ = audio_files.read(path, sample_rate=sample_rate)
-                    save_part(parts.path(name), mulaw.encode(x if level_db is None else note_level.level(x, level_db))[None])
+                    save_part(
+                        parts.path(name), mulaw.encode(x if level_db is None else note_level.level(x, level_db))[None]
+                    )
                 lengths[domain][name] = parts.read(name).shape[1]
             except InputError as error:
                 skipped.append([name, str(error)])
@@ -170,9 +168,7 @@ def _decode_missing(
                 on_progress(done, total)
         if not lengths[domain]:
             reasons = "; ".join(f"{name}: {why}" for name, why in skipped if name.startswith(f"{domain}/"))
-            raise InputError(
-                f"none of the {len(paths)} files of the domain {domain!r} can be used: {reasons}"
-            )
+            raise InputError(f"none of the {len(paths)} files of the domain {domain!r} can be used: {reasons}")
     return lengths, skipped
 
 

@@ -56,13 +56,9 @@ class Parts:
                     "delete that folder or choose another one"
                 )
         else:
-            strangers = (
-                sorted(path.name for path in out.iterdir() if path != self.folder) if out.is_dir() else []
-            )
+            strangers = sorted(path.name for path in out.iterdir() if path != self.folder) if out.is_dir() else []
             if strangers:
-                raise OutputExistsError(
-                    f"{out} is not empty ({', '.join(strangers[:3])}); choose another folder"
-                )
+                raise OutputExistsError(f"{out} is not empty ({', '.join(strangers[:3])}); choose another folder")
             self.folder.mkdir(parents=True, exist_ok=True)
             manifests.write_text(kept, text)
 
@@ -112,9 +108,7 @@ class Parts:
         try:
             return np.load(self.path(piece_id), mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError) as error:
-            raise InputError(
-                f"{self.path(piece_id)} is damaged ({error}); delete it and run again"
-            ) from error
+            raise InputError(f"{self.path(piece_id)} is damaged ({error}); delete it and run again") from error
 
     def remove(self) -> None:
         """Delete all parts, once the data set is finished."""

@@ -161,21 +161,15 @@ class NotesDataset:
             "sample_rate": self.sample_rate,
             "n_samples": self.n_samples,
             "notes": {split: len(self._notes[split]) for split in self.splits},
-            "instruments": {
-                split: len({note.instrument_str for note in self._notes[split]}) for split in self.splits
-            },
+            "instruments": {split: len({note.instrument_str for note in self._notes[split]}) for split in self.splits},
             "families": sorted({note.instrument_family_str for note in every}),
             "source": self.manifest.get("source", ""),
-            "codes_sha256": {
-                split: self.manifest["splits"][split].get("codes_sha256", "") for split in self.splits
-            },
+            "codes_sha256": {split: self.manifest["splits"][split].get("codes_sha256", "") for split in self.splits},
         }
 
     def _require(self, split: str) -> str:
         if split not in self._notes:
-            raise UsageError(
-                f"there is no split {split!r} in {self.path}; it has {', '.join(self.splits) or 'none'}"
-            )
+            raise UsageError(f"there is no split {split!r} in {self.path}; it has {', '.join(self.splits) or 'none'}")
         return split
 
     def _open_split(self, split: str) -> None:
@@ -183,9 +177,7 @@ class NotesDataset:
         folder = self.path / split_folder(split)
         wanted = self.manifest["splits"][split]["notes"]
         entries = _read_json(folder / EXAMPLES)
-        notes = tuple(
-            nsynth_note.parse(entry, where=str(folder / EXAMPLES)) for entry in dict(entries).values()
-        )
+        notes = tuple(nsynth_note.parse(entry, where=str(folder / EXAMPLES)) for entry in dict(entries).values())
         strange = [note.note_str for note in notes if note.sample_rate != self.sample_rate]
         if strange:
             raise InputError(f"{folder / EXAMPLES}: {strange[0]} is not at {self.sample_rate} Hz")
@@ -206,9 +198,7 @@ class NotesDataset:
 def _read_manifest(folder: Path) -> dict[str, Any]:
     path = folder / MANIFEST
     if not path.is_file():
-        raise InputError(
-            f"{folder} is no finished data set: there is no {MANIFEST}; run its build again to finish it"
-        )
+        raise InputError(f"{folder} is no finished data set: there is no {MANIFEST}; run its build again to finish it")
     manifest = _read_json(path)
     found = tuple(manifest.get(key) for key in ("kind", "codec", "schema"))
     if found != (KIND, CODEC, SCHEMA):

@@ -25,16 +25,17 @@ import numpy as np
 
 from wavecore.audio import mulaw
 from wavecore.datasets import workers
-from wavecore.datasets.notes import qualities
-from wavecore.datasets.nsynth import note as nsynth_note, pcm
 from wavecore.datasets.domains import manifest as manifests
-from wavecore.datasets.notes.reader import NotesDataset, split_folder
-from wavecore.datasets.notes.writer import write_manifest, write_split
-from wavecore.datasets.nsynth.note import N_SAMPLES, Note, SAMPLE_RATE
-from wavecore.datasets.notes.programs import PROGRAMS, Program, assign_splits
 from wavecore.datasets.domains.shards import Parts, save_part
-from wavecore.datasets.synths.soundfont import SoundFont
+from wavecore.datasets.notes import qualities
+from wavecore.datasets.notes.programs import PROGRAMS, Program, assign_splits
+from wavecore.datasets.notes.reader import NotesDataset, split_folder
 from wavecore.datasets.notes.soundfont_samples import kin, samples_of_programs
+from wavecore.datasets.notes.writer import write_manifest, write_split
+from wavecore.datasets.nsynth import note as nsynth_note
+from wavecore.datasets.nsynth import pcm
+from wavecore.datasets.nsynth.note import N_SAMPLES, SAMPLE_RATE, Note
+from wavecore.datasets.synths.soundfont import SoundFont
 from wavecore.errors import InputError, UsageError
 from wavecore.symbolic import score as scores
 
@@ -174,16 +175,16 @@ def choose_programs(
         raise UsageError(f"instruments is {instruments}, wanted 1 or more")
     strange = sorted(set(programs or ()) - {program.number for program in PROGRAMS})
     if strange:
-        raise UsageError(f"program {strange[0]} belongs to no family; `wavecore.datasets.notes.programs` lists those that do")
+        raise UsageError(
+            f"program {strange[0]} belongs to no family; `wavecore.datasets.notes.programs` lists those that do"
+        )
     chosen = []
     for family in families or nsynth_note.FAMILIES:
         there = [p for p in PROGRAMS if p.family == family and samples.get(p.number)]
         there = [p for p in there if programs is None or p.number in set(programs)]
         chosen += there[:instruments]
     if not chosen:
-        raise InputError(
-            f"the SoundFont has no program of {', '.join(families or nsynth_note.FAMILIES)} in bank 0"
-        )
+        raise InputError(f"the SoundFont has no program of {', '.join(families or nsynth_note.FAMILIES)} in bank 0")
     return sorted(set(chosen), key=lambda program: program.name)
 
 
@@ -211,9 +212,7 @@ def render_instrument(
     keys = [(pitch, velocity) for pitch in pitches for velocity in velocities]
     played = np.stack([_play(sounds, program, *key) for key in keys])  # (n_keys, T)
     peaks = np.abs(played).max(axis=1)
-    loud = [
-        peak for peak, (_, velocity) in zip(peaks, keys, strict=True) if velocity == max(velocities) and peak
-    ]
+    loud = [peak for peak, (_, velocity) in zip(peaks, keys, strict=True) if velocity == max(velocities) and peak]
     gain = np.float32(MEDIAN_PEAK / np.median(loud)) if loud else np.float32(1.0)
     notes, kept = [], []
     report: dict[str, Any] = {
@@ -273,9 +272,7 @@ def _sounds(path: str) -> SoundFont:
 
 def _render_part(task: _Task) -> None:
     """Render one instrument: its WAVs where they belong, its codes as a part, which comes last."""
-    notes, samples, report = render_instrument(
-        _sounds(task.soundfont), task.program, task.pitches, task.velocities
-    )
+    notes, samples, report = render_instrument(_sounds(task.soundfont), task.program, task.pitches, task.velocities)
     audio = Path(task.out) / split_folder(task.split) / "audio"
     audio.mkdir(parents=True, exist_ok=True)
     for note, x in zip(notes, samples, strict=True):
@@ -288,9 +285,7 @@ def _render_part(task: _Task) -> None:
 
 def _join(parts: Parts, tasks: list[_Task], settings: dict[str, Any], sounds: SoundFont) -> None:
     """Write every split's notes and codes, and the manifest."""
-    entries = {
-        task: json.loads(Path(task.part).with_suffix(".json").read_text(encoding="utf-8")) for task in tasks
-    }
+    entries = {task: json.loads(Path(task.part).with_suffix(".json").read_text(encoding="utf-8")) for task in tasks}
     splits = {}
     for split in nsynth_note.SPLITS:
         members = [task for task in tasks if task.split == split and entries[task]["notes"]]

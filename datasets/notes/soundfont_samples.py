@@ -105,9 +105,7 @@ def _records(data: bytes) -> dict[bytes, list[tuple]]:
         name, size = struct.unpack_from("<4sI", data, at)
         if name in _RECORDS:
             width = struct.calcsize(_RECORDS[name])
-            found[name] = list(
-                struct.iter_unpack(_RECORDS[name], data[at + 8 : at + 8 + size // width * width])
-            )
+            found[name] = list(struct.iter_unpack(_RECORDS[name], data[at + 8 : at + 8 + size // width * width]))
         at += 8 + size + size % 2
     return found
 

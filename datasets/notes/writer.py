@@ -12,7 +12,7 @@ import numpy as np
 
 from wavecore.datasets.domains import manifest as manifests
 from wavecore.datasets.notes import reader as layout
-from wavecore.datasets.nsynth.note import N_SAMPLES, Note, SAMPLE_RATE
+from wavecore.datasets.nsynth.note import N_SAMPLES, SAMPLE_RATE, Note
 
 
 def examples_text(notes: Iterable[Note]) -> str:

@@ -127,15 +127,11 @@ def _checked_name(info: tarfile.TarInfo, path: Path, seen: set[str]) -> str:
     """The member's path, after refusing all that has no place in a data set."""
     parts = [part for part in info.name.split("/") if part not in ("", ".")]
     if info.name.startswith("/") or "\\" in info.name or ":" in info.name.partition("/")[0]:
-        raise InputError(
-            f"{path}: the member {info.name!r} has an absolute or foreign path; do not trust this file"
-        )
+        raise InputError(f"{path}: the member {info.name!r} has an absolute or foreign path; do not trust this file")
     if ".." in parts:
         raise InputError(f"{path}: the member {info.name!r} leaves the folder; do not trust this file")
     if info.issym() or info.islnk():
-        raise InputError(
-            f"{path}: the member {info.name!r} is a link to {info.linkname!r}; links are not followed"
-        )
+        raise InputError(f"{path}: the member {info.name!r} is a link to {info.linkname!r}; links are not followed")
     if not (info.isreg() or info.isdir()) or info.issparse():
         raise InputError(f"{path}: the member {info.name!r} is neither a plain file nor a folder")
     name = "/".join(parts)

@@ -147,8 +147,7 @@ def entries(path: Path, *, taken: Collection[str] = ()) -> Iterator[tuple[str, C
 def _told(split: str | None, name: str, path: Path) -> str:
     if split is None:
         raise InputError(
-            f"{path}: {name!r} does not say of which split it is; "
-            "call it nsynth-train, nsynth-valid or nsynth-test"
+            f"{path}: {name!r} does not say of which split it is; call it nsynth-train, nsynth-valid or nsynth-test"
         )
     return split
 
@@ -160,9 +159,7 @@ def _archived_examples(path: Path) -> list[tuple[str, bytes]]:
         folder, _, name = member.name.rpartition("/")
         if name == "examples.json":
             if member.size > _LARGEST_JSON:
-                raise InputError(
-                    f"{path}: {member.name} has {member.size:,} bytes, at most {_LARGEST_JSON:,} are read"
-                )
+                raise InputError(f"{path}: {member.name} has {member.size:,} bytes, at most {_LARGEST_JSON:,} are read")
             found.append((folder, member.read()))
     if not found:
         raise InputError(f"{path} holds no examples.json")

@@ -16,14 +16,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from wavecore.audio import mulaw
-from wavecore.datasets.notes import noise
 from wavecore.datasets.domains import manifest as manifests
+from wavecore.datasets.notes import noise
 from wavecore.datasets.notes import reader as layout
 from wavecore.datasets.notes.reader import NotesDataset, split_folder
 from wavecore.datasets.notes.writer import examples_text, write_manifest
-from wavecore.datasets.nsynth.reader import NSynth
 from wavecore.datasets.nsynth.filter import NoteFilter
 from wavecore.datasets.nsynth.note import N_SAMPLES, Note
+from wavecore.datasets.nsynth.reader import NSynth
 from wavecore.errors import InputError, OutputExistsError
 
 NOISE_LIST = "noise.txt"
@@ -87,9 +87,7 @@ def import_nsynth(
     wanted = {split: data.notes(split, chosen) for split in data.splits}
     total = sum(map(len, wanted.values()))
     if not total:
-        raise InputError(
-            f"no note of {path} meets the conditions {asdict(chosen) | {'exclude': len(chosen.exclude)}}"
-        )
+        raise InputError(f"no note of {path} meets the conditions {asdict(chosen) | {'exclude': len(chosen.exclude)}}")
     tally = _Tally(total, check, on_progress or (lambda done, total: None))
     splits = {}
     for split, notes in wanted.items():

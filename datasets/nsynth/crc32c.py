@@ -86,12 +86,7 @@ def _fold(lanes: np.ndarray) -> np.uint32:
     while len(values) > 1:
         shift = _shift_tables(width)
         left = values[0::2]
-        moved = (
-            shift[0][left & 0xFF]
-            ^ shift[1][left >> 8 & 0xFF]
-            ^ shift[2][left >> 16 & 0xFF]
-            ^ shift[3][left >> 24]
-        )
+        moved = shift[0][left & 0xFF] ^ shift[1][left >> 8 & 0xFF] ^ shift[2][left >> 16 & 0xFF] ^ shift[3][left >> 24]
         values = moved ^ values[1::2]
         width *= 2
     return values[0]
@@ -105,9 +100,7 @@ def _shift_tables(n_bytes: int) -> np.ndarray:
     byte = np.arange(256)
     for place in range(4):
         for bit in range(8):
-            tables[place] ^= np.where(byte >> bit & 1, columns[8 * place + bit], np.uint32(0)).astype(
-                np.uint32
-            )
+            tables[place] ^= np.where(byte >> bit & 1, columns[8 * place + bit], np.uint32(0)).astype(np.uint32)
     return tables
 
 

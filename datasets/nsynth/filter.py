@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from wavecore.datasets.nsynth.note import FAMILIES, Note, QUALITIES, SOURCES
+from wavecore.datasets.nsynth.note import FAMILIES, QUALITIES, SOURCES, Note
 from wavecore.errors import InputError, UsageError
 
 

@@ -194,9 +194,7 @@ def _check(note: Note, name: str) -> None:
         raise InputError(f"{name}: qualities are {list(note.qualities)}, wanted {len(QUALITIES)} bits")
     named = {quality for quality, bit in zip(QUALITIES, note.qualities, strict=True) if bit}
     if set(note.qualities_str) != named:
-        raise InputError(
-            f"{name}: qualities_str {list(note.qualities_str)} are not the bits of {sorted(named)}"
-        )
+        raise InputError(f"{name}: qualities_str {list(note.qualities_str)} are not the bits of {sorted(named)}")
     for key, known in (("instrument_family", FAMILIES), ("instrument_source", SOURCES)):
         index, text = getattr(note, key), getattr(note, key + "_str")
         if index not in range(len(known)) or known[index] != text:

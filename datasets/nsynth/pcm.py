@@ -113,7 +113,6 @@ def _rate(body: bytes, where: str) -> int:
     kind, channels, rate, _, _, bits = struct.unpack_from("<HHIIHH", body)
     if kind not in (_PCM, _EXTENSIBLE) or (channels, bits) != (1, 16) or rate == 0:
         raise InputError(
-            f"{where} has encoding {kind}, {channels} channels, {bits} bits and {rate} Hz, "
-            "wanted 16-bit mono PCM"
+            f"{where} has encoding {kind}, {channels} channels, {bits} bits and {rate} Hz, wanted 16-bit mono PCM"
         )
     return rate

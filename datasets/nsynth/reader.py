@@ -26,7 +26,7 @@ import numpy as np
 from wavecore.datasets.nsynth import note as nsynth_note
 from wavecore.datasets.nsynth.containers import Container, candidates, entries, sounds
 from wavecore.datasets.nsynth.filter import NoteFilter, read_exclusions
-from wavecore.datasets.nsynth.note import Note, SAMPLE_RATE, SPLITS
+from wavecore.datasets.nsynth.note import SAMPLE_RATE, SPLITS, Note
 from wavecore.errors import InputError, UsageError
 
 __all__ = ["NSynth", "Note", "NoteFilter", "Skipped", "read_exclusions"]
@@ -179,9 +179,7 @@ class NSynth:
         return self._notes[split]
 
 
-def _parse_all(
-    found: dict[str, Any], split: str, container: Container, skipped: list[Skipped]
-) -> dict[str, Note]:
+def _parse_all(found: dict[str, Any], split: str, container: Container, skipped: list[Skipped]) -> dict[str, Note]:
     notes = {}
     for name, entry in found.items():
         try:

@@ -38,9 +38,7 @@ def encode(features: Mapping[str, Value]) -> bytes:
     bytes
         The same for the same features: keys are sorted.
     """
-    entries = (
-        _field(1, _field(1, name.encode()) + _field(2, _feature(features[name]))) for name in sorted(features)
-    )
+    entries = (_field(1, _field(1, name.encode()) + _field(2, _feature(features[name]))) for name in sorted(features))
     return _field(1, b"".join(entries))
 
 

@@ -78,16 +78,12 @@ def _read_one(file: BinaryIO, where: str) -> bytes | None:
         raise InputError(f"{where}: the file ends within the length ({len(head)} of 12 bytes); get it again")
     length, check = struct.unpack("<QI", head)
     if masked_crc32c(head[:8]) != check:
-        raise InputError(
-            f"{where}: the length's checksum is wrong; this is no TFRecord file, or it is damaged"
-        )
+        raise InputError(f"{where}: the length's checksum is wrong; this is no TFRecord file, or it is damaged")
     if length > LARGEST_RECORD:
         raise InputError(f"{where}: {length:,} bytes are announced, at most {LARGEST_RECORD:,} are read")
     data, tail = file.read(length), file.read(4)
     if len(data) + len(tail) < length + 4:
-        raise InputError(
-            f"{where}: the file ends {length + 4 - len(data) - len(tail)} bytes early; get it again"
-        )
+        raise InputError(f"{where}: the file ends {length + 4 - len(data) - len(tail)} bytes early; get it again")
     if masked_crc32c(data) != struct.unpack("<I", tail)[0]:
         raise InputError(f"{where}: the data's checksum is wrong; the file is damaged, get it again")
     return data

@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from wavecore.audio import output
-from wavecore.datasets.nsynth import pcm, tf_example, tfrecord
 from wavecore.datasets.notes.writer import examples_text
-from wavecore.datasets.nsynth.note import N_SAMPLES, Note, SPLITS
+from wavecore.datasets.nsynth import pcm, tf_example, tfrecord
+from wavecore.datasets.nsynth.note import N_SAMPLES, SPLITS, Note
 from wavecore.errors import InputError, UsageError
 
 Items = Iterable[tuple[Note, np.ndarray]]

@@ -98,9 +98,7 @@ def program(name: str | int) -> int:
         return name
     if isinstance(name, str) and name.lower() in PROGRAMS:
         return PROGRAMS[name.lower()]
-    raise UsageError(
-        f"no instrument {name!r}; give a General MIDI number 0 to 127 or one of: {', '.join(PROGRAMS)}"
-    )
+    raise UsageError(f"no instrument {name!r}; give a General MIDI number 0 to 127 or one of: {', '.join(PROGRAMS)}")
 
 
 def find_soundfont(path: str | Path | None = None) -> Path:
@@ -150,9 +148,7 @@ class SoundFont:
 
     def __init__(self, path: str | Path | None = None, *, sample_rate: int = SAMPLE_RATE):
         if not 8_000 <= sample_rate <= 32_000:
-            raise UsageError(
-                f"SoundFonts are rendered at 8,000 to 32,000 Hz, not {sample_rate}; resample the result"
-            )
+            raise UsageError(f"SoundFonts are rendered at 8,000 to 32,000 Hz, not {sample_rate}; resample the result")
         self.path = find_soundfont(path)
         self.sample_rate = sample_rate
         with _Player(self.path, sample_rate * OVERSAMPLING):
@@ -243,9 +239,7 @@ class SoundFont:
             If the SoundFont has no such program, or it is silent.
         """
         phrase = Score(tuple(Note(0.4 * i, 0.4, pitch, 90) for i, pitch in enumerate(range(58, 90))))
-        x = self.render(
-            phrase, instrument=instrument, bank=bank, n_samples=int(phrase.duration_s * self.sample_rate)
-        )
+        x = self.render(phrase, instrument=instrument, bank=bank, n_samples=int(phrase.duration_s * self.sample_rate))
         rms, peak = float(np.sqrt(np.mean(np.square(x, dtype=np.float64)))), float(np.abs(x).max())
         if peak == 0:
             raise InputError(f"program {instrument!r} of {self.path} is silent between MIDI 58 and 89")

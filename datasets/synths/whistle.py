@@ -163,11 +163,7 @@ def whistle(
     drawn = (config or WhistleConfig()).draw(rng)
     t = np.arange(n_samples) / sample_rate
     vibrato = _vibrato(t, score.notes, drawn, rng)
-    pitch = (
-        _glided_pitch(t, score.notes, drawn)
-        + _unsteadiness(t, drawn, rng)
-        + drawn["vibrato_cents"] / 100 * vibrato
-    )
+    pitch = _glided_pitch(t, score.notes, drawn) + _unsteadiness(t, drawn, rng) + drawn["vibrato_cents"] / 100 * vibrato
     f0_hz = np.clip(440.0 * 2 ** ((pitch - 69) / 12), LOWEST_HZ / 2, 0.45 * sample_rate)
     phase = 2 * np.pi * np.cumsum(f0_hz) / sample_rate + rng.uniform(0, 2 * np.pi)
     level = _level(t, score.notes, drawn, rng) * (1 + drawn["tremolo"] * vibrato)
@@ -206,11 +202,7 @@ def _check(score: Score, sample_rate: int) -> None:
     for note in score.notes:
         if not LOWEST_HZ <= _hz(note.pitch) <= HIGHEST_HZ:
             fitting = octaves_in_range(score)
-            advice = (
-                f"move it by {fitting[0]:+d} octaves"
-                if fitting
-                else "no octave fits: crop or fold the melody"
-            )
+            advice = f"move it by {fitting[0]:+d} octaves" if fitting else "no octave fits: crop or fold the melody"
             raise InputError(
                 f"pitch {note.pitch} at {note.onset_s:.2f} s is {_hz(note.pitch):.0f} Hz, "
                 f"people whistle {LOWEST_HZ:.0f} to {HIGHEST_HZ:.0f} Hz; {advice}"
@@ -250,9 +242,7 @@ def _glided_pitch(t: np.ndarray, notes: tuple[Note, ...], drawn: dict[str, float
     return pitch
 
 
-def _vibrato(
-    t: np.ndarray, notes: tuple[Note, ...], drawn: dict[str, float], rng: np.random.Generator
-) -> np.ndarray:
+def _vibrato(t: np.ndarray, notes: tuple[Note, ...], drawn: dict[str, float], rng: np.random.Generator) -> np.ndarray:
     """A sine of -1 to 1 that sets in late in every note, shape (T,)."""
     rate = drawn["vibrato_hz"] * (1 + 0.06 * _wander(t, 0.5, rng))
     depth = np.zeros(len(t))
@@ -271,9 +261,7 @@ def _unsteadiness(t: np.ndarray, drawn: dict[str, float], rng: np.random.Generat
     return (drawn["detune_cents"] + drift + jitter) / 100
 
 
-def _level(
-    t: np.ndarray, notes: tuple[Note, ...], drawn: dict[str, float], rng: np.random.Generator
-) -> np.ndarray:
+def _level(t: np.ndarray, notes: tuple[Note, ...], drawn: dict[str, float], rng: np.random.Generator) -> np.ndarray:
     """The amplitude of the fundamental, shape (T,)."""
     level = np.zeros(len(t))
     before = None
@@ -307,9 +295,7 @@ def _tone(phase: np.ndarray, f0_hz: np.ndarray, drawn: dict[str, float], sample_
     return tone
 
 
-def _breath(
-    phase: np.ndarray, drawn: dict[str, float], sample_rate: int, rng: np.random.Generator
-) -> np.ndarray:
+def _breath(phase: np.ndarray, drawn: dict[str, float], sample_rate: int, rng: np.random.Generator) -> np.ndarray:
     """Noise in a band that follows the pitch: slow complex noise on the tone's own phase."""
     n = len(phase)
     frequency = np.fft.fftfreq(n, 1 / sample_rate)

@@ -21,7 +21,7 @@ import numpy as np
 
 from wavecore.errors import DeviceError
 from wavecore.kernels.base import BaseGenerator, Run, check_whole
-from wavecore.kernels.cpu.native_packing import NativeWeights, Network
+from wavecore.kernels.cpu.native_packing import NativeWeights
 from wavecore.kernels.packing import PackedWaveNet
 
 INSTRUCTION_SETS = ("portable", "avx2", "avx512", "avx512vnni")

@@ -121,7 +121,9 @@ class NativeWeights:
         """
         residual_skip = np.split(p.residual_skip_weight, [p.residual_channels], axis=-1)
         filters = [
-            _pad_halves(p.filter_weight[layer, tap], gate) for layer in range(p.n_layers) for tap in range(p.kernel_size)
+            _pad_halves(p.filter_weight[layer, tap], gate)
+            for layer in range(p.n_layers)
+            for tap in range(p.kernel_size)
         ]
         residuals = [_pad(weight, self.residual) for weight in residual_skip[0]]
         skips = [_pad(weight, skip) for weight in residual_skip[1]]
@@ -233,9 +235,7 @@ def blocked(matrix: np.ndarray, *, rows: int = 1) -> np.ndarray:
     """
     n_in, n_out = matrix.shape
     blocks = [matrix[:, begin : begin + BLOCK] for begin in range(0, n_out, BLOCK)]
-    return np.concatenate(
-        [block.reshape(n_in // rows, rows, -1).transpose(0, 2, 1).reshape(-1) for block in blocks]
-    )
+    return np.concatenate([block.reshape(n_in // rows, rows, -1).transpose(0, 2, 1).reshape(-1) for block in blocks])
 
 
 def aligned(n_bytes: int) -> np.ndarray:

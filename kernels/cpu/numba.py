@@ -76,8 +76,20 @@ class NumbaGenerator(BaseGenerator):
     def _advance(self, run: Run, latent: np.ndarray, first: int, n_samples: int) -> int:
         def work(begin: int, end: int) -> int:
             return self._ops.advance(
-                self._weights, self._buffers, latent, begin, end, self._position, first,
-                first + n_samples, run.forced, self._draw, run.codes, run.logits, run.residual, run.skip,
+                self._weights,
+                self._buffers,
+                latent,
+                begin,
+                end,
+                self._position,
+                first,
+                first + n_samples,
+                run.forced,
+                self._draw,
+                run.codes,
+                run.logits,
+                run.residual,
+                run.skip,
             )
 
         if self._pool is None:

@@ -74,9 +74,7 @@ def launch(
                 process.join()
 
 
-def _run_program(
-    kernel: Any, index: int, n_programs: int, arguments: list[Any], constants: dict[str, Any]
-) -> None:
+def _run_program(kernel: Any, index: int, n_programs: int, arguments: list[Any], constants: dict[str, Any]) -> None:
     """What `triton.runtime.interpreter.GridExecutor` does, for one program, without its copies of the tensors."""
     from triton.runtime import interpreter
 

@@ -45,6 +45,7 @@ N_SAMPLES, BATCH, START, STAMP, HOP, LIMIT, FORCED, GREEDY, TOLD = (tl.constexpr
 # Value of status[0] when a logit is not finite; status[1] is then the index of its sample.
 NOT_FINITE = tl.constexpr(2)
 
+
 @triton.jit
 def _field(table, index: tl.constexpr):
     """A number of `plan` or `call`: 32 bits suffice, and registers are scarce."""
@@ -383,9 +384,7 @@ def advance(
         )  # fmt: skip
     elif kind == HEAD:
         HEAD_BASE: tl.constexpr = N_LAYERS * 2 * G
-        _run_dense(
-            plan, call, weights, mail, condition, status, S, H, HEAD_COLUMNS, WIDTH, HEAD_BASE, SPIN, EXCHANGE
-        )
+        _run_dense(plan, call, weights, mail, condition, status, S, H, HEAD_COLUMNS, WIDTH, HEAD_BASE, SPIN, EXCHANGE)
     elif kind == OUTPUT:
         _run_dense(plan, call, weights, mail, condition, status, H, A, OUTPUT_COLUMNS, WIDTH, -1, SPIN, EXCHANGE)
     else:

@@ -12,9 +12,7 @@ from wavecore.kernels.triton.words import post, wait
 
 
 @triton.jit
-def ping_pong(
-    words, status, rounds, limit, WIDTH: tl.constexpr, SPIN: tl.constexpr, EXCHANGE: tl.constexpr
-):
+def ping_pong(words, status, rounds, limit, WIDTH: tl.constexpr, SPIN: tl.constexpr, EXCHANGE: tl.constexpr):
     """Two programs hand a vector to and fro; each adds one to it.
 
     Parameters

@@ -69,7 +69,11 @@ def test_pieces_that_cannot_be_read_are_named(monkeypatch):
     monkeypatch.setattr(music21.corpus, "getComposer", lambda name: paths)
     told = []
     found, skipped = chorale_corpus.walk(lambda piece, name: 1 / 0, on_progress=lambda *done: told.append(done))
-    assert found == [] and [reason for _, reason in skipped] == ["ZeroDivisionError: division by zero"] and told == [(1, 1)]
+    assert (
+        found == []
+        and [reason for _, reason in skipped] == ["ZeroDivisionError: division by zero"]
+        and told == [(1, 1)]
+    )
 
 
 def test_without_music21_it_is_said_what_to_install(monkeypatch):

@@ -16,7 +16,10 @@ SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "jsb" 
 @pytest.fixture
 def splits():
     rng = np.random.default_rng(0)
-    return {split: [rng.integers(40, 80, (n, 4)) for n in lengths] for split, lengths in (("train", (9, 12)), ("valid", (8,)), ("test", (7,)))}
+    return {
+        split: [rng.integers(40, 80, (n, 4)) for n in lengths]
+        for split, lengths in (("train", (9, 12)), ("valid", (8,)), ("test", (7,)))
+    }
 
 
 @pytest.fixture
@@ -34,7 +37,11 @@ def test_what_was_written_is_read(written, splits):
     assert found.summary() == {
         "source": "somewhere",
         "licence": "none",
-        "splits": {"train": {"pieces": 2, "steps": 21}, "valid": {"pieces": 1, "steps": 8}, "test": {"pieces": 1, "steps": 7}},
+        "splits": {
+            "train": {"pieces": 2, "steps": 21},
+            "valid": {"pieces": 1, "steps": 8},
+            "test": {"pieces": 1, "steps": 7},
+        },
     }
     assert sorted(path.name for path in written.path.iterdir()) == ["chorales.npz", "manifest.json"]
 
@@ -67,7 +74,12 @@ def test_what_is_no_data_set(written, tmp_path):
     with pytest.raises(InputError, match="`wavecore data chorales` makes one"):
         ChoralesDataset.open(tmp_path / "nothing")
     manifest = json.loads((written.path / "manifest.json").read_text())
-    for change, message in (({"kind": "domains"}, "'domains'"), ({"schema": 9}, "schema 9"), ({"pieces": {}}, "train"), ({"pieces": {"train": ["x"]}}, "x")):
+    for change, message in (
+        ({"kind": "domains"}, "'domains'"),
+        ({"schema": 9}, "schema 9"),
+        ({"pieces": {}}, "train"),
+        ({"pieces": {"train": ["x"]}}, "x"),
+    ):
         (written.path / "manifest.json").write_text(json.dumps(manifest | change))
         with pytest.raises(InputError, match=message):
             ChoralesDataset.open(written.path)
@@ -85,7 +97,14 @@ def test_the_benchmark_s_form(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", '{"train": [[[1, 2, 3]]], "valid": [], "test": []}', '{"train": [[[60.5, 1, 1, 1]]], "valid": [], "test": []}', '{"train": []}']
+    "text",
+    [
+        "",
+        "[]",
+        '{"train": [[[1, 2, 3]]], "valid": [], "test": []}',
+        '{"train": [[[60.5, 1, 1, 1]]], "valid": [], "test": []}',
+        '{"train": []}',
+    ],
 )
 def test_what_is_not_the_benchmark(tmp_path, text):
     file = tmp_path / "jsb.json"

@@ -1,12 +1,12 @@
 """Melodies of a data set of songs."""
 
 import pytest
-from wavecore.datasets.songs import Piece, write_songs
 
-from wavecore.errors import InputError
-from wavecore.symbolic.note_sequence import NoteLine, REST
-from wavecore.symbolic.song import Event, Part, Song
 from wavecore.datasets.melodies import read_lines
+from wavecore.datasets.songs import Piece, write_songs
+from wavecore.errors import InputError
+from wavecore.symbolic.note_sequence import REST, NoteLine
+from wavecore.symbolic.song import Event, Part, Song
 
 
 def piece(name, *parts):
@@ -18,7 +18,11 @@ def dataset(tmp_path):
     tune = Part((Event(30, 60, 4), Event(34, 64, 2), Event(60, 62, 4)), "MELODY")
     chords = Part((Event(0, 50, 4), Event(0, 54, 4), Event(4, 55, 4)), "PIANO")
     drums = Part((Event(0, 36, 1), Event(4, 36, 1)), "drums", is_drum=True)
-    pieces = {"train": [piece("a", chords, tune), piece("b", drums), piece("c", chords)], "valid": [piece("d", tune)], "test": [piece("e", drums)]}
+    pieces = {
+        "train": [piece("a", chords, tune), piece("b", drums), piece("c", chords)],
+        "valid": [piece("d", tune)],
+        "test": [piece("e", drums)],
+    }
     return write_songs(tmp_path / "songs", pieces)
 
 

@@ -81,10 +81,22 @@ def test_broken_files_are_named_counted_and_skipped(tmp_path):
 
 def test_tracks_are_in_seconds_by_the_tempo_map(tmp_path):
     # One quarter at 120 a minute is 0.5 s, at 60 a minute 1 s.
-    write_midi(tmp_path / "a.mid", {"empty": [], "DRUMS": [(0, 10, 36, 90)], "Melody ": [(0, 480, 60, 80), (480, 480, 62, 81), (960, 480, 64, 82)]}, tempos=((0, 120.0), (480, 60.0)))
+    write_midi(
+        tmp_path / "a.mid",
+        {
+            "empty": [],
+            "DRUMS": [(0, 10, 36, 90)],
+            "Melody ": [(0, 480, 60, 80), (480, 480, 62, 81), (960, 480, 64, 82)],
+        },
+        tempos=((0, 120.0), (480, 60.0)),
+    )
     drums, line = scores.tracks(tmp_path / "a.mid", source="made here", licence="CC0")
     assert (drums.track, drums.is_drum, line.is_drum) == ("DRUMS", True, False)
-    assert [(note.onset_s, note.end_s, note.pitch, note.velocity) for note in line.notes] == [(0, 0.5, 60, 80), (0.5, 1.5, 62, 81), (1.5, 2.5, 64, 82)]
+    assert [(note.onset_s, note.end_s, note.pitch, note.velocity) for note in line.notes] == [
+        (0, 0.5, 60, 80),
+        (0.5, 1.5, 62, 81),
+        (1.5, 2.5, 64, 82),
+    ]
     assert (line.name, line.source, line.licence) == ("a", "made here", "CC0")
 
 
@@ -129,9 +141,7 @@ def test_no_track_that_could_be_a_melody(tmp_path):
 
 def test_splits_are_what_they_were():
     # Written down once: a change would move pieces between splits of published data.
-    assert {
-        number: scores.split_of(f"POP909/{number}") for number in ("001", "004", "009", "010", "023", "024")
-    } == {
+    assert {number: scores.split_of(f"POP909/{number}") for number in ("001", "004", "009", "010", "023", "024")} == {
         "001": "train",
         "004": "valid",
         "009": "test",

@@ -18,24 +18,43 @@ from wavecore.symbolic.song import Event, Meter, Part, Song, Tempo
 POP909 = Path(__file__).resolve().parents[3] / "shared" / "data" / "pop909"
 
 EVENTS = st.builds(Event, st.integers(0, 5000), st.integers(0, 127), st.integers(1, 900), st.integers(1, 127))
-PARTS = st.builds(Part, st.lists(EVENTS, min_size=1, max_size=6).map(tuple), st.text("aé Z", max_size=4), st.integers(0, 127), st.booleans())
+PARTS = st.builds(
+    Part,
+    st.lists(EVENTS, min_size=1, max_size=6).map(tuple),
+    st.text("aé Z", max_size=4),
+    st.integers(0, 127),
+    st.booleans(),
+)
 SONGS = st.builds(
     Song,
     st.sampled_from([96, 480]),
     st.lists(PARTS, min_size=1, max_size=3).map(tuple),
     st.lists(st.builds(Tempo, st.integers(0, 900), st.integers(1, 2**24 - 1)), max_size=2).map(tuple),
-    st.lists(st.builds(Meter, st.integers(0, 900), st.integers(1, 12), st.sampled_from([2, 4, 8])), max_size=2).map(tuple),
+    st.lists(st.builds(Meter, st.integers(0, 900), st.integers(1, 12), st.sampled_from([2, 4, 8])), max_size=2).map(
+        tuple
+    ),
     source=st.just("made here"),
     licence=st.just("CC0"),
 )
 
 
 def tune(name: str, pitch: int = 60) -> Song:
-    return Song(480, (Part((Event(0, pitch, 480), Event(480, pitch + 2, 480)), "MELODY", 73),), (Tempo(0, 600_000),), (Meter(0, 3, 4),), name, "made here", "CC0")
+    return Song(
+        480,
+        (Part((Event(0, pitch, 480), Event(480, pitch + 2, 480)), "MELODY", 73),),
+        (Tempo(0, 600_000),),
+        (Meter(0, 3, 4),),
+        name,
+        "made here",
+        "CC0",
+    )
 
 
 def three(style: str = "mine") -> dict[str, list[Piece]]:
-    return {split: [Piece(tune(f"{style}/{split}", 60 + number), style)] for number, split in enumerate(("train", "valid", "test"))}
+    return {
+        split: [Piece(tune(f"{style}/{split}", 60 + number), style)]
+        for number, split in enumerate(("train", "valid", "test"))
+    }
 
 
 @settings(max_examples=25, deadline=None)
@@ -126,7 +145,12 @@ def test_a_folder_is_read_to_any_depth_and_split_by_name(tmp_path):
     assert len(pieces["train"]) > 20
     assert sorted(item.name for item in skipped) == ["deep/0.midi", "text.mid"]
     first = next(piece for found in pieces.values() for piece in found if piece.song.name == "mine/deep/7")
-    assert (first.style, first.song.source, first.song.licence, first.song.parts) == ("mine", tmp_path.name, "CC0", tune("x").parts)
+    assert (first.style, first.song.source, first.song.licence, first.song.parts) == (
+        "mine",
+        tmp_path.name,
+        "CC0",
+        tune("x").parts,
+    )
     assert read_folder(tmp_path, style="mine", licence="CC0")[0] == pieces
 
 

@@ -59,9 +59,7 @@ def test_what_is_planned_is_left_when_the_caller_stops():
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are looked at in /proc")
 def test_workers_leave_when_their_parent_is_killed():
-    with subprocess.Popen(
-        [sys.executable, "-P", "-c", SLEEPERS], stdout=subprocess.PIPE, text=True
-    ) as parent:
+    with subprocess.Popen([sys.executable, "-P", "-c", SLEEPERS], stdout=subprocess.PIPE, text=True) as parent:
         pids = [int(pid) for pid in parent.stdout.readline().split()]
         assert len(pids) == 2 and all(map(is_alive, pids))
         parent.send_signal(signal.SIGKILL)

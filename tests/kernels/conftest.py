@@ -43,14 +43,25 @@ def make_state(config: Config, seed: int = 0) -> dict[str, torch.Tensor]:
     k, r, g, s = config.kernel_size, config.residual_channels, config.gate_channels, config.skip_channels
     h, c, a = config.head_channels, config.latent_channels, config.n_classes
     shapes = {
-        "first.weight": (k, r), "first.bias": (r,), "first_skip.weight": (r, s), "first_skip.bias": (s,),
-        "head.weight": (s, h), "head.bias": (h,), "head_condition.weight": (c, h),
-        "output.weight": (h, a), "output.bias": (a,),
+        "first.weight": (k, r),
+        "first.bias": (r,),
+        "first_skip.weight": (r, s),
+        "first_skip.bias": (s,),
+        "head.weight": (s, h),
+        "head.bias": (h,),
+        "head_condition.weight": (c, h),
+        "output.weight": (h, a),
+        "output.bias": (a,),
     }
     for i in range(len(config.dilations)):
         layer = {
-            "filter.weight": (k, r, 2 * g), "filter.bias": (2 * g,), "condition.weight": (c, 2 * g),
-            "skip.weight": (g, s), "skip.bias": (s,), "residual.weight": (g, r), "residual.bias": (r,),
+            "filter.weight": (k, r, 2 * g),
+            "filter.bias": (2 * g,),
+            "condition.weight": (c, 2 * g),
+            "skip.weight": (g, s),
+            "skip.bias": (s,),
+            "residual.weight": (g, r),
+            "residual.bias": (r,),
         }
         if i == len(config.dilations) - 1:
             del layer["residual.weight"], layer["residual.bias"]

@@ -224,8 +224,11 @@ def test_nothing_is_a_fine_request(new_echo):
 @pytest.mark.parametrize(
     "latent",
     [
-        np.zeros((2, 3)), np.zeros((3, 1, 3)), np.zeros((2, 1, 4)),
-        np.zeros((2, 1, 3), np.int64), np.zeros((2, 1, 3), complex),
+        np.zeros((2, 3)),
+        np.zeros((3, 1, 3)),
+        np.zeros((2, 1, 4)),
+        np.zeros((2, 1, 3), np.int64),
+        np.zeros((2, 1, 3), complex),
     ],
 )
 def test_latent_that_does_not_fit(new_echo, latent):
@@ -263,11 +266,17 @@ def test_codes_beyond_the_classes(new_packed):
 @pytest.mark.parametrize(
     ("options", "name"),
     [
-        ({"batch": 0}, "batch"), ({"batch": 1.5}, "batch"), ({"batch": True}, "batch"),
+        ({"batch": 0}, "batch"),
+        ({"batch": 1.5}, "batch"),
+        ({"batch": True}, "batch"),
         ({"seed": -1}, "seed"),
-        ({"seed": 2**64}, "seed"), ({"seed": 0.5}, "seed"), ({"temperature": -1}, "temperature"),
-        ({"temperature": float("nan")}, "temperature"), ({"streams": [1]}, "1 stream numbers"),
-        ({"streams": [1, -2]}, "stream number"), ({"streams": [1, 2.0]}, "stream number"),
+        ({"seed": 2**64}, "seed"),
+        ({"seed": 0.5}, "seed"),
+        ({"temperature": -1}, "temperature"),
+        ({"temperature": float("nan")}, "temperature"),
+        ({"streams": [1]}, "1 stream numbers"),
+        ({"streams": [1, -2]}, "stream number"),
+        ({"streams": [1, 2.0]}, "stream number"),
     ],
 )
 def test_bad_options(new_echo, options, name):

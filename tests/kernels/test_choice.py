@@ -121,7 +121,14 @@ def test_what_does_not_fit_is_measured_again(tmp_path):
     remember("one", Choice("a", {"a": 2.0}), path)
     assert recall("other", ["a"], path) is None
     assert recall("one", ["a", "newer"], path) is None, "a candidate that was not there then"
-    for damaged in ("", "{", "[]", json.dumps({"one": 3}), json.dumps({"one": {"name": "a"}}), json.dumps({"one": {"x": 1}})):
+    for damaged in (
+        "",
+        "{",
+        "[]",
+        json.dumps({"one": 3}),
+        json.dumps({"one": {"name": "a"}}),
+        json.dumps({"one": {"x": 1}}),
+    ):
         path.write_text(damaged)
         assert recall("one", ["a"], path) is None
         remember("one", Choice("a", {"a": 2.0}), path)

@@ -9,8 +9,8 @@ import pytest
 
 from wavecore.errors import ModelError
 from wavecore.kernels.base import BaseGenerator
-from wavecore.kernels.interface import Generator
 from wavecore.kernels.cpu.numba import NumbaGenerator
+from wavecore.kernels.interface import Generator
 from wavecore.kernels.packing import pack
 from wavecore.kernels.reference import ReferenceGenerator
 
@@ -102,11 +102,15 @@ def test_forcing_what_was_generated_leads_to_the_same_place(backend, name, new_p
 def test_logits_are_told_beside_the_codes_and_change_none(backend, name, new_packed, new_latent):
     packed = new_packed(name)
     latent = new_latent(packed, 2, 50)
-    plain, told, forced = (started(backend, packed, latent, **({} if i == 2 else {"temperature": 0.7})) for i in range(3))
+    plain, told, forced = (
+        started(backend, packed, latent, **({} if i == 2 else {"temperature": 0.7})) for i in range(3)
+    )
     codes, logits = told.generate(33, logits=True)
     assert logits.dtype == np.float32
     np.testing.assert_array_equal(plain.generate(33), codes)
-    np.testing.assert_array_equal(forced.force(codes), logits, err_msg="those of the draw, not divided by the temperature")
+    np.testing.assert_array_equal(
+        forced.force(codes), logits, err_msg="those of the draw, not divided by the temperature"
+    )
     np.testing.assert_array_equal(told.generate(15), plain.generate(15))
 
 

@@ -87,9 +87,7 @@ def test_derived_sizes(new_packed):
     assert packed.n_weights == 3 * (r + s) + 5 * (3 * r * 2 * g + g * (r + s)) + s * h + h * a
 
 
-@pytest.mark.parametrize(
-    "name", ["first.weight", "layers.3.condition.weight", "layers.7.skip.bias", "output.bias"]
-)
+@pytest.mark.parametrize("name", ["first.weight", "layers.3.condition.weight", "layers.7.skip.bias", "output.bias"])
 def test_wrong_shape_names_tensor_and_both_shapes(configs, new_state, name):
     state = new_state(configs["odd"])
     want = tuple(state[name].shape)
@@ -129,8 +127,14 @@ def test_integer_weights_are_refused(configs, new_state):
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("kernel_size", 0), ("residual_channels", -1), ("hop_length", 1.5), ("n_classes", 1),
-        ("n_classes", 257), ("gate_channels", True), ("dilations", ()), ("dilations", (1, 0)),
+        ("kernel_size", 0),
+        ("residual_channels", -1),
+        ("hop_length", 1.5),
+        ("n_classes", 1),
+        ("n_classes", 257),
+        ("gate_channels", True),
+        ("dilations", ()),
+        ("dilations", (1, 0)),
         ("dilations", (1, 2.0)),
     ],
 )

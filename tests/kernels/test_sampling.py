@@ -66,8 +66,11 @@ def test_uniform_stays_below_one():
 @pytest.mark.parametrize(
     ("arguments", "name"),
     [
-        ((-1, 0, 0), "seed"), ((2**64, 0, 0), "seed"), ((0.5, 0, 0), "seed"),
-        ((0, -1, 0), "stream"), ((0, 0, [1, -1]), "t"),
+        ((-1, 0, 0), "seed"),
+        ((2**64, 0, 0), "seed"),
+        ((0.5, 0, 0), "seed"),
+        ((0, -1, 0), "stream"),
+        ((0, 0, [1, -1]), "t"),
     ],
 )
 def test_uniform_refuses_what_does_not_fit_64_bits(arguments, name):
@@ -157,10 +160,14 @@ def test_bad_temperature(temperature):
 @pytest.mark.parametrize(
     ("logits", "uniforms"),
     [
-        (np.zeros((2, 4)), np.zeros(3)), (np.zeros((2, 257)), np.zeros(2)), (np.zeros((2, 0)), np.zeros(2)),
-        (np.float64(0), np.float64(0)), (np.array([0, math.nan]), np.float64(0.5)),
+        (np.zeros((2, 4)), np.zeros(3)),
+        (np.zeros((2, 257)), np.zeros(2)),
+        (np.zeros((2, 0)), np.zeros(2)),
+        (np.float64(0), np.float64(0)),
+        (np.array([0, math.nan]), np.float64(0.5)),
         (np.zeros(4), np.float64(1)),
-        (np.zeros(4), np.float64(-0.1)), (np.zeros(4), np.float64(math.nan)),
+        (np.zeros(4), np.float64(-0.1)),
+        (np.zeros(4), np.float64(math.nan)),
     ],
 )
 def test_bad_arrays(logits, uniforms):

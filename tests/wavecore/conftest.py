@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-import numpy as np
-import pytest
-import torch
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
 from wavecore import checkpoint
 from wavecore.audio import files, mulaw
 from wavecore.cli.main import main
@@ -92,7 +94,12 @@ def notes(tmp_path_factory) -> NotesDataset:
 
 
 TUNE_S = 1.5
-TIMBRES = {"whistle": (1.0,), "flute": (1.0, 0.3), "organ": (1.0, 0.8, 0.6, 0.5, 0.4), "strings": (1.0, 0.0, 0.6, 0.0, 0.4)}
+TIMBRES = {
+    "whistle": (1.0,),
+    "flute": (1.0, 0.3),
+    "organ": (1.0, 0.8, 0.6, 0.5, 0.4),
+    "strings": (1.0, 0.0, 0.6, 0.0, 0.4),
+}
 TUNES = {"train": range(8), "valid": range(8, 10), "test": (10, 11, 11, 12)}
 """Numbers of tunes by split; one is there twice."""
 
@@ -120,10 +127,18 @@ def make_tunes(play_tune):
         for split, numbers in tunes.items():
             for name in domains:
                 codes = [mulaw.encode(play_tune(name, tune)) for tune in numbers]
-                shards[f"{name}-{split}.npy"] = write_shard(folder / f"{name}-{split}.npy", codes, length * len(numbers))
+                shards[f"{name}-{split}.npy"] = write_shard(
+                    folder / f"{name}-{split}.npy", codes, length * len(numbers)
+                )
             for row, tune in enumerate(numbers):
-                where = {name: Slice(f"{name}-{split}.npy", row * length, length, int(name == "whistle")) for name in domains}
-                pieces.append(Piece(f"{split}{row}", f"tune{tune}", split, "made", "none", TUNE_S, where, ((0.0, TUNE_S, 60, 90),)))
+                where = {
+                    name: Slice(f"{name}-{split}.npy", row * length, length, int(name == "whistle")) for name in domains
+                }
+                pieces.append(
+                    Piece(
+                        f"{split}{row}", f"tune{tune}", split, "made", "none", TUNE_S, where, ((0.0, TUNE_S, 60, 90),)
+                    )
+                )
         described = tuple(Domain(name, "recordings", seconds=TUNE_S * len(pieces)) for name in domains)
         manifests.write(folder, Manifest(16_000, paired, described, tuple(pieces), shards))
         return DomainsDataset.open(folder)
@@ -189,11 +204,7 @@ def make_tune(*, seconds: float = 0.6, sample_rate: int = 16_000) -> np.ndarray:
     """A gliding tone around A5 with a soft start and end, (T,) float32."""
     t = np.arange(int(seconds * sample_rate)) / sample_rate
     f0_hz = 880 * 2 ** (np.sin(2 * np.pi * 1.5 * t) / 12)
-    tone = (
-        0.3
-        * np.sin(2 * np.pi * np.cumsum(f0_hz) / sample_rate)
-        * np.minimum(1, 20 * np.minimum(t, t[-1] - t))
-    )
+    tone = 0.3 * np.sin(2 * np.pi * np.cumsum(f0_hz) / sample_rate) * np.minimum(1, 20 * np.minimum(t, t[-1] - t))
     return tone.astype(np.float32)
 
 
@@ -292,7 +303,12 @@ def dataset(tmp_path_factory) -> DomainsDataset:
             shards[f"{name}-{split}.npy"] = write_shard(folder / f"{name}-{split}.npy", codes, length * len(codes))
     pieces = tuple(
         Piece(
-            f"{split}{number}", f"{split}{number}", split, "made", "none", SECONDS,
+            f"{split}{number}",
+            f"{split}{number}",
+            split,
+            "made",
+            "none",
+            SECONDS,
             {name: Slice(f"{name}-{split}.npy", number * length, length, int(name == "whistle")) for name in HARMONICS},
             ((0.0, SECONDS, midi, 90),),
         )

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from wavecore import benchmark as measure
-from wavecore.nn import generate
+from wavecore.benchmark import Case
 from wavecore.errors import DeviceError, UsageError
 from wavecore.kernels.packing import pack
-from wavecore.benchmark import Case
+from wavecore.nn import generate
 from wavecore.nn.wavenet import PRESETS, preset
 
 NUMBA = Case("tiny", "numba", "cpu", "float32", 2, 1)
@@ -40,7 +40,9 @@ def test_random_networks_are_of_the_scale_of_trained_ones():
     logits = generator.force(np.random.default_rng(1).integers(0, 256, (1, 100)).astype(np.uint8))
     assert 0.5 < logits.std() < 20
     before = torch.random.get_rng_state()
-    assert all(torch.equal(tensor, again) for tensor, again in zip(state.values(), measure.random_state(config).values()))
+    assert all(
+        torch.equal(tensor, again) for tensor, again in zip(state.values(), measure.random_state(config).values())
+    )
     assert torch.equal(torch.random.get_rng_state(), before)
 
 

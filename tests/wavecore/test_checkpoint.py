@@ -6,10 +6,10 @@ import pickle
 import pytest
 import torch
 
-from wavecore.errors import ModelError, OutputExistsError
 from wavecore import checkpoint
-from wavecore.nn.encoders import EncoderConfig
+from wavecore.errors import ModelError, OutputExistsError
 from wavecore.models.translation.model import TranslationConfig, TranslationNetwork
+from wavecore.nn.encoders import EncoderConfig
 from wavecore.nn.wavenet import WaveNetConfig
 
 

@@ -5,7 +5,12 @@ import pytest
 from wavecore import errors
 
 CODES = {
-    "WavecoreError": 1, "UsageError": 2, "InputError": 3, "ModelError": 4, "DeviceError": 5, "OutputExistsError": 6,
+    "WavecoreError": 1,
+    "UsageError": 2,
+    "InputError": 3,
+    "ModelError": 4,
+    "DeviceError": 5,
+    "OutputExistsError": 6,
     "PartialFailureError": 7,
 }
 

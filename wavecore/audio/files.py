@@ -101,9 +101,7 @@ def probe(path: str | os.PathLike[str]) -> AudioInfo:
         return _info(file)
 
 
-def read(
-    path: str | os.PathLike[str], *, sample_rate: int | None = None, mono: bool = True
-) -> tuple[np.ndarray, int]:
+def read(path: str | os.PathLike[str], *, sample_rate: int | None = None, mono: bool = True) -> tuple[np.ndarray, int]:
     """Read a whole audio file.
 
     Parameters
@@ -205,9 +203,7 @@ def _reblocked(pieces: Iterable[np.ndarray], size: int) -> Iterator[np.ndarray]:
         yield pending.copy()
 
 
-def _pieces(
-    path: Path, file: soundfile.SoundFile, info: AudioInfo, n_read: int, mono: bool
-) -> Iterator[np.ndarray]:
+def _pieces(path: Path, file: soundfile.SoundFile, info: AudioInfo, n_read: int, mono: bool) -> Iterator[np.ndarray]:
     """All samples of an open file, (n,) or (n, channels)."""
     import soundfile
 
@@ -218,9 +214,7 @@ def _pieces(
         except soundfile.LibsndfileError as error:
             raise InputError(f"{path} is damaged after sample {done}: {error}") from error
         if not len(piece):
-            raise InputError(
-                f"{path} is damaged: its header promises {info.frames} samples, only {done} could be read"
-            )
+            raise InputError(f"{path} is damaged: its header promises {info.frames} samples, only {done} could be read")
         done += len(piece)
         yield piece.mean(axis=1) if mono else piece
 

@@ -55,7 +55,7 @@ _VALUES = _decode_table()
 _EDGES = _edge_table()
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _tables_on(device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
     """The decode values and the bin edges on one device."""
     # A table first asked for under inference mode must serve autograd later.

@@ -172,9 +172,7 @@ def _track_in_segments(
     return np.concatenate(f0_parts), np.concatenate(probability_parts)
 
 
-def _pyin(
-    signal: np.ndarray, rate: int, hop: int, fmin_hz: float, fmax_hz: float
-) -> tuple[np.ndarray, np.ndarray]:
+def _pyin(signal: np.ndarray, rate: int, hop: int, fmin_hz: float, fmax_hz: float) -> tuple[np.ndarray, np.ndarray]:
     import librosa
 
     window = 2 * round(_PERIODS_PER_WINDOW * rate / fmin_hz / 2)

@@ -21,24 +21,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
     ----------
     parser : argparse.ArgumentParser
     """
-    parser.add_argument(
-        "--preset", type=flags.names, default=["small"], metavar="P,..", help="sizes (default: small)"
-    )
+    parser.add_argument("--preset", type=flags.names, default=["small"], metavar="P,..", help="sizes (default: small)")
     parser.add_argument(
         "--backend",
         type=flags.names,
         metavar="B,..",
         help="reference, numba, native (default: all that run on the device)",
     )
-    parser.add_argument(
-        "--batch", type=batches, default=[1, 8], metavar="N,..", help="streams at once (default: 1,8)"
-    )
+    parser.add_argument("--batch", type=batches, default=[1, 8], metavar="N,..", help="streams at once (default: 1,8)")
     parser.add_argument(
         "--dtype", type=flags.names, metavar="D,..", help="of the weights (default: each backend's usual one)"
     )
-    parser.add_argument(
-        "--seconds", type=seconds, default=3.0, metavar="S", help="to time each case (default: 3)"
-    )
+    parser.add_argument("--seconds", type=seconds, default=3.0, metavar="S", help="to time each case (default: 3)")
     parser.add_argument(
         "--threads", type=flags.count, default=os.cpu_count() or 1, metavar="N", help="cores (default: all)"
     )
@@ -64,7 +58,8 @@ def run(args: argparse.Namespace, console: Console) -> None:
     """
     from wavecore import benchmark as measure
     from wavecore.nn import generate
-    from wavecore.plots import speed_chart, style as canvas
+    from wavecore.plots import speed_chart
+    from wavecore.plots import style as canvas
 
     if args.plot is not None:
         common.require_folder(args.plot.parent)

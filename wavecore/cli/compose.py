@@ -8,4 +8,10 @@ from wavecore.models.lstm.commands import compose as compose_lstm
 from wavecore.models.musegan.commands import compose as compose_musegan
 from wavecore.models.musenet.commands import compose as compose_musenet
 
-COMMANDS = {"coconet": compose_coconet.COMMAND, "lstm": compose_lstm.COMMAND, "gan": compose_gan.COMMAND, "musegan": compose_musegan.COMMAND, "musenet": compose_musenet.COMMAND}
+COMMANDS = {
+    "coconet": compose_coconet.COMMAND,
+    "lstm": compose_lstm.COMMAND,
+    "gan": compose_gan.COMMAND,
+    "musegan": compose_musegan.COMMAND,
+    "musenet": compose_musenet.COMMAND,
+}

@@ -37,12 +37,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="a folder of MIDI files, one melody is taken of each; may be given again",
     )
     source.add_argument("--music21", action="store_true", help="the sopranos of music21's Bach chorales")
-    source.add_argument(
-        "--recordings", type=Path, metavar="DIR", help="one subfolder of audio files per domain"
-    )
-    source.add_argument(
-        "--licence", default="", metavar="TEXT", help="what may be done with it, for the manifest"
-    )
+    source.add_argument("--recordings", type=Path, metavar="DIR", help="one subfolder of audio files per domain")
+    source.add_argument("--licence", default="", metavar="TEXT", help="what may be done with it, for the manifest")
     parser.add_argument("-o", "--out", type=Path, required=True, metavar="OUT", help="the data set's folder")
     render = parser.add_argument_group("rendering of melodies")
     render.add_argument(
@@ -52,9 +48,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="domains or instruments (default: strings, organ, harpsichord, flute, orchestra, whistle)",
     )
     render.add_argument("--pieces", type=flags.count, metavar="N", help="melodies to take (default: all)")
-    render.add_argument(
-        "--minutes", type=_minutes, metavar="M", help="of sound per domain (default: all there is)"
-    )
+    render.add_argument("--minutes", type=_minutes, metavar="M", help="of sound per domain (default: all there is)")
     render.add_argument(
         "--duets",
         type=flags.share,
@@ -146,8 +140,8 @@ def _import(args: argparse.Namespace, console: Console) -> None:
 
 
 def _render(args: argparse.Namespace, console: Console) -> None:
-    from wavecore.datasets.domains.reader import build_domains
     from wavecore.datasets.domains.excerpts import ExcerptSettings
+    from wavecore.datasets.domains.reader import build_domains
 
     specs = domain_specs(args.domains)
     tunes, companions = collect_melodies(args, console)
@@ -219,9 +213,7 @@ def _report(out: Path, console: Console) -> None:
 
     summary = DomainsDataset.open(out).summary()
     console.document({"data": out} | summary)
-    console.result(
-        f"{out}: {'the same music in every domain' if summary['paired'] else 'recordings, not paired'}"
-    )
+    console.result(f"{out}: {'the same music in every domain' if summary['paired'] else 'recordings, not paired'}")
     for domain in summary["domains"]:
         console.result(f"  {domain['name']:14}{domain['seconds'] / 3600:7.2f} h  {domain['source']}")
     for split, pieces in summary["pieces"].items():

@@ -19,10 +19,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """
     source = parser.add_argument_group("where they come from")
     source.add_argument(
-        "--benchmark", type=Path, metavar="FILE", help="Jsb16thSeparated.json: 382 chorales of Bach's; the benchmark's split is kept"
+        "--benchmark",
+        type=Path,
+        metavar="FILE",
+        help="Jsb16thSeparated.json: 382 chorales of Bach's; the benchmark's split is kept",
     )
     source.add_argument(
-        "--music21", action="store_true", help="the chorales of music21's corpus, split by their names (takes minutes; needs the extra data)"
+        "--music21",
+        action="store_true",
+        help="the chorales of music21's corpus, split by their names (takes minutes; needs the extra data)",
     )
     source.add_argument("--licence", default="", metavar="TEXT", help="what may be done with them, for the manifest")
     parser.add_argument("-o", "--out", type=Path, required=True, metavar="OUT", help="the data set's folder")
@@ -51,8 +56,12 @@ def run(args: argparse.Namespace, console: Console) -> None:
         console.say(f"skipped: {args.out} holds a finished data set")
         dataset = chorales.ChoralesDataset.open(args.out)
     else:
-        grids, source, licence = _corpus(console) if args.music21 else (chorales.read_benchmark(args.benchmark), args.benchmark.name, "")
-        dataset = chorales.write(grids, args.out, source=source, licence=args.licence or licence, overwrite=args.overwrite)
+        grids, source, licence = (
+            _corpus(console) if args.music21 else (chorales.read_benchmark(args.benchmark), args.benchmark.name, "")
+        )
+        dataset = chorales.write(
+            grids, args.out, source=source, licence=args.licence or licence, overwrite=args.overwrite
+        )
     summary = dataset.summary()
     console.document({"data": args.out} | summary)
     console.result(f"{args.out}: chorales on a grid of sixteenths")

@@ -24,7 +24,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="a folder of MIDI files, to any depth, or a data set of `wavecore data chorales`; the style is a composer's or collection's name, "
         "by default the folder's",
     )
-    parser.add_argument("--licence", default="", metavar="TEXT", help="what may be done with the MIDI files, for the manifest")
+    parser.add_argument(
+        "--licence", default="", metavar="TEXT", help="what may be done with the MIDI files, for the manifest"
+    )
     parser.add_argument("-o", "--out", type=Path, required=True, metavar="OUT", help="the data set's folder")
     flags.add_existing(parser)
 
@@ -53,7 +55,9 @@ def run(args: argparse.Namespace, console: Console) -> None:
         pieces, skipped = _collect(args.sources, args.licence)
         dataset = songs.write_songs(args.out, pieces, overwrite=args.overwrite)
     summary = dataset.summary()
-    console.document({"data": args.out, "skipped": [{"file": item.name, "reason": item.reason} for item in skipped]} | summary)
+    console.document(
+        {"data": args.out, "skipped": [{"file": item.name, "reason": item.reason} for item in skipped]} | summary
+    )
     counts = ", ".join(f"{found['pieces']} of {style}" for style, found in summary["styles"].items())
     console.result(f"{args.out}: {counts}")
     for split, sizes in summary["splits"].items():
@@ -63,7 +67,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
 
 def _collect(sources: list[str], licence: str):
     """The pieces of all sources by split, and the files that gave none."""
-    from wavecore.datasets.chorales import ChoralesDataset, MANIFEST
+    from wavecore.datasets.chorales import MANIFEST, ChoralesDataset
     from wavecore.datasets.domains.manifest import SPLITS
     from wavecore.datasets.songs import read_folder
 
@@ -104,7 +108,10 @@ def _from_chorales(dataset, style: str):
         song = chorale_song.to_song(grid, name=f"{style}/{split}-{number:03d}", program=chorale_song.CHOIR)
         return Piece(replace(song, source=dataset.source, licence=dataset.licence), style)
 
-    return {split: [piece(grid, split, number) for number, grid in enumerate(grids)] for split, grids in dataset.grids.items()}
+    return {
+        split: [piece(grid, split, number) for number, grid in enumerate(grids)]
+        for split, grids in dataset.grids.items()
+    }
 
 
 COMMAND = flags.Command(

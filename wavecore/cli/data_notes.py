@@ -43,9 +43,7 @@ def configure_soundfont(parser: argparse.ArgumentParser) -> None:
         metavar="A,B",
         help="MIDI (default: 50,100; NSynth's are 25,50,75,100,127)",
     )
-    notes.add_argument(
-        "--instruments", type=flags.count, metavar="N", help="of every family, at most (default: all)"
-    )
+    notes.add_argument("--instruments", type=flags.count, metavar="N", help="of every family, at most (default: all)")
     parser.add_argument(
         "--jobs",
         type=flags.count,
@@ -100,9 +98,7 @@ def configure_nsynth(parser: argparse.ArgumentParser) -> None:
     notes.add_argument("--qualities", type=flags.names, metavar="A,B", help="all of these, bright for one")
     notes.add_argument("--pitches", type=pitch_range, metavar="LOW:HIGH", help="MIDI, both ends included")
     notes.add_argument("--velocities", type=velocities, metavar="A,B", help="one of these")
-    notes.add_argument(
-        "--exclude", type=Path, metavar="LIST", help="a text file of names (note_str) to leave out"
-    )
+    notes.add_argument("--exclude", type=Path, metavar="LIST", help="a text file of names (note_str) to leave out")
     parser.add_argument(
         "--check",
         action="store_true",
@@ -114,8 +110,8 @@ def configure_nsynth(parser: argparse.ArgumentParser) -> None:
 def run_nsynth(args: argparse.Namespace, console: Console) -> None:
     """Turn published data into what training reads."""
     from wavecore.datasets.notes.reader import MANIFEST, NotesDataset
-    from wavecore.datasets.nsynth.filter import NoteFilter, read_exclusions
     from wavecore.datasets.nsynth.convert import NOISE_LIST, import_nsynth
+    from wavecore.datasets.nsynth.filter import NoteFilter, read_exclusions
 
     common.require_folder(args.out)
     if args.skip_existing and (args.out / MANIFEST).is_file():
@@ -151,9 +147,7 @@ def report(dataset: NotesDataset, console: Console) -> None:
     if rendered is None:
         counts = {"broken": len(dataset.manifest["skipped"]), "noise": len(dataset.manifest["noise"])}
     else:
-        counts = {
-            kind: sum(len(entry[kind]) for entry in rendered.values()) for kind in ("silent", "clipped")
-        }
+        counts = {kind: sum(len(entry[kind]) for entry in rendered.values()) for kind in ("silent", "clipped")}
     console.document({"data": dataset.path} | summary | counts)
     console.result(f"{dataset.path}: {summary['source']}")
     for split in dataset.splits:

@@ -41,9 +41,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     ----------
     parser : argparse.ArgumentParser
     """
-    parser.add_argument(
-        "-o", "--out", type=Path, default=Path("demo"), metavar="DIR", help="folder (default: ./demo)"
-    )
+    parser.add_argument("-o", "--out", type=Path, default=Path("demo"), metavar="DIR", help="folder (default: ./demo)")
     parser.add_argument(
         "--model", metavar="M", help="a shipped model, a model folder or a run (default: the shipped one)"
     )
@@ -151,8 +149,7 @@ class _Demo:
         args, source = self.args, folder / self._source()
         total = files.probe(source).frames * len(self.targets)
         self.console.say(
-            f"{args.tune}, whistled, to {', '.join(self.targets)}: "
-            f"{duration(total / self.rate)} of sound to generate"
+            f"{args.tune}, whistled, to {', '.join(self.targets)}: {duration(total / self.rate)} of sound to generate"
         )
         estimate = Estimate(self.console, total=total, sample_rate=self.rate)
         with self.console.progress("generating", unit="samples") as show:
@@ -192,14 +189,12 @@ class _Demo:
                 self.console.warn(f"{result.domain}: {warning}")
 
     def _draw(self, folder: Path, tune, sounds: dict) -> None:
-        from wavecore.plots import audio as plots
         from wavecore.audio.pitch import track_f0
+        from wavecore.plots import audio as plots
 
         self.console.say("drawing")
         everything = {"whistle, the input": tune} | sounds
-        plots.rainbowgram_sheet(
-            [(name, x, self.rate) for name, x in everything.items()], folder / RAINBOWGRAMS
-        )
+        plots.rainbowgram_sheet([(name, x, self.rate) for name, x in everything.items()], folder / RAINBOWGRAMS)
         shifts = {result.domain: result.octave_shift for result in self.results}
         tracks = {}
         for name, x in everything.items():
@@ -255,9 +250,7 @@ def _refuse_existing(out: Path, names: Sequence[str], *, overwrite: bool) -> Non
         try:
             output.refuse_existing(out / name, overwrite=overwrite)
         except OutputExistsError as error:
-            raise OutputExistsError(
-                f"{error} (--overwrite replaces it, -o DIR makes the demo elsewhere)"
-            ) from error
+            raise OutputExistsError(f"{error} (--overwrite replaces it, -o DIR makes the demo elsewhere)") from error
 
 
 @contextmanager

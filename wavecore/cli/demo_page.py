@@ -112,10 +112,7 @@ def envelope(audio: np.ndarray, n_bars: int = N_BARS) -> np.ndarray:
     """
     edges = np.linspace(0, len(audio), n_bars + 1).astype(int)
     peaks = np.array(
-        [
-            np.abs(audio[a : max(b, a + 1)]).max(initial=0.0)
-            for a, b in zip(edges[:-1], edges[1:], strict=True)
-        ]
+        [np.abs(audio[a : max(b, a + 1)]).max(initial=0.0) for a, b in zip(edges[:-1], edges[1:], strict=True)]
     )
     return peaks / max(float(peaks.max()), 1e-9)
 
@@ -140,8 +137,7 @@ def _bars(audio: np.ndarray) -> str:
     """The loudness as bars; a second, brighter copy is uncovered while the sound plays."""
     heights = np.maximum(2, np.round(envelope(audio) * BAR_HEIGHT))
     path = "".join(
-        f"M{number * BAR_WIDTH + 1} {(BAR_HEIGHT - height) / 2:g}"
-        f"h{BAR_WIDTH - 2}v{height:g}h-{BAR_WIDTH - 2}z"
+        f"M{number * BAR_WIDTH + 1} {(BAR_HEIGHT - height) / 2:g}h{BAR_WIDTH - 2}v{height:g}h-{BAR_WIDTH - 2}z"
         for number, height in enumerate(heights)
     )
     width = len(heights) * BAR_WIDTH
@@ -160,9 +156,7 @@ def _figure(picture: Picture) -> str:
 
 
 def _definitions(values: Mapping[str, str]) -> str:
-    return "".join(
-        f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in values.items()
-    )
+    return "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in values.items())
 
 
 def _data_uri(content: bytes, kind: str) -> str:

@@ -180,18 +180,14 @@ def backend_error(backend: str, device: str) -> float:
     n_frames = 2
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        state = {
-            name: 0.3 * torch.randn_like(tensor) for name, tensor in WaveNet(config).state_dict().items()
-        }
+        state = {name: 0.3 * torch.randn_like(tensor) for name, tensor in WaveNet(config).state_dict().items()}
     rng = np.random.default_rng(0)
     latent = rng.standard_normal((2, n_frames, config.latent_channels)).astype(np.float32)
     codes = rng.integers(0, config.n_classes, (2, n_frames * config.hop_length - 5), dtype=np.uint8)
     logits = []
     for name, place in (("reference", "cpu"), (backend, device)):
         # In float32: how a backend rounds weights is not what is judged here.
-        generator = open_generator(
-            state, config, batch=2, seed=0, backend=name, device=place, dtype="float32"
-        )
+        generator = open_generator(state, config, batch=2, seed=0, backend=name, device=place, dtype="float32")
         generator.feed(latent)
         logits.append(generator.force(codes))
     scale = float(np.abs(logits[0]).max())
@@ -225,9 +221,7 @@ def _backend_parts() -> Iterator[Part]:
 def _agreement(backend: str, device: str) -> str:
     error = backend_error(backend, device)
     if not error <= LOGIT_TOLERANCE:
-        raise DeviceError(
-            f"differs from the reference: logit error {error:.2g}, tolerated {LOGIT_TOLERANCE:g}"
-        )
+        raise DeviceError(f"differs from the reference: logit error {error:.2g}, tolerated {LOGIT_TOLERANCE:g}")
     return f"agrees with the reference (logit error {error:.1e})"
 
 
@@ -235,8 +229,8 @@ def _model_parts() -> Iterator[Part]:
     """Every shipped model; that there is none is a failure as well."""
     fix = "install wavecore again: the models come with the package"
     try:
-        from wavecore.cli.models import check_model
         from wavecore import checkpoint
+        from wavecore.cli.models import check_model
 
         names = checkpoint.shipped()
     except Exception as error:
@@ -265,9 +259,7 @@ def _import(name: str) -> str:
 
 
 def _python() -> str:
-    return (
-        f"{platform.python_version()}, {platform.system()} {platform.machine()}, wavecore {common.version()}"
-    )
+    return f"{platform.python_version()}, {platform.system()} {platform.machine()}, wavecore {common.version()}"
 
 
 def _torch() -> str:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from wavecore.cli import data_notes, evaluate_symbolic
 from wavecore.console import common, flags
+from wavecore.console.console import Console
 from wavecore.models.nsynth.commands import interpolate
 from wavecore.models.translation.commands import evaluate as evaluate_translation
-from wavecore.console.console import Console
 
 COLUMNS = ("pitch_accuracy", "quality_f1", "quality_accuracy", "family_accuracy", "family_agreement", "source_accuracy")
 
@@ -23,7 +23,9 @@ def configure_nsynth(parser: argparse.ArgumentParser) -> None:
     parser : argparse.ArgumentParser
     """
     parser.add_argument("model", nargs="?", metavar="MODEL", help="an nsynth model (default: the shipped one)")
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="notes, as `wavecore data soundfont` builds them")
+    parser.add_argument(
+        "--data", type=Path, required=True, metavar="DIR", help="notes, as `wavecore data soundfont` builds them"
+    )
     parser.add_argument(
         "--classifier", metavar="M", help="who judges: a note-classifier model (default: the shipped one)"
     )
@@ -31,9 +33,14 @@ def configure_nsynth(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", choices=("train", "valid", "test"), default="test", help="(default: test)")
     parser.add_argument("--notes", type=flags.count, default=110, metavar="N", help="that are judged (default: 110)")
     parser.add_argument(
-        "--pitches", type=data_notes.pitch_range, metavar="LOW:HIGH", help="MIDI, both ends included; others are left out (default: all)"
+        "--pitches",
+        type=data_notes.pitch_range,
+        metavar="LOW:HIGH",
+        help="MIDI, both ends included; others are left out (default: all)",
     )
-    parser.add_argument("-o", "--out", type=Path, metavar="DIR", help="write a sheet of rainbowgrams for every family there")
+    parser.add_argument(
+        "-o", "--out", type=Path, metavar="DIR", help="write a sheet of rainbowgrams for every family there"
+    )
     flags.add_generation(parser, default_seed=0, default_temperature=None)
     parser.add_argument("--overwrite", action="store_true", help="replace pictures that exist")
 
@@ -51,10 +58,10 @@ def run_nsynth(args: argparse.Namespace, console: Console) -> None:
     WavecoreError
         As the exit codes say.
     """
-    from wavecore.models.nsynth import evaluate as evaluate_notes
+    from wavecore import checkpoint
     from wavecore.audio import output
     from wavecore.datasets.notes.reader import NotesDataset
-    from wavecore import checkpoint
+    from wavecore.models.nsynth import evaluate as evaluate_notes
 
     dataset = NotesDataset.open(args.data)
     model = interpolate.load_nsynth(args.model, console)
@@ -143,5 +150,5 @@ COMMANDS = {
         example="wavecore evaluate nsynth runs/notes --data data/notes --classifier runs/ear --spectral runs/spectral",
         configure=configure_nsynth,
         run=run_nsynth,
-    )
+    ),
 }

@@ -130,9 +130,7 @@ def _require_verb(word: str, known: Mapping[str, str], prog: str) -> None:
     if word in known:
         return
     if word.startswith("-"):
-        raise UsageError(
-            f"{word} stands before the verb; write: {prog} VERB {word} (verbs: {', '.join(known)})"
-        )
+        raise UsageError(f"{word} stands before the verb; write: {prog} VERB {word} (verbs: {', '.join(known)})")
     raise UsageError(f"there is no `{prog} {word}`{near_miss(word, known)} (verbs: {', '.join(known)})")
 
 

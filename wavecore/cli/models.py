@@ -29,16 +29,12 @@ def list_models(args: argparse.Namespace, console: Console) -> None:
     for root in args.folders:
         found = sorted(path.parent for path in root.rglob(checkpoint.WEIGHTS))
         if not found:
-            raise InputError(
-                f"there is no model in {root} (looked for {checkpoint.WEIGHTS} in it and its subfolders)"
-            )
+            raise InputError(f"there is no model in {root} (looked for {checkpoint.WEIGHTS} in it and its subfolders)")
         folders += found
     rows = [_row(folder) for folder in folders]
     console.document({"models": rows})
     if not rows:
-        console.result(
-            "no model is shipped with this installation; wavecore models list FOLDER finds trained ones"
-        )
+        console.result("no model is shipped with this installation; wavecore models list FOLDER finds trained ones")
     for row in rows:
         if row["error"] is None:
             console.result(
@@ -102,8 +98,7 @@ def verify(args: argparse.Namespace, console: Console) -> None:
     wanted = args.names or checkpoint.shipped()
     if not wanted:
         raise ModelError(
-            "there is nothing to verify: no model is shipped with this installation "
-            f"({checkpoint.PRETRAINED})"
+            f"there is nothing to verify: no model is shipped with this installation ({checkpoint.PRETRAINED})"
         )
     rows = []
     for name in wanted:
@@ -180,11 +175,7 @@ def _row(folder: Path) -> dict:
         return row | fields | {"plays": card.get("tracks", card.get("styles", [])), "error": None}
     except (ModelError, KeyError) as error:
         fields = {"kind": None, "domains": [], "targets": [], "plays": [], "sample_rate": None, "sha256": None}
-        return (
-            row
-            | fields
-            | {"error": explain(error)[0] if isinstance(error, ModelError) else f"no field {error}"}
-        )
+        return row | fields | {"error": explain(error)[0] if isinstance(error, ModelError) else f"no field {error}"}
 
 
 def _is_shipped(folder: Path) -> bool:
@@ -203,9 +194,7 @@ def _read_json(path: Path) -> dict | None:
 
 
 def _configure_list(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "folders", nargs="*", type=Path, metavar="FOLDER", help="look for trained models here, too"
-    )
+    parser.add_argument("folders", nargs="*", type=Path, metavar="FOLDER", help="look for trained models here, too")
 
 
 def _configure_info(parser: argparse.ArgumentParser) -> None:

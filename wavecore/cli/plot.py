@@ -39,9 +39,9 @@ def configure_latents(parser: argparse.ArgumentParser) -> None:
 
 
 def _sounds(args: argparse.Namespace) -> list[tuple[str, object, int]]:
-    from wavecore.plots import style as canvas
     from wavecore.audio import files
     from wavecore.audio.finding import find_audio
+    from wavecore.plots import style as canvas
 
     sources = find_audio(args.inputs)
     common.require_folder(args.out.parent)
@@ -77,8 +77,8 @@ def run_pitch(args: argparse.Namespace, console: Console) -> None:
     args : argparse.Namespace
     console : Console
     """
-    from wavecore.plots import audio as plots
     from wavecore.audio.pitch import track_f0
+    from wavecore.plots import audio as plots
 
     sounds = _sounds(args)
     tracks = {title: track_f0(x, sample_rate=rate) for title, x, rate in sounds}
@@ -95,7 +95,8 @@ def run_latent(args: argparse.Namespace, console: Console) -> None:
     console : Console
     """
     from wavecore.models.nsynth import latent_files
-    from wavecore.plots import latent_chart, style as canvas
+    from wavecore.plots import latent_chart
+    from wavecore.plots import style as canvas
 
     common.require_folder(args.out.parent)
     canvas.require_png(args.out, args.overwrite)

@@ -32,16 +32,35 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="nsynth: an autoencoder of notes, which has many instruments; translation: a network whose domains play, best where they were "
         "trained (default: nsynth)",
     )
-    parser.add_argument("--model", metavar="M", help="a shipped model, a model folder or a run (default: the shipped one of --through)")
-    parser.add_argument("--bank", type=Path, metavar="FILE.npz", help="notes of `wavecore data bank` to play with, for nsynth (default: the model's own)")
     parser.add_argument(
-        "--instrument", metavar="NAME", help="who plays (default: for nsynth, who is most like a part's General MIDI program; for translation the first domain)"
+        "--model", metavar="M", help="a shipped model, a model folder or a run (default: the shipped one of --through)"
     )
     parser.add_argument(
-        "--map", type=_pairs, default={}, metavar="PART=NAME,..", help="who plays which part, by its name or its number from 1 on; --instrument plays the others"
+        "--bank",
+        type=Path,
+        metavar="FILE.npz",
+        help="notes of `wavecore data bank` to play with, for nsynth (default: the model's own)",
     )
-    parser.add_argument("--stems", type=Path, metavar="DIR", help="also write every line to a WAV of its own; their sum is the mix")
-    parser.add_argument("--draws", action="store_true", help="write the samples as the decoder drew them; else each is replaced by what it expected there, which hisses less")
+    parser.add_argument(
+        "--instrument",
+        metavar="NAME",
+        help="who plays (default: for nsynth, who is most like a part's General MIDI program; for translation the first domain)",
+    )
+    parser.add_argument(
+        "--map",
+        type=_pairs,
+        default={},
+        metavar="PART=NAME,..",
+        help="who plays which part, by its name or its number from 1 on; --instrument plays the others",
+    )
+    parser.add_argument(
+        "--stems", type=Path, metavar="DIR", help="also write every line to a WAV of its own; their sum is the mix"
+    )
+    parser.add_argument(
+        "--draws",
+        action="store_true",
+        help="write the samples as the decoder drew them; else each is replaced by what it expected there, which hisses less",
+    )
     flags.add_generation(parser, default_temperature=None)
     flags.add_existing(parser)
 
@@ -91,8 +110,18 @@ def run(args: argparse.Namespace, console: Console) -> None:
             stems=args.stems, backend=backend, device=device, overwrite=args.overwrite, on_progress=update,
         )  # fmt: skip
     told = {"model": model.name, "model_sha256": model.sha256, "seed": seed}
-    settings = {"version": common.version(), "command": args.command, "temperature": temperature, "device": device, "backend": backend}
-    sidecar.write_sidecar(sidecar.sidecar_path(args.out), told | settings | {"score": args.score, "result": asdict(result)}, overwrite=args.overwrite)
+    settings = {
+        "version": common.version(),
+        "command": args.command,
+        "temperature": temperature,
+        "device": device,
+        "backend": backend,
+    }
+    sidecar.write_sidecar(
+        sidecar.sidecar_path(args.out),
+        told | settings | {"score": args.score, "result": asdict(result)},
+        overwrite=args.overwrite,
+    )
     for line in result.lines:
         if line.outside > OUTSIDE:
             console.warn(f"{line.outside:.0%} of the notes of {line.part} lie outside the range of {line.instrument}")

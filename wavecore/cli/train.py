@@ -10,6 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from wavecore.console import common, flags, run_settings
+from wavecore.console.console import Console, duration
+from wavecore.console.failures import explain
 from wavecore.models.coconet.commands import train as train_coconet
 from wavecore.models.gan.commands import train as train_gan
 from wavecore.models.lstm.commands import train as train_lstm
@@ -18,8 +20,6 @@ from wavecore.models.musenet.commands import train as train_musenet
 from wavecore.models.note_classifier import commands as train_classifier
 from wavecore.models.nsynth.commands import train as train_nsynth
 from wavecore.models.spectral import commands as train_spectral
-from wavecore.console.console import Console, duration
-from wavecore.console.failures import explain
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -90,10 +90,16 @@ def _add_latent(network: argparse._ArgumentGroup) -> None:
         "--teach-encoder; none lets everything pass (default: that of --init, or none)",
     )
     network.add_argument(
-        "--bottleneck-context", type=flags.count, metavar="N", help="frames on either side that a latent frame tells of as well (default: 0)"
+        "--bottleneck-context",
+        type=flags.count,
+        metavar="N",
+        help="frames on either side that a latent frame tells of as well (default: 0)",
     )
     network.add_argument(
-        "--hearing-frames", type=flags.count, metavar="N", help="frames on either side by which the encoder decides (default: 2)"
+        "--hearing-frames",
+        type=flags.count,
+        metavar="N",
+        help="frames on either side by which the encoder decides (default: 2)",
     )
 
 
@@ -116,7 +122,9 @@ def run(args: argparse.Namespace, console: Console) -> None:
     from wavecore.models.translation.data import BatchSource
     from wavecore.training.loop import TranslationTask
 
-    dataset, model, before = run_settings.open_run(args, DomainsDataset.open, kind="translation", built_by="wavecore data domains")
+    dataset, model, before = run_settings.open_run(
+        args, DomainsDataset.open, kind="translation", built_by="wavecore data domains"
+    )
     network = run_settings.network_settings(args, dataset.domains, model and model.network.config, before)
     training = run_settings.training_settings(args, before, console)
     device = common.settle_device(args.device, console)
@@ -148,7 +156,9 @@ def _starting_network(args, source, network, dataset, training, before: dict | N
     from wavecore.models.translation.warm_start import lessons_like, with_taught_encoder
 
     with console.progress("teaching the encoder", unit="steps") as show:
-        start = with_taught_encoder(source, dataset, network, how=lessons_like(training), seed=training.seed, on_progress=show)
+        start = with_taught_encoder(
+            source, dataset, network, how=lessons_like(training), seed=training.seed, on_progress=show
+        )
     taught = start.taught
     console.say(
         f"the encoder names the notes with an F1 of {taught.notes_f1:.2f}; a passage's latents in two domains differ by "
@@ -255,7 +265,9 @@ def follow(
         raise
     if summary["samples_per_s"]:
         peaks = ", ".join(f"{peak / 2**30:.1f}" for peak in summary["peak_memory_bytes"])
-        console.say(f"trained at {summary['samples_per_s']:,.0f} {counted}/s, validations left out; most memory held: {peaks} GiB")
+        console.say(
+            f"trained at {summary['samples_per_s']:,.0f} {counted}/s, validations left out; most memory held: {peaks} GiB"
+        )
     console.document({"run": args.out, "model": args.out / "best", "summary": summary})
     console.result(
         f"{args.out / 'best'}: {listener.best:.3f} {unit}, held out"
@@ -315,7 +327,6 @@ def record_start(args: argparse.Namespace, model, **more: str) -> None:
         To be noted as well.
     """
     from wavecore import checkpoint
-
     from wavecore.training import distributed
 
     if (args.out / "settings.json").exists() or not distributed.current().leads:

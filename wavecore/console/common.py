@@ -40,9 +40,7 @@ def chosen(wanted: Iterable[str], known: Sequence[str], *, what: str) -> list[st
     wanted = list(wanted)
     for name in wanted:
         if name not in known:
-            raise UsageError(
-                f"there is no {what} {name!r}{near_miss(name, known)} ({what}s: {', '.join(known)})"
-            )
+            raise UsageError(f"there is no {what} {name!r}{near_miss(name, known)} ({what}s: {', '.join(known)})")
     return wanted
 
 
@@ -206,7 +204,9 @@ def shipped(kind: str) -> str:
     for name in checkpoint.shipped():
         if checkpoint.read_card(checkpoint.PRETRAINED / name).get("kind") == kind:
             return name
-    raise ModelError(f"no {kind} model is shipped with this installation (looked in {checkpoint.PRETRAINED}); {REMEDIES[kind]}")
+    raise ModelError(
+        f"no {kind} model is shipped with this installation (looked in {checkpoint.PRETRAINED}); {REMEDIES[kind]}"
+    )
 
 
 def version() -> str:

@@ -29,7 +29,9 @@ def add_output(parser: argparse.ArgumentParser, *, kind: str) -> None:
         Of the model, as the help calls it.
     """
     parser.add_argument("-o", "--out", type=Path, required=True, metavar="OUT.mid", help="the piece")
-    parser.add_argument("--model", metavar="M", help=f"{kind}: a shipped one's name, or a folder (default: the shipped one)")
+    parser.add_argument(
+        "--model", metavar="M", help=f"{kind}: a shipped one's name, or a folder (default: the shipped one)"
+    )
 
 
 def add_length(parser: argparse._ActionsContainer, *, told: str = "") -> None:
@@ -41,7 +43,13 @@ def add_length(parser: argparse._ActionsContainer, *, told: str = "") -> None:
     told : str
         What else the help says of the tempo.
     """
-    parser.add_argument("--bars", type=flags.count, default=DEFAULT_BARS, metavar="N", help=f"length of the piece (default: {DEFAULT_BARS})")
+    parser.add_argument(
+        "--bars",
+        type=flags.count,
+        default=DEFAULT_BARS,
+        metavar="N",
+        help=f"length of the piece (default: {DEFAULT_BARS})",
+    )
     parser.add_argument("--tempo", type=tempo, metavar="X", help=f"beats a minute (default: {told}100)")
 
 
@@ -80,7 +88,9 @@ def tempo(text: str) -> float:
     except ValueError:
         value = math.nan
     if not SLOWEST <= value <= FASTEST:
-        raise argparse.ArgumentTypeError(f"a tempo is a number of beats a minute, {SLOWEST:g} to {FASTEST:g}, not {text!r}")
+        raise argparse.ArgumentTypeError(
+            f"a tempo is a number of beats a minute, {SLOWEST:g} to {FASTEST:g}, not {text!r}"
+        )
     return value
 
 
@@ -134,5 +144,14 @@ def finish(args: argparse.Namespace, console: Console, model: LoadedModel, song:
     from wavecore.symbolic import midi
 
     midi.write(song, args.out, overwrite=args.overwrite)
-    console.document({"model": model.name, "model_sha256": model.sha256, "seed": seed, "path": args.out, "bars": bars, "notes": song.n_notes})
+    console.document(
+        {
+            "model": model.name,
+            "model_sha256": model.sha256,
+            "seed": seed,
+            "path": args.out,
+            "bars": bars,
+            "notes": song.n_notes,
+        }
+    )
     console.result(f"{args.out}: {bars} bars, {song.n_notes} notes, {song.duration_s:.0f} s")

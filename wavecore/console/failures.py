@@ -33,8 +33,7 @@ def explain(error: Exception) -> tuple[str, int]:
     if _is_out_of_memory(error):
         first_line = (str(error) or type(error).__name__).splitlines()[0]
         return (
-            f"out of memory ({first_line}); close other programs, give fewer targets at once, "
-            "or take --device cpu",
+            f"out of memory ({first_line}); close other programs, give fewer targets at once, or take --device cpu",
             OUT_OF_MEMORY,
         )
     if isinstance(error, OSError) and error.strerror:

@@ -56,9 +56,7 @@ class Parser(argparse.ArgumentParser):
         )
         command.configure(self)
         talk = self.add_argument_group("output")
-        talk.add_argument(
-            "--json", action="store_true", help="one JSON document on stdout, nothing else there"
-        )
+        talk.add_argument("--json", action="store_true", help="one JSON document on stdout, nothing else there")
         talk.add_argument("-q", "--quiet", action="store_true", help="only results, warnings and errors")
         talk.add_argument("-v", "--verbose", action="store_true", help="on an error, show where it came from")
 
@@ -142,9 +140,7 @@ def add_run(parser: argparse.ArgumentParser, *, data: str) -> None:
     """
     parser.add_argument("--data", type=Path, metavar="DIR", help=data)
     parser.add_argument("-o", "--out", type=Path, required=True, metavar="RUN", help="the run's folder")
-    parser.add_argument(
-        "--resume", action="store_true", help="go on with the run in RUN; it keeps its settings"
-    )
+    parser.add_argument("--resume", action="store_true", help="go on with the run in RUN; it keeps its settings")
 
 
 def add_training(parser: argparse.ArgumentParser) -> None:
@@ -195,9 +191,7 @@ def add_device(parser: argparse._ActionsContainer) -> None:
     ----------
     parser : argparse parser or group
     """
-    parser.add_argument(
-        "--device", default="auto", metavar="D", help="auto, cpu, cuda or cuda:N (default: auto)"
-    )
+    parser.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda or cuda:N (default: auto)")
 
 
 def add_existing(parser: argparse.ArgumentParser) -> None:
@@ -209,9 +203,7 @@ def add_existing(parser: argparse.ArgumentParser) -> None:
     """
     group = parser.add_mutually_exclusive_group()
     group.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
-    group.add_argument(
-        "--skip-existing", action="store_true", help="leave outputs that exist, make the others"
-    )
+    group.add_argument("--skip-existing", action="store_true", help="leave outputs that exist, make the others")
 
 
 def seed(text: str) -> int:

@@ -10,13 +10,11 @@ from wavecore.console import run_settings
 from wavecore.errors import UsageError
 
 if TYPE_CHECKING:
-    from wavecore.datasets.notes.reader import NotesDataset
     from wavecore.checkpoint import LoadedModel
+    from wavecore.datasets.notes.reader import NotesDataset
 
 
-def open_notes(
-    args: argparse.Namespace, *, kind: str | None
-) -> tuple[NotesDataset, LoadedModel | None, dict | None]:
+def open_notes(args: argparse.Namespace, *, kind: str | None) -> tuple[NotesDataset, LoadedModel | None, dict | None]:
     """Open the data, and the model that a run starts from.
 
     Parameters

@@ -45,9 +45,7 @@ def read_run(out: Path) -> dict:
     """
     file = out / "settings.json"
     if not file.is_file():
-        raise InputError(
-            f"there is no run to resume in {out} (no {file.name}); leave --resume out to start one"
-        )
+        raise InputError(f"there is no run to resume in {out} (no {file.name}); leave --resume out to start one")
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
         record = out / RECORD
@@ -128,7 +126,9 @@ def is_restarted(out: Path) -> bool:
         raise InputError(f"the record of the run in {out} cannot be read: {error}") from error
 
 
-def open_run(args: argparse.Namespace, read: Callable[[Path], Any], *, kind: str | None, built_by: str) -> tuple[Any, LoadedModel | None, dict | None]:
+def open_run(
+    args: argparse.Namespace, read: Callable[[Path], Any], *, kind: str | None, built_by: str
+) -> tuple[Any, LoadedModel | None, dict | None]:
     """Open the data, and the model that a run starts from.
 
     Parameters
@@ -212,8 +212,8 @@ def network_settings(
     UsageError
         If a flag contradicts the model or the run, or a target is unknown.
     """
-    from wavecore.nn.encoders import EncoderConfig
     from wavecore.models.translation.model import TranslationConfig
+    from wavecore.nn.encoders import EncoderConfig
     from wavecore.nn.wavenet import preset
 
     if before is not None:
@@ -221,20 +221,14 @@ def network_settings(
         _refuse_contradiction(args, config, "the run")
         _refuse_latent(args, "the run")
         if args.targets and tuple(args.targets) != config.targets:
-            raise UsageError(
-                f"the run has the targets {', '.join(config.targets)}, not {', '.join(args.targets)}"
-            )
+            raise UsageError(f"the run has the targets {', '.join(config.targets)}, not {', '.join(args.targets)}")
         if args.shared_decoder and not config.shared_decoder:
-            raise UsageError(
-                "the run has a decoder per target; leave --shared-decoder out, or start another run"
-            )
+            raise UsageError("the run has a decoder per target; leave --shared-decoder out, or start another run")
         return config
     if initial is not None:
         _refuse_contradiction(args, initial, "the model of --init")
         if args.shared_decoder and not initial.shared_decoder:
-            raise UsageError(
-                "the model of --init has a decoder per target, of which no shared one can be made"
-            )
+            raise UsageError("the model of --init has a decoder per target, of which no shared one can be made")
         if args.teach_encoder:
             targets = common.chosen(args.targets or initial.targets, list(domains), what="target")
             other = replace(initial, domains=tuple(domains), targets=tuple(targets), shared_decoder=args.shared_decoder)
@@ -324,7 +318,9 @@ def _with_latent(config: TranslationConfig, args: argparse.Namespace) -> Transla
     """Give encoder and decoders the latent that was asked for."""
     asked = {"hop_length": args.hop, "latent_channels": args.latent_channels}
     asked = {name: value for name, value in asked.items() if value is not None}
-    told = {name: getattr(args, name) for name in ("latent_levels", "bottleneck", "bottleneck_context", "hearing_frames")}
+    told = {
+        name: getattr(args, name) for name in ("latent_levels", "bottleneck", "bottleneck_context", "hearing_frames")
+    }
     told = {name: value for name, value in told.items() if value is not None}
     if args.bottleneck == "none":  # decisions around a frame are told of decisions alone
         told = {"bottleneck_context": 0} | told | {"bottleneck": ""}
@@ -343,10 +339,6 @@ def _refuse_contradiction(args: argparse.Namespace, config: TranslationConfig, w
     from wavecore.nn.wavenet import preset
 
     if args.preset and preset(args.preset) != config.decoder:
-        raise UsageError(
-            f"{whose} has decoders of another size than --preset {args.preset}; leave the flag out"
-        )
+        raise UsageError(f"{whose} has decoders of another size than --preset {args.preset}; leave the flag out")
     if args.encoder and args.encoder != config.encoder.kind:
-        raise UsageError(
-            f"{whose} has a {config.encoder.kind} encoder, not a {args.encoder} one; leave the flag out"
-        )
+        raise UsageError(f"{whose} has a {config.encoder.kind} encoder, not a {args.encoder} one; leave the flag out")

@@ -39,7 +39,12 @@ def histograms(lines: Sequence[np.ndarray], *, longest: int) -> dict[str, np.nda
     """
     if longest < 1:
         raise InputError(f"the longest duration is {longest} steps; at least 1 is needed")
-    found = {"pitch_class": np.zeros(12), "interval": np.zeros(2 * WIDEST + 1), "duration": np.zeros(longest), "inter_onset": np.zeros(longest)}
+    found = {
+        "pitch_class": np.zeros(12),
+        "interval": np.zeros(2 * WIDEST + 1),
+        "duration": np.zeros(longest),
+        "inter_onset": np.zeros(longest),
+    }
     for line in lines:
         line = np.asarray(line)
         if line.ndim != 2 or line.shape[1] != 3:

@@ -75,7 +75,12 @@ def sounding_notes(x: np.ndarray, *, sample_rate: int) -> np.ndarray:
     loudest = strengths.max()
     frame = strengths.max(axis=0, keepdims=True)
     padded = np.pad(strengths, ((1, 1), (0, 0)))
-    kept = (strengths >= padded[:-2]) & (strengths >= padded[2:]) & (strengths > STRONG * frame) & (strengths > QUIET * loudest)
+    kept = (
+        (strengths >= padded[:-2])
+        & (strengths >= padded[2:])
+        & (strengths > STRONG * frame)
+        & (strengths > QUIET * loudest)
+    )
     for distance in PARTIALS:
         kept[distance:] &= ~kept[:-distance] | (strengths[distance:] > OWN * strengths[:-distance])
     ranks = (-strengths).argsort(axis=0).argsort(axis=0)

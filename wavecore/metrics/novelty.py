@@ -32,7 +32,9 @@ def bar_keys(bars: np.ndarray, drums: Sequence[bool]) -> list[bytes]:
         If shapes do not fit.
     """
     if bars.ndim != 4 or bars.dtype != bool or len(drums) != bars.shape[3]:
-        raise InputError(f"bars have shape {bars.shape}, type {bars.dtype}; (bars, steps, pitches, {len(drums)} tracks) of bool is needed")
+        raise InputError(
+            f"bars have shape {bars.shape}, type {bars.dtype}; (bars, steps, pitches, {len(drums)} tracks) of bool is needed"
+        )
     drums = np.asarray(drums, bool)
     found = []
     for bar in bars:

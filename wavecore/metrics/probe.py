@@ -80,7 +80,9 @@ def _check(latents, labels, held_out, held_out_labels) -> int:
     """Refuse what cannot be probed; returns the number of domains."""
     for name, x, y in (("latents", latents, labels), ("held_out", held_out, held_out_labels)):
         if x.ndim != 3 or y.shape != (len(x),) or not len(x):
-            raise InputError(f"{name} have shape {x.shape} with labels of shape {y.shape}; (N, F, C) and (N,) are needed")
+            raise InputError(
+                f"{name} have shape {x.shape} with labels of shape {y.shape}; (N, F, C) and (N,) are needed"
+            )
         if not np.isfinite(x).all():
             raise InputError(f"{name} hold {int((~np.isfinite(x)).sum())} numbers that are not finite")
     if latents.shape[2] != held_out.shape[2]:
@@ -88,5 +90,7 @@ def _check(latents, labels, held_out, held_out_labels) -> int:
     n_domains = int(max(labels.max(), held_out_labels.max())) + 1
     missing = [d for d in range(n_domains) if not ((labels == d).any() and (held_out_labels == d).any())]
     if missing or n_domains < 2:
-        raise InputError(f"a probe needs two domains or more, each on both sides; of {n_domains} these lack latents: {missing}")
+        raise InputError(
+            f"a probe needs two domains or more, each on both sides; of {n_domains} these lack latents: {missing}"
+        )
     return n_domains

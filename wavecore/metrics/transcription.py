@@ -52,7 +52,9 @@ class Notes:
     def __post_init__(self):
         shapes = {np.shape(getattr(self, name)) for name in ("onsets_s", "ends_s", "midi")}
         if len(shapes) != 1 or len(next(iter(shapes))) != 1:
-            raise InputError(f"onsets, ends and pitches of notes have shapes {', '.join(map(str, sorted(shapes)))}; one (n,) is wanted")
+            raise InputError(
+                f"onsets, ends and pitches of notes have shapes {', '.join(map(str, sorted(shapes)))}; one (n,) is wanted"
+            )
 
     def __len__(self) -> int:
         return len(self.midi)
@@ -79,7 +81,9 @@ def transcribe(sound: np.ndarray, *, sample_rate: int) -> Notes:
         If it is no finite signal of one channel.
     """
     signal = checks.as_signal(sound)
-    track = pitch.track_f0(signal, sample_rate=sample_rate, fmin_hz=FMIN_HZ, fmax_hz=FMAX_HZ, frame_rate_hz=FRAME_RATE_HZ)
+    track = pitch.track_f0(
+        signal, sample_rate=sample_rate, fmin_hz=FMIN_HZ, fmax_hz=FMAX_HZ, frame_rate_hz=FRAME_RATE_HZ
+    )
     n = len(track.times_s)
     hop = round(sample_rate / FRAME_RATE_HZ)
     level = loudness.frame_rms(signal, frame_length=2 * hop, hop_length=hop)[:n]

@@ -7,16 +7,16 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from wavecore.datasets.melodies import read_lines
 from wavecore.datasets.songs import SongsDataset
 from wavecore.metrics import histograms, novelty
 from wavecore.metrics.scale import scale_consistency
 from wavecore.models.gan import sample as gan_sampling
-from wavecore.models.lstm import sample as sequence_sampling
 from wavecore.models.gan.model import GAN
+from wavecore.models.lstm import sample as sequence_sampling
 from wavecore.models.lstm.model import LSTM
-from wavecore.symbolic.note_sequence import NoteLine
 from wavecore.models.lstm.train import bits_per_note
-from wavecore.datasets.melodies import read_lines
+from wavecore.symbolic.note_sequence import NoteLine
 
 GRAM = 8
 """Notes of a stretch that counts as copied, told by the intervals and the times between them."""
@@ -68,7 +68,9 @@ def evaluate(
     """
     config = network.config
     chords = getattr(config, "chords", False)
-    training, real = (read_lines(dataset, name, steps_per_beat=config.steps_per_beat, chords=chords) for name in ("train", split))
+    training, real = (
+        read_lines(dataset, name, steps_per_beat=config.steps_per_beat, chords=chords) for name in ("train", split)
+    )
     rng = np.random.default_rng(seed)
     found: dict = {"split": split, "n_pieces": len(real), "n_samples": n_samples}
     if isinstance(network, LSTM):
@@ -82,17 +84,27 @@ def evaluate(
                 told(number + 1, n_samples)
     else:
         # What a GAN cannot write is not held against it: real melodies are read as it would.
-        training, real = ([config.scale.decode(config.scale.encode(line, config.features)) for line in lines] for lines in (training, real))
+        training, real = (
+            [config.scale.decode(config.scale.encode(line, config.features)) for line in lines]
+            for lines in (training, real)
+        )
         written = gan_sampling.sequences(network, n_samples, rng)
         if told is not None:
             told(n_samples, n_samples)
     longest = LONGEST_BEATS * config.steps_per_beat
-    return found | {"data": _measures(real, training, training, longest), "samples": _measures(written, real, training, longest)}
+    return found | {
+        "data": _measures(real, training, training, longest),
+        "samples": _measures(written, real, training, longest),
+    }
 
 
-def _measures(lines: Sequence[NoteLine], others: Sequence[NoteLine], training: Sequence[NoteLine], longest: int) -> dict:
+def _measures(
+    lines: Sequence[NoteLine], others: Sequence[NoteLine], training: Sequence[NoteLine], longest: int
+) -> dict:
     """What some lines are like, and how like others."""
-    counts, theirs = (histograms.histograms([line.table()[:, :3] for line in some], longest=longest) for some in (lines, others))
+    counts, theirs = (
+        histograms.histograms([line.table()[:, :3] for line in some], longest=longest) for some in (lines, others)
+    )
     moves = [_moves(line) for line in lines]
     return {
         "overlap": {name: _plain(value) for name, value in histograms.overlaps(counts, theirs).items()},

@@ -162,10 +162,15 @@ class ConstantQEncoder(Encoder):
         self._start = spectral_context * config.hop_length + config.hop_length // 2 - half
         width = config.channels
         self.convolutions = nn.Sequential(
-            nn.Conv1d(config.n_bins, width, 3), nn.ELU(), nn.Conv1d(width, width, 2 * config.hearing_frames - 1), nn.ELU(),
+            nn.Conv1d(config.n_bins, width, 3),
+            nn.ELU(),
+            nn.Conv1d(width, width, 2 * config.hearing_frames - 1),
+            nn.ELU(),
             nn.Conv1d(width, N_CODES if config.bottleneck else config.latent_channels, 1),
         )
-        self.bottleneck = NoteBottleneck(config.latent_channels, config.bottleneck_context) if config.bottleneck else None
+        self.bottleneck = (
+            NoteBottleneck(config.latent_channels, config.bottleneck_context) if config.bottleneck else None
+        )
         # The latent starts at unit scale.  A small one is learnt from slowly, and by
         # then the decoders have come to do without it.
         for layer in self.convolutions[::2]:
@@ -199,7 +204,9 @@ class ConstantQEncoder(Encoder):
             # The frames of context move with the first and the last.
             around = [octaves[:, edge : edge + 1 or None].expand(-1, self.reach) for edge in (0, -1)]
             octaves = torch.cat([around[0], octaves.expand(-1, n_frames), around[1]], dim=1)
-        return self.read(shift_octaves(self.spectrum(audio)[..., : n_frames + 2 * self.reach], octaves, self.config.bins_per_octave))
+        return self.read(
+            shift_octaves(self.spectrum(audio)[..., : n_frames + 2 * self.reach], octaves, self.config.bins_per_octave)
+        )
 
     def read(self, spectrum: Tensor) -> Tensor:
         """Encode what ``spectrum`` returned.
@@ -263,7 +270,9 @@ class WaveformEncoder(Encoder):
     def __init__(self, config: EncoderConfig):
         super().__init__(config)
         width = config.channels
-        dilations = [2 ** (i % config.layers_per_cycle) for i in range(config.dilation_cycles * config.layers_per_cycle)]
+        dilations = [
+            2 ** (i % config.layers_per_cycle) for i in range(config.dilation_cycles * config.layers_per_cycle)
+        ]
         self.first, self.last = nn.Conv1d(1, width, 3), nn.Conv1d(width, config.latent_channels, 1)
         self.dilated = nn.ModuleList(nn.Conv1d(width, width, 3, dilation=d) for d in dilations)
         self.pointwise = nn.ModuleList(nn.Conv1d(width, width, 1) for _ in dilations)
@@ -389,8 +398,14 @@ def _constant_q_kernels(config: EncoderConfig) -> Tensor:
     from nnAudio.features.cqt import CQT1992v2
 
     transform = CQT1992v2(
-        sr=config.sample_rate, hop_length=config.hop_length, fmin=config.fmin_hz, n_bins=config.n_bins,
-        bins_per_octave=config.bins_per_octave, filter_scale=config.filter_scale, norm=1, verbose=False,
+        sr=config.sample_rate,
+        hop_length=config.hop_length,
+        fmin=config.fmin_hz,
+        n_bins=config.n_bins,
+        bins_per_octave=config.bins_per_octave,
+        filter_scale=config.filter_scale,
+        norm=1,
+        verbose=False,
     )
     kernels = torch.cat([transform.cqt_kernels_real, transform.cqt_kernels_imag]).detach().clone()
     sounding = kernels.abs().amax(dim=(0, 1)).nonzero().squeeze(1)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from wavecore.errors import DeviceError, UsageError
-from wavecore.kernels.interface import Generator, LATENCY_BATCH
+from wavecore.kernels.interface import LATENCY_BATCH, Generator
 from wavecore.kernels.packing import pack
 from wavecore.nn.wavenet import WaveNetConfig
 
@@ -100,9 +100,13 @@ def resolve_backend(name: str, device: str) -> tuple[str, str]:
     if name not in BACKENDS:
         raise UsageError(f"there is no backend {name!r}; give auto or one of {', '.join(BACKENDS)}")
     if name in _ON_CPU and device != "cpu":
-        raise DeviceError(f"the {name} backend runs on the CPU, not on {device}; give --device cpu or --backend reference")
+        raise DeviceError(
+            f"the {name} backend runs on the CPU, not on {device}; give --device cpu or --backend reference"
+        )
     if name == "triton" and device == "cpu":
-        raise DeviceError("the triton backend runs on a CUDA device, not on the CPU; give --device cuda, or --backend native, numba or reference")
+        raise DeviceError(
+            "the triton backend runs on a CUDA device, not on the CPU; give --device cuda, or --backend native, numba or reference"
+        )
     if name == "native":
         from wavecore.kernels.cpu.native import load_library
 

@@ -271,8 +271,16 @@ class _FusedGatedLayer(torch.autograd.Function):
             d_rows[: len(past)].addmm_(d_z[delay:], filter_weight[tap].t())
         d_condition = d_z.view(n_frames, hop, batch, -1).sum(1)
         return (
-            d_rows.view_as(x), grad_skip, d_condition, d_filter, d_skip_weight, skip_rows.sum(0),
-            d_residual_weight, d_residual_bias, None, None,
+            d_rows.view_as(x),
+            grad_skip,
+            d_condition,
+            d_filter,
+            d_skip_weight,
+            skip_rows.sum(0),
+            d_residual_weight,
+            d_residual_bias,
+            None,
+            None,
         )
 
 
@@ -343,8 +351,15 @@ class _Bfloat16GatedLayer(torch.autograd.Function):
         d_condition = d_z.view(n_frames, hop, batch, -1).sum(1, dtype=torch.float32)
         d_residual = (d_weight[:, n_skip:], d_bias[n_skip:]) if has_residual else (None, None)
         return (
-            d_rows.view(shape), grad_skip, d_condition, d_filter, d_weight[:, :n_skip], d_bias[:n_skip],
-            *d_residual, None, None,
+            d_rows.view(shape),
+            grad_skip,
+            d_condition,
+            d_filter,
+            d_weight[:, :n_skip],
+            d_bias[:n_skip],
+            *d_residual,
+            None,
+            None,
         )
 
 

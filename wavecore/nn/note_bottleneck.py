@@ -46,7 +46,9 @@ class NoteBottleneck(nn.Module):
         nn.init.zeros_(self.embedding.bias)
         if context:
             self.following = nn.Sequential(
-                nn.Conv1d(N_CODES, FOLLOWING_CHANNELS, 2 * context + 1), nn.ELU(), nn.Conv1d(FOLLOWING_CHANNELS, latent_channels, 1)
+                nn.Conv1d(N_CODES, FOLLOWING_CHANNELS, 2 * context + 1),
+                nn.ELU(),
+                nn.Conv1d(FOLLOWING_CHANNELS, latent_channels, 1),
             )
             # Nothing at first, so that decoders of the plain latent can go on.
             nn.init.zeros_(self.following[-1].weight)

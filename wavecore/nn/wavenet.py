@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from wavecore.errors import UsageError
-from wavecore.nn.layers import Affine, CausalFilter, GatedLayer
+from wavecore.nn.layers import Affine, GatedLayer
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from wavecore.plots import style as canvas
-from wavecore.plots import images as pictures
 from wavecore.audio.pitch import PitchTrack, hz_to_midi
 from wavecore.errors import InputError, UsageError
+from wavecore.plots import images as pictures
+from wavecore.plots import style as canvas
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

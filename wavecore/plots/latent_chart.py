@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from wavecore.plots import style as canvas
 from wavecore.errors import InputError
+from wavecore.plots import style as canvas
 
 _SPACING = 1.15
 
@@ -57,8 +57,12 @@ def draw(
         seconds = np.arange(len(latent)) / rate
         for channel, track in enumerate(latent.T):
             centred = (track - track.mean()) / scale
-            axes.plot(seconds, centred - _SPACING * channel, color=canvas.LINES[channel % len(canvas.LINES)], linewidth=1.2)
-        axes.set_yticks([-_SPACING * channel for channel in range(latent.shape[1])], [str(c + 1) for c in range(latent.shape[1])])
+            axes.plot(
+                seconds, centred - _SPACING * channel, color=canvas.LINES[channel % len(canvas.LINES)], linewidth=1.2
+            )
+        axes.set_yticks(
+            [-_SPACING * channel for channel in range(latent.shape[1])], [str(c + 1) for c in range(latent.shape[1])]
+        )
         axes.set_xlim(0, max(seconds[-1], 1 / rate))
         axes.set_xlabel("seconds", color=canvas.MUTED)
     return canvas.save(figure, path, overwrite)

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wavecore.plots import style as canvas
 from wavecore.errors import InputError
+from wavecore.plots import style as canvas
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,7 +48,11 @@ def draw(results: Sequence[Mapping], path: str | os.PathLike[str], *, overwrite:
         axes = figure.add_subplot(1, len(presets), index + 1)
         canvas.style(axes, name)
         _draw_lines(axes, [result for result in timed if result["preset"] == name])
-    figure.supxlabel("streams at once; dashed: the machine's limit; dotted: real time for every stream", color=canvas.MUTED, fontsize=7.5)
+    figure.supxlabel(
+        "streams at once; dashed: the machine's limit; dotted: real time for every stream",
+        color=canvas.MUTED,
+        fontsize=7.5,
+    )
     return canvas.save(figure, path, overwrite)
 
 
@@ -59,9 +63,13 @@ def _draw_lines(axes: Axes, results: Sequence[Mapping]) -> None:
         mine = sorted((r for r in results if (r["backend"], r["dtype"]) == label), key=lambda r: r["batch"])
         colour = canvas.LINES[number % len(canvas.LINES)]
         at = [result["batch"] for result in mine]
-        axes.plot(at, [result["samples_per_s"] for result in mine], "o-", color=colour, label=" ".join(label), markersize=4)
+        axes.plot(
+            at, [result["samples_per_s"] for result in mine], "o-", color=colour, label=" ".join(label), markersize=4
+        )
         if all(result["roofline_samples_per_s"] for result in mine):
-            axes.plot(at, [result["roofline_samples_per_s"] for result in mine], "--", color=colour, linewidth=1, alpha=0.6)
+            axes.plot(
+                at, [result["roofline_samples_per_s"] for result in mine], "--", color=colour, linewidth=1, alpha=0.6
+            )
     axes.plot(batches, [16_000 * batch for batch in batches], ":", color=canvas.MUTED)
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")

@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from wavecore.audio import output
-from wavecore.errors import InputError, ModelError
 from wavecore.checkpoint import LoadedModel
+from wavecore.errors import InputError, ModelError
 
 SCHEMA_VERSION = 1
 FILE = "bank.npz"
@@ -108,7 +108,9 @@ class Bank:
         found = self.instruments[name]
         latent = found.latents[np.abs(found.pitches - pitch).argmin()]
         attack = min(self.held_frames - 1, round(ATTACK_S / self.frame_s))
-        held = np.concatenate([latent[:attack], _steadied(latent[attack : self.held_frames], round(STEADY_S / self.frame_s))])
+        held = np.concatenate(
+            [latent[:attack], _steadied(latent[attack : self.held_frames], round(STEADY_S / self.frame_s))]
+        )
         if n_frames > len(held):
             at = np.concatenate([np.arange(attack), np.linspace(attack, len(held) - 1, n_frames - attack)])
             held = np.stack([np.interp(at, np.arange(len(held)), track) for track in held.T], axis=1)
@@ -145,7 +147,10 @@ def save(path: str | os.PathLike[str], bank: Bank, *, overwrite: bool = False) -
     }  # fmt: skip
     arrays = {"about": np.array(json.dumps(about))}
     for number, found in enumerate(bank.instruments.values()):
-        arrays |= {f"pitches{number}": found.pitches.astype(np.int64), f"latents{number}": found.latents.astype(np.float16)}
+        arrays |= {
+            f"pitches{number}": found.pitches.astype(np.int64),
+            f"latents{number}": found.latents.astype(np.float16),
+        }
     with output.whole_file(path, overwrite=overwrite) as temporary, open(temporary, "wb") as file:
         np.savez_compressed(file, **arrays)
 
@@ -177,10 +182,21 @@ def load(path: str | os.PathLike[str]) -> Bank:
             if about["schema"] != SCHEMA_VERSION:
                 raise InputError(f"{path} has schema {about['schema']}; this wavecore reads {SCHEMA_VERSION}")
             instruments = {
-                name: Instrument(said["source"], said["program"], file[f"pitches{number}"], file[f"latents{number}"].astype(np.float32))
+                name: Instrument(
+                    said["source"],
+                    said["program"],
+                    file[f"pitches{number}"],
+                    file[f"latents{number}"].astype(np.float32),
+                )
                 for number, (name, said) in enumerate(about["instruments"].items())
             }
-            bank = Bank(instruments, int(about["held_frames"]), float(about["frame_s"]), str(about["model_sha256"]), str(about["origin"]))
+            bank = Bank(
+                instruments,
+                int(about["held_frames"]),
+                float(about["frame_s"]),
+                str(about["model_sha256"]),
+                str(about["origin"]),
+            )
     except (ValueError, KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(f"{path} is no bank of notes: {error}") from error
     _check(bank, path)
@@ -208,7 +224,9 @@ def of_model(model: LoadedModel) -> Bank:
     """
     path = model.path / FILE
     if not path.is_file():
-        raise ModelError(f"{model.name} has no bank of notes to play with ({path}); `wavecore data bank --model {model.path}` makes one")
+        raise ModelError(
+            f"{model.name} has no bank of notes to play with ({path}); `wavecore data bank --model {model.path}` makes one"
+        )
     return require_model(load(path), model, path)
 
 
@@ -233,7 +251,9 @@ def require_model(bank: Bank, model: LoadedModel, path: str | os.PathLike[str]) 
         If other weights made it.
     """
     if bank.model_sha256 != model.sha256:
-        raise InputError(f"{path} holds notes of a model {bank.model_sha256[:12]}, and {model.name} is {model.sha256[:12]}; make it anew: `wavecore data bank`")
+        raise InputError(
+            f"{path} holds notes of a model {bank.model_sha256[:12]}, and {model.name} is {model.sha256[:12]}; make it anew: `wavecore data bank`"
+        )
     return bank
 
 
@@ -243,6 +263,12 @@ def _check(bank: Bank, path: Path) -> None:
         raise InputError(f"{path} holds no instrument")
     for name, found in bank.instruments.items():
         n_notes = len(found.pitches)
-        whole = found.latents.ndim == 3 and found.latents.shape[0] == n_notes and found.latents.shape[1] >= bank.held_frames > 1
+        whole = (
+            found.latents.ndim == 3
+            and found.latents.shape[0] == n_notes
+            and found.latents.shape[1] >= bank.held_frames > 1
+        )
         if not n_notes or not whole or not np.isfinite(found.latents).all() or (np.diff(found.pitches) <= 0).any():
-            raise InputError(f"{path} is damaged: {name} has {n_notes} pitches and latents of shape {found.latents.shape}")
+            raise InputError(
+                f"{path} is damaged: {name} has {n_notes} pitches and latents of shape {found.latents.shape}"
+            )

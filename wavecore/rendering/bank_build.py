@@ -9,11 +9,11 @@ import numpy as np
 import torch
 
 from wavecore.audio import mulaw, note_level
-from wavecore.datasets.notes.reader import NotesDataset
+from wavecore.checkpoint import LoadedModel
 from wavecore.datasets.notes.qualities import HELD_S
+from wavecore.datasets.notes.reader import NotesDataset
 from wavecore.errors import InputError, UsageError
 from wavecore.models.nsynth.interpolate import model_level
-from wavecore.checkpoint import LoadedModel
 from wavecore.rendering.bank import Bank, Instrument
 
 DEFAULT_LEVEL_DB = -20.0
@@ -84,7 +84,9 @@ def make(
     if not wanted or every < 1:
         raise UsageError(f"{len(wanted)} instruments, a note every {every} semitones; at least one of both is needed")
     if not model.network.config.harmonics:
-        raise UsageError(f"{model.name} has no pitch in its latent: notes between those of a bank could not be played; train one with --harmonics")
+        raise UsageError(
+            f"{model.name} has no pitch in its latent: notes between those of a bank could not be played; train one with --harmonics"
+        )
     if dataset.sample_rate != encoder.sample_rate:
         raise InputError(f"{dataset.path} is at {dataset.sample_rate} Hz, {model.name} at {encoder.sample_rate} Hz")
     instruments = {}
@@ -113,7 +115,10 @@ def _instrument(model: LoadedModel, dataset: NotesDataset, wanted: Wanted, every
     # The highest as well: beyond the last one a note has nobody near.
     pitches = [*[pitch for pitch in there if (pitch - there[0]) % every == 0 and pitch != there[-1]], there[-1]]
     level_db = model_level(model, DEFAULT_LEVEL_DB)
-    sounds = [note_level.level(mulaw.decode(np.array(dataset.codes(split)[row])), level_db) for split, row, _ in (places[pitch] for pitch in pitches)]
+    sounds = [
+        note_level.level(mulaw.decode(np.array(dataset.codes(split)[row])), level_db)
+        for split, row, _ in (places[pitch] for pitch in pitches)
+    ]
     latents = []
     with torch.inference_mode():
         for begin in range(0, len(sounds), BATCH):

@@ -13,9 +13,10 @@ from dataclasses import replace
 import numpy as np
 
 from wavecore.audio import pitch
-from wavecore.errors import UsageError
 from wavecore.checkpoint import LoadedModel
-from wavecore.rendering import mixer as ensemble, notes
+from wavecore.errors import UsageError
+from wavecore.rendering import mixer as ensemble
+from wavecore.rendering import notes
 from wavecore.rendering.bank import Bank
 from wavecore.rendering.casting import Line
 from wavecore.symbolic.score import Note, Score
@@ -74,7 +75,9 @@ def shares(
         lines = [Line("", name, Score((Note(0.0, HELD_S, note),)), 0, 0.0) for note in midi]
         tries = []
         for seed in range(TRIES):
-            sections = notes.sections(model, bank, lines, seed=seed, temperature=temperature, backend=backend, device=device)
+            sections = notes.sections(
+                model, bank, lines, seed=seed, temperature=temperature, backend=backend, device=device
+            )
             blocks = ensemble.play(sections, round(HELD_S * rate), sample_rate=rate, draws=False)
             sounds = np.concatenate(list(blocks), axis=1)
             tries.append([_share(sound, note, rate) for sound, note in zip(sounds, midi, strict=True)])
@@ -110,7 +113,9 @@ def clear(bank: Bank, heard: Mapping[str, np.ndarray], *, least: float = LEAST) 
     instruments = {}
     for name, instrument in bank.instruments.items():
         if len(heard.get(name, ())) != len(instrument.pitches):
-            raise UsageError(f"{name} has {len(instrument.pitches)} notes, and {len(heard.get(name, ()))} of them were heard")
+            raise UsageError(
+                f"{name} has {len(instrument.pitches)} notes, and {len(heard.get(name, ()))} of them were heard"
+            )
         kept = _above_holes(heard[name] >= least)
         if not kept.any():
             kept[:] = True
@@ -129,7 +134,9 @@ def _above_holes(kept: np.ndarray) -> np.ndarray:
 
 def _share(sound: np.ndarray, midi: int, sample_rate: int) -> float:
     """How much of a note's time is at its pitch."""
-    track = pitch.track_f0(sound, sample_rate=sample_rate, fmin_hz=LOWEST_HZ, fmax_hz=HIGHEST_HZ, frame_rate_hz=FRAME_RATE_HZ)
+    track = pitch.track_f0(
+        sound, sample_rate=sample_rate, fmin_hz=LOWEST_HZ, fmax_hz=HIGHEST_HZ, frame_rate_hz=FRAME_RATE_HZ
+    )
     judged = (track.times_s >= BEGIN_S) & (track.times_s < HELD_S - END_S)
     f0_hz = np.where(track.voiced, track.f0_hz, np.inf)[judged]
     return float(np.mean(np.abs(12 * np.log2(f0_hz / pitch.midi_to_hz(float(midi)))) <= SEMITONES))

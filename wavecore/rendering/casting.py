@@ -80,7 +80,9 @@ def cast(
     """
     parts = [(number, part) for number, part in enumerate(song.parts, 1) if part.events and not part.is_drum]
     if not parts:
-        raise InputError(f"{song.name or 'the piece'} has no notes but drums', which have no pitch that could be played")
+        raise InputError(
+            f"{song.name or 'the piece'} has no notes but drums', which have no pitch that could be played"
+        )
     chosen = _by_number(song, chosen or {})
     for name in (*chosen.values(), *((instrument,) if instrument is not None else ())):
         if name not in ranges:
@@ -92,7 +94,9 @@ def cast(
             octave, outside = _place(score, ranges[player])
             lines.append(Line(part.name or f"part {number}", player, score, octave, outside))
     if len(lines) > MOST_VOICES:
-        raise InputError(f"{song.name or 'the piece'} needs {len(lines)} lines to be played; {MOST_VOICES} are the most")
+        raise InputError(
+            f"{song.name or 'the piece'} needs {len(lines)} lines to be played; {MOST_VOICES} are the most"
+        )
     return lines
 
 

@@ -93,7 +93,9 @@ class _Player:
     def __init__(self, section: Section, sample_rate: int, draws: bool):
         self.section, self.draws = section, draws
         up, down = 2 ** max(0, section.octave), 2 ** max(0, -section.octave)
-        self.resamplers = [Resampler(down * sample_rate, up * sample_rate) for _ in section.places] if section.octave else []
+        self.resamplers = (
+            [Resampler(down * sample_rate, up * sample_rate) for _ in section.places] if section.octave else []
+        )
         self.offset = OffsetFilter(len(section.places), sample_rate)
         self.waiting = np.zeros((len(section.places), 0), np.float32)
 

@@ -9,11 +9,11 @@ from itertools import count
 import numpy as np
 import torch
 
-from wavecore.errors import UsageError
-from wavecore.nn.generate import open_generator
-from wavecore.nn import oscillator
 from wavecore.checkpoint import LoadedModel
+from wavecore.errors import UsageError
 from wavecore.models.nsynth.model import MIDDLE_C, NSynthNetwork
+from wavecore.nn import oscillator
+from wavecore.nn.generate import open_generator
 from wavecore.rendering.bank import Bank
 from wavecore.rendering.casting import Line
 from wavecore.rendering.mixer import Section, threads_for
@@ -27,7 +27,14 @@ RELEASE_S = 0.5
 
 
 def sections(
-    model: LoadedModel, bank: Bank, lines: Sequence[Line], *, seed: int, temperature: float, backend: str = "auto", device: str = "cpu"
+    model: LoadedModel,
+    bank: Bank,
+    lines: Sequence[Line],
+    *,
+    seed: int,
+    temperature: float,
+    backend: str = "auto",
+    device: str = "cpu",
 ) -> list[Section]:
     """Let the autoencoder's decoder play lines.
 
@@ -58,7 +65,9 @@ def sections(
     """
     network = model.network
     if not network.config.harmonics:
-        raise UsageError(f"{model.name} has no pitch in its latent, and cannot play notes that its bank has not; train one with --harmonics")
+        raise UsageError(
+            f"{model.name} has no pitch in its latent, and cannot play notes that its bank has not; train one with --harmonics"
+        )
     places: dict[int, list[int]] = {}
     for index, line in enumerate(lines):
         places.setdefault(line.octave, []).append(index)
@@ -98,7 +107,9 @@ def conditions(network: NSynthNetwork, bank: Bank, lines: Sequence[Line]) -> Ite
     for begin in count(0, BLOCK_FRAMES):
         # A frame on either side: straight lines lead there.
         latent = torch.from_numpy(np.stack([frames(bank, line, begin - 1, BLOCK_FRAMES + 2) for line in lines]))
-        midi = torch.from_numpy(np.stack([pitches(line, begin * hop, BLOCK_FRAMES * hop, sample_rate=rate) for line in lines]))
+        midi = torch.from_numpy(
+            np.stack([pitches(line, begin * hop, BLOCK_FRAMES * hop, sample_rate=rate) for line in lines])
+        )
         inner = slice(hop, (BLOCK_FRAMES + 1) * hop)
         with torch.inference_mode():
             f0_hz = oscillator.midi_to_hz(midi)

@@ -28,7 +28,9 @@ STRUCK_S = 0.03
 nothing else would tell the two apart."""
 
 
-def sketch(line: Score, begin: int, n_samples: int, *, sample_rate: int, level_db: float, octave: int = 0) -> np.ndarray:
+def sketch(
+    line: Score, begin: int, n_samples: int, *, sample_rate: int, level_db: float, octave: int = 0
+) -> np.ndarray:
     """Sound a stretch of a line.
 
     Parameters
@@ -51,13 +53,24 @@ def sketch(line: Score, begin: int, n_samples: int, *, sample_rate: int, level_d
     """
     speed = 2.0**octave
     found = np.zeros(n_samples)
-    for note, _, end, close in _within(line, begin / sample_rate * speed, (begin + n_samples) / sample_rate * speed, opens_s=0, lasts_s=speed * RELEASE_S):
+    for note, _, end, close in _within(
+        line,
+        begin / sample_rate * speed,
+        (begin + n_samples) / sample_rate * speed,
+        opens_s=0,
+        lasts_s=speed * RELEASE_S,
+    ):
         onset, end, release = note.onset_s / speed, end / speed, min(RELEASE_S, close / speed)
         first = max(0, int(onset * sample_rate) - begin)
         last = max(first, min(n_samples, int((end + release) * sample_rate) + 1 - begin))
         t = (begin + np.arange(first, last)) / sample_rate
         shape = np.clip((t - onset) / ATTACK_S, 0, 1) * np.clip((end + release - t) / release, 0, 1)
-        found[first:last] += 10 ** (level_db / 20) * _gain(note) * shape * _tone(midi_to_hz(float(note.pitch)) * speed, t - onset, sample_rate)
+        found[first:last] += (
+            10 ** (level_db / 20)
+            * _gain(note)
+            * shape
+            * _tone(midi_to_hz(float(note.pitch)) * speed, t - onset, sample_rate)
+        )
     return np.clip(found, -1, 1).astype(np.float32)
 
 
@@ -81,7 +94,9 @@ def gate(line: Score, begin: int, n_samples: int, *, sample_rate: int, by_veloci
         At least 0; 1 for a note as it was played, or of velocity 90.
     """
     found = np.zeros(n_samples)
-    for note, opening, end, close in _within(line, begin / sample_rate, (begin + n_samples) / sample_rate, opens_s=OPEN_S, lasts_s=CLOSE_S):
+    for note, opening, end, close in _within(
+        line, begin / sample_rate, (begin + n_samples) / sample_rate, opens_s=OPEN_S, lasts_s=CLOSE_S
+    ):
         first = max(0, int((note.onset_s - opening) * sample_rate) - begin)
         last = max(first, min(n_samples, int((end + close) * sample_rate) + 1 - begin))
         t = (begin + np.arange(first, last)) / sample_rate

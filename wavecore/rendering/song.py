@@ -14,10 +14,11 @@ from typing import BinaryIO
 import numpy as np
 
 from wavecore.audio.writing import AudioWriter
+from wavecore.checkpoint import LoadedModel
 from wavecore.errors import UsageError
 from wavecore.nn.generate import resolve_backend, resolve_device
-from wavecore.checkpoint import LoadedModel
-from wavecore.rendering import mixer as ensemble, notes, translation
+from wavecore.rendering import mixer as ensemble
+from wavecore.rendering import notes, translation
 from wavecore.rendering.bank import Bank
 from wavecore.rendering.casting import Line, cast, instruments
 from wavecore.rendering.sketch import CLOSE_S, gate
@@ -135,7 +136,9 @@ def render_song(
     rate = model.network.config.decoder.sample_rate
     by_notes = model.network.kind == "nsynth"
     if by_notes != (bank is not None):
-        raise UsageError(f"a model of kind {model.network.kind!r} plays {'with a bank of notes' if by_notes else 'without a bank of notes'}")
+        raise UsageError(
+            f"a model of kind {model.network.kind!r} plays {'with a bank of notes' if by_notes else 'without a bank of notes'}"
+        )
     casting = {"instrument": instrument, "chosen": chosen}
     lines = _cast_notes(song, bank, casting) if by_notes else _cast_domains(song, model, casting)
     n_samples = math.ceil((max(line.score.duration_s for line in lines) + CLOSE_S) * rate)
@@ -147,13 +150,26 @@ def render_song(
         took = stack.enter_context(tempfile.TemporaryFile())
         began = time.perf_counter()
         options = {"seed": seed, "temperature": temperature, "backend": backend, "device": device}
-        sections = notes.sections(model, bank, lines, **options) if by_notes else translation.sections(model, lines, **options)
+        sections = (
+            notes.sections(model, bank, lines, **options) if by_notes else translation.sections(model, lines, **options)
+        )
         blocks = ensemble.play(sections, n_samples, sample_rate=rate, draws=draws)
-        peak, sizes = _record(blocks, lines, rate, took, keep_lines=stems is not None, by_velocity=by_notes, told=on_progress, n_samples=n_samples)
+        peak, sizes = _record(
+            blocks,
+            lines,
+            rate,
+            took,
+            keep_lines=stems is not None,
+            by_velocity=by_notes,
+            told=on_progress,
+            n_samples=n_samples,
+        )
         work = max(time.perf_counter() - began, 1e-9)
         _write(took, sizes, len(writers), 10 ** (PEAK_DB / 20) / max(peak, 1e-6), writers)
     found = tuple(
-        RenderedLine(line.part, line.instrument, len(line.score.notes), line.octave, line.outside, str(path) if path else None)
+        RenderedLine(
+            line.part, line.instrument, len(line.score.notes), line.octave, line.outside, str(path) if path else None
+        )
         for line, path in zip(lines, paths[1:] or [None] * len(lines), strict=True)
     )
     return RenderResult(str(out), n_samples / rate, len(lines) * n_samples / work, n_samples / rate / work, found)
@@ -171,11 +187,15 @@ def _cast_notes(song: Song, bank: Bank, casting: dict) -> list[Line]:
 
 def _stem_paths(folder: Path, lines: list[Line]) -> list[Path]:
     """A name for every line: its number, part and instrument."""
-    names = ("".join(c if c.isalnum() or c in "-_" else "_" for c in f"{line.part}_{line.instrument}") for line in lines)
+    names = (
+        "".join(c if c.isalnum() or c in "-_" else "_" for c in f"{line.part}_{line.instrument}") for line in lines
+    )
     return [folder / f"{number:02d}_{name}.wav" for number, name in enumerate(names, 1)]
 
 
-def _record(blocks, lines, rate: int, took: BinaryIO, *, keep_lines: bool, by_velocity: bool, n_samples: int, told) -> tuple[float, list[int]]:
+def _record(
+    blocks, lines, rate: int, took: BinaryIO, *, keep_lines: bool, by_velocity: bool, n_samples: int, told
+) -> tuple[float, list[int]]:
     """Let the lines through as they sound, and keep the mix, and the lines if they are wanted.
 
     Returns the mix's largest absolute sample and the sizes of the blocks.
@@ -183,7 +203,9 @@ def _record(blocks, lines, rate: int, took: BinaryIO, *, keep_lines: bool, by_ve
     peak, done, sizes = 0.0, 0, []
     for block in blocks:
         n = block.shape[1]
-        heard = block * np.stack([gate(line.score, done, n, sample_rate=rate, by_velocity=by_velocity) for line in lines])
+        heard = block * np.stack(
+            [gate(line.score, done, n, sample_rate=rate, by_velocity=by_velocity) for line in lines]
+        )
         mix = heard.sum(axis=0, keepdims=True)
         took.write(np.concatenate([mix, heard] if keep_lines else [mix]).astype(np.float32).tobytes())
         peak, done = max(peak, float(np.abs(mix).max())), done + n

@@ -13,8 +13,8 @@ from itertools import count
 import numpy as np
 import torch
 
-from wavecore.nn.generate import open_generator
 from wavecore.checkpoint import LoadedModel
+from wavecore.nn.generate import open_generator
 from wavecore.rendering.casting import Line
 from wavecore.rendering.decisions import answers
 from wavecore.rendering.mixer import Section, threads_for
@@ -25,7 +25,15 @@ BLOCK_SAMPLES = 16_000
 DEFAULT_LEVEL_DB = -20.0
 
 
-def sections(model: LoadedModel, lines: Sequence[Line], *, seed: int, temperature: float, backend: str = "auto", device: str = "cpu") -> list[Section]:
+def sections(
+    model: LoadedModel,
+    lines: Sequence[Line],
+    *,
+    seed: int,
+    temperature: float,
+    backend: str = "auto",
+    device: str = "cpu",
+) -> list[Section]:
     """Let decoders play lines.
 
     Parameters
@@ -79,7 +87,10 @@ def _told(model: LoadedModel, lines: Sequence[Line], device: str) -> Iterator[np
 def _answers(encoder, lines: Sequence[Line], frame: int, n_frames: int) -> torch.Tensor:
     """Decisions of the frames and of those around them, (m, F + 2 * context, N_CODES)."""
     around, frame_s = encoder.config.bottleneck_context, encoder.config.hop_length / encoder.config.sample_rate
-    said = [answers(line.score, frame - around, n_frames + 2 * around, frame_s=frame_s, octave=line.octave) for line in lines]
+    said = [
+        answers(line.score, frame - around, n_frames + 2 * around, frame_s=frame_s, octave=line.octave)
+        for line in lines
+    ]
     return torch.from_numpy(np.stack(said))
 
 
@@ -89,5 +100,10 @@ def _sketches(encoder, lines: Sequence[Line], frame: int, n_frames: int, level_d
     begin, length = (frame - around) * hop, (n_frames + 2 * around) * hop
     rate = encoder.config.sample_rate
     return torch.from_numpy(
-        np.stack([sketch(line.score, begin, length, sample_rate=rate, level_db=level_db, octave=line.octave) for line in lines])
+        np.stack(
+            [
+                sketch(line.score, begin, length, sample_rate=rate, level_db=level_db, octave=line.octave)
+                for line in lines
+            ]
+        )
     )

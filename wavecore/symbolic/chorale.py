@@ -56,13 +56,17 @@ def check(grid: np.ndarray, *, name: str = "the chorale") -> np.ndarray:
     """
     found = np.asarray(grid)
     if found.ndim != 2 or found.shape[1] != len(VOICES) or not len(found):
-        raise InputError(f"{name} has shape {found.shape}; a grid has a row of {len(VOICES)} pitches for each sixteenth")
+        raise InputError(
+            f"{name} has shape {found.shape}; a grid has a row of {len(VOICES)} pitches for each sixteenth"
+        )
     if found.dtype.kind not in "iu":
         raise InputError(f"{name} holds {found.dtype}; pitches are whole numbers")
     outside = (found < REST) | (found > 127)
     if outside.any():
         step, voice = np.argwhere(outside)[0]
-        raise InputError(f"{name}: the {VOICES[voice]} has {found[step, voice]} at sixteenth {step}; pitches are 0 to 127, and -1 is a rest")
+        raise InputError(
+            f"{name}: the {VOICES[voice]} has {found[step, voice]} at sixteenth {step}; pitches are 0 to 127, and -1 is a rest"
+        )
     return found.astype(np.int16)
 
 
@@ -105,7 +109,9 @@ def line_of(notes: Iterable[Held], n_steps: int) -> np.ndarray:
     line = np.full(n_steps, REST, np.int16)
     for note in notes:
         if not 0 <= note.onset < note.onset + note.n_steps <= n_steps:
-            raise InputError(f"a note lies at sixteenths {note.onset} to {note.onset + note.n_steps} of a grid of {n_steps}")
+            raise InputError(
+                f"a note lies at sixteenths {note.onset} to {note.onset + note.n_steps} of a grid of {n_steps}"
+            )
         if (line[note.onset : note.onset + note.n_steps] != REST).any():
             raise InputError(f"two notes of one voice sound at sixteenth {note.onset}")
         line[note.onset : note.onset + note.n_steps] = note.pitch

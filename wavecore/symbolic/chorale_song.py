@@ -19,7 +19,9 @@ range of four voices it is the one whose notes are heard best when they are rend
 MOST_STEPS = 4096
 
 
-def to_song(grid: np.ndarray, *, name: str = "", beats_per_minute: float = BEATS_PER_MINUTE, program: int = RECORDER) -> Song:
+def to_song(
+    grid: np.ndarray, *, name: str = "", beats_per_minute: float = BEATS_PER_MINUTE, program: int = RECORDER
+) -> Song:
     """Write a grid as a piece of four parts.
 
     Parameters

@@ -27,7 +27,18 @@ from wavecore.errors import UsageError
 from wavecore.symbolic.song import Part
 
 INSTRUMENTS = ("piano", "violin", "cello", "bass", "guitar", "flute", "clarinet", "trumpet", "harp", "drums")
-PROGRAM_OF = {"piano": 0, "violin": 40, "cello": 42, "bass": 32, "guitar": 24, "flute": 73, "clarinet": 71, "trumpet": 56, "harp": 46, "drums": 0}
+PROGRAM_OF = {
+    "piano": 0,
+    "violin": 40,
+    "cello": 42,
+    "bass": 32,
+    "guitar": 24,
+    "flute": 73,
+    "clarinet": 71,
+    "trumpet": 56,
+    "harp": 46,
+    "drums": 0,
+}
 """The General MIDI program with which an instrument is written."""
 VIOLIN_FROM = 60.0
 """MIDI number, middle C."""

@@ -55,11 +55,15 @@ class NoteLine:
         for name in ("symbols", "durations", "velocities"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         if len(self.durations) != len(self.symbols) or len(self.velocities) not in (0, len(self.symbols)):
-            raise InputError(f"a line of {len(self.symbols)} symbols has {len(self.durations)} durations and {len(self.velocities)} velocities")
+            raise InputError(
+                f"a line of {len(self.symbols)} symbols has {len(self.durations)} durations and {len(self.velocities)} velocities"
+            )
         if self.durations and min(self.durations) < 1:
             raise InputError(f"a line has a duration of {min(self.durations)}; durations are 1 step or more")
         if self.steps_per_beat < 1 or TICKS_PER_BEAT % self.steps_per_beat:
-            raise InputError(f"a line has {self.steps_per_beat} steps to a beat; a divisor of {TICKS_PER_BEAT} is needed")
+            raise InputError(
+                f"a line has {self.steps_per_beat} steps to a beat; a divisor of {TICKS_PER_BEAT} is needed"
+            )
         for symbol in set(self.symbols):
             pitches_of(symbol)
         for symbol, velocity in zip(self.symbols, self.velocities, strict=False):
@@ -85,8 +89,14 @@ class NoteLine:
             Of every note, those of a chord one after the other: onset in steps, MIDI number, duration in steps, velocity.
         """
         onsets = np.cumsum((0, *self.durations[:-1])).tolist()
-        entries = zip(onsets, self.symbols, self.durations, self.velocities or (VELOCITY,) * len(self.symbols), strict=False)
-        rows = [(onset, pitch, lasting, velocity) for onset, symbol, lasting, velocity in entries for pitch in pitches_of(symbol)]
+        entries = zip(
+            onsets, self.symbols, self.durations, self.velocities or (VELOCITY,) * len(self.symbols), strict=False
+        )
+        rows = [
+            (onset, pitch, lasting, velocity)
+            for onset, symbol, lasting, velocity in entries
+            for pitch in pitches_of(symbol)
+        ]
         return np.array(rows, np.int64).reshape(-1, 4)
 
     def transposed(self, semitones: int) -> NoteLine:
@@ -126,10 +136,17 @@ class NoteLine:
                 break
             kept.append(min(duration, left))
             left -= duration
-        return replace(self, symbols=self.symbols[: len(kept)], durations=tuple(kept), velocities=self.velocities[: len(kept)])
+        return replace(
+            self, symbols=self.symbols[: len(kept)], durations=tuple(kept), velocities=self.velocities[: len(kept)]
+        )
 
     def to_song(
-        self, *, name: str = "", beats_per_minute: float = BEATS_PER_MINUTE, meter: tuple[int, int] = (4, 4), program: int = 0
+        self,
+        *,
+        name: str = "",
+        beats_per_minute: float = BEATS_PER_MINUTE,
+        meter: tuple[int, int] = (4, 4),
+        program: int = 0,
     ) -> Song:
         """Write the line as a piece of one part.
 
@@ -147,7 +164,10 @@ class NoteLine:
         Song
         """
         step = TICKS_PER_BEAT // self.steps_per_beat
-        events = (Event(onset * step, pitch, lasting * step, velocity) for onset, pitch, lasting, velocity in self.table().tolist())
+        events = (
+            Event(onset * step, pitch, lasting * step, velocity)
+            for onset, pitch, lasting, velocity in self.table().tolist()
+        )
         part = Part(tuple(events), MELODY_NAMES[0].upper(), program)
         return Song(TICKS_PER_BEAT, (part,), (Tempo(0, round(60e6 / beats_per_minute)),), (Meter(0, *meter),), name)
 
@@ -171,7 +191,11 @@ def pitches_of(symbol: str) -> tuple[int, ...]:
     """
     if symbol == REST:
         return ()
-    pitches = tuple(int(number) for number in symbol.split(".")) if symbol.replace(".", "").isdecimal() and ".." not in f".{symbol}." else ()
+    pitches = (
+        tuple(int(number) for number in symbol.split("."))
+        if symbol.replace(".", "").isdecimal() and ".." not in f".{symbol}."
+        else ()
+    )
     if not pitches or symbol != symbol_of(pitches) or not 0 <= pitches[0] <= pitches[-1] <= 127:
         raise InputError(f"{symbol!r} is no symbol; 60, 60.64.67 (ascending, 0 to 127) and {REST} are some")
     return pitches
@@ -238,7 +262,9 @@ def melody_part(song: Song) -> Part:
     return named[0] if named else max(parts, key=lambda part: float(np.mean([event.pitch for event in part.events])))
 
 
-def read_line(song: Song, *, part: Part | None = None, steps_per_beat: int = STEPS_PER_BEAT, chords: bool = False) -> NoteLine:
+def read_line(
+    song: Song, *, part: Part | None = None, steps_per_beat: int = STEPS_PER_BEAT, chords: bool = False
+) -> NoteLine:
     """Read one line of a piece.
 
     Parameters
@@ -272,7 +298,13 @@ def read_line(song: Song, *, part: Part | None = None, steps_per_beat: int = STE
         end = max(event.end for event in groups[onset])
         end = end if following is None else min(end, following)
         entries += [(REST, onset - at, 0)] if onset > at else []
-        entries.append((symbol_of(event.pitch for event in groups[onset]), end - onset, max(event.velocity for event in groups[onset])))
+        entries.append(
+            (
+                symbol_of(event.pitch for event in groups[onset]),
+                end - onset,
+                max(event.velocity for event in groups[onset]),
+            )
+        )
         at = end
     symbols, durations, velocities = zip(*entries, strict=True) if entries else ((), (), ())
     return NoteLine(symbols, durations, velocities, steps_per_beat)
@@ -292,8 +324,12 @@ def without_long_rests(line: NoteLine, bar: int) -> NoteLine:
     NoteLine
     """
     first = next((place for place, symbol in enumerate(line.symbols) if symbol != REST), len(line.symbols))
-    durations = [(d - 1) % bar + 1 if symbol == REST else d for symbol, d in zip(line.symbols, line.durations, strict=True)]
-    return replace(line, symbols=line.symbols[first:], durations=tuple(durations[first:]), velocities=line.velocities[first:])
+    durations = [
+        (d - 1) % bar + 1 if symbol == REST else d for symbol, d in zip(line.symbols, line.durations, strict=True)
+    ]
+    return replace(
+        line, symbols=line.symbols[first:], durations=tuple(durations[first:]), velocities=line.velocities[first:]
+    )
 
 
 def _moved(song: Song, part: Part, steps_per_beat: int) -> Part:
@@ -309,4 +345,6 @@ def _moved(song: Song, part: Part, steps_per_beat: int) -> Part:
 def _skyline(events: Iterable[Event]) -> list[Event]:
     """The line on top.  A score's times are seconds; here they are steps, and stay whole."""
     score = Score(tuple(Note(event.onset, event.duration, event.pitch, event.velocity) for event in events))
-    return [Event(int(n.onset_s), n.pitch, int(n.duration_s), n.velocity) for n in monophonic(score, legato_gap_s=0.0).notes]
+    return [
+        Event(int(n.onset_s), n.pitch, int(n.duration_s), n.velocity) for n in monophonic(score, legato_gap_s=0.0).notes
+    ]

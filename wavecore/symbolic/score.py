@@ -49,13 +49,9 @@ class Note:
         if not 0 < self.duration_s < float("inf"):
             raise InputError(f"a note at {self.onset_s} s lasts {self.duration_s} s; durations are above 0")
         if self.pitch not in range(128):
-            raise InputError(
-                f"a note at {self.onset_s} s has pitch {self.pitch}; MIDI numbers run from 0 to 127"
-            )
+            raise InputError(f"a note at {self.onset_s} s has pitch {self.pitch}; MIDI numbers run from 0 to 127")
         if self.velocity not in range(1, 128):
-            raise InputError(
-                f"a note at {self.onset_s} s has velocity {self.velocity}; velocities run from 1 to 127"
-            )
+            raise InputError(f"a note at {self.onset_s} s has velocity {self.velocity}; velocities run from 1 to 127")
 
     @property
     def end_s(self) -> float:
@@ -92,9 +88,7 @@ class Score:
     is_drum: bool = False
 
     def __post_init__(self):
-        object.__setattr__(
-            self, "notes", tuple(sorted(self.notes, key=lambda note: (note.onset_s, note.pitch)))
-        )
+        object.__setattr__(self, "notes", tuple(sorted(self.notes, key=lambda note: (note.onset_s, note.pitch))))
 
     @property
     def duration_s(self) -> float:

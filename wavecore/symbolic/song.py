@@ -49,7 +49,9 @@ class Event:
 
     def __post_init__(self):
         if not 0 <= self.onset < MOST_TICKS or not 1 <= self.duration < MOST_TICKS:
-            raise InputError(f"a note begins at tick {self.onset} and lasts {self.duration}; onsets are 0 or later, durations 1 or more")
+            raise InputError(
+                f"a note begins at tick {self.onset} and lasts {self.duration}; onsets are 0 or later, durations 1 or more"
+            )
         if not 0 <= self.pitch <= 127:
             raise InputError(f"a note at tick {self.onset} has pitch {self.pitch}; MIDI numbers run from 0 to 127")
         if not 1 <= self.velocity <= 127:
@@ -138,7 +140,11 @@ class Meter:
     denominator: int
 
     def __post_init__(self):
-        if not 0 <= self.tick < MOST_TICKS or not 1 <= self.numerator <= 255 or self.denominator not in (1, 2, 4, 8, 16, 32, 64):
+        if (
+            not 0 <= self.tick < MOST_TICKS
+            or not 1 <= self.numerator <= 255
+            or self.denominator not in (1, 2, 4, 8, 16, 32, 64)
+        ):
             raise InputError(f"a meter at tick {self.tick} is {self.numerator}/{self.denominator}, which is none")
 
 
@@ -284,9 +290,16 @@ class Song:
         parts = []
         for part in self.parts:
             events = (
-                replace(event, onset=move(event.onset), duration=max(1, move(event.end) - move(event.onset))) for event in part.events
+                replace(event, onset=move(event.onset), duration=max(1, move(event.end) - move(event.onset)))
+                for event in part.events
             )
             parts.append(replace(part, events=tuple(events)))
         tempos = {move(tempo.tick): replace(tempo, tick=move(tempo.tick)) for tempo in self.tempos}
         meters = {move(meter.tick): replace(meter, tick=move(meter.tick)) for meter in self.meters}
-        return replace(self, ticks_per_beat=ticks_per_beat, parts=tuple(parts), tempos=tuple(tempos.values()), meters=tuple(meters.values()))
+        return replace(
+            self,
+            ticks_per_beat=ticks_per_beat,
+            parts=tuple(parts),
+            tempos=tuple(tempos.values()),
+            meters=tuple(meters.values()),
+        )

@@ -55,7 +55,10 @@ def allocate(score: Score, *, release_s: float = 0.0, most_voices: int = MOST_VO
         lines[number].append(note)
         heapq.heappush(busy, (note.end_s + release_s, number))
     lines.sort(key=lambda notes: -sum(note.pitch for note in notes) / len(notes))
-    return [Score(tuple(notes), score.name, score.source, score.licence, score.track, score.program, score.is_drum) for notes in lines]
+    return [
+        Score(tuple(notes), score.name, score.source, score.licence, score.track, score.program, score.is_drum)
+        for notes in lines
+    ]
 
 
 def most_at_once(score: Score, *, release_s: float = 0.0) -> int:
@@ -71,7 +74,9 @@ def most_at_once(score: Score, *, release_s: float = 0.0) -> int:
     -------
     int
     """
-    events = [(note.onset_s + TOUCHING_S, 1) for note in score.notes] + [(note.end_s + release_s, -1) for note in score.notes]
+    events = [(note.onset_s + TOUCHING_S, 1) for note in score.notes] + [
+        (note.end_s + release_s, -1) for note in score.notes
+    ]
     most = now = 0
     for _, change in sorted(events):
         now += change

@@ -104,7 +104,9 @@ def add_noise_and_gain(x: np.ndarray, *, rng: np.random.Generator) -> np.ndarray
     return np.clip(gain * x + noise, -1, 1).astype(np.float32)
 
 
-def add_history_noise(x: np.ndarray, *, rng: np.random.Generator, loudest_db: float = HISTORY_NOISE_DB[1]) -> np.ndarray:
+def add_history_noise(
+    x: np.ndarray, *, rng: np.random.Generator, loudest_db: float = HISTORY_NOISE_DB[1]
+) -> np.ndarray:
     """Blur the past that a decoder is shown in training.
 
     A decoder that only ever saw perfect recordings leans on its past alone, and
@@ -131,7 +133,9 @@ def add_history_noise(x: np.ndarray, *, rng: np.random.Generator, loudest_db: fl
     return np.clip(x + level * rng.standard_normal(len(x), dtype=np.float32), -1, 1).astype(np.float32)
 
 
-def add_history_tone(x: np.ndarray, *, sample_rate: int, rng: np.random.Generator, loudest_db: float = HISTORY_NOISE_DB[1]) -> np.ndarray:
+def add_history_tone(
+    x: np.ndarray, *, sample_rate: int, rng: np.random.Generator, loudest_db: float = HISTORY_NOISE_DB[1]
+) -> np.ndarray:
     """Lay a foreign tone over the past that a decoder is shown in training.
 
     A decoder that hears itself slips into whistling at a pitch of its own, which noise does not

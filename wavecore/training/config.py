@@ -6,7 +6,6 @@ from dataclasses import dataclass, fields
 
 from wavecore.errors import UsageError
 
-
 PRECISIONS = ("auto", "float32", "bfloat16")
 OPTIMIZERS = ("adam", "muon")
 
@@ -143,15 +142,31 @@ class TrainingConfig:
 
     def __post_init__(self):
         for name in (
-            "steps", "batch_size", "crop_frames", "targets_per_step", "validate_every", "checkpoint_every", "validation_crops",
+            "steps",
+            "batch_size",
+            "crop_frames",
+            "targets_per_step",
+            "validate_every",
+            "checkpoint_every",
+            "validation_crops",
         ):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} must be at least 1, not {getattr(self, name)}")
         if self.batch_size % self.targets_per_step:
-            raise UsageError(f"batch_size is {self.batch_size}, no multiple of targets_per_step, {self.targets_per_step}")
+            raise UsageError(
+                f"batch_size is {self.batch_size}, no multiple of targets_per_step, {self.targets_per_step}"
+            )
         for name in (
-            "paired_probability", "augment_probability", "noise_probability", "history_noise_probability",
-            "history_tone_probability", "history_dropout_probability", "glide_probability", "decay_fraction", "ema_decay", "decoder_rate",
+            "paired_probability",
+            "augment_probability",
+            "noise_probability",
+            "history_noise_probability",
+            "history_tone_probability",
+            "history_dropout_probability",
+            "glide_probability",
+            "decay_fraction",
+            "ema_decay",
+            "decoder_rate",
             "rest_probability",
             "history_offset_probability",
         ):
@@ -161,8 +176,17 @@ class TrainingConfig:
             if not getattr(self, name) > 0:
                 raise UsageError(f"{name} must be positive, not {getattr(self, name)}")
         for name in (
-            "confusion_weight", "confusion_warmup_steps", "confusion_crops", "transpose_semitones", "glide_semitones",
-            "warmup_steps", "skip_samples", "transfer_passages", "latent_noise", "lesson_steps", "seed",
+            "confusion_weight",
+            "confusion_warmup_steps",
+            "confusion_crops",
+            "transpose_semitones",
+            "glide_semitones",
+            "warmup_steps",
+            "skip_samples",
+            "transfer_passages",
+            "latent_noise",
+            "lesson_steps",
+            "seed",
         ):
             if not getattr(self, name) >= 0:
                 raise UsageError(f"{name} must not be negative, not {getattr(self, name)}")

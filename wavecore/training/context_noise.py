@@ -12,7 +12,9 @@ from wavecore.training import augmentation
 from wavecore.training.config import TrainingConfig
 
 
-def spoil_history(codes: np.ndarray, training: TrainingConfig, *, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
+def spoil_history(
+    codes: np.ndarray, training: TrainingConfig, *, sample_rate: int, rng: np.random.Generator
+) -> np.ndarray:
     """Silence, overlay, lift or blur a past, each as often as the settings say.
 
     Parameters

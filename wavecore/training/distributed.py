@@ -96,7 +96,9 @@ class Processes:
         """
         if self.size == 1:
             return
-        used = torch.tensor([parameter.grad is not None for parameter in parameters], dtype=torch.float32, device=_device())
+        used = torch.tensor(
+            [parameter.grad is not None for parameter in parameters], dtype=torch.float32, device=_device()
+        )
         distributed.all_reduce(used)
         for parameter, count in zip(parameters, used.tolist(), strict=True):
             if count and parameter.grad is None:
@@ -249,12 +251,16 @@ def join(device: str = "cpu") -> Iterator[Processes]:
     # After a restart the store still holds the addresses of the processes that are gone.
     store = distributed.PrefixStore(f"start{restarts()}", store)
     try:
-        distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo", store=store, rank=rank, world_size=size)
+        distributed.init_process_group(
+            "nccl" if device.startswith("cuda") else "gloo", store=store, rank=rank, world_size=size
+        )
         yield current()
         distributed.barrier()  # who leaves early breaks the others' connections
     except RuntimeError as error:
         if isinstance(error, distributed.DistError) or "gloo" in str(error):
-            raise DeviceError(f"another process of this run was lost: {error}; torchrun --max-restarts N starts them anew") from error
+            raise DeviceError(
+                f"another process of this run was lost: {error}; torchrun --max-restarts N starts them anew"
+            ) from error
         raise
     finally:
         if distributed.is_initialized():  # not if the others were lost before all had met

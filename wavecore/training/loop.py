@@ -10,18 +10,18 @@ from typing import Any, Protocol
 
 from torch import nn
 
-from wavecore.datasets.domains.reader import DomainsDataset
 from wavecore import checkpoint
-from wavecore.models.translation.model import TranslationConfig, TranslationNetwork
+from wavecore.datasets.domains.reader import DomainsDataset
 from wavecore.models.translation import transfer
-from wavecore.training import distributed, memory, prefetch
 from wavecore.models.translation.data import Batch, BatchSource
-from wavecore.training.config import TrainingConfig
 from wavecore.models.translation.describe import describe
-from wavecore.training.run_folder import RunFolder
 from wavecore.models.translation.distributed import SpreadTrainer
+from wavecore.models.translation.model import TranslationConfig, TranslationNetwork
 from wavecore.models.translation.trainer import Trainer, build_network
 from wavecore.models.translation.validation import validate
+from wavecore.training import distributed, memory, prefetch
+from wavecore.training.config import TrainingConfig
+from wavecore.training.run_folder import RunFolder
 
 REPORT_EVERY = 20
 """Steps between two records of the training losses."""
@@ -115,9 +115,7 @@ def train(
         If the loss stops being finite.
     """
     task = TranslationTask(dataset, network_config, training, initial)
-    return run_task(
-        task, out, resume=resume, device=device, on_progress=on_progress, on_validation=on_validation
-    )
+    return run_task(task, out, resume=resume, device=device, on_progress=on_progress, on_validation=on_validation)
 
 
 def run_task(
@@ -323,7 +321,11 @@ class _Run:
         self.tally()
         if self.on_progress is not None and self.processes.leads:
             left = (self.config.steps - self.trainer.step) * self.task.samples_per_step
-            self.on_progress(Progress(self.trainer.step, self.config.steps, found, self.speed, left / self.speed if self.speed else 0.0))
+            self.on_progress(
+                Progress(
+                    self.trainer.step, self.config.steps, found, self.speed, left / self.speed if self.speed else 0.0
+                )
+            )
 
     def tally(self) -> None:
         """Take the seconds since the last time, if they were spent in steps."""
@@ -387,4 +389,3 @@ class _Run:
             if self.processes.leads:
                 checkpoint.save(network, self.folder.path / "last", training=summary, overwrite=True)
         return summary
-

@@ -100,7 +100,9 @@ def _drawn_by_others(draw: Callable[[int], Any], steps: range, workers: int) -> 
 
 def _lost(error: Exception) -> DeviceError:
     told = f"{type(error).__name__}: {error}"
-    return DeviceError(f"a process that draws batches is gone; where memory or /dev/shm is short, --workers 0 draws without them ({told})")
+    return DeviceError(
+        f"a process that draws batches is gone; where memory or /dev/shm is short, --workers 0 draws without them ({told})"
+    )
 
 
 def default_workers(device: str, *, processes: int = 1) -> int:

@@ -20,8 +20,8 @@ from typing import Any
 
 from torch import Tensor
 
-from wavecore.errors import InputError, OutputExistsError, UsageError
 from wavecore import checkpoint
+from wavecore.errors import InputError, OutputExistsError, UsageError
 from wavecore.training.config import TrainingConfig
 
 KEEP = 2

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from wavecore.errors import ModelError
 from wavecore.training.config import TrainingConfig
-from wavecore.training.optim import Muon
 from wavecore.training.distributed import ALONE, Processes
+from wavecore.training.optim import Muon
 
 REMEDY = "start another run with a lower learning_rate, from this run's model if it is worth it"
 """A run cannot be resumed with other settings."""
@@ -246,7 +246,9 @@ class AveragedTrainer:
         found: dict[tuple[float, bool], list[nn.Parameter]] = {}
         for name, parameter in parameters.items():
             found.setdefault((self.relative_rate(name), self.is_table(name)), []).append(parameter)
-        groups = [{"params": members, "relative_rate": rate, "tables": tables} for (rate, tables), members in found.items()]
+        groups = [
+            {"params": members, "relative_rate": rate, "tables": tables} for (rate, tables), members in found.items()
+        ]
         if self.config.optimizer == "muon":
             return Muon(groups, lr=learning_rate)
         return torch.optim.Adam(groups, lr=learning_rate, betas=(0.9, 0.98), fused=True)

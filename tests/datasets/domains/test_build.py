@@ -7,9 +7,9 @@ from wavecore.audio import mulaw
 from wavecore.datasets.domains import build
 from wavecore.datasets.domains import manifest as manifests
 from wavecore.datasets.domains.build import build_domains
+from wavecore.datasets.domains.excerpts import ExcerptSettings
 from wavecore.datasets.domains.players import DomainSpec, Section
 from wavecore.datasets.domains.reader import DomainsDataset
-from wavecore.datasets.domains.excerpts import Excerpt, ExcerptSettings
 from wavecore.datasets.scores import split_of
 from wavecore.errors import InputError, OutputExistsError, UsageError
 from wavecore.symbolic.score import Note, Score
@@ -122,9 +122,7 @@ def test_a_build_that_was_stopped_goes_on(built, tmp_path, monkeypatch):
         DomainsDataset.open(tmp_path / "set")
     monkeypatch.setattr(build, "_render_part", render)
     progress = []
-    again = build_domains(
-        SONGS, SPECS, out=tmp_path / "set", on_progress=lambda *done: progress.append(done), **SHORT
-    )
+    again = build_domains(SONGS, SPECS, out=tmp_path / "set", on_progress=lambda *done: progress.append(done), **SHORT)
     assert again == built.manifest
     total = len(built.manifest.pieces)
     assert progress == [(i, total) for i in range(3, total + 1)]
@@ -151,7 +149,9 @@ def test_another_build_does_not_go_on_with_these_parts(sounds, tmp_path, monkeyp
         build_domains(SONGS, SPECS[:2], out=tmp_path / "set", **SHORT)
 
 
-ENSEMBLE = DomainSpec("ensemble", "violin", sections=(Section("oboe", level_db=-6), Section("cello", octave=-1, level_db=-9)))
+ENSEMBLE = DomainSpec(
+    "ensemble", "violin", sections=(Section("oboe", level_db=-6), Section("cello", octave=-1, level_db=-9))
+)
 
 
 def test_an_ensemble_and_duets_that_nobody_can_whistle(sounds, tmp_path):

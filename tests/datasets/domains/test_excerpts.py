@@ -131,9 +131,7 @@ def test_senseless_settings_are_refused(values):
 
 
 def test_generators_depend_on_every_name():
-    draws = {
-        generator(*key).random() for key in [(0, "a", "b"), (0, "ab"), (0, "a"), (1, "a", "b"), (0, "b", "a")]
-    }
+    draws = {generator(*key).random() for key in [(0, "a", "b"), (0, "ab"), (0, "a"), (1, "a", "b"), (0, "b", "a")]}
     assert len(draws) == 5
     assert generator(0, "a").random() == generator(0, "a").random()
 

@@ -23,9 +23,7 @@ def paired(n_pieces: int = 2, length: int = 10) -> Manifest:
         for i in range(n_pieces)
     )  # fmt: skip
     shards = {f"{name}-train.npy": {"samples": n_pieces * length, "sha256": "0" * 64} for name in names}
-    domains = tuple(
-        Domain(name, "soundfont", ({"bank": 0, "program": 40},), "sf2", "MIT", 1.0) for name in names
-    )
+    domains = tuple(Domain(name, "soundfont", ({"bank": 0, "program": 40},), "sf2", "MIT", 1.0) for name in names)
     return Manifest(16_000, True, domains, pieces, shards, {"seed": 3})
 
 

@@ -56,8 +56,9 @@ def test_what_cannot_be_whistled_is_refused(sounds):
         perform(Excerpt("a#0", "a", "train", score, RATE), SPECS[2], (1.0,), sounds, seed=0)
 
 
-
-ENSEMBLE = DomainSpec("ensemble", "violin", sections=(Section("oboe", level_db=-6), Section("cello", octave=-1, level_db=-9)))
+ENSEMBLE = DomainSpec(
+    "ensemble", "violin", sections=(Section("oboe", level_db=-6), Section("cello", octave=-1, level_db=-9))
+)
 
 
 def test_sections_play_together_as_loud_as_one_and_not_in_unison_to_the_sample(sounds):
@@ -77,7 +78,6 @@ def test_sections_play_together_as_loud_as_one_and_not_in_unison_to_the_sample(s
     assert np.std(rest) > 1.2 * np.std(others)
     assert np.array_equal(together, perform(excerpt, ENSEMBLE, gains, sounds, seed=0))
     assert not np.array_equal(together, perform(excerpt, ENSEMBLE, gains, sounds, seed=1))
-
 
 
 @pytest.mark.parametrize(

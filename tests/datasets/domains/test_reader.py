@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wavecore.datasets.domains import manifest as manifests
-from wavecore.datasets.domains.reader import DomainsDataset
 from wavecore.datasets.domains.manifest import Domain, Manifest, Piece, Slice
+from wavecore.datasets.domains.reader import DomainsDataset
 from wavecore.datasets.domains.shards import write_shard
 from wavecore.errors import InputError, UsageError
 
@@ -40,8 +40,7 @@ def write_paired(folder: Path, lengths: list[int], splits: list[str]) -> Domains
                     offset += length
             shards[shard] = write_shard(folder / shard, codes, offset)
     pieces = tuple(
-        Piece(f"t{i}#0", f"t{i}", splits[i], "s", "CC0", lengths[i] / RATE, slices[i])
-        for i in range(len(lengths))
+        Piece(f"t{i}#0", f"t{i}", splits[i], "s", "CC0", lengths[i] / RATE, slices[i]) for i in range(len(lengths))
     )
     domains = tuple(Domain(name, "soundfont", (), "sf2", "MIT", sum(lengths) / RATE) for name in OCTAVES)
     manifests.write(folder, Manifest(RATE, True, domains, pieces, shards))
@@ -51,12 +50,10 @@ def write_paired(folder: Path, lengths: list[int], splits: list[str]) -> Domains
 def write_unpaired(folder: Path) -> DomainsDataset:
     folder.mkdir()
     shards = {
-        f"{name}.npy": write_shard(folder / f"{name}.npy", [coded(i, name, 100)], 100)
-        for i, name in enumerate(OCTAVES)
+        f"{name}.npy": write_shard(folder / f"{name}.npy", [coded(i, name, 100)], 100) for i, name in enumerate(OCTAVES)
     }
     pieces = tuple(
-        Piece(f"{name}#0", name, "train", "", "", 0.1, {name: Slice(f"{name}.npy", 0, 100)})
-        for name in OCTAVES
+        Piece(f"{name}#0", name, "train", "", "", 0.1, {name: Slice(f"{name}.npy", 0, 100)}) for name in OCTAVES
     )
     domains = tuple(Domain(name, "recordings") for name in OCTAVES)
     manifests.write(folder, Manifest(RATE, False, domains, pieces, shards))

@@ -87,9 +87,7 @@ def test_splits_do_not_depend_on_the_other_domains(folder, tmp_path):
 def test_unreadable_files_are_named_and_skipped(folder, tmp_path):
     (folder / "cello" / "broken.wav").write_text("no audio")
     progress = []
-    manifest = from_recordings(
-        folder, tmp_path / "out", on_progress=lambda done, total: progress.append((done, total))
-    )
+    manifest = from_recordings(folder, tmp_path / "out", on_progress=lambda done, total: progress.append((done, total)))
     assert progress == [(i, 7) for i in range(1, 8)]
     assert [name for name, _ in manifest.settings["skipped"]] == ["cello/broken.wav"]
     assert "broken.wav" in manifest.settings["skipped"][0][1]
@@ -153,7 +151,9 @@ def test_folders_that_do_not_fit_are_refused(folder, tmp_path):
 def test_a_folder_may_be_one_domain_and_its_files_brought_to_a_level(tmp_path):
     t = np.arange(16_000) / 16_000
     for name, amplitude in (("soft", 0.01), ("loud", 0.5)):
-        files.write(tmp_path / "in" / f"{name}.wav", (amplitude * np.sin(2 * np.pi * 300 * t)).astype(np.float32), 16_000)
+        files.write(
+            tmp_path / "in" / f"{name}.wav", (amplitude * np.sin(2 * np.pi * 300 * t)).astype(np.float32), 16_000
+        )
     manifest = from_recordings(tmp_path / "in", tmp_path / "out", domain="viola", level_db=-20.0)
     assert [domain.name for domain in manifest.domains] == ["viola"]
     dataset = DomainsDataset.open(tmp_path / "out")

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wavecore.datasets.nsynth.note import FAMILIES, SOURCES
 from wavecore.datasets.notes.programs import LEAST_GROUPS, PROGRAMS, assign_splits
+from wavecore.datasets.nsynth.note import FAMILIES, SOURCES
 
 NUMBERS = [program.number for program in PROGRAMS]
 FAMILY = {program.number: program.family for program in PROGRAMS}

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from wavecore.datasets.nsynth.note import QUALITIES
 from wavecore.datasets.notes.qualities import measure
+from wavecore.datasets.nsynth.note import QUALITIES
 from wavecore.errors import InputError
 
 RATE = 16_000

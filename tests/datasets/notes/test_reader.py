@@ -116,9 +116,7 @@ DAMAGE = {
     ),
     "no codes": (lambda f: (f / "nsynth-test" / "codes.npy").unlink(), "codes.npy cannot be read"),
     "codes cut off": (
-        lambda f: (f / "nsynth-test" / "codes.npy").write_bytes(
-            (f / "nsynth-test" / "codes.npy").read_bytes()[:-1]
-        ),
+        lambda f: (f / "nsynth-test" / "codes.npy").write_bytes((f / "nsynth-test" / "codes.npy").read_bytes()[:-1]),
         "codes.npy cannot be read",
     ),
     "codes of another type": (

@@ -7,12 +7,12 @@ import pytest
 
 from wavecore.audio import mulaw
 from wavecore.datasets.notes import soundfont_notes
-from wavecore.datasets.nsynth import pcm
-from wavecore.datasets.notes.reader import NotesDataset, split_folder
-from wavecore.datasets.nsynth.reader import NSynth
 from wavecore.datasets.notes.programs import PROGRAMS
-from wavecore.datasets.synths.soundfont import SoundFont
+from wavecore.datasets.notes.reader import NotesDataset, split_folder
 from wavecore.datasets.notes.soundfont_notes import SILENT_PEAK, build_notes, choose_programs, render_instrument
+from wavecore.datasets.nsynth import pcm
+from wavecore.datasets.nsynth.reader import NSynth
+from wavecore.datasets.synths.soundfont import SoundFont
 from wavecore.errors import InputError, OutputExistsError, UsageError
 
 FEW = {"families": ["vocal"], "pitches": [60, 72], "velocities": [100]}
@@ -90,13 +90,9 @@ def test_the_written_pitch_sounds_for_three_seconds(sounds):
 
 
 def test_one_gain_for_all_notes_and_the_median_peak(sounds):
-    notes, samples, report = render_instrument(
-        Made(p60=0.1, p61=0.2, p62=0.4), PROGRAM[0], [60, 61, 62], [50, 100]
-    )
+    notes, samples, report = render_instrument(Made(p60=0.1, p61=0.2, p62=0.4), PROGRAM[0], [60, 61, 62], [50, 100])
     assert report == {"preset": "number 0", "gain": 2.0, "silent": [], "clipped": []}
-    assert [(note.pitch, note.velocity) for note in notes] == [
-        (p, v) for p in (60, 61, 62) for v in (50, 100)
-    ]
+    assert [(note.pitch, note.velocity) for note in notes] == [(p, v) for p in (60, 61, 62) for v in (50, 100)]
     assert samples[:, 0].tolist() == [round(32_768 * level) for level in (0.1, 0.2, 0.2, 0.4, 0.4, 0.8)]
 
 
@@ -143,9 +139,7 @@ def test_the_same_build_gives_the_same_bytes_and_a_stopped_one_goes_on(built, tm
 
 
 def test_stopped_before_the_manifest(built, tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        soundfont_notes, "write_manifest", lambda *a, **b: (_ for _ in ()).throw(KeyboardInterrupt)
-    )
+    monkeypatch.setattr(soundfont_notes, "write_manifest", lambda *a, **b: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         build_notes(tmp_path / "a", **FEW)
     monkeypatch.undo()
@@ -212,9 +206,5 @@ def test_a_family_that_is_partly_silent(built, sounds, tmp_path, monkeypatch):
     assert sum(dataset.summary()["notes"].values()) == 8
     assert len(dataset.manifest["instruments"]["vocal_acoustic_052"]["silent"]) == 2
     split = built.manifest["instruments"]["vocal_acoustic_052"]["split"]
-    text = (
-        (dataset.path / split_folder(split) / "examples.json").read_text()
-        if split in dataset.splits
-        else "{}"
-    )
+    text = (dataset.path / split_folder(split) / "examples.json").read_text() if split in dataset.splits else "{}"
     assert not [name for name in json.loads(text) if name.startswith("vocal_acoustic_052")]

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wavecore.datasets.synths import soundfont
 from wavecore.datasets.notes.soundfont_samples import kin, samples_of_programs
+from wavecore.datasets.synths import soundfont
 from wavecore.errors import InputError
 
 
@@ -48,9 +48,7 @@ def path(tmp_path):
 
 
 def test_presets_are_followed_to_their_recordings(path):
-    path.write_bytes(
-        soundfont_of([(5, 0, [0, 1]), (7, 0, [1]), (5, 128, [2]), (9, 0, [])], [[3, 4], [6], [8]])
-    )
+    path.write_bytes(soundfont_of([(5, 0, [0, 1]), (7, 0, [1]), (5, 128, [2]), (9, 0, [])], [[3, 4], [6], [8]]))
     assert samples_of_programs(path) == {5: {3, 4, 6}, 7: {6}, 9: frozenset()}
     assert samples_of_programs(path, bank=128) == {5: {8}}
 

@@ -7,7 +7,8 @@ import tarfile
 import numpy as np
 import pytest
 
-from wavecore.datasets.nsynth import pcm, tf_example, tfrecord, writer as nsynth_writer
+from wavecore.datasets.nsynth import pcm, tf_example, tfrecord
+from wavecore.datasets.nsynth import writer as nsynth_writer
 from wavecore.datasets.nsynth.containers import candidates, entries, sounds, split_of
 from wavecore.errors import InputError
 
@@ -68,9 +69,7 @@ def test_nothing_of_the_kind(tmp_path):
 
 
 def test_an_archive_may_hold_several_splits(tmp_path):
-    path = archive_of(
-        tmp_path / "all.tar", {f"data/nsynth-{s}/examples.json": b'{"a": 1}' for s in ("test", "train")}
-    )
+    path = archive_of(tmp_path / "all.tar", {f"data/nsynth-{s}/examples.json": b'{"a": 1}' for s in ("test", "train")})
     found = list(entries(path))
     assert [(split, container.inside) for split, container, _ in found] == [
         ("test", "data/nsynth-test"), ("train", "data/nsynth-train"),

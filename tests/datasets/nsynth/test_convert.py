@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from wavecore.audio import mulaw
-from wavecore.datasets.nsynth import pcm, writer as nsynth_writer
-from wavecore.datasets.nsynth.reader import NoteFilter
-from wavecore.datasets.nsynth.filter import read_exclusions
+from wavecore.datasets.nsynth import pcm
+from wavecore.datasets.nsynth import writer as nsynth_writer
 from wavecore.datasets.nsynth.convert import import_nsynth
+from wavecore.datasets.nsynth.filter import read_exclusions
+from wavecore.datasets.nsynth.reader import NoteFilter
 from wavecore.errors import InputError, OutputExistsError
 
 
@@ -31,9 +32,7 @@ def expected_codes(items) -> np.ndarray:
 @pytest.mark.parametrize("kind", ["folder", "archive", "tfrecord"])
 def test_every_container_gives_the_same_data_set(kind, items, tmp_path):
     progress = []
-    done = import_nsynth(
-        written(tmp_path, items, kind), tmp_path / "out", on_progress=lambda *x: progress.append(x)
-    )
+    done = import_nsynth(written(tmp_path, items, kind), tmp_path / "out", on_progress=lambda *x: progress.append(x))
     assert done.dataset.notes("train") == tuple(note for note, _ in items)
     assert np.array_equal(done.dataset.codes("train"), expected_codes(items))
     assert done.skipped == done.noise == () and progress == [(i, 6) for i in range(1, 7)]

@@ -25,9 +25,7 @@ def test_every_condition(items):
 def test_all_qualities_must_be_there(items):
     note = next(note for note, _ in items if len(note.qualities_str) >= 2)
     assert note.note_str in kept(items, qualities=note.qualities_str[:2])
-    missing = next(
-        name for name in ("bright", "dark", "reverb", "percussive") if name not in note.qualities_str
-    )
+    missing = next(name for name in ("bright", "dark", "reverb", "percussive") if name not in note.qualities_str)
     assert note.note_str not in kept(items, qualities=(note.qualities_str[0], missing))
 
 

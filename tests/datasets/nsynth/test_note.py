@@ -72,9 +72,7 @@ def test_what_is_no_entry_is_refused():
     with pytest.raises(InputError, match=r"a\.json holds 'x+\.\.\. where a note"):
         nsynth_note.parse("x" * 100, where="a.json")
     with pytest.raises(InputError, match="no 'kazoo'"):
-        nsynth_note.make(
-            note=0, instrument=0, number=0, family="kazoo", source="acoustic", pitch=1, velocity=1
-        )
+        nsynth_note.make(note=0, instrument=0, number=0, family="kazoo", source="acoustic", pitch=1, velocity=1)
 
 
 def test_the_published_numbers():

@@ -5,8 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from wavecore.datasets.nsynth import pcm, writer as nsynth_writer
-from wavecore.datasets.nsynth.reader import NSynth, NoteFilter
+from wavecore.datasets.nsynth import pcm
+from wavecore.datasets.nsynth import writer as nsynth_writer
+from wavecore.datasets.nsynth.reader import NoteFilter, NSynth
 from wavecore.errors import InputError, UsageError
 
 KINDS = ("folder", "archive", "tfrecord")
@@ -83,9 +84,7 @@ def test_a_key_that_is_not_the_name_is_broken(items, tmp_path):
 def test_nothing_usable_is_an_error(items, tmp_path):
     folder = write("folder", tmp_path, "test", items)
     (folder / "examples.json").write_text('{"a": {}, "b": 3}')
-    with pytest.raises(
-        InputError, match="no usable note of the split 'test'; the first of 2 broken ones: note"
-    ):
+    with pytest.raises(InputError, match="no usable note of the split 'test'; the first of 2 broken ones: note"):
         NSynth.open(tmp_path)
     (folder / "examples.json").write_text("{}")
     with pytest.raises(InputError, match="no usable note"):

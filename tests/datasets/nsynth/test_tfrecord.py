@@ -56,9 +56,7 @@ def test_a_changed_byte_anywhere_is_refused(path):
         changed = bytearray(data)
         changed[at] ^= 1
         path.write_bytes(changed)
-        with pytest.raises(
-            InputError, match=f"record {at // 21} at byte {at // 21 * 21}: the .* checksum is wrong"
-        ):
+        with pytest.raises(InputError, match=f"record {at // 21} at byte {at // 21 * 21}: the .* checksum is wrong"):
             list(read_records(path))
 
 

@@ -6,21 +6,18 @@ import tarfile
 import numpy as np
 import pytest
 
-from wavecore.datasets.nsynth import pcm, writer as nsynth_writer
+from wavecore.datasets.nsynth import pcm
+from wavecore.datasets.nsynth import writer as nsynth_writer
 from wavecore.datasets.nsynth.reader import NSynth
 from wavecore.errors import InputError, OutputExistsError, UsageError
 
 WAYS = {
     "folder": lambda out, items, **more: nsynth_writer.write_folder(out / "nsynth-test", items, **more),
-    "tar": lambda out, items, **more: nsynth_writer.write_archive(
-        out / "nsynth-test.tar", "test", items, **more
-    ),
+    "tar": lambda out, items, **more: nsynth_writer.write_archive(out / "nsynth-test.tar", "test", items, **more),
     "tar.gz": lambda out, items, **more: nsynth_writer.write_archive(
         out / "nsynth-test.jsonwav.tar.gz", "test", items, **more
     ),
-    "tfrecord": lambda out, items, **more: nsynth_writer.write_tfrecord(
-        out / "nsynth-test.tfrecord", items, **more
-    ),
+    "tfrecord": lambda out, items, **more: nsynth_writer.write_tfrecord(out / "nsynth-test.tfrecord", items, **more),
 }
 
 

@@ -73,10 +73,7 @@ def test_threads_never_change_the_samples(threads, new_packed, new_latent):
     packed = new_packed("kernel3")
     latent = new_latent(packed, 11, 300)
     want = np.concatenate(
-        [
-            started(NumbaGenerator, packed, latent[b : b + 1], streams=[b], threads=1).generate(300)
-            for b in range(11)
-        ]
+        [started(NumbaGenerator, packed, latent[b : b + 1], streams=[b], threads=1).generate(300) for b in range(11)]
     )
     got = started(NumbaGenerator, packed, latent, threads=threads).generate(300)
     np.testing.assert_array_equal(got, want)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wavecore.kernels.cpu import numba_ops as ops
 from wavecore.kernels import sampling
+from wavecore.kernels.cpu import numba_ops as ops
 
 ODD = [(1, 1), (3, 2), (4, 7), (5, 8), (17, 33), (64, 128)]
 

@@ -18,9 +18,9 @@ import pytest
 import torch
 
 from wavecore.errors import DeviceError, ModelError, WavecoreError
-from wavecore.kernels.triton import latency as triton_latency
 from wavecore.kernels.packing import pack
 from wavecore.kernels.reference import ReferenceGenerator
+from wavecore.kernels.triton import latency as triton_latency
 from wavecore.kernels.triton.latency import FIELDS, KINDS, TritonLatencyGenerator, lay_out
 
 # kernel, residual, gate, skip, head, latent, classes, hop, dilations

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from wavecore.kernels.triton import latency as triton_latency
 from wavecore.kernels.packing import pack
+from wavecore.kernels.triton import latency as triton_latency
 from wavecore.kernels.triton.latency import FIELDS, KINDS, WARPS, lay_out
 
 triton = pytest.importorskip("triton")

@@ -21,9 +21,9 @@ import pytest
 import torch
 
 from wavecore.errors import DeviceError, ModelError, UsageError, WavecoreError
-from wavecore.kernels.triton import layers as triton_layers
 from wavecore.kernels.packing import pack
 from wavecore.kernels.reference import ReferenceGenerator
+from wavecore.kernels.triton import layers as triton_layers
 from wavecore.kernels.triton.layers import LayersTiling, TritonLayersGenerator, _Sample, choose_layers_tiling
 
 TILE = 16

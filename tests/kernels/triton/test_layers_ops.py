@@ -22,7 +22,7 @@ import torch
 
 from wavecore.kernels import sampling
 from wavecore.kernels.packing import PackedWaveNet
-from wavecore.kernels.triton.layers import _Weights, _allocate, choose_layers_tiling
+from wavecore.kernels.triton.layers import _allocate, _Weights, choose_layers_tiling
 
 triton = pytest.importorskip("triton")
 ops = pytest.importorskip("wavecore.kernels.triton.layers_ops")

@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("triton")
 
-SCRIPT = '''
+SCRIPT = """
 import torch
 from wavecore.kernels.triton.roofline_ops import ping_pong
 from wavecore.kernels.triton.interpreted import launch
@@ -18,7 +18,7 @@ from wavecore.kernels.triton.interpreted import launch
 words, status = torch.zeros(32, dtype=torch.int64).share_memory_(), torch.zeros(1, dtype=torch.int32).share_memory_()
 launch(ping_pong, 2, [words, status, 3, 1000], {"WIDTH": 16, "SPIN": False, "EXCHANGE": False})
 print(status.item(), (words >> 32).unique().tolist(), (words & 0xFFFFFFFF).to(torch.int32).view(torch.float32).tolist())
-'''
+"""
 
 
 @pytest.mark.slow

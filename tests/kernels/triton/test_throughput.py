@@ -20,9 +20,9 @@ import pytest
 import torch
 
 from wavecore.errors import DeviceError, ModelError, UsageError, WavecoreError
-from wavecore.kernels.triton import throughput as triton_throughput
 from wavecore.kernels.packing import pack
 from wavecore.kernels.reference import ReferenceGenerator
+from wavecore.kernels.triton import throughput as triton_throughput
 from wavecore.kernels.triton.throughput import Tiling, TritonThroughputGenerator, choose_tiling
 
 TILE = 16

@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("triton")
 
-SCRIPT = '''
+SCRIPT = """
 import torch
 import triton
 import triton.language as tl
@@ -32,7 +32,7 @@ for exchange in (False, True):
         run[(1,)](memory, values, out, status, *numbers, EXCHANGE=exchange)
         same = torch.equal(out.view(torch.int32), values.view(torch.int32))
         print(same, status.item(), (memory >> 32).unique().tolist() == [stamp])
-'''
+"""
 
 
 @pytest.mark.slow

@@ -16,7 +16,9 @@ def tone(hz, seconds=1.0):
     return np.sin(2 * np.pi * hz * np.arange(int(seconds * RATE)) / RATE)
 
 
-@pytest.mark.parametrize(("hz", "gain_db"), [(41.2, -0.24), (110.0, -0.01), (1000.0, 0.0), (7000.0, 0.0), (CUTOFF_HZ, -3.01)])
+@pytest.mark.parametrize(
+    ("hz", "gain_db"), [(41.2, -0.24), (110.0, -0.01), (1000.0, 0.0), (7000.0, 0.0), (CUTOFF_HZ, -3.01)]
+)
 def test_music_passes(hz, gain_db):
     out = OffsetFilter(1, RATE).push(0.5 * tone(hz)[None])[0]
     gain = np.std(out[RATE // 2 :]) / np.std(0.5 * tone(hz)[RATE // 2 :])

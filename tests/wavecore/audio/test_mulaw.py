@@ -63,7 +63,7 @@ def test_follows_the_formula_away_from_the_edges_of_bins():
 
 
 def test_edges_of_bins_belong_to_the_code_above():
-    expand = lambda y: np.sign(y) * np.expm1(np.abs(y) * np.log(256.0)) / 255.0  # noqa: E731
+    expand = lambda y: np.sign(y) * np.expm1(np.abs(y) * np.log(256.0)) / 255.0
     edges = expand(2.0 * (np.arange(1, 256) - 0.5) / 255.0 - 1.0)
     above = edges.astype(np.float32)
     above = np.where(above < edges, np.nextafter(above, np.float32(2)), above)

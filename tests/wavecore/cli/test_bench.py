@@ -4,8 +4,8 @@ from dataclasses import asdict
 import pytest
 
 from wavecore import benchmark as measure
-from wavecore.cli import bench
 from wavecore.benchmark import Result
+from wavecore.cli import bench
 
 KEYS = {
     "preset", "backend", "device", "dtype", "batch", "samples_per_s", "realtime_factor", "median_s", "spread",
@@ -61,7 +61,11 @@ def test_a_line_per_case(cli, measured):
 def test_a_backend_that_differs_fails_the_command(cli, measured):
     measured += [_result(), _result(backend="wrong", samples_per_s=None, roofline_fraction=None, parity=0.3)]
     done = cli("bench", "--json")
-    assert done.code == 4 and "1 of 2 cases differ from the reference" in done.err and "wrong float32 (error 0.3)" in done.err
+    assert (
+        done.code == 4
+        and "1 of 2 cases differ from the reference" in done.err
+        and "wrong float32 (error 0.3)" in done.err
+    )
     assert json.loads(done.out)["results"] == [asdict(result) for result in measured]
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from wavecore.cli import compose
 from wavecore import checkpoint
+from wavecore.cli import compose
 from wavecore.symbolic import midi
 
 SHIPPED = {
@@ -31,5 +31,9 @@ def test_a_shipped_composer_writes_and_its_seed_decides_what(cli, composer, tmp_
 
 def test_the_shipped_composers_are_small():
     sizes = {name: (checkpoint.PRETRAINED / name / checkpoint.WEIGHTS).stat().st_size for name in checkpoint.shipped()}
-    composers = [size for name, size in sizes.items() if checkpoint.read_card(checkpoint.PRETRAINED / name)["kind"] in compose.COMMANDS]
+    composers = [
+        size
+        for name, size in sizes.items()
+        if checkpoint.read_card(checkpoint.PRETRAINED / name)["kind"] in compose.COMMANDS
+    ]
     assert len(composers) >= len(SHIPPED) and sum(composers) <= 25e6

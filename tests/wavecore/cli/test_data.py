@@ -4,12 +4,12 @@ import json
 import numpy as np
 import pytest
 import symusic
-from wavecore.datasets.synths import soundfont
-from wavecore.datasets.domains.reader import DEFAULT_DOMAINS, DomainsDataset
 
 from wavecore.audio import files
-from wavecore.console.console import Console
 from wavecore.cli.data import chorale_cache, collect_melodies, domain_specs
+from wavecore.console.console import Console
+from wavecore.datasets.domains.reader import DEFAULT_DOMAINS, DomainsDataset
+from wavecore.datasets.synths import soundfont
 from wavecore.errors import InputError, UsageError
 
 
@@ -30,9 +30,7 @@ rendering = pytest.mark.skipif(not can_render(), reason="FluidSynth or a SoundFo
 def recordings(tmp_path):
     rng = np.random.default_rng(0)
     for name in ("organ", "strings"):
-        files.write(
-            tmp_path / "in" / name / "a.wav", 0.1 * rng.standard_normal(20_000).astype(np.float32), 16_000
-        )
+        files.write(tmp_path / "in" / name / "a.wav", 0.1 * rng.standard_normal(20_000).astype(np.float32), 16_000)
     (tmp_path / "in" / "organ" / "broken.wav").write_text("hello")
     return tmp_path / "in"
 
@@ -120,9 +118,7 @@ def test_melodies_are_rendered_in_every_domain_and_a_stopped_build_goes_on(cli, 
     dataset = DomainsDataset.open(out)
     assert dataset.domains == ("flute", "church-organ") and dataset.paired
     assert len(again) == len(dataset.manifest.pieces) - 1
-    assert (
-        "text.mid" in done.err and "3 melodies" in done.err and "the same music in every domain" in done.out
-    )
+    assert "text.mid" in done.err and "3 melodies" in done.err and "the same music in every domain" in done.out
 
 
 def test_fewer_pieces_are_the_same_for_the_same_seed(midi):

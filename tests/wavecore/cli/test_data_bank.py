@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from wavecore.cli.data_bank import instruments
 from wavecore import checkpoint
-from wavecore.nn.encoders import EncoderConfig
+from wavecore.cli.data_bank import instruments
 from wavecore.models.nsynth.model import NSynthConfig, NSynthNetwork
+from wavecore.nn.encoders import EncoderConfig
 from wavecore.nn.wavenet import preset
 from wavecore.rendering import bank
 from wavecore.rendering.bank_build import Wanted
@@ -37,7 +37,18 @@ def data(make_notes, tmp_path_factory):
 
 
 def test_a_bank_is_made_and_played_with(cli, noter, data, tmp_path):
-    words = ("data", "bank", "--data", data, "--model", noter, "--instruments", "pipe@73=flute_acoustic_000,box=organ_electronic_001", "--licence", "mine")
+    words = (
+        "data",
+        "bank",
+        "--data",
+        data,
+        "--model",
+        noter,
+        "--instruments",
+        "pipe@73=flute_acoustic_000,box=organ_electronic_001",
+        "--licence",
+        "mine",
+    )
     done = cli(*words, "-o", tmp_path / "bank.npz")
     assert done.code == 0, done.err
     assert "2 instruments for noter" in done.out and "pipe          MIDI 57-72  flute_acoustic_000" in done.out
@@ -47,12 +58,34 @@ def test_a_bank_is_made_and_played_with(cli, noter, data, tmp_path):
     told = json.loads(cli(*words, "--every", "5", "--keep-unclear", "-o", tmp_path / "b.npz", "--json").out)
     assert told["instruments"] == {"pipe": [57, 72], "box": [57, 72]} and told["left_out"] == {"pipe": [], "box": []}
     midi.write(Song(96, (Part((Event(0, 60, 48),), "tune", 74),)), tmp_path / "tune.mid")
-    rendered = cli("render", tmp_path / "tune.mid", "--model", noter, "--bank", tmp_path / "bank.npz", "--device", "cpu", "-o", tmp_path / "tune.wav")
+    rendered = cli(
+        "render",
+        tmp_path / "tune.mid",
+        "--model",
+        noter,
+        "--bank",
+        tmp_path / "bank.npz",
+        "--device",
+        "cpu",
+        "-o",
+        tmp_path / "tune.wav",
+    )
     assert rendered.code == 0, rendered.err
     assert "tune        pipe          1 note" in rendered.out
     missing = cli("render", tmp_path / "tune.mid", "--model", noter, "-o", tmp_path / "x.wav")
     assert missing.code == 4 and "noter has no bank of notes" in missing.err
-    unknown = cli("render", tmp_path / "tune.mid", "--model", noter, "--bank", tmp_path / "bank.npz", "--instrument", "tuba", "-o", tmp_path / "x.wav")
+    unknown = cli(
+        "render",
+        tmp_path / "tune.mid",
+        "--model",
+        noter,
+        "--bank",
+        tmp_path / "bank.npz",
+        "--instrument",
+        "tuba",
+        "-o",
+        tmp_path / "x.wav",
+    )
     assert unknown.code == 2 and "no instrument 'tuba'; choose from pipe, box" in unknown.err
 
 
@@ -60,7 +93,9 @@ def test_what_the_model_cannot_say_is_left_out(cli, data, tmp_path):
     words = ("data", "bank", "--data", data, "--instruments", "pipe=flute_acoustic_000", "--json")
     whole = json.loads(cli(*words, "--keep-unclear", "-o", tmp_path / "whole.npz").out)
     done = json.loads(cli(*words, "-o", tmp_path / "bank.npz").out)
-    kept, all_notes = (bank.load(tmp_path / name).instruments["pipe"].pitches.tolist() for name in ("bank.npz", "whole.npz"))
+    kept, all_notes = (
+        bank.load(tmp_path / name).instruments["pipe"].pitches.tolist() for name in ("bank.npz", "whole.npz")
+    )
     assert whole["left_out"] == {"pipe": []}
     assert kept and sorted(kept + done["left_out"]["pipe"]) == all_notes
 

@@ -41,10 +41,14 @@ def test_the_corpus_is_split_by_the_names_of_its_pieces(cli, tmp_path, monkeypat
     from wavecore.datasets.scores import split_of
 
     grids = {f"bwv{number}": np.full((number, 4), 60) for number in range(1, 41)}
-    monkeypatch.setattr(chorale_corpus, "read_grids", lambda on_progress: (grids, [("bwv99", "3 parts, a chorale has 4")]))
+    monkeypatch.setattr(
+        chorale_corpus, "read_grids", lambda on_progress: (grids, [("bwv99", "3 parts, a chorale has 4")])
+    )
     done = cli("data", "chorales", "--music21", "-o", tmp_path / "data")
     assert done.code == 0 and "bwv99: 3 parts" in done.err
     dataset = ChoralesDataset.open(tmp_path / "data")
     assert "music21" in dataset.source and "public domain" in dataset.licence
     for split, found in dataset.grids.items():
-        assert [len(grid) for grid in found] == [number for number in range(1, 41) if split_of(f"bach/bwv{number}") == split]
+        assert [len(grid) for grid in found] == [
+            number for number in range(1, 41) if split_of(f"bach/bwv{number}") == split
+        ]

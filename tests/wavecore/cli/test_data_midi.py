@@ -25,7 +25,9 @@ def folder(tmp_path):
 @pytest.fixture
 def bach(tmp_path):
     grid = np.tile(np.array([72, 67, 64, 48]), (32, 1))
-    chorales.write({split: [grid] for split in ("train", "valid", "test")}, tmp_path / "jsb", source="made here", licence="CC0")
+    chorales.write(
+        {split: [grid] for split in ("train", "valid", "test")}, tmp_path / "jsb", source="made here", licence="CC0"
+    )
     return tmp_path / "jsb"
 
 
@@ -38,7 +40,12 @@ def test_folders_and_chorales_become_one_data_set(cli, folder, bach, tmp_path):
     dataset = SongsDataset.open(tmp_path / "songs")
     assert dataset.styles == ("bach", "tunes")
     (chorale,) = (piece.song for piece in dataset.pieces["valid"] if piece.style == "bach")
-    assert (chorale.name, chorale.source, chorale.licence, len(chorale.parts)) == ("bach/valid-000", "made here", "CC0", 4)
+    assert (chorale.name, chorale.source, chorale.licence, len(chorale.parts)) == (
+        "bach/valid-000",
+        "made here",
+        "CC0",
+        4,
+    )
     assert cli(*words).code == 6
     again = cli(*words, "--skip-existing", "--json")
     assert json.loads(again.out)["styles"]["tunes"] == {"pieces": 30, "sources": ["tunes"], "licences": ["mine"]}

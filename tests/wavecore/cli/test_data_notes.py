@@ -3,12 +3,13 @@ import json
 
 import numpy as np
 import pytest
-from wavecore.datasets.notes import soundfont_notes
-from wavecore.datasets.nsynth import note as nsynth_note, writer as nsynth_writer
-from wavecore.datasets.synths import soundfont
-from wavecore.datasets.notes.reader import NotesDataset
 
 from wavecore.cli.data_notes import pitch_range, programs, velocities
+from wavecore.datasets.notes import soundfont_notes
+from wavecore.datasets.notes.reader import NotesDataset
+from wavecore.datasets.nsynth import note as nsynth_note
+from wavecore.datasets.nsynth import writer as nsynth_writer
+from wavecore.datasets.synths import soundfont
 from wavecore.errors import InputError
 
 
@@ -55,9 +56,7 @@ def test_published_data_are_imported_and_checked(cli, published, tmp_path):
     assert "skipped 1 broken item" in done.err and "flute_acoustic_001-069-100.wav is no WAV file" in done.err
     assert "1 item of noise, flute_acoustic_001-069-075 the first" in done.err
     assert f"--exclude {out / 'noise.txt'}" in done.err
-    again = cli(
-        "data", "nsynth", published, "-o", tmp_path / "less", "--exclude", out / "noise.txt", "--json", "-q"
-    )
+    again = cli("data", "nsynth", published, "-o", tmp_path / "less", "--exclude", out / "noise.txt", "--json", "-q")
     found = json.loads(again.out)
     assert found["notes"] == {"train": 1} and found["broken"] == 1 and found["noise"] == 0
     assert found["data"] == str(tmp_path / "less") and found["source"] == "NSynth"

@@ -4,9 +4,9 @@ import re
 
 import pytest
 
+from wavecore import checkpoint
 from wavecore.audio import files
 from wavecore.cli import demo
-from wavecore import checkpoint
 
 WORDS = ["demo", "--tune", "twinkle"]
 SOUNDS = {"twinkle.wav", "twinkle__tiny__strings.wav", "twinkle__tiny__organ.wav"}
@@ -67,9 +67,7 @@ def test_its_json(made, model):
 def test_the_page_holds_the_finished_bytes(made):
     folder, found = made
     page = (folder / "index.html").read_text(encoding="utf-8")
-    held = {
-        base64.b64decode(text) for text in re.findall(r"data:[a-z]+/[a-z]+;base64,([A-Za-z0-9+/=]+)", page)
-    }
+    held = {base64.b64decode(text) for text in re.findall(r"data:[a-z]+/[a-z]+;base64,([A-Za-z0-9+/=]+)", page)}
     wanted = [*SOUNDS, "rainbowgrams.png", "pitch.png"]
     assert held == {(folder / name).read_bytes() for name in wanted}
     for text in ("1 octave lower", found["model_sha256"][:16], "wavecore demo --tune twinkle --seed 1"):
@@ -126,9 +124,7 @@ def test_an_unknown_tune_lists_the_known_ones(cli, tmp_path):
 def test_no_model_names_what_is_missing(cli, tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint, "PRETRAINED", tmp_path)
     done = cli("demo", "-o", tmp_path / "demo")
-    assert (
-        done.code == 4 and "no translation model is shipped" in done.err and not (tmp_path / "demo").exists()
-    )
+    assert done.code == 4 and "no translation model is shipped" in done.err and not (tmp_path / "demo").exists()
 
 
 @pytest.mark.parametrize(

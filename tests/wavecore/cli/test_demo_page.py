@@ -38,8 +38,7 @@ class Outline(HTMLParser):
 def page():
     card = Card("whistle", "what went in", b"RIFF-a", np.sin(np.arange(1000)).astype(np.float32))
     results = [
-        Card(f"<{name}>", "to & fro", b"RIFF-b", np.zeros(10, np.float32), {"melody kept": "91%"})
-        for name in "xyz"
+        Card(f"<{name}>", "to & fro", b"RIFF-b", np.zeros(10, np.float32), {"melody kept": "91%"}) for name in "xyz"
     ]
     return build_page(
         title="a < b",
@@ -55,11 +54,7 @@ def test_the_page_is_well_formed_and_escaped(page):
     outline = Outline()
     outline.feed(page)
     assert outline.open == []
-    assert (
-        outline.tags.count("audio") == 4
-        and outline.tags.count("img") == 1
-        and outline.tags.count("article") == 4
-    )
+    assert outline.tags.count("audio") == 4 and outline.tags.count("img") == 1 and outline.tags.count("article") == 4
     for text in ("a < b", "A & B", "<x>", "to & fro", "91%", 'x "y"', "time and pitch"):
         assert text in outline.text
 

@@ -5,10 +5,10 @@ import shutil
 import numpy as np
 import pytest
 
+from wavecore import checkpoint
 from wavecore.cli import doctor
 from wavecore.cli.doctor import Part, backend_error, examine
 from wavecore.errors import DeviceError
-from wavecore import checkpoint
 
 
 @pytest.fixture
@@ -69,8 +69,7 @@ def test_torchaudio_that_does_not_load_names_the_fix(cli, shipped, healthy, with
     assert done.code == 1 and found["ok"] is False and "torchaudio" in done.err
     check = next(check for check in found["checks"] if check["name"] == "torchaudio")
     assert (
-        check["fix"] == "pip install 'torch>=2.11,<2.15' 'torchaudio==2.11.*'"
-        and "libc10_cuda.so" in check["detail"]
+        check["fix"] == "pip install 'torch>=2.11,<2.15' 'torchaudio==2.11.*'" and "libc10_cuda.so" in check["detail"]
     )
     assert next(check for check in found["checks"] if check["name"] == "model tiny")["ok"]
 

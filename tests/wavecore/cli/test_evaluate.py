@@ -3,8 +3,8 @@ import json
 import pytest
 import torch
 
-from wavecore.datasets.nsynth.note import FAMILIES, QUALITIES, SOURCES
 from wavecore import checkpoint
+from wavecore.datasets.nsynth.note import FAMILIES, QUALITIES, SOURCES
 from wavecore.models.note_classifier.model import NoteClassifier, NoteClassifierConfig
 from wavecore.models.spectral.model import SpectralConfig, SpectralNetwork
 
@@ -35,7 +35,11 @@ def test_the_table_and_its_pictures(cli, nsynth_model, data, judges, tmp_path):
     for row in ("original", "wavenet", "spectral"):
         assert found[row]["n_notes"] == 4 and 0 <= found[row]["pitch_accuracy"] <= 1
         assert {"quality_f1", "family_accuracy"} <= set(found[row]) and 0 <= found[row]["family_agreement"] <= 1
-    assert found["original"]["family_agreement"] == 1 and found["families"] == ["flute", "organ"] and found["split"] == "train"
+    assert (
+        found["original"]["family_agreement"] == 1
+        and found["families"] == ["flute", "organ"]
+        and found["split"] == "train"
+    )
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["flute.png", "organ.png"]
     assert cli("evaluate", "nsynth", *words, "-o", tmp_path / "out").code == 6
     plain = cli("evaluate", "nsynth", *words)

@@ -5,15 +5,15 @@ import json
 import numpy as np
 import pytest
 import torch
-from wavecore.datasets.songs import Piece, write_songs
 
 from wavecore import checkpoint
-from wavecore.symbolic import chorale_song
+from wavecore.datasets.songs import Piece, write_songs
 from wavecore.models.gan.model import GAN, GANConfig
 from wavecore.models.lstm.model import LSTM, LSTMConfig
 from wavecore.models.musegan.model import MuseGAN, MuseGANConfig
-from wavecore.models.musenet.model import MuseNet, MuseNetConfig
 from wavecore.models.musegan.tracks import Track
+from wavecore.models.musenet.model import MuseNet, MuseNetConfig
+from wavecore.symbolic import chorale_song
 
 
 @pytest.fixture
@@ -61,7 +61,16 @@ COMPOSERS = {
     "lstm": lambda: LSTM(LSTMConfig(("rest", *map(str, range(48, 78))), (1, 2, 4), embedding=4, hidden=6, n_layers=1)),
     "gan": lambda: GAN(GANConfig(length=12, latent=5, generator=(8,), judge=(6,), hidden=5)),
     "musegan": lambda: MuseGAN(
-        MuseGANConfig((Track("soprano"), Track("bass")), bars=2, steps=16, lowest=48, n_pitches=36, noise=4, channels=8, critic_channels=4)
+        MuseGANConfig(
+            (Track("soprano"), Track("bass")),
+            bars=2,
+            steps=16,
+            lowest=48,
+            n_pitches=36,
+            noise=4,
+            channels=8,
+            critic_channels=4,
+        )
     ),
     "musenet": lambda: MuseNet(MuseNetConfig(n_layers=1, channels=16, n_heads=2, context=64, styles=("chorales",))),
 }
@@ -76,7 +85,9 @@ COMPOSERS = {
         ("musenet", {"bits_per_token", "unigram_bits", "styles"}, "bits per token; counting tokens"),
     ],
 )
-def test_other_composers_are_judged_by_measures_of_their_own(cli, songs, chorales, tmp_path, monkeypatch, kind, keys, line):
+def test_other_composers_are_judged_by_measures_of_their_own(
+    cli, songs, chorales, tmp_path, monkeypatch, kind, keys, line
+):
     from wavecore.models.musenet import evaluate as evaluate_musenet
 
     monkeypatch.setattr(evaluate_musenet, "BEATS", 1)

@@ -6,8 +6,8 @@ import sys
 import pytest
 
 from wavecore.cli import main as main_module
-from wavecore.console.flags import Command
 from wavecore.cli.main import VERBS, main
+from wavecore.console.flags import Command
 from wavecore.errors import InputError
 
 PYTHON = [sys.executable, "-P", "-m", "wavecore.cli.main"]
@@ -22,9 +22,7 @@ def verb(monkeypatch):
     """Let `wavecore doctor` do something else."""
 
     def install(function):
-        command = Command(
-            "a test", "wavecore doctor", lambda parser: None, lambda args, console: function(console)
-        )
+        command = Command("a test", "wavecore doctor", lambda parser: None, lambda args, console: function(console))
         monkeypatch.setattr("wavecore.cli.doctor.COMMANDS", {"": command})
 
     return install
@@ -82,9 +80,7 @@ def test_every_help_has_an_example(cli, words):
     assert f"wavecore {words[0]}" in done.out
 
 
-@pytest.mark.parametrize(
-    "words", [["translate"], ["train", "translation"], ["data", "domains"], ["demo"], ["doctor"]]
-)
+@pytest.mark.parametrize("words", [["translate"], ["train", "translation"], ["data", "domains"], ["demo"], ["doctor"]])
 def test_help_loads_nothing_heavy(words):
     script = (
         "import sys; from wavecore.cli.main import main; code = main(sys.argv[1:]); "
@@ -115,9 +111,7 @@ def test_the_traceback_is_for_verbose(cli, verb):
     assert done.code == 1 and "Traceback" not in done.err and "defect" in done.err
     done = cli("doctor", "-v")
     assert (
-        done.code == 1
-        and "Traceback" in done.err
-        and done.err.rstrip().splitlines()[-1].startswith("wavecore: error:")
+        done.code == 1 and "Traceback" in done.err and done.err.rstrip().splitlines()[-1].startswith("wavecore: error:")
     )
 
 
@@ -160,9 +154,7 @@ def test_warnings_of_libraries_are_for_verbose(cli, verb, recwarn):
 def test_a_reader_that_goes_away_leaves_no_traceback():
     reader, writer = os.pipe()
     os.close(reader)
-    done = subprocess.run(
-        [*PYTHON, "--version"], stdout=writer, stderr=subprocess.PIPE, text=True, timeout=300
-    )
+    done = subprocess.run([*PYTHON, "--version"], stdout=writer, stderr=subprocess.PIPE, text=True, timeout=300)
     os.close(writer)
     assert done.returncode == main_module.PIPE_CLOSED and done.stderr == ""
 

@@ -3,9 +3,9 @@ import shutil
 
 import pytest
 
+from wavecore import checkpoint
 from wavecore.cli.models import check_model
 from wavecore.errors import ModelError
-from wavecore import checkpoint
 
 
 @pytest.fixture
@@ -36,16 +36,23 @@ def test_composers_have_no_sample_rate(cli, tmp_path):
     """Their cards tell what they write."""
     import torch
 
-    from wavecore.models.coconet.model import Coconet, PRESETS
-    from wavecore.models.musegan.model import MuseGAN
+    from wavecore.models.coconet.model import PRESETS, Coconet
     from wavecore.models.musegan.config import PRESETS as BANDS
+    from wavecore.models.musegan.model import MuseGAN
 
     with torch.random.fork_rng():
         checkpoint.save(Coconet(PRESETS["tiny"]), tmp_path / "bach", training={})
         checkpoint.save(MuseGAN(BANDS["tiny"]), tmp_path / "band", training={})
     rows = json.loads(cli("models", "list", tmp_path, "--json").out)["models"]
-    found = {row["name"]: (row["kind"], row["sample_rate"], row["plays"], row["error"]) for row in rows if row["name"] in ("bach", "band")}
-    assert found == {"bach": ("coconet", None, [], None), "band": ("musegan", None, ["soprano", "alto", "tenor", "bass"], None)}
+    found = {
+        row["name"]: (row["kind"], row["sample_rate"], row["plays"], row["error"])
+        for row in rows
+        if row["name"] in ("bach", "band")
+    }
+    assert found == {
+        "bach": ("coconet", None, [], None),
+        "band": ("musegan", None, ["soprano", "alto", "tenor", "bass"], None),
+    }
     listed = cli("models", "list", tmp_path).out
     assert "unreadable" not in listed and "soprano, alto, tenor, bass" in listed
     told = cli("models", "info", tmp_path / "band").out
@@ -114,9 +121,7 @@ def test_verify_checks_all_shipped_models(cli, shipped):
 
 def test_verify_finds_a_changed_byte_and_checks_the_others(cli, shipped, broken):
     done = cli("models", "verify", "tiny", broken)
-    assert (
-        done.code == 4 and "tiny: ok" in done.out and f"{broken}: BROKEN" in done.out and "sha256" in done.out
-    )
+    assert done.code == 4 and "tiny: ok" in done.out and f"{broken}: BROKEN" in done.out and "sha256" in done.out
     assert "1 of 2 models" in done.err
 
 

@@ -3,8 +3,8 @@ import json
 import numpy as np
 import pytest
 
-from wavecore.models.nsynth import latent_files
 from wavecore.audio import files
+from wavecore.models.nsynth import latent_files
 
 RATE = 16_000
 PNG = b"\x89PNG\r\n\x1a\n"

@@ -12,7 +12,11 @@ from wavecore.symbolic.song import Event, Part, Song
 
 @pytest.fixture
 def score(tmp_path):
-    parts = (Part((Event(0, 72, 96), Event(96, 74, 96)), "soprano"), Part((Event(0, 45, 192),), "bass"), Part((Event(0, 30, 96), Event(96, 110, 96)), "odd"))
+    parts = (
+        Part((Event(0, 72, 96), Event(96, 74, 96)), "soprano"),
+        Part((Event(0, 45, 192),), "bass"),
+        Part((Event(0, 30, 96), Event(96, 110, 96)), "odd"),
+    )
     midi.write(Song(480, parts), tmp_path / "tune.mid")
     return tmp_path / "tune.mid"
 
@@ -23,7 +27,9 @@ def render(cli, model):
 
 
 def test_a_score_is_heard_and_everything_about_it_is_told(render, score, tmp_path):
-    done = render(score, "--map", "bass=organ,1=strings", "--seed", "3", "--stems", tmp_path / "stems", "-o", tmp_path / "a.wav")
+    done = render(
+        score, "--map", "bass=organ,1=strings", "--seed", "3", "--stems", tmp_path / "stems", "-o", tmp_path / "a.wav"
+    )
     assert done.code == 0, done.err
     assert "soprano     strings       2 notes" in done.out and "bass        organ         1 note" in done.out
     assert "of the notes of odd lie outside the range of strings" in done.err
@@ -34,7 +40,12 @@ def test_a_score_is_heard_and_everything_about_it_is_told(render, score, tmp_pat
     assert (sidecar["seed"], sidecar["score"], len(sidecar["result"]["lines"])) == (3, str(score), 3)
     again = render(score, "--map", "bass=organ,1=strings", "--seed", "3", "--json", "-o", tmp_path / "b.wav")
     told = json.loads(again.out)
-    assert (told["model"], told["seed"], told["path"], told["lines"][0]["instrument"]) == ("tiny", 3, str(tmp_path / "b.wav"), "strings")
+    assert (told["model"], told["seed"], told["path"], told["lines"][0]["instrument"]) == (
+        "tiny",
+        3,
+        str(tmp_path / "b.wav"),
+        "strings",
+    )
     assert (tmp_path / "a.wav").read_bytes() == (tmp_path / "b.wav").read_bytes()
 
 
@@ -66,7 +77,12 @@ def test_what_is_refused(render, score, tmp_path, words, code, message):
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [(None, "there is no MIDI file"), (b"", "cannot be read as MIDI"), (b"MThd\0\0\0\6\0\0\0\1\1\xe0MTrk\0\0\0\4\0\xff\x2f\0", "without notes")]
+    ("content", "message"),
+    [
+        (None, "there is no MIDI file"),
+        (b"", "cannot be read as MIDI"),
+        (b"MThd\0\0\0\6\0\0\0\1\1\xe0MTrk\0\0\0\4\0\xff\x2f\0", "without notes"),
+    ],
 )
 def test_scores_that_are_none(render, tmp_path, content, message):
     if content is not None:
@@ -77,6 +93,9 @@ def test_scores_that_are_none(render, tmp_path, content, message):
 
 
 def test_ten_thousand_notes_at_once_are_refused(render, tmp_path):
-    midi.write(Song(480, tuple(Part(tuple(Event(0, pitch, 480) for pitch in range(128))) for _ in range(79))), tmp_path / "x.mid")
+    midi.write(
+        Song(480, tuple(Part(tuple(Event(0, pitch, 480) for pitch in range(128))) for _ in range(79))),
+        tmp_path / "x.mid",
+    )
     done = render(tmp_path / "x.mid", "-o", tmp_path / "a.wav")
     assert done.code == 3 and "more than 64 notes sound at once" in done.err

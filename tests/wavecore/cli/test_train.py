@@ -2,10 +2,10 @@ import json
 
 import numpy as np
 import pytest
-from wavecore.datasets.domains.reader import from_recordings
 
-from wavecore.audio import files
 from wavecore import checkpoint
+from wavecore.audio import files
+from wavecore.datasets.domains.reader import from_recordings
 from wavecore.models.translation.data import BatchSource
 
 SMALL = [
@@ -58,9 +58,7 @@ def test_a_run_leaves_model_curves_samples_and_record(train, data, tmp_path):
     assert checkpoint.load(run).network.config.targets == ("organ", "strings")
     assert (run / "curves.png").read_bytes().startswith(b"\x89PNG")
     names = {path.name for path in (run / "samples").iterdir()}
-    assert {
-        f"step-0000000{step}__{target}.wav" for step in (2, 3) for target in ("organ", "strings")
-    } <= names
+    assert {f"step-0000000{step}__{target}.wav" for step in (2, 3) for target in ("organ", "strings")} <= names
     assert files.probe(run / "samples" / "step-00000003__organ.wav").seconds > 0.1
     record = json.loads((run / "command.json").read_text())
     assert record["command"][:3] == ["wavecore", "train", "translation"] and record["init"] is None
@@ -98,7 +96,9 @@ def test_the_run_is_the_same_whoever_draws_its_batches(train, data, tmp_path, mo
     assert train("--out", tmp_path / "here", *words).code == 0
     drawn_here = []
     genuine = BatchSource.training_batch
-    monkeypatch.setattr(BatchSource, "training_batch", lambda self, step: drawn_here.append(step) or genuine(self, step))
+    monkeypatch.setattr(
+        BatchSource, "training_batch", lambda self, step: drawn_here.append(step) or genuine(self, step)
+    )
     done = train("--out", tmp_path / "there", *words, "--workers", "2")
     assert done.code == 0, done.err
     assert not drawn_here and weights(tmp_path / "there") == weights(tmp_path / "here")
@@ -236,9 +236,14 @@ def test_an_encoder_is_taught_first_and_the_decoders_are_fitted_to_it(cli, make_
     done = cli(*words)
     assert done.code == 0, done.err
     assert "the encoder names the notes with an F1 of" in done.err
-    assert f"flute starts from the decoder of {taught[0].origins['flute']}" in done.err and "organ starts" not in done.err
+    assert (
+        f"flute starts from the decoder of {taught[0].origins['flute']}" in done.err and "organ starts" not in done.err
+    )
     model = checkpoint.load(tmp_path / "run" / "last").network
-    assert model.config.domains == ("whistle", "strings", "organ", "flute") and model.config.targets == ("organ", "flute")
+    assert model.config.domains == ("whistle", "strings", "organ", "flute") and model.config.targets == (
+        "organ",
+        "flute",
+    )
     assert model.config.encoder.bottleneck == "notes" and model.config.decoder.hop_length == 160
     before = taught[0].network.encoder.state_dict()
     assert all(before[name].equal(tensor) for name, tensor in model.encoder.state_dict().items())

@@ -4,16 +4,14 @@ from types import SimpleNamespace
 
 import pytest
 
+from wavecore import checkpoint
 from wavecore.console import common
 from wavecore.console.console import Console
 from wavecore.errors import DeviceError, ModelError, UsageError
-from wavecore import checkpoint
 
 
 def test_an_unknown_name_lists_the_known_ones():
-    with pytest.raises(
-        UsageError, match=r"no domain 'orgen'; did you mean organ\? \(domains: strings, organ\)"
-    ):
+    with pytest.raises(UsageError, match=r"no domain 'orgen'; did you mean organ\? \(domains: strings, organ\)"):
         common.chosen(["strings", "orgen"], ["strings", "organ"], what="domain")
 
 

@@ -67,9 +67,7 @@ def make_parser() -> Parser:
         parser.add_argument("inputs", nargs="+")
         parser.add_argument("--octave", type=int)
 
-    return Parser(
-        "wavecore x", Command("do a thing", "wavecore x a.wav", configure, lambda args, console: None)
-    )
+    return Parser("wavecore x", Command("do a thing", "wavecore x a.wav", configure, lambda args, console: None))
 
 
 def test_flags_and_inputs_may_be_mixed():

@@ -7,8 +7,8 @@ import pytest
 
 from wavecore.console import resume as train_notes
 from wavecore.errors import InputError, UsageError
-from wavecore.nn.encoders import EncoderConfig
 from wavecore.models.nsynth.model import NSynthConfig
+from wavecore.nn.encoders import EncoderConfig
 
 ARGS = argparse.Namespace(out=Path("runs/a"), data=None, resume=False, init=None)
 CONFIG = NSynthConfig(EncoderConfig(latent_channels=16, hop_length=512))
@@ -30,7 +30,11 @@ def test_a_run_goes_before_a_model_and_flags_that_agree_are_fine():
 
 
 @pytest.mark.parametrize(
-    ("given", "flag"), [({"pitch_channels": 2}, "0 where --pitch-channels says 2"), ({"encoder.kind": "waveform"}, "cqt where --encoder says waveform")]
+    ("given", "flag"),
+    [
+        ({"pitch_channels": 2}, "0 where --pitch-channels says 2"),
+        ({"encoder.kind": "waveform"}, "cqt where --encoder says waveform"),
+    ],
 )
 def test_flags_that_contradict_are_refused(given, flag):
     with pytest.raises(UsageError, match=f"the model of --init has {flag}"):
@@ -52,5 +56,7 @@ def test_data_are_needed_and_must_be_there(tmp_path):
 
 
 def test_notes_without_a_model(notes):
-    dataset, model, before = train_notes.open_notes(argparse.Namespace(**vars(ARGS) | {"data": notes.path}), kind="nsynth")
+    dataset, model, before = train_notes.open_notes(
+        argparse.Namespace(**vars(ARGS) | {"data": notes.path}), kind="nsynth"
+    )
     assert dataset.path == notes.path and model is None and before is None

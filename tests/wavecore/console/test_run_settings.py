@@ -158,9 +158,7 @@ def test_flags_that_contradict_a_resumed_run(before, changes, message):
 
 
 def test_training_settings_from_flags(capsys):
-    config = run_settings.training_settings(
-        flags(seed=5, settings=["steps=9", "freeze_encoder=true"]), None, Console()
-    )
+    config = run_settings.training_settings(flags(seed=5, settings=["steps=9", "freeze_encoder=true"]), None, Console())
     assert (config.seed, config.steps, config.freeze_encoder) == (5, 9, True)
     assert run_settings.training_settings(flags(settings=["seed=6"]), None, Console()).seed == 6
     assert capsys.readouterr().err == ""

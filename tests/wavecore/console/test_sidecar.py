@@ -4,10 +4,10 @@ import os
 
 import pytest
 
+from wavecore import checkpoint
 from wavecore.console.common import version
 from wavecore.console.sidecar import describe_translation, sidecar_path, write_sidecar
 from wavecore.errors import OutputExistsError
-from wavecore import checkpoint
 from wavecore.models.translation.translate import TranslationResult
 
 

@@ -75,7 +75,9 @@ def test_contours_of_other_lengths_are_aligned():
 
 def test_contours_of_other_rates_are_compared_at_the_reference_s_times():
     coarse = track(TUNE[::5], frame_s=0.05)
-    assert pitch_correlation(track(TUNE), coarse) == pytest.approx(1) and pitch_correlation(coarse, track(TUNE)) == pytest.approx(1)
+    assert pitch_correlation(track(TUNE), coarse) == pytest.approx(1) and pitch_correlation(
+        coarse, track(TUNE)
+    ) == pytest.approx(1)
 
 
 def test_a_roll_holds_the_nearest_notes():

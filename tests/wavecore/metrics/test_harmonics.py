@@ -36,7 +36,9 @@ def test_a_tone_is_one_series(midi, partials, seed):
         assert _cents(found.f0_hz, f0_hz) < 60
 
 
-@pytest.mark.parametrize(("low_hz", "semitones"), [(110, 4), (220, 3), (220, 6), (261.6, 4), (440, 3), (440, 8), (523.3, 1)])
+@pytest.mark.parametrize(
+    ("low_hz", "semitones"), [(110, 4), (220, 3), (220, 6), (261.6, 4), (440, 3), (440, 8), (523.3, 1)]
+)
 @pytest.mark.parametrize("balance", [1.0, 0.6])
 def test_two_tones_are_two_series(low_hz, semitones, balance):
     high_hz = low_hz * 2 ** (semitones / 12)

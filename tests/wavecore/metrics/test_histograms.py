@@ -33,25 +33,36 @@ def test_lines_do_not_follow_each_other_and_wide_leaps_are_one():
 
 def test_overlap():
     assert overlap(np.array([1.0, 1, 0]), np.array([0.0, 5, 5])) == 0.5
-    assert overlap(np.array([1.0, 2]), np.array([10.0, 20])) == 1 and overlap(np.array([1.0, 0]), np.array([0.0, 1])) == 0
+    assert (
+        overlap(np.array([1.0, 2]), np.array([10.0, 20])) == 1 and overlap(np.array([1.0, 0]), np.array([0.0, 1])) == 0
+    )
     assert np.isnan(overlap(np.zeros(2), np.ones(2)))
     one = histograms([np.array([[0, 60, 1]])], longest=4)
     assert overlaps(one, one)["pitch_class"] == 1 and np.isnan(overlaps(one, one)["interval"])
 
 
 def test_divergence():
-    assert divergence(np.array([1.0, 0]), np.array([0.0, 3])) == 1 and divergence(np.array([1.0, 3]), np.array([2.0, 6])) == 0
+    assert (
+        divergence(np.array([1.0, 0]), np.array([0.0, 3])) == 1
+        and divergence(np.array([1.0, 3]), np.array([2.0, 6])) == 0
+    )
     wanted = np.log2(4) * 0.25 + 0.75 * np.log2(4 / 3) - 0.5
     assert divergence(np.array([1.0, 1]), np.array([1.0, 0])) == pytest.approx(wanted)
     assert divergence(np.zeros(2), np.ones(2)) == 1 and np.isnan(divergence(np.zeros(2), np.zeros(2)))
 
 
-counts = st.lists(st.integers(0, 9), min_size=4, max_size=4).map(lambda found: np.array(found, float)).filter(lambda found: found.any())
+counts = (
+    st.lists(st.integers(0, 9), min_size=4, max_size=4)
+    .map(lambda found: np.array(found, float))
+    .filter(lambda found: found.any())
+)
 
 
 @given(counts, counts)
 def test_laws(one, other):
-    assert divergence(one, other) == pytest.approx(divergence(other, one)) and -1e-9 <= divergence(one, other) <= 1 + 1e-9
+    assert (
+        divergence(one, other) == pytest.approx(divergence(other, one)) and -1e-9 <= divergence(one, other) <= 1 + 1e-9
+    )
     # The total variation is 1 less the overlap; the divergence lies between its square's and its own bounds.
     variation = 1 - overlap(one, other)
     assert variation**2 / (2 * np.log(2)) - 1e-9 <= divergence(one, other) <= variation + 1e-9

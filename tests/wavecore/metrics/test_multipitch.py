@@ -15,7 +15,9 @@ RATE = 16_000
 def tone(midi: float, seconds: float = 1.0, partials: int = 6, level: float = 0.1) -> np.ndarray:
     t = np.arange(int(seconds * RATE)) / RATE
     f0_hz = 440 * 2 ** ((midi - 69) / 12)
-    return level * sum(np.sin(2 * np.pi * k * f0_hz * t + k) / k for k in range(1, partials + 1) if k * f0_hz < RATE / 2)
+    return level * sum(
+        np.sin(2 * np.pi * k * f0_hz * t + k) / k for k in range(1, partials + 1) if k * f0_hz < RATE / 2
+    )
 
 
 def notes_of(x: np.ndarray) -> set[int]:

@@ -44,7 +44,9 @@ def test_shares():
 def test_stretches():
     assert novelty.ngrams([1, 2, 3], 2) == [(1, 2), (2, 3)] and novelty.ngrams([1], 2) == []
     assert novelty.copied_ngrams([[1, 2, 3, 4]], [[9, 2, 3], [3, 4]], 2) == pytest.approx(2 / 3)
-    assert novelty.copied_ngrams([[2, 3], [3, 2]], [[3], [2, 3]], 2) == 0.5, "a stretch does not go on from one piece to the next"
+    assert novelty.copied_ngrams([[2, 3], [3, 2]], [[3], [2, 3]], 2) == 0.5, (
+        "a stretch does not go on from one piece to the next"
+    )
     assert np.isnan(novelty.copied_ngrams([[1]], [[1, 2]], 2))
     assert novelty.copied_ngrams([[0, 0]], [[0, 0]], 1) == 1, "a move of nothing is a move"
 

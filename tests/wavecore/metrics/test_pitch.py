@@ -82,7 +82,7 @@ def test_an_estimate_without_a_voice_scores_nothing():
 
 @pytest.mark.parametrize("frame_s", [0.005, 0.01, 0.013, 0.02])
 def test_frame_rates_may_differ(frame_s):
-    steps = lambda t: np.where(np.asarray(t) < 0.5, 440.0, 660.0)  # noqa: E731
+    steps = lambda t: np.where(np.asarray(t) < 0.5, 440.0, 660.0)
     reference = track(steps(np.arange(50) * 0.02))
     estimate = track(steps(np.arange(round(1 / frame_s)) * frame_s), frame_s=frame_s)
     assert raw_pitch_accuracy(reference, estimate) >= 0.98
@@ -135,9 +135,7 @@ def test_laws(seed, other_seed, tolerance_cents, max_lag_s):
     assert raw_chroma_accuracy(reference, transposed, **options) == pytest.approx(scores.raw_chroma_accuracy)
 
 
-@pytest.mark.parametrize(
-    "measure", [evaluate, raw_pitch_accuracy, raw_chroma_accuracy, voicing, pitch.validate]
-)
+@pytest.mark.parametrize("measure", [evaluate, raw_pitch_accuracy, raw_chroma_accuracy, voicing, pitch.validate])
 def test_tracks_that_cannot_be_compared(measure):
     with pytest.raises(InputError, match="none of the reference's 2 frames is voiced"):
         measure(track([NAN, NAN]), track([440.0]))

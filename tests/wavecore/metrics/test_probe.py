@@ -38,7 +38,12 @@ def test_domains_count_alike():
     x, labels = _latents(300, rng, marked=False)
     held_out, _ = _latents(302, rng, marked=False)
     unbalanced = np.array([0] * 300 + [1, 2])
-    assert probe_accuracy(x + 10 * (labels == 0)[:, None, None], labels, held_out + 10 * (unbalanced == 0)[:, None, None], unbalanced) < 0.99
+    assert (
+        probe_accuracy(
+            x + 10 * (labels == 0)[:, None, None], labels, held_out + 10 * (unbalanced == 0)[:, None, None], unbalanced
+        )
+        < 0.99
+    )
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,9 @@ def rest(seconds=1.0):
 
 def test_what_goes_on_is_as_loud_as_it_is():
     truth = np.concatenate([tone(), rest()])
-    assert level_in_rests(np.concatenate([tone(), tone(level_db=-30)]), truth, sample_rate=RATE) == pytest.approx(-30, abs=0.1)
+    assert level_in_rests(np.concatenate([tone(), tone(level_db=-30)]), truth, sample_rate=RATE) == pytest.approx(
+        -30, abs=0.1
+    )
     assert level_in_rests(truth, truth, sample_rate=RATE) == -90
 
 

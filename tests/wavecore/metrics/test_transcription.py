@@ -29,7 +29,13 @@ def tone(rows, *, seconds, fade_s=0.01) -> np.ndarray:
 
 @pytest.mark.parametrize("lowest", [40, 57, 80])
 def test_a_line_is_written_down_as_it_was_played(lowest):
-    played = [(0.2, 0.6, lowest), (0.6, 0.75, lowest + 1), (0.75, 1.3, lowest + 5), (1.6, 2.0, lowest - 2), (2.0, 2.5, lowest + 10)]
+    played = [
+        (0.2, 0.6, lowest),
+        (0.6, 0.75, lowest + 1),
+        (0.75, 1.3, lowest + 5),
+        (1.6, 2.0, lowest - 2),
+        (2.0, 2.5, lowest + 10),
+    ]
     found = transcribe(tone(played, seconds=2.7), sample_rate=RATE)
     assert len(found) == 5
     np.testing.assert_allclose(found.midi, [midi for *_, midi in played], atol=0.35)
@@ -49,7 +55,9 @@ def test_the_same_pitch_struck_again_is_another_note():
 def test_a_note_begins_where_its_level_rises():
     played = [(0.3, 0.6, 45), (0.8, 1.2, 52)]
     sound = tone(played, seconds=1.5, fade_s=0.005)
-    stroke = 0.3 * np.random.default_rng(3).standard_normal(int(0.03 * RATE)).astype(np.float32)  # a hammer hides the pitch
+    stroke = 0.3 * np.random.default_rng(3).standard_normal(int(0.03 * RATE)).astype(
+        np.float32
+    )  # a hammer hides the pitch
     for onset, *_ in played:
         sound[int(onset * RATE) :][: len(stroke)] += stroke
     found = transcribe(sound, sample_rate=RATE)
@@ -58,7 +66,9 @@ def test_a_note_begins_where_its_level_rises():
     assert len(slowly) == 1 and slowly.onsets_s[0] > 0.3, "never before there is anything"
     noise = 0.03 * np.random.default_rng(4).standard_normal(2 * RATE).astype(np.float32)
     hidden = noise + tone([(1.0, 1.8, 57)], seconds=2.0)
-    assert transcribe(hidden, sample_rate=RATE).onsets_s[0] == pytest.approx(1.0, abs=0.05), "noise alone is no beginning"
+    assert transcribe(hidden, sample_rate=RATE).onsets_s[0] == pytest.approx(1.0, abs=0.05), (
+        "noise alone is no beginning"
+    )
 
 
 def test_silence_and_noise_have_no_notes():

@@ -5,12 +5,12 @@ import json
 import numpy as np
 import pytest
 import torch
-from wavecore.datasets.songs import Piece, write_songs
 
+from wavecore.datasets.songs import Piece, write_songs
 from wavecore.models import melody_evaluation
-from wavecore.models.melody_evaluation import evaluate
 from wavecore.models.gan.model import GAN, GANConfig
 from wavecore.models.lstm.model import LSTM, LSTMConfig
+from wavecore.models.melody_evaluation import evaluate
 from wavecore.symbolic.note_sequence import NoteLine
 
 TUNE = [60, 62, 64, 65, 67, 69, 71, 72, 71, 69, 67, 65]
@@ -25,7 +25,11 @@ def dataset(tmp_path_factory):
 
     return write_songs(
         tmp_path_factory.mktemp("songs") / "data",
-        {"train": [piece("one", TUNE)], "valid": [piece("v", TUNE)], "test": [piece("copy", [p + 2 for p in TUNE]), piece("new", [60, 70] * 6)]},
+        {
+            "train": [piece("one", TUNE)],
+            "valid": [piece("v", TUNE)],
+            "test": [piece("copy", [p + 2 for p in TUNE]), piece("new", [60, 70] * 6)],
+        },
     )
 
 
@@ -43,7 +47,9 @@ def test_an_lstm_is_measured_beside_the_data(dataset, monkeypatch):
     assert json.loads(json.dumps(found, allow_nan=False)) == found and told == [(1, 3), (2, 3), (3, 3)]
     assert (found["split"], found["n_pieces"], found["n_samples"]) == ("test", 2, 3)
     # Random weights know nothing: about the logarithms of 19 symbols and 3 durations.
-    assert found["note_bits"] == pytest.approx(np.log2(19), abs=0.6) and found["duration_bits"] == pytest.approx(np.log2(3), abs=0.4)
+    assert found["note_bits"] == pytest.approx(np.log2(19), abs=0.6) and found["duration_bits"] == pytest.approx(
+        np.log2(3), abs=0.4
+    )
     assert found["bits_per_note"] == pytest.approx(found["note_bits"] + found["duration_bits"])
     data = found["data"]
     # Each tune has 4 stretches of 8 moves of its 11; those of the transposed one stand in training, of the other every second is the same.
@@ -56,12 +62,26 @@ def test_an_lstm_is_measured_beside_the_data(dataset, monkeypatch):
 
 @pytest.mark.parametrize("features", [1, 2])
 def test_a_gan_is_measured_on_its_own_scale(dataset, features):
-    config = GANConfig(length=12, latent=5, generator=(8,), judge=(6,), hidden=5, lowest=55, highest=79, durations=(1, 2, 4), features=features)
+    config = GANConfig(
+        length=12,
+        latent=5,
+        generator=(8,),
+        judge=(6,),
+        hidden=5,
+        lowest=55,
+        highest=79,
+        durations=(1, 2, 4),
+        features=features,
+    )
     with torch.random.fork_rng():
         torch.manual_seed(0)
         network = GAN(config).eval()
     found = evaluate(network, dataset, seed=0, n_samples=5)
     assert json.loads(json.dumps(found, allow_nan=False)) == found and "bits_per_note" not in found
     assert found["data"]["copied_stretches"] == pytest.approx(0.5)
-    assert set(found["samples"]) == set(found["data"]) == {"overlap", "scale_consistency", "distinct_stretches", "copied_stretches"}
+    assert (
+        set(found["samples"])
+        == set(found["data"])
+        == {"overlap", "scale_consistency", "distinct_stretches", "copied_stretches"}
+    )
     assert 7 / 12 - 1e-9 <= found["samples"]["scale_consistency"] <= 1

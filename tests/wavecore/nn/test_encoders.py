@@ -175,7 +175,9 @@ def test_rounding_lets_gradients_pass_and_none_is_none():
 
 @pytest.mark.parametrize("kind", ["cqt", "waveform"])
 def test_encoders_round_where_they_are_told_to(kind):
-    config = EncoderConfig(kind, 4, 160, channels=4, n_bins=96, fmin_hz=130.8, dilation_cycles=1, layers_per_cycle=3, latent_levels=5)
+    config = EncoderConfig(
+        kind, 4, 160, channels=4, n_bins=96, fmin_hz=130.8, dilation_cycles=1, layers_per_cycle=3, latent_levels=5
+    )
     with torch.random.fork_rng():
         torch.manual_seed(0)
         encoder = build_encoder(config)

@@ -47,7 +47,9 @@ def test_what_a_generator_tells_is_what_its_decoder_expects(backend, temperature
         decoder = WaveNet(WaveNetConfig(2, 3, 2, 6, 6, 6, 8, latent_channels=3, hop_length=5)).eval()
         decoder.output.weight.data.normal_(std=0.5)
     latent = np.random.default_rng(1).standard_normal((2, 9, 3)).astype(np.float32)
-    generator = open_generator(decoder.state_dict(), decoder.config, batch=2, seed=3, temperature=temperature, backend=backend)
+    generator = open_generator(
+        decoder.state_dict(), decoder.config, batch=2, seed=3, temperature=temperature, backend=backend
+    )
     generator.feed(latent)
     codes, logits = generator.generate(41, logits=True)
     with torch.inference_mode():

@@ -5,6 +5,8 @@ import pytest
 import torch
 
 from wavecore.errors import DeviceError, UsageError
+from wavecore.kernels.cpu import native as native_cpu
+from wavecore.kernels.cpu.native import library_path
 from wavecore.nn.generate import (
     BACKENDS,
     available_backends,
@@ -13,8 +15,6 @@ from wavecore.nn.generate import (
     resolve_backend,
     resolve_device,
 )
-from wavecore.kernels.cpu import native as native_cpu
-from wavecore.kernels.cpu.native import library_path
 from wavecore.nn.wavenet import WaveNet, WaveNetConfig
 
 CONFIG = WaveNetConfig(1, 4, 2, 8, 8, 8, 12, latent_channels=3, hop_length=7)
@@ -115,9 +115,7 @@ def test_a_gpu_s_kernel_is_chosen_by_measurement(backend, dtype, precisions, mon
 
     opened = []
     monkeypatch.setattr(gpu, "open_fastest", lambda packed, allowed, **options: opened.append((allowed, options)))
-    open_generator(
-        _state(), CONFIG, batch=3, seed=5, streams=[1, 2, 3], backend=backend, device="cuda:0", dtype=dtype
-    )
+    open_generator(_state(), CONFIG, batch=3, seed=5, streams=[1, 2, 3], backend=backend, device="cuda:0", dtype=dtype)
     [(allowed, options)] = opened
     assert tuple(allowed) == precisions and options["reference_too"] == (backend == "auto")
     assert (options["device"], options["batch"], options["streams"]) == ("cuda:0", 3, [1, 2, 3])
@@ -148,7 +146,11 @@ def test_blocks_of_any_size_make_the_same_sound(backend):
     state, latent = _state(), _latent()
     found = [
         np.concatenate(
-            list(generate_blocks(open_generator(state, CONFIG, batch=2, seed=5, backend=backend), latent, block_samples=n)),
+            list(
+                generate_blocks(
+                    open_generator(state, CONFIG, batch=2, seed=5, backend=backend), latent, block_samples=n
+                )
+            ),
             axis=1,
         )
         for n in (1, 5, 63, 1000)

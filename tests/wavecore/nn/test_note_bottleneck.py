@@ -7,7 +7,7 @@ import torch
 
 from wavecore.errors import UsageError
 from wavecore.nn.encoders import EncoderConfig, build_encoder
-from wavecore.nn.note_bottleneck import LEVELS, NEAR, N_CODES, N_PITCHES, NoteBottleneck, decide
+from wavecore.nn.note_bottleneck import LEVELS, N_CODES, N_PITCHES, NEAR, NoteBottleneck, decide
 
 CONFIG = EncoderConfig("cqt", 6, 160, channels=8, n_bins=96, fmin_hz=130.8, bottleneck="notes")
 
@@ -90,7 +90,9 @@ def test_decisions_around_have_a_part_once_it_is_learnt():
         torch.manual_seed(0)
         bottleneck = NoteBottleneck(5, context=3)
     x = torch.randn(2, 17, N_CODES, generator=torch.Generator().manual_seed(0))
-    assert torch.allclose(bottleneck(x), bottleneck.plain(x)[:, 3:-3], atol=1e-6), "at first a frame says what it decides itself"
+    assert torch.allclose(bottleneck(x), bottleneck.plain(x)[:, 3:-3], atol=1e-6), (
+        "at first a frame says what it decides itself"
+    )
     with torch.no_grad():
         bottleneck.following[-1].weight.normal_(generator=torch.Generator().manual_seed(1))
         before = bottleneck(x)
@@ -132,7 +134,14 @@ def test_an_encoder_hears_two_frames_at_least():
         EncoderConfig(hearing_frames=1)
 
 
-@pytest.mark.parametrize("changes", [{"bottleneck": "chords"}, {"kind": "waveform", "bottleneck": "notes"}, {"bottleneck": "notes", "latent_levels": 3}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"bottleneck": "chords"},
+        {"kind": "waveform", "bottleneck": "notes"},
+        {"bottleneck": "notes", "latent_levels": 3},
+    ],
+)
 def test_other_bottlenecks_are_refused(changes):
     with pytest.raises(UsageError, match="bottleneck"):
         EncoderConfig(**changes)

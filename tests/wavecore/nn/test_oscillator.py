@@ -90,7 +90,9 @@ def test_levels_are_roots_of_amplitudes_and_lie_on_lines_between_knots():
 
 
 def test_no_level_grows_without_bound():
-    assert torch.equal(oscillator.amplitudes(torch.full((1, 1, 16), 9.0)), oscillator.amplitudes(torch.full((1, 1, 16), 1.25)))
+    assert torch.equal(
+        oscillator.amplitudes(torch.full((1, 1, 16), 9.0)), oscillator.amplitudes(torch.full((1, 1, 16), 1.25))
+    )
 
 
 def test_partials_are_cosines_and_sines_of_multiples_summed_by_band():
@@ -109,7 +111,9 @@ def test_partials_are_cosines_and_sines_of_multiples_summed_by_band():
 
 def test_partials_that_lie_too_high_are_silent():
     phase = torch.rand(2, 9, generator=torch.Generator().manual_seed(0))
-    found = oscillator.excite(phase, torch.tensor([[2500.0], [2600.0]]), torch.ones(2, 9, 64), torch.zeros(64), 64, RATE)  # 0.47 * 16 kHz is 7520 Hz
+    found = oscillator.excite(
+        phase, torch.tensor([[2500.0], [2600.0]]), torch.ones(2, 9, 64), torch.zeros(64), 64, RATE
+    )  # 0.47 * 16 kHz is 7520 Hz
     sounding = (found.abs().amax(dim=1) > 0).tolist()
     assert sounding == [[True] * 6 + [False] * 122, [True] * 4 + [False] * 124]
 

@@ -87,7 +87,11 @@ def test_a_new_network_predicts_uniformly():
 
 
 def test_sizes_of_the_presets():
-    count = {name: sum(p.numel() for p in WaveNet(config).parameters()) for name, config in PRESETS.items() if name != "nsynth"}
+    count = {
+        name: sum(p.numel() for p in WaveNet(config).parameters())
+        for name, config in PRESETS.items()
+        if name != "nsynth"
+    }
     assert PRESETS["umt"].receptive_field == 4094  # the paper counts 4,093, without the first convolution
     assert PRESETS["nsynth"].receptive_field == 6141
     assert 4.6e6 < count["umt"] < 4.75e6  # the paper: 4.69 M with biases on the conditions and a last residual
@@ -100,7 +104,9 @@ def test_unknown_preset_lists_the_known_ones():
         preset("huge")
 
 
-@pytest.mark.parametrize("field, value", [("kernel_size", 0), ("residual_channels", 2.5), ("hop_length", True), ("n_classes", 257)])
+@pytest.mark.parametrize(
+    "field, value", [("kernel_size", 0), ("residual_channels", 2.5), ("hop_length", True), ("n_classes", 257)]
+)
 def test_impossible_sizes_are_refused(field, value):
     with pytest.raises(UsageError, match=field):
         WaveNetConfig(**{field: value})

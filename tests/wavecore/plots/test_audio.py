@@ -9,9 +9,9 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from wavecore.plots import audio as plots
 from wavecore.audio.pitch import PitchTrack
 from wavecore.errors import InputError, OutputExistsError, UsageError
+from wavecore.plots import audio as plots
 
 NAN = float("nan")
 SHEETS = pytest.mark.parametrize("sheet", [plots.rainbowgram_sheet, plots.spectrogram_sheet])

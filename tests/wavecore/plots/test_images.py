@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from wavecore.plots import images as pictures
 from wavecore.errors import InputError, UsageError
+from wavecore.plots import images as pictures
 
 
 def tone(frequency_hz, rate=16000, seconds=1.0, amplitude=0.5):

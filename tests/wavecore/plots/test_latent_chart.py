@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from wavecore.plots import latent_chart
 from wavecore.errors import InputError, OutputExistsError, UsageError
+from wavecore.plots import latent_chart
 
 
 def test_every_channel_is_a_track(tmp_path, monkeypatch):

@@ -2,8 +2,9 @@
 
 import pytest
 
-from wavecore.plots import speed_chart, style as canvas
 from wavecore.errors import InputError, OutputExistsError
+from wavecore.plots import speed_chart
+from wavecore.plots import style as canvas
 
 
 def _result(**changes):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from wavecore.plots import style as canvas
 from wavecore.errors import OutputExistsError, UsageError
+from wavecore.plots import style as canvas
 
 
 def test_a_figure_is_of_the_size_and_looks_asked_for(tmp_path):

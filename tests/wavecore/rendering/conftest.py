@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from wavecore import checkpoint
-from wavecore.nn.encoders import EncoderConfig
 from wavecore.models.nsynth.model import NSynthConfig, NSynthNetwork
 from wavecore.models.translation.model import TranslationConfig, TranslationNetwork
+from wavecore.nn.encoders import EncoderConfig
 from wavecore.nn.wavenet import preset
 from wavecore.rendering.bank import Bank, Instrument
 from wavecore.symbolic.score import Note, Score
@@ -33,7 +33,13 @@ def line():
 @pytest.fixture(scope="session", params=["", "notes"])
 def player(request, tmp_path_factory):
     """A network of random weights that plays two instruments, with and without a bottleneck of notes."""
-    encoder = EncoderConfig(hop_length=512, latent_channels=16, channels=8, bottleneck=request.param, bottleneck_context=2 if request.param else 0)
+    encoder = EncoderConfig(
+        hop_length=512,
+        latent_channels=16,
+        channels=8,
+        bottleneck=request.param,
+        bottleneck_context=2 if request.param else 0,
+    )
     config = TranslationConfig(("low", "high"), ("low", "high"), encoder, preset("tiny"), classifier_channels=8)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -67,7 +73,9 @@ def nsynth_without_pitch(tmp_path_factory):
     """An autoencoder of notes that hears the pitch, and is not told it."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
-        network = NSynthNetwork(NSynthConfig(EncoderConfig(hop_length=512, latent_channels=16, channels=8), preset("tiny")))
+        network = NSynthNetwork(
+            NSynthConfig(EncoderConfig(hop_length=512, latent_channels=16, channels=8), preset("tiny"))
+        )
     folder = tmp_path_factory.mktemp("noters") / "plain"
     checkpoint.save(network, folder)
     return checkpoint.load(folder, kind="nsynth")
@@ -79,9 +87,17 @@ def bank(noter):
     rng = np.random.default_rng(0)
 
     def instrument(program, *pitches):
-        return Instrument("made here", program, np.array(pitches), rng.normal(size=(len(pitches), 7, 16)).astype(np.float32))
+        return Instrument(
+            "made here", program, np.array(pitches), rng.normal(size=(len(pitches), 7, 16)).astype(np.float32)
+        )
 
-    return Bank({"pipe": instrument(73, 60, 72, 84), "drone": instrument(42, 40, 52)}, 4, 512 / 16_000, noter.sha256, "made here, CC0")
+    return Bank(
+        {"pipe": instrument(73, 60, 72, 84), "drone": instrument(42, 40, 52)},
+        4,
+        512 / 16_000,
+        noter.sha256,
+        "made here, CC0",
+    )
 
 
 @pytest.fixture

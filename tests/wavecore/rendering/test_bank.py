@@ -37,19 +37,40 @@ def test_a_sustain_is_steadied_and_attack_and_release_are_not():
     heard = latents[0]
     np.testing.assert_array_equal(found[:10], heard[:10])  # 0.2 s
     np.testing.assert_array_equal(found[100:], heard[100:])
-    for frame, reach in ((10, 0), (11, 1), (15, 5), (22, 12), (50, 12), (87, 12), (97, 2), (99, 0)):  # 0.24 s, and inside the sustain
+    for frame, reach in (
+        (10, 0),
+        (11, 1),
+        (15, 5),
+        (22, 12),
+        (50, 12),
+        (87, 12),
+        (97, 2),
+        (99, 0),
+    ):  # 0.24 s, and inside the sustain
         np.testing.assert_allclose(found[frame], heard[frame - reach : frame + reach + 1].mean(axis=0), atol=1e-6)
     assert found[30:80].std() < 0.3 < heard[30:80].std()
 
 
 def test_the_nearest_pitch_gives_the_timbre(ramp):
-    assert [int(ramp.note("ramp", pitch, 1, 0)[0, 0]) for pitch in (20, 61, 63, 67, 69, 120)] == [0, 0, 100, 100, 200, 200]
+    assert [int(ramp.note("ramp", pitch, 1, 0)[0, 0]) for pitch in (20, 61, 63, 67, 69, 120)] == [
+        0,
+        0,
+        100,
+        100,
+        200,
+        200,
+    ]
 
 
 def test_a_bank_survives_its_file(bank, tmp_path):
     banks.save(tmp_path / "a.npz", bank)
     found = banks.load(tmp_path / "a.npz")
-    assert (found.held_frames, found.frame_s, found.model_sha256, found.origin) == (4, 0.032, bank.model_sha256, "made here, CC0")
+    assert (found.held_frames, found.frame_s, found.model_sha256, found.origin) == (
+        4,
+        0.032,
+        bank.model_sha256,
+        "made here, CC0",
+    )
     assert found.ranges() == {"pipe": (60.0, 84.0), "drone": (40.0, 52.0)}
     for name, one in bank.instruments.items():
         assert (found.instruments[name].source, found.instruments[name].program) == (one.source, one.program)

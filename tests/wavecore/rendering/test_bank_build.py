@@ -16,14 +16,25 @@ def dataset(tmp_path_factory, make_notes):
 
 def test_notes_are_heard_as_the_model_hears_them(noter, dataset):
     told = []
-    found = make(noter, dataset, {"pipe": Wanted("flute_acoustic_000", 73), "box": Wanted("organ_electronic_001")}, every=5, on_progress=lambda *done: told.append(done))
+    found = make(
+        noter,
+        dataset,
+        {"pipe": Wanted("flute_acoustic_000", 73), "box": Wanted("organ_electronic_001")},
+        every=5,
+        on_progress=lambda *done: told.append(done),
+    )
     assert set(found.instruments) == {"pipe", "box"} and told == [(1, 2), (2, 2)]
     pipe = found.instruments["pipe"]
     assert (pipe.program, pipe.source, found.instruments["box"].program) == (73, "flute_acoustic_000", None)
     assert pipe.pitches.tolist() == [57, 62, 67, 72], "every fifth of what there is, and the highest"
     assert (found.held_frames, found.frame_s, found.model_sha256) == (94, 0.032, noter.sha256)
     assert pipe.latents.shape == (4, 125, 16)
-    split, row = next((split, row) for split in dataset.splits for row, note in enumerate(dataset.notes(split)) if (note.pitch, note.instrument_str) == (62, "flute_acoustic_000"))
+    split, row = next(
+        (split, row)
+        for split in dataset.splits
+        for row, note in enumerate(dataset.notes(split))
+        if (note.pitch, note.instrument_str) == (62, "flute_acoustic_000")
+    )
     sound = note_level.level(mulaw.decode(np.array(dataset.codes(split)[row])), -20.0)
     with torch.inference_mode():
         wanted = noter.network.encode(torch.from_numpy(sound)[None], torch.tensor([[62.0]]))[0, :, :-1]

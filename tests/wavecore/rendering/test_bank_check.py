@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from wavecore import checkpoint
 from wavecore.errors import UsageError
 from wavecore.models.nsynth.interpolate import model_temperature
-from wavecore import checkpoint
 from wavecore.rendering import bank as banks
 from wavecore.rendering.bank_check import clear, shares
 
@@ -21,7 +21,9 @@ def _small(shipped, **pitches) -> banks.Bank:
     """Some notes of the shipped bank, moved to given pitches."""
     bank = banks.of_model(shipped)
     instruments = {
-        name: replace(bank.instruments[name], pitches=np.array(wanted), latents=bank.instruments[name].latents[-len(wanted) :])
+        name: replace(
+            bank.instruments[name], pitches=np.array(wanted), latents=bank.instruments[name].latents[-len(wanted) :]
+        )
         for name, wanted in pitches.items()
     }
     return replace(bank, instruments=instruments)
@@ -63,7 +65,13 @@ def test_what_is_left_out(shipped):
 
 @pytest.mark.parametrize(
     ("heard", "kept"),
-    [([1, 0, 1, 1, 1], [48, 56, 60, 64]), ([1, 0, 0, 1, 1], [60, 64]), ([1, 1, 0, 0, 0], [48, 52]), ([1, 0, 0, 0, 1], [64]), ([0, 0, 1, 0, 1], [56, 64])],
+    [
+        ([1, 0, 1, 1, 1], [48, 56, 60, 64]),
+        ([1, 0, 0, 1, 1], [60, 64]),
+        ([1, 1, 0, 0, 0], [48, 52]),
+        ([1, 0, 0, 0, 1], [64]),
+        ([0, 0, 1, 0, 1], [56, 64]),
+    ],
 )
 def test_nothing_is_kept_below_a_wide_hole(shipped, heard, kept):
     bank = _small(shipped, flute=[48, 52, 56, 60, 64])

@@ -11,7 +11,11 @@ RANGES = {"low": (40.0, 64.0), "high": (60.0, 84.0)}
 
 def test_parts_have_their_lines_and_chords_have_several(piece):
     lines = cast(piece, RANGES)
-    assert [(line.part, line.instrument, len(line.score.notes)) for line in lines] == [("Tune", "low", 3), ("part 2", "low", 1), ("part 2", "low", 1)]
+    assert [(line.part, line.instrument, len(line.score.notes)) for line in lines] == [
+        ("Tune", "low", 3),
+        ("part 2", "low", 1),
+        ("part 2", "low", 1),
+    ]
     assert [line.score.notes[0].pitch for line in lines] == [72, 50, 43]
     assert lines[0].score.notes[1].onset_s == pytest.approx(0.25)
 
@@ -26,7 +30,11 @@ def test_a_part_is_played_by_who_is_most_like_its_program(piece):
     programs = {"low": 43, "high": 79}
     assert [line.instrument for line in cast(piece, RANGES, programs=programs)] == ["high", "low", "low"]
     assert [line.instrument for line in cast(piece, RANGES, programs=programs, chosen={"tune": "low"})] == ["low"] * 3
-    assert [line.instrument for line in cast(piece, RANGES, programs={"high": 80, "low": 64})] == ["high", "low", "low"], "another family is nearer by its number"
+    assert [line.instrument for line in cast(piece, RANGES, programs={"high": 80, "low": 64})] == [
+        "high",
+        "low",
+        "low",
+    ], "another family is nearer by its number"
     assert [line.instrument for line in cast(piece, RANGES, programs={"high": None, "low": None})] == ["low"] * 3
 
 

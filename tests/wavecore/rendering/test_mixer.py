@@ -61,7 +61,9 @@ def test_what_is_expected_is_the_mean_of_the_logits():
 
 @pytest.mark.parametrize("octave", [0, 1, -1])
 def test_an_offset_on_which_a_decoder_stands_is_taken_away(octave):
-    (block,) = play([section((0, 1), octave, tones(40_000, 440, 300) / 2 + [[0.4], [0.0]])], 16_000, sample_rate=RATE, draws=True)
+    (block,) = play(
+        [section((0, 1), octave, tones(40_000, 440, 300) / 2 + [[0.4], [0.0]])], 16_000, sample_rate=RATE, draws=True
+    )
     assert np.abs(block[:, 4000:].mean(axis=1)).max() < 2e-3 and np.abs(block[:, 4000:]).max() < 0.3
 
 

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from wavecore.errors import UsageError
-from wavecore.rendering import mixer as ensemble, notes
+from wavecore.rendering import mixer as ensemble
+from wavecore.rendering import notes
 from wavecore.rendering.casting import Line
 
 FRAME_S = 512 / 16_000
@@ -25,7 +26,9 @@ def test_a_line_is_written_note_by_note(bank, line):
     found = notes.frames(bank, lines_of(line)[0], 0, 48)
     pipe = bank.instruments["pipe"].latents
     middles = (np.arange(48) + 0.5) * FRAME_S
-    np.testing.assert_allclose(found[:, -1] * 12 + 60, np.select([middles < 0.3, middles < 0.7], [60, 67], 84), atol=1e-5)
+    np.testing.assert_allclose(
+        found[:, -1] * 12 + 60, np.select([middles < 0.3, middles < 0.7], [60, 67], 84), atol=1e-5
+    )
     np.testing.assert_array_equal(found[:3, :-1], np.repeat(pipe[0, :1], 3, axis=0), "before it the beginning is held")
     # The fifth frame's middle lies 0.044 s after the first note's onset: 0.875 frames beyond the first frame's middle.
     age = (middles[4] - 0.1) / FRAME_S - 0.5
@@ -44,14 +47,19 @@ def test_stretches_are_parts_of_the_whole(bank, line):
         whole, heard = notes.frames(bank, one, -2, 50), notes.pitches(one, -100, 5000, sample_rate=16_000)
         for begin in range(-2, 40, 5):
             np.testing.assert_array_equal(notes.frames(bank, one, begin, 7), whole[begin + 2 : begin + 9])
-            np.testing.assert_array_equal(notes.pitches(one, 100 * begin, 700, sample_rate=16_000)[:500], np.pad(heard, (200, 0), mode="edge")[100 * begin + 300 : 100 * begin + 800])
+            np.testing.assert_array_equal(
+                notes.pitches(one, 100 * begin, 700, sample_rate=16_000)[:500],
+                np.pad(heard, (200, 0), mode="edge")[100 * begin + 300 : 100 * begin + 800],
+            )
 
 
 def test_pitches_change_where_notes_begin(line):
     found = notes.pitches(lines_of(line)[0], 0, 16_000, sample_rate=16_000)
     assert (found[:4801] == 60).all() and (found[4800 + 64 : 11_200] == 67).all() and (found[11_200 + 64 :] == 84).all()
     assert (np.diff(found) >= 0).all() and np.diff(found).max() < 0.3, "a glide of 4 ms"
-    higher = notes.pitches(Line("c", "drone", line((0.0, 0.8, 36), (0.8, 1.0, 40)), 1, 0.0), 0, 16_000, sample_rate=16_000)
+    higher = notes.pitches(
+        Line("c", "drone", line((0.0, 0.8, 36), (0.8, 1.0, 40)), 1, 0.0), 0, 16_000, sample_rate=16_000
+    )
     assert (higher[:6400] == 48).all() and (higher[6400 + 64 :] == 52).all(), "an octave higher and twice as fast"
 
 

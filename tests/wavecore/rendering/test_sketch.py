@@ -13,18 +13,31 @@ from wavecore.symbolic.score import Note, Score
 
 RATE = 16_000
 TUNE = Score((Note(0.1, 0.3, 60), Note(0.4, 0.2, 67, 45), Note(0.8, 0.25, 72)))
-REPEATED = Score((Note(0.1, 0.3, 60), Note(0.4, 0.3, 60), Note(0.7, 0.04, 60), Note(0.74, 0.2, 60), Note(1.1, 0.1, 60), Note(1.2, 0.1, 62)))
+REPEATED = Score(
+    (
+        Note(0.1, 0.3, 60),
+        Note(0.4, 0.3, 60),
+        Note(0.7, 0.04, 60),
+        Note(0.74, 0.2, 60),
+        Note(1.1, 0.1, 60),
+        Note(1.2, 0.1, 62),
+    )
+)
 """A pitch struck again at once, after a short note, and after a rest in which it still fades; then another pitch."""
 
 
 @settings(deadline=None, max_examples=30)
-@given(tune=st.sampled_from([TUNE, REPEATED]), cuts=st.lists(st.integers(0, 20_000), max_size=5), octave=st.integers(-1, 2))
+@given(
+    tune=st.sampled_from([TUNE, REPEATED]), cuts=st.lists(st.integers(0, 20_000), max_size=5), octave=st.integers(-1, 2)
+)
 def test_blocks_are_parts_of_the_whole(tune, cuts, octave):
     whole = sketch(tune, -500, 20_000, sample_rate=RATE, level_db=-20, octave=octave)
     heard = gate(tune, -500, 20_000, sample_rate=RATE)
     edges = [0, *sorted(cuts), 20_000]
     parts = [(begin - 500, end - begin) for begin, end in zip(edges, edges[1:], strict=False)]
-    np.testing.assert_array_equal(np.concatenate([sketch(tune, *part, sample_rate=RATE, level_db=-20, octave=octave) for part in parts]), whole)
+    np.testing.assert_array_equal(
+        np.concatenate([sketch(tune, *part, sample_rate=RATE, level_db=-20, octave=octave) for part in parts]), whole
+    )
     np.testing.assert_array_equal(np.concatenate([gate(tune, *part, sample_rate=RATE) for part in parts]), heard)
 
 
@@ -89,12 +102,23 @@ def test_a_pitch_struck_anew_is_damped_before():
 @pytest.mark.parametrize("octave", [0, 1])
 def test_notes_of_one_pitch_are_heard_one_by_one(octave):
     line = Score(tuple(Note(0.1 + 0.25 * i, 0.25, 57, 80) for i in range(6)))
-    wanted = Notes(*np.array([(note.onset_s, note.end_s, note.pitch + 12 * octave) for note in line.notes]).T / np.array([[2**octave], [2**octave], [1]]))
-    assert note_f1(wanted, transcribe(sketch(line, 0, 2 * RATE, sample_rate=RATE, level_db=-20, octave=octave), sample_rate=RATE)) == 1
+    wanted = Notes(
+        *np.array([(note.onset_s, note.end_s, note.pitch + 12 * octave) for note in line.notes]).T
+        / np.array([[2**octave], [2**octave], [1]])
+    )
+    assert (
+        note_f1(
+            wanted,
+            transcribe(sketch(line, 0, 2 * RATE, sample_rate=RATE, level_db=-20, octave=octave), sample_rate=RATE),
+        )
+        == 1
+    )
     if not octave:
         t = np.arange(2 * RATE) / RATE
         held = (0.1 * np.sin(2 * np.pi * 220 * t) * gate(line, 0, 2 * RATE, sample_rate=RATE)).astype(np.float32)
-        assert note_f1(wanted, transcribe(held, sample_rate=RATE)) == 1, "a tone without an end, as a decoder may hold it"
+        assert note_f1(wanted, transcribe(held, sample_rate=RATE)) == 1, (
+            "a tone without an end, as a decoder may hold it"
+        )
 
 
 def test_silence_without_notes():

@@ -15,13 +15,26 @@ OPTIONS = {"seed": 1, "backend": "auto", "device": "cpu"}
 def test_a_piece_is_played_to_its_end_and_lines_add_up_to_it(player, piece, tmp_path):
     told = []
     result = render_song(
-        player, piece, tmp_path / "out.wav", instrument="low", chosen={"tune": "high"}, stems=tmp_path / "stems", on_progress=lambda *done: told.append(done), **OPTIONS
+        player,
+        piece,
+        tmp_path / "out.wav",
+        instrument="low",
+        chosen={"tune": "high"},
+        stems=tmp_path / "stems",
+        on_progress=lambda *done: told.append(done),
+        **OPTIONS,
     )
     mix, rate = files.read(tmp_path / "out.wav")
     assert (rate, len(mix)) == (16_000, round((0.75 + CLOSE_S) * 16_000))
     assert np.abs(mix).max() == pytest.approx(10 ** (-1 / 20), abs=1e-3)
-    assert [(line.part, line.instrument, line.n_notes) for line in result.lines] == [("Tune", "high", 3), ("part 2", "low", 1), ("part 2", "low", 1)]
-    assert [line.path for line in result.lines] == [str(tmp_path / "stems" / name) for name in ("01_Tune_high.wav", "02_part_2_low.wav", "03_part_2_low.wav")]
+    assert [(line.part, line.instrument, line.n_notes) for line in result.lines] == [
+        ("Tune", "high", 3),
+        ("part 2", "low", 1),
+        ("part 2", "low", 1),
+    ]
+    assert [line.path for line in result.lines] == [
+        str(tmp_path / "stems" / name) for name in ("01_Tune_high.wav", "02_part_2_low.wav", "03_part_2_low.wav")
+    ]
     stems = [files.read(line.path)[0] for line in result.lines]
     np.testing.assert_allclose(sum(stems), mix, atol=4 * 2**-15)
     assert all(np.abs(stem).max() > 0 for stem in stems)

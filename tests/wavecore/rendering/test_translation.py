@@ -5,7 +5,8 @@ import pytest
 
 from wavecore.audio import mulaw
 from wavecore.nn.generate import open_generator
-from wavecore.rendering import mixer as ensemble, translation
+from wavecore.rendering import mixer as ensemble
+from wavecore.rendering import translation
 from wavecore.rendering.casting import Line
 from wavecore.rendering.sketch import sketch
 
@@ -82,7 +83,9 @@ def test_a_line_is_the_stream_of_a_decoder_that_is_told_its_notes(player, line, 
             sound = sketch(lines[place].score, 0, 4096 + 8 * 512, sample_rate=16_000, level_db=-20.0)
             latent = encoder.encode(torch.from_numpy(sound)[None])
         else:
-            latent = encoder.bottleneck(torch.from_numpy(answers(lines[place].score, -2, 12, frame_s=512 / 16_000))[None])
+            latent = encoder.bottleneck(
+                torch.from_numpy(answers(lines[place].score, -2, 12, frame_s=512 / 16_000))[None]
+            )
     alone = open_generator(
         network.decoder_state("low"), network.config.decoder, batch=1, seed=3, streams=[place], temperature=1.0
     )

@@ -7,9 +7,11 @@ from hypothesis import strategies as st
 
 from wavecore.errors import InputError
 from wavecore.symbolic import chorale
-from wavecore.symbolic.chorale import Held, REST
+from wavecore.symbolic.chorale import REST, Held
 
-lines = st.lists(st.sampled_from([REST, 60, 62, 64]), min_size=1, max_size=30).map(lambda line: np.array(line, np.int16))
+lines = st.lists(st.sampled_from([REST, 60, 62, 64]), min_size=1, max_size=30).map(
+    lambda line: np.array(line, np.int16)
+)
 
 
 def test_what_stays_is_one_note():

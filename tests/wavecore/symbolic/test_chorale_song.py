@@ -22,10 +22,17 @@ def test_a_grid_survives_as_a_piece(rows):
 
 def test_a_sixteenth_lasts_as_the_tempo_says():
     song = chorale_song.to_song(np.full((8, 4), 60), name="x", beats_per_minute=120)
-    assert song.duration_s == pytest.approx(1.0) and [part.name for part in song.parts] == ["soprano", "alto", "tenor", "bass"]
+    assert song.duration_s == pytest.approx(1.0) and [part.name for part in song.parts] == [
+        "soprano",
+        "alto",
+        "tenor",
+        "bass",
+    ]
     assert song.parts[0].events == (Event(0, 60, 960, 80),)
     assert {part.program for part in song.parts} == {74}, "recorders"
-    assert {part.program for part in chorale_song.to_song(np.full((8, 4), 60), program=chorale_song.CHOIR).parts} == {52}
+    assert {part.program for part in chorale_song.to_song(np.full((8, 4), 60), program=chorale_song.CHOIR).parts} == {
+        52
+    }
 
 
 def part(*events, name=""):
@@ -36,7 +43,9 @@ def test_a_melody_is_one_line():
     low = part((0, 40, 96), name="left")
     high = part((0, 60, 48), (0, 64, 24), (30, 67, 6), (36, 65, 30))
     line = chorale_song.melody_line(Song(24, (low, high)))
-    assert line.tolist() == [64] * 4 + [-1, 67] + [65] * 5, "the higher of two, later notes end earlier ones, times go to the nearest sixteenth"
+    assert line.tolist() == [64] * 4 + [-1, 67] + [65] * 5, (
+        "the higher of two, later notes end earlier ones, times go to the nearest sixteenth"
+    )
     named = Song(24, (part((0, 40, 96), name="Melody"), high))
     assert chorale_song.melody_line(named).tolist() == [40] * 16
 
@@ -46,7 +55,9 @@ def test_short_notes_get_a_sixteenth():
 
 
 def test_voices_are_known_by_name_or_by_order():
-    voices = [part((0, pitch, 24), name=name) for pitch, name in ((48, "Bass"), (72, "soprano"), (60, "tenor"), (65, "alto"))]
+    voices = [
+        part((0, pitch, 24), name=name) for pitch, name in ((48, "Bass"), (72, "soprano"), (60, "tenor"), (65, "alto"))
+    ]
     assert chorale_song.from_song(Song(24, tuple(voices)))[0].tolist() == [72, 65, 60, 48]
     nameless = [part((0, pitch, 24)) for pitch in (72, 65, 60, 48)]
     assert chorale_song.from_song(Song(24, tuple(nameless)))[0].tolist() == [72, 65, 60, 48]

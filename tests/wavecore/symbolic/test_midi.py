@@ -27,7 +27,11 @@ def track(*events: bytes) -> bytes:
 NOTE = b"\x00\x90\x3c\x40" + b"\x60\x80\x3c\x40"
 
 # Notes of one pitch that overlap are one key pressed twice: no file says which of them ends.
-starts = st.lists(st.tuples(st.integers(1, 400), st.integers(1, 300), st.integers(0, 127), st.integers(1, 127)), min_size=1, max_size=8)
+starts = st.lists(
+    st.tuples(st.integers(1, 400), st.integers(1, 300), st.integers(0, 127), st.integers(1, 127)),
+    min_size=1,
+    max_size=8,
+)
 
 
 @st.composite
@@ -36,25 +40,37 @@ def parts(draw):
     for gap, duration, pitch, velocity in draw(starts):
         events.append(Event(tick, pitch, duration, velocity))
         tick += max(gap, duration)
-    return Part(tuple(events), draw(st.sampled_from(["", "lead", "drums"])), draw(st.integers(0, 127)), draw(st.booleans()))
+    return Part(
+        tuple(events), draw(st.sampled_from(["", "lead", "drums"])), draw(st.integers(0, 127)), draw(st.booleans())
+    )
 
 
 @given(
     parts=st.lists(parts(), min_size=1, max_size=4),
-    tempos=st.lists(st.tuples(st.integers(0, 3000), st.integers(1, 2**24 - 1)), max_size=3, unique_by=lambda pair: pair[0]),
-    meters=st.lists(st.tuples(st.integers(0, 3000), st.integers(1, 12), st.sampled_from([2, 4, 8])), max_size=2, unique_by=lambda item: item[0]),
+    tempos=st.lists(
+        st.tuples(st.integers(0, 3000), st.integers(1, 2**24 - 1)), max_size=3, unique_by=lambda pair: pair[0]
+    ),
+    meters=st.lists(
+        st.tuples(st.integers(0, 3000), st.integers(1, 12), st.sampled_from([2, 4, 8])),
+        max_size=2,
+        unique_by=lambda item: item[0],
+    ),
     ticks_per_beat=st.sampled_from([1, 24, 220, 480, 32_767]),
 )
 @settings(deadline=None, max_examples=60)
 def test_what_is_written_is_read(tmp_path_factory, parts, tempos, meters, ticks_per_beat):
     path = tmp_path_factory.mktemp("midi") / "piece.mid"
-    song = Song(ticks_per_beat, tuple(parts), tuple(Tempo(*tempo) for tempo in tempos), tuple(Meter(*meter) for meter in meters))
+    song = Song(
+        ticks_per_beat, tuple(parts), tuple(Tempo(*tempo) for tempo in tempos), tuple(Meter(*meter) for meter in meters)
+    )
     midi.write(song, path)
     found = midi.read(path)
     assert found.parts == song.parts
     assert found.ticks_per_beat == ticks_per_beat
     assert found.seconds(range(0, 6000, 500)) == pytest.approx(song.seconds(range(0, 6000, 500)))
-    assert [found.meter_at(tick).numerator for tick in range(0, 6000, 500)] == [song.meter_at(tick).numerator for tick in range(0, 6000, 500)]
+    assert [found.meter_at(tick).numerator for tick in range(0, 6000, 500)] == [
+        song.meter_at(tick).numerator for tick in range(0, 6000, 500)
+    ]
 
 
 @pytest.mark.slow
@@ -66,12 +82,19 @@ def test_all_songs_survive(tmp_path):
         song = midi.read(path)
         midi.write(song, tmp_path / "again.mid", overwrite=True)
         again = midi.read(tmp_path / "again.mid")
-        assert (again.parts, again.tempos, again.meters, again.ticks_per_beat) == (song.parts, song.tempos, song.meters, song.ticks_per_beat), path
+        assert (again.parts, again.tempos, again.meters, again.ticks_per_beat) == (
+            song.parts,
+            song.tempos,
+            song.meters,
+            song.ticks_per_beat,
+        ), path
         if number % 100 == 0:
             others = [track for track in symusic.Score(path).to("second").tracks if track.notes]
             for part, other in zip(song.parts, others, strict=True):
                 assert sorted(event.pitch for event in part.events) == sorted(note.pitch for note in other.notes)
-                assert [note.onset_s for note in song.score(part).notes] == pytest.approx(sorted(note.time for note in other.notes), abs=1e-3)
+                assert [note.onset_s for note in song.score(part).notes] == pytest.approx(
+                    sorted(note.time for note in other.notes), abs=1e-3
+                )
 
 
 @pytest.mark.parametrize(
@@ -98,7 +121,11 @@ def test_a_plain_file_is_read(tmp_path):
     path = tmp_path / "one.mid"
     path.write_bytes(header() + track(NOTE))
     song = midi.read(path, source="here", licence="free")
-    assert song.parts[0].events == (Event(0, 60, 96, 64),) and (song.name, song.source, song.licence) == ("one", "here", "free")
+    assert song.parts[0].events == (Event(0, 60, 96, 64),) and (song.name, song.source, song.licence) == (
+        "one",
+        "here",
+        "free",
+    )
     assert song.duration_s == pytest.approx(0.1)
 
 
@@ -119,6 +146,8 @@ def test_what_is_not_written(tmp_path):
     (tmp_path / "there.mid").write_bytes(b"kept")
     with pytest.raises(OutputExistsError, match="there.mid"):
         midi.write(song, tmp_path / "there.mid")
-    assert [path.name for path in tmp_path.iterdir()] == ["there.mid"] and (tmp_path / "there.mid").read_bytes() == b"kept"
+    assert [path.name for path in tmp_path.iterdir()] == ["there.mid"] and (
+        tmp_path / "there.mid"
+    ).read_bytes() == b"kept"
     with pytest.raises(InputError, match="no MIDI file"):
         midi.read(tmp_path / "missing.mid")

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from wavecore.errors import InputError
 from wavecore.symbolic.note_sequence import (
-    NoteLine,
     REST,
+    NoteLine,
     melody_part,
     pitches_of,
     read_line,
@@ -32,7 +32,11 @@ def song(*events, name="", tpb=480, **more):
 def lines(draw, chords=False):
     """Lines without a rest behind a rest or at the end."""
     symbol = st.lists(pitches, min_size=1, max_size=4, unique=True).map(symbol_of) if chords else pitches.map(str)
-    notes = draw(st.lists(st.tuples(st.booleans(), symbol, st.integers(1, 40), st.integers(1, 40), st.integers(1, 127)), max_size=12))
+    notes = draw(
+        st.lists(
+            st.tuples(st.booleans(), symbol, st.integers(1, 40), st.integers(1, 40), st.integers(1, 127)), max_size=12
+        )
+    )
     found = []
     for rests, sounding, n_steps, rest, velocity in notes:
         found += [(REST, rest, 0)] if rests else []
@@ -43,32 +47,47 @@ def lines(draw, chords=False):
 @given(lines(), st.sampled_from([(4, 4), (6, 8)]))
 def test_a_line_survives_a_song(line, meter):
     found = line.to_song(beats_per_minute=90, meter=meter)
-    assert read_line(found, part=found.parts[0], steps_per_beat=line.steps_per_beat) == line if line.symbols else not found.n_notes
+    assert (
+        read_line(found, part=found.parts[0], steps_per_beat=line.steps_per_beat) == line
+        if line.symbols
+        else not found.n_notes
+    )
     assert found.end == line.n_steps * 480 // line.steps_per_beat and found.meter_at(0) == Meter(0, *meter)
 
 
 @given(lines(chords=True))
 def test_a_line_of_chords_survives_a_song(line):
     found = line.to_song()
-    assert read_line(found, part=found.parts[0], steps_per_beat=line.steps_per_beat, chords=True).symbols == line.symbols
+    assert (
+        read_line(found, part=found.parts[0], steps_per_beat=line.steps_per_beat, chords=True).symbols == line.symbols
+    )
 
 
 @given(lines(), st.integers(0, 59))
 def test_a_recording_that_keeps_time_beside_the_grid_is_moved_onto_it(line, ticks):
     assume_room = replace(line, steps_per_beat=4)
     found = assume_room.to_song()
-    late = replace(found.parts[0], events=tuple(replace(event, onset=event.onset + ticks) for event in found.parts[0].events))
+    late = replace(
+        found.parts[0], events=tuple(replace(event, onset=event.onset + ticks) for event in found.parts[0].events)
+    )
     assert read_line(replace(found, parts=(late,)), part=late) == assume_room
 
 
 def test_a_line_as_a_song():
     found = LINE.to_song(name="tune", beats_per_minute=80, meter=(3, 4), program=73)
     assert found.parts[0].events == (Event(240, 60, 480, 80), Event(720, 64, 120, 90), Event(1200, 62, 720, 70))
-    assert (found.name, found.tempos, found.meters, found.parts[0].program) == ("tune", (Tempo(0, 750_000),), (Meter(0, 3, 4),), 73)
+    assert (found.name, found.tempos, found.meters, found.parts[0].program) == (
+        "tune",
+        (Tempo(0, 750_000),),
+        (Meter(0, 3, 4),),
+        73,
+    )
     assert replace(LINE, velocities=()).to_song().parts[0].events[2].velocity == 90
     assert (LINE.n_steps, LINE.n_notes) == (16, 3)
     assert LINE.table().tolist() == [[2, 60, 4, 80], [6, 64, 1, 90], [10, 62, 6, 70]]
-    assert NoteLine(("60.64", REST), (3, 2)).table().tolist() == [[0, 60, 3, 90], [0, 64, 3, 90]] and NoteLine((), ()).table().shape == (0, 4)
+    assert NoteLine(("60.64", REST), (3, 2)).table().tolist() == [[0, 60, 3, 90], [0, 64, 3, 90]] and NoteLine(
+        (), ()
+    ).table().shape == (0, 4)
 
 
 def test_a_melody_is_what_lies_on_top():
@@ -114,12 +133,21 @@ def test_a_cut_line_is_as_long_as_asked(line, n_steps):
 def test_long_rests_lose_whole_bars():
     line = NoteLine((REST, "60", REST, "62", REST, "64"), (9, 33, 16, 1, 37, 2), (0, 1, 0, 2, 0, 3))
     found = without_long_rests(line, 16)
-    assert found.symbols == ("60", REST, "62", REST, "64") and found.durations == (33, 16, 1, 5, 2) and found.velocities == (1, 0, 2, 0, 3)
+    assert (
+        found.symbols == ("60", REST, "62", REST, "64")
+        and found.durations == (33, 16, 1, 5, 2)
+        and found.velocities == (1, 0, 2, 0, 3)
+    )
     assert without_long_rests(NoteLine((REST,), (3,)), 16).symbols == ()
 
 
 def test_symbols():
-    assert pitches_of("60.64.67") == (60, 64, 67) and pitches_of(REST) == () and symbol_of([67, 60, 67]) == "60.67" and symbol_of([]) == REST
+    assert (
+        pitches_of("60.64.67") == (60, 64, 67)
+        and pitches_of(REST) == ()
+        and symbol_of([67, 60, 67]) == "60.67"
+        and symbol_of([]) == REST
+    )
     assert transposed("60.64", 3) == "63.67" and transposed(REST, 3) == REST
     for wrong in ("", ".", "60.", "64.60", "60.60", "128", "-1", "06", "1..2", "c4", "²"):
         with pytest.raises(InputError, match="no symbol"):

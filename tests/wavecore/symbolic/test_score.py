@@ -23,9 +23,7 @@ SCORES = st.builds(Score, notes=st.lists(NOTES, max_size=30).map(tuple), name=st
 
 def line(*triples: tuple[float, float, int]) -> Score:
     """A score of (onset, end, pitch)."""
-    return Score(
-        tuple(Note(a, b - a, pitch) for a, b, pitch in triples), name="line", source="s", licence="l"
-    )
+    return Score(tuple(Note(a, b - a, pitch) for a, b, pitch in triples), name="line", source="s", licence="l")
 
 
 def triples(score: Score) -> list[tuple[float, float, int]]:

@@ -11,7 +11,12 @@ from wavecore.symbolic.song import Event, Meter, Part, Song, Tempo
 
 def song(**changes):
     part = Part((Event(960, 62, 240, 80), Event(0, 60, 480)), "lead", 40)
-    given = {"ticks_per_beat": 480, "parts": (part,), "tempos": (Tempo(480, 1_000_000), Tempo(0, 600_000)), "meters": (Meter(0, 3, 4), Meter(1440, 6, 8))}
+    given = {
+        "ticks_per_beat": 480,
+        "parts": (part,),
+        "tempos": (Tempo(480, 1_000_000), Tempo(0, 600_000)),
+        "meters": (Meter(0, 3, 4), Meter(1440, 6, 8)),
+    }
     return Song(**(given | changes))
 
 
@@ -29,7 +34,10 @@ def test_beats_do_not():
 
 def test_notes_are_sorted_and_told_in_seconds():
     score = song().score(song().parts[0])
-    assert [(note.onset_s, note.pitch, note.velocity) for note in score.notes] == [(0.0, 60, 90), (pytest.approx(1.6), 62, 80)]
+    assert [(note.onset_s, note.pitch, note.velocity) for note in score.notes] == [
+        (0.0, 60, 90),
+        (pytest.approx(1.6), 62, 80),
+    ]
     assert score.notes[1].duration_s == pytest.approx(0.5) and (score.track, score.program) == ("lead", 40)
     assert song().n_notes == 2 and song(parts=()).duration_s == 0 and song(parts=()).end == 0
 

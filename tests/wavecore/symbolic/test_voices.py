@@ -9,7 +9,10 @@ from wavecore.symbolic.score import Note, Score, is_monophonic
 from wavecore.symbolic.voices import allocate, most_at_once
 
 notes = st.lists(
-    st.builds(Note, st.integers(0, 40).map(lambda n: n / 4), st.integers(1, 12).map(lambda n: n / 4), st.integers(40, 80)), max_size=24
+    st.builds(
+        Note, st.integers(0, 40).map(lambda n: n / 4), st.integers(1, 12).map(lambda n: n / 4), st.integers(40, 80)
+    ),
+    max_size=24,
 )
 
 

@@ -140,7 +140,9 @@ def test_a_foreign_tone_lies_over_what_was_there_and_is_the_generator_s():
     )
     np.testing.assert_allclose(over - x, alone, atol=1e-6)
     assert np.array_equal(over, again) and not np.array_equal(over, other)
-    loud = augmentation.add_history_tone(np.ones(2000, np.float32), sample_rate=RATE, rng=np.random.default_rng(0), loudest_db=0.0)
+    loud = augmentation.add_history_tone(
+        np.ones(2000, np.float32), sample_rate=RATE, rng=np.random.default_rng(0), loudest_db=0.0
+    )
     assert np.abs(loud).max() <= 1
 
 

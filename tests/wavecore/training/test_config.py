@@ -27,7 +27,12 @@ def test_settings_take_the_type_of_their_field():
 
 @pytest.mark.parametrize(
     "setting, message",
-    [("stepz=1", "'stepz'.*steps"), ("steps=many", "steps takes a int, not 'many'"), ("freeze_encoder=1", "takes a bool"), ("steps", "takes a int")],
+    [
+        ("stepz=1", "'stepz'.*steps"),
+        ("steps=many", "steps takes a int, not 'many'"),
+        ("freeze_encoder=1", "takes a bool"),
+        ("steps", "takes a int"),
+    ],
 )
 def test_settings_that_make_no_sense_are_refused(setting, message):
     with pytest.raises(UsageError, match=message):
@@ -36,8 +41,29 @@ def test_settings_that_make_no_sense_are_refused(setting, message):
 
 @pytest.mark.parametrize(
     "field, value",
-    [("steps", 0), ("batch_size", -1), ("paired_probability", 1.1), ("ema_decay", -0.1), ("learning_rate", 0.0), ("confusion_weight", -1.0), ("clip_norm", float("nan")),
-     ("confusion_crops", -1), ("transpose_semitones", -0.5), ("transpose_semitones", 7.0), ("glide_probability", 1.5), ("decoder_rate", 1.1), ("history_noise_db", 0.5), ("history_noise_db", -61.0), ("glide_semitones", -1.0), ("precision", "float16"), ("optimizer", "sgd"), ("targets_per_step", 0), ("history_tone_probability", 1.5), ("history_offset_probability", -0.5), ("targets_per_step", 3)],
+    [
+        ("steps", 0),
+        ("batch_size", -1),
+        ("paired_probability", 1.1),
+        ("ema_decay", -0.1),
+        ("learning_rate", 0.0),
+        ("confusion_weight", -1.0),
+        ("clip_norm", float("nan")),
+        ("confusion_crops", -1),
+        ("transpose_semitones", -0.5),
+        ("transpose_semitones", 7.0),
+        ("glide_probability", 1.5),
+        ("decoder_rate", 1.1),
+        ("history_noise_db", 0.5),
+        ("history_noise_db", -61.0),
+        ("glide_semitones", -1.0),
+        ("precision", "float16"),
+        ("optimizer", "sgd"),
+        ("targets_per_step", 0),
+        ("history_tone_probability", 1.5),
+        ("history_offset_probability", -0.5),
+        ("targets_per_step", 3),
+    ],
 )
 def test_values_out_of_range_are_refused(field, value):
     with pytest.raises(UsageError, match=field):

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from wavecore.errors import UsageError
 from wavecore import checkpoint
+from wavecore.errors import UsageError
 from wavecore.training import distributed
 from wavecore.training.distributed import ALONE, Processes
 
@@ -57,7 +57,10 @@ def test_one_process_alone_has_nobody_to_ask(monkeypatch):
         assert processes == ALONE == distributed.current() and processes.leads
 
 
-@pytest.mark.parametrize(("rank", "device", "own"), [("1", "cuda", "cuda:1"), ("1", "cuda:0", "cuda:0"), ("1", "cpu", "cpu"), (None, "cuda", "cuda")])
+@pytest.mark.parametrize(
+    ("rank", "device", "own"),
+    [("1", "cuda", "cuda:1"), ("1", "cuda:0", "cuda:0"), ("1", "cpu", "cpu"), (None, "cuda", "cuda")],
+)
 def test_every_process_of_a_machine_has_its_own_gpu(monkeypatch, rank, device, own):
     monkeypatch.delenv("LOCAL_RANK", raising=False)
     if rank is not None:
@@ -148,7 +151,9 @@ def test_a_process_that_is_lost_is_said_to_be():
     }  # fmt: skip
     command = [sys.executable, "-P", "-c", LOST]
     heard, lost = (
-        subprocess.Popen(command, env={**environment, "RANK": rank}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            command, env={**environment, "RANK": rank}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
         for rank in "01"
     )
     out, err = heard.communicate(timeout=300)
@@ -170,14 +175,34 @@ def _history(run):
 def alone(notes, tmp_path_factory):
     """The run of one process."""
     run = tmp_path_factory.mktemp("runs") / "alone"
-    command = [TORCHRUN.with_name("wavecore"), "train", "nsynth", "--data", notes.path, "--out", run, *SIZES, "--set", "steps=6"]
+    command = [
+        TORCHRUN.with_name("wavecore"),
+        "train",
+        "nsynth",
+        "--data",
+        notes.path,
+        "--out",
+        run,
+        *SIZES,
+        "--set",
+        "steps=6",
+    ]
     subprocess.run(list(map(str, command)), check=True, capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
     return run
 
 
 def test_two_processes_do_what_one_does(notes, alone, tmp_path):
     process = _torchrun(
-        TORCHRUN.with_name("wavecore"), "train", "nsynth", "--data", notes.path, "--out", tmp_path / "two", *SIZES, "--set", "steps=6"
+        TORCHRUN.with_name("wavecore"),
+        "train",
+        "nsynth",
+        "--data",
+        notes.path,
+        "--out",
+        tmp_path / "two",
+        *SIZES,
+        "--set",
+        "steps=6",
     )
     out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err

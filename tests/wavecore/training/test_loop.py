@@ -11,15 +11,22 @@ from multiprocessing import active_children
 import pytest
 import torch
 
-from wavecore.errors import OutputExistsError, UsageError
 from wavecore import checkpoint
+from wavecore.errors import OutputExistsError, UsageError
 from wavecore.models.translation.model import TranslationConfig
 from wavecore.training.config import TrainingConfig
 from wavecore.training.loop import TranslationTask, run_task, train
 
 TRAINING = TrainingConfig(
-    steps=24, batch_size=2, crop_frames=4, paired_probability=0.5, warmup_steps=3, skip_samples=80,
-    validate_every=8, checkpoint_every=5, validation_crops=2,
+    steps=24,
+    batch_size=2,
+    crop_frames=4,
+    paired_probability=0.5,
+    warmup_steps=3,
+    skip_samples=80,
+    validate_every=8,
+    checkpoint_every=5,
+    validation_crops=2,
 )
 
 SCRIPT = """
@@ -47,7 +54,11 @@ def undisturbed(dataset, network_config, tmp_path_factory):
     out = tmp_path_factory.mktemp("runs") / "whole"
     seen, validated = [], []
     train(
-        dataset, network_config, TRAINING, out, on_progress=seen.append,
+        dataset,
+        network_config,
+        TRAINING,
+        out,
+        on_progress=seen.append,
         on_validation=lambda network, step, history: validated.append((network.training, step, len(history))),
     )
     return out, seen, validated
@@ -71,8 +82,11 @@ def test_a_run_leaves_its_model_history_and_reports(undisturbed, network_config)
 def test_a_run_that_is_killed_and_resumed_ends_bit_for_bit_alike(undisturbed, dataset, network_config, tmp_path):
     out = tmp_path / "killed"
     request = {
-        "data": str(dataset.path), "network": network_config.to_dict(), "training": asdict(TRAINING),
-        "out": str(out), "resume": False,
+        "data": str(dataset.path),
+        "network": network_config.to_dict(),
+        "training": asdict(TRAINING),
+        "out": str(out),
+        "resume": False,
     }
     command = [sys.executable, "-P", "-c", SCRIPT]
     process = subprocess.Popen([*command, json.dumps(request)], stderr=subprocess.PIPE)
@@ -109,7 +123,9 @@ def test_an_interrupt_saves_and_the_run_goes_on_alike(undisturbed, dataset, netw
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-def test_a_run_whose_batches_others_draw_ends_bit_for_bit_alike(undisturbed, dataset, network_config, tmp_path, workers):
+def test_a_run_whose_batches_others_draw_ends_bit_for_bit_alike(
+    undisturbed, dataset, network_config, tmp_path, workers
+):
     run_task(TranslationTask(dataset, network_config, TRAINING), tmp_path / "run", workers=workers)
     for name, tensor in _final_state(tmp_path / "run")[0].items():
         assert torch.equal(tensor, _final_state(undisturbed[0])[0][name]), name
@@ -161,8 +177,18 @@ def test_another_run_is_never_overwritten(undisturbed, dataset, network_config):
 
 def test_the_model_that_follows_best_is_kept_where_that_is_measured(dataset, network_config, tmp_path, monkeypatch):
     shares = iter([0.2, 0.9, 0.5])
-    monkeypatch.setattr("wavecore.models.translation.transfer.measure_transfer", lambda *_, **__: {"valid/transfer/organ": next(shares)})
-    training = TrainingConfig(steps=6, batch_size=2, crop_frames=5, validate_every=2, validation_crops=1, transfer_passages=1, confusion_crops=3)
+    monkeypatch.setattr(
+        "wavecore.models.translation.transfer.measure_transfer", lambda *_, **__: {"valid/transfer/organ": next(shares)}
+    )
+    training = TrainingConfig(
+        steps=6,
+        batch_size=2,
+        crop_frames=5,
+        validate_every=2,
+        validation_crops=1,
+        transfer_passages=1,
+        confusion_crops=3,
+    )
     summary = train(dataset, network_config, training, tmp_path / "run")
     assert summary["steps"] == 6
     best = checkpoint.load(tmp_path / "run" / "best")
@@ -178,4 +204,6 @@ def test_what_a_run_cost_is_told_and_not_kept(dataset, network_config, tmp_path)
     assert summary["samples_per_step"] * TRAINING.steps == n_samples
     (peak,) = summary["peak_memory_bytes"]
     assert peak > 1e8
-    assert not {"samples_per_s", "samples_per_step", "peak_memory_bytes"} & set(checkpoint.load(tmp_path / "run" / "last").card["training"])
+    assert not {"samples_per_s", "samples_per_step", "peak_memory_bytes"} & set(
+        checkpoint.load(tmp_path / "run" / "last").card["training"]
+    )

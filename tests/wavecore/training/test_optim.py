@@ -34,7 +34,14 @@ def test_nothing_stays_nothing():
 
 @pytest.mark.parametrize(
     ("shape", "wanted"),
-    [((7,), (1, 7)), ((), (1, 1)), ((20, 30), (20, 30)), ((2, 64, 128), (128, 128)), ((128, 162, 3), (128, 486)), ((16, 8, 1), (16, 8))],
+    [
+        ((7,), (1, 7)),
+        ((), (1, 1)),
+        ((20, 30), (20, 30)),
+        ((2, 64, 128), (128, 128)),
+        ((128, 162, 3), (128, 486)),
+        ((16, 8, 1), (16, 8)),
+    ],
 )
 def test_all_taps_are_one_matrix(shape, wanted):
     assert matrix_shape(torch.zeros(shape)) == wanted
@@ -114,7 +121,10 @@ def test_groups_have_rates_and_what_has_no_gradient_stays():
 def test_tables_are_adam_s():
     table = _parameter(40, 20)
     plain = table.detach().clone().requires_grad_()
-    optimizers = Muon([{"params": [table], "tables": True}], lr=0.1), torch.optim.Adam([plain], lr=0.1, betas=muon.BETAS, eps=muon.EPSILON)
+    optimizers = (
+        Muon([{"params": [table], "tables": True}], lr=0.1),
+        torch.optim.Adam([plain], lr=0.1, betas=muon.BETAS, eps=muon.EPSILON),
+    )
     for seed in range(3):
         gradient = torch.randn(40, 20, generator=torch.Generator().manual_seed(seed))
         for parameter, optimizer in zip((table, plain), optimizers, strict=True):

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from wavecore.errors import ModelError
-from wavecore.training.trainer import AveragedTrainer
 from wavecore.training.config import TrainingConfig
+from wavecore.training.trainer import AveragedTrainer
 
 
 class Line(nn.Module):
@@ -133,7 +133,9 @@ def test_the_averaged_network_is_another_one():
 
 def test_state_is_weights_average_and_moments_and_no_view_of_what_was_before():
     trainer = _trainer()
-    assert set(trainer.tensors()) == {f"{part}.{name}" for part in ("network", "average") for name in ("weight", "bias")}
+    assert set(trainer.tensors()) == {
+        f"{part}.{name}" for part in ("network", "average") for name in ("weight", "bias")
+    }
     _update(trainer)
     moments = {f"slope.{key}.weight" for key in ("step", "exp_avg", "exp_avg_sq")}
     assert moments <= set(trainer.tensors()) and len(trainer.tensors()) == 10

@@ -8,10 +8,10 @@ import numpy as np
 
 from wavecore.errors import InputError
 from wavecore.models.coconet import counterpoint
-from wavecore.models.coconet.model import Coconet
 from wavecore.models.coconet.likelihood import framewise
-from wavecore.models.coconet.sample import ancestral, gibbs
 from wavecore.models.coconet.masks import from_nothing, keeping
+from wavecore.models.coconet.model import Coconet
+from wavecore.models.coconet.sample import ancestral, gibbs
 
 METHODS = ("gibbs", "ancestral")
 Told = Callable[[str, int, int], None]
@@ -47,7 +47,15 @@ def cut(grids: Sequence[np.ndarray], n_steps: int, *, seed: int, n_pieces: int |
     return [grid[start : start + n_steps] for grid, start in zip(long_enough, starts, strict=True)]
 
 
-def likelihood(network: Coconet, crops: Sequence[np.ndarray], *, seed: int, n_orderings: int, chronological: bool = False, told: Told) -> dict:
+def likelihood(
+    network: Coconet,
+    crops: Sequence[np.ndarray],
+    *,
+    seed: int,
+    n_orderings: int,
+    chronological: bool = False,
+    told: Told,
+) -> dict:
     """Measure by the published protocol (see ``coconet_likelihood``).
 
     Parameters
@@ -67,7 +75,12 @@ def likelihood(network: Coconet, crops: Sequence[np.ndarray], *, seed: int, n_or
         ``n_frames``, ``orderings``.
     """
     found = framewise(
-        network, crops, seed=seed, n_orderings=n_orderings, chronological=chronological, on_progress=lambda *done: told("measuring", *done)
+        network,
+        crops,
+        seed=seed,
+        n_orderings=n_orderings,
+        chronological=chronological,
+        on_progress=lambda *done: told("measuring", *done),
     )
     return {
         "framewise_nll": {"16th": found.nats}, "framewise_nll_alone": {"16th": found.nats_alone}, "standard_error": found.standard_error,
@@ -93,7 +106,13 @@ def samples(network: Coconet, *, n_samples: int, n_bars: int, seed: int, told: T
     grid, free = from_nothing(n_bars)
     grids = np.repeat(grid[None], n_samples, axis=0)
     return {
-        name: fill(network, grids, free, rng=np.random.default_rng(seed), on_progress=lambda *done, name=name: told(name, *done))
+        name: fill(
+            network,
+            grids,
+            free,
+            rng=np.random.default_rng(seed),
+            on_progress=lambda *done, name=name: told(name, *done),
+        )
         for name, fill in (("gibbs", gibbs), ("ancestral", ancestral))
     }
 
@@ -114,7 +133,9 @@ def harmonised(network: Coconet, crops: Sequence[np.ndarray], *, seed: int, told
     """
     stacked = np.stack(crops)
     free = keeping(stacked[0], ["soprano"])
-    return gibbs(network, stacked, free, rng=np.random.default_rng(seed), on_progress=lambda *done: told("harmonising", *done))
+    return gibbs(
+        network, stacked, free, rng=np.random.default_rng(seed), on_progress=lambda *done: told("harmonising", *done)
+    )
 
 
 def counted(grids: Sequence[np.ndarray]) -> dict[str, float]:

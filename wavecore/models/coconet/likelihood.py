@@ -25,9 +25,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from wavecore.errors import UsageError
-from wavecore.symbolic import chorale
-from wavecore.models.coconet.model import Coconet, N_VOICES
+from wavecore.models.coconet.model import N_VOICES, Coconet
 from wavecore.models.coconet.sample import cell_logits
+from wavecore.symbolic import chorale
 
 ROWS = 32
 """Chorales, or orders of one, that go through the network at once."""
@@ -110,7 +110,14 @@ def framewise(
     alone = np.concatenate(costs).reshape(len(grids), n_orderings, -1)
     together = np.log(n_orderings) - np.logaddexp.reduce(-alone, axis=1)
     spread = together.mean(axis=1).std(ddof=1) / np.sqrt(len(grids)) if len(grids) > 1 else float("nan")
-    return FramewiseLikelihood(float(together.mean()), float(alone.mean()), float(spread), len(grids) * stacked.shape[1], len(grids), n_orderings)
+    return FramewiseLikelihood(
+        float(together.mean()),
+        float(alone.mean()),
+        float(spread),
+        len(grids) * stacked.shape[1],
+        len(grids),
+        n_orderings,
+    )
 
 
 class _Orders:
@@ -119,7 +126,11 @@ class _Orders:
     def __init__(self, network: Coconet, grids: np.ndarray, rng: np.random.Generator, chronological: bool):
         self.network, self.true, self.rng = network, grids, rng
         shape = grids.shape[:2]
-        self.frames = np.broadcast_to(np.arange(shape[1]), shape) if chronological else rng.permuted(np.tile(np.arange(shape[1]), (shape[0], 1)), axis=1)
+        self.frames = (
+            np.broadcast_to(np.arange(shape[1]), shape)
+            if chronological
+            else rng.permuted(np.tile(np.arange(shape[1]), (shape[0], 1)), axis=1)
+        )
         self.costs = np.zeros(shape)
         self.seen, self.known = np.full(grids.shape, chorale.REST, np.int16), np.zeros(grids.shape, bool)
         self.number = 0
@@ -135,7 +146,10 @@ class _Orders:
         voice = self.voices[:, voice_place]
         logits = cell_logits(self.network, self.seen, self.known)[rows, frame, voice]
         true = self.true[rows, frame, voice]
-        costs = np.logaddexp.reduce(logits.astype(np.float64), axis=1) - logits[rows, np.maximum(true - self.network.config.lowest, 0)]
+        costs = (
+            np.logaddexp.reduce(logits.astype(np.float64), axis=1)
+            - logits[rows, np.maximum(true - self.network.config.lowest, 0)]
+        )
         self.costs[rows, frame] += np.where(true == chorale.REST, 0.0, costs)  # a rest has no pitch to be wrong about
         self.seen[rows, frame, voice] = self.network.config.lowest + logits.argmax(axis=1)
         self.known[rows, frame, voice] = True

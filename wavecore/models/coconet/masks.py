@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from wavecore.errors import InputError, UsageError
-from wavecore.symbolic.chorale import REST, VOICES
 from wavecore.models.coconet.model import CoconetConfig
+from wavecore.symbolic.chorale import REST, VOICES
 
 STEPS_PER_BAR = 16
 

@@ -192,7 +192,9 @@ class _Layer(nn.Module):
         if config.separable:
             self.convolution = nn.Sequential(_Depthwise(n_in, size, spread), nn.Conv2d(n_in, n_out, 1, bias=False))
         else:
-            self.convolution = nn.Sequential(_Same(spread, size), nn.Conv2d(n_in, n_out, size, dilation=spread, bias=False))
+            self.convolution = nn.Sequential(
+                _Same(spread, size), nn.Conv2d(n_in, n_out, size, dilation=spread, bias=False)
+            )
         self.norm = nn.BatchNorm2d(n_out)
 
     def forward(self, x: Tensor) -> Tensor:

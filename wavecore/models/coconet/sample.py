@@ -17,8 +17,8 @@ import numpy as np
 import torch
 
 from wavecore.errors import UsageError
+from wavecore.models.coconet.model import N_VOICES, Coconet
 from wavecore.symbolic import chorale
-from wavecore.models.coconet.model import Coconet, N_VOICES
 
 MOST_HIDDEN, LEAST_HIDDEN, ANNEALED = 0.9, 0.1, 0.7
 """Share of the free cells that a Gibbs step hides: at first, at last, and the part of the steps after which it is the least."""
@@ -134,12 +134,16 @@ def ancestral(
 class _Filler:
     """Chorales that are being filled."""
 
-    def __init__(self, network: Coconet, grid: np.ndarray, free: np.ndarray, rng: np.random.Generator, temperature: float):
+    def __init__(
+        self, network: Coconet, grid: np.ndarray, free: np.ndarray, rng: np.random.Generator, temperature: float
+    ):
         grid = np.asarray(grid)
         if grid.ndim != 3 or grid.shape[2] != N_VOICES or not grid.size:
             raise UsageError(f"the grid has shape {grid.shape}; (B, T, {N_VOICES}) is needed")
         if np.asarray(free).dtype != bool or np.shape(free) not in (grid.shape, grid.shape[1:]):
-            raise UsageError(f"free has shape {np.shape(free)} and dtype {np.asarray(free).dtype}; bool of shape {grid.shape} is needed")
+            raise UsageError(
+                f"free has shape {np.shape(free)} and dtype {np.asarray(free).dtype}; bool of shape {grid.shape} is needed"
+            )
         if not 0 <= temperature < float("inf"):
             raise UsageError(f"temperature is {temperature}; it must be 0 (the likeliest pitch) or positive")
         self.network, self.rng, self.temperature = network, rng, temperature
@@ -149,7 +153,9 @@ class _Filler:
         config = network.config
         given = self.grid[~self.free & (self.grid != chorale.REST)]
         if len(given) and (given.min() < config.lowest or given.max() > config.highest):
-            raise UsageError(f"what is given reaches from {given.min()} to {given.max()}; the model knows MIDI {config.lowest} to {config.highest}")
+            raise UsageError(
+                f"what is given reaches from {given.min()} to {given.max()}; the model knows MIDI {config.lowest} to {config.highest}"
+            )
 
     def draw(self, cells: np.ndarray, *, unknown: np.ndarray | None = None) -> None:
         """Draw some cells, given all but them, or all but what is unknown."""

@@ -21,13 +21,13 @@ from torch.nn import functional as F
 
 from wavecore.datasets.chorales import ChoralesDataset
 from wavecore.errors import UsageError
+from wavecore.models.coconet.model import N_VOICES, Coconet, CoconetConfig
 from wavecore.symbolic import chorale
-from wavecore.models.coconet.model import Coconet, CoconetConfig, N_VOICES
 from wavecore.training import losses
-from wavecore.training.trainer import AveragedTrainer
-from wavecore.training.config import TrainingConfig
 from wavecore.training.autocast import autocast
 from wavecore.training.batch import TensorBatch
+from wavecore.training.config import TrainingConfig
+from wavecore.training.trainer import AveragedTrainer
 
 VALIDATION_SEED = 1
 VALIDATION_CROPS = 4
@@ -134,14 +134,26 @@ class CoconetTask:
         If a chorale has pitches that the network lacks, or ``initial`` has other sizes.
     """
 
-    def __init__(self, dataset: ChoralesDataset, network_config: CoconetConfig, training: TrainingConfig, initial: Coconet | None = None):
+    def __init__(
+        self,
+        dataset: ChoralesDataset,
+        network_config: CoconetConfig,
+        training: TrainingConfig,
+        initial: Coconet | None = None,
+    ):
         if initial is not None and initial.config != network_config:
             raise UsageError("the weights to start from belong to a network of other sizes than network_config")
-        self.dataset, self.network_config, self.training, self.data = dataset, network_config, training, str(dataset.path)
+        self.dataset, self.network_config, self.training, self.data = (
+            dataset,
+            network_config,
+            training,
+            str(dataset.path),
+        )
         self.samples_per_step = training.batch_size * training.crop_frames
         self.sample_rate = chorale.STEPS_PER_QUARTER
         self.rooms = {
-            split: [chorale.room(grid, network_config.lowest, network_config.highest) for grid in grids] for split, grids in dataset.grids.items()
+            split: [chorale.room(grid, network_config.lowest, network_config.highest) for grid in grids]
+            for split, grids in dataset.grids.items()
         }
         if initial is None:
             with torch.random.fork_rng(devices=[]):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from wavecore.errors import InputError, UsageError
-from wavecore.symbolic.note_sequence import NoteLine, REST, STEPS_PER_BEAT
+from wavecore.symbolic.note_sequence import REST, STEPS_PER_BEAT, NoteLine
 
 PITCH = {1: 0, 2: 0, 4: 1}
 """The pitch's place among so many numbers."""
@@ -85,7 +85,9 @@ class NoteScale:
         between = np.diff(onset)
         if (between == 0).any():
             raise InputError("a line with chords has no features; they are for one note at a time")
-        pitch = pitch + 12 * (np.maximum(0, -((pitch - self.lowest) // 12)) - np.maximum(0, -((self.highest - pitch) // 12)))
+        pitch = pitch + 12 * (
+            np.maximum(0, -((pitch - self.lowest) // 12)) - np.maximum(0, -((self.highest - pitch) // 12))
+        )
         level = 2 * (pitch - self.lowest) / (self.highest - self.lowest) - 1
         if n_features == 1:
             columns = [level]
@@ -123,7 +125,10 @@ class NoteScale:
             return NoteLine(tuple(symbols), (self.note_steps,) * len(symbols), steps_per_beat=self.steps_per_beat)
         if values.shape[1] == 2:
             return NoteLine(tuple(symbols), self._steps(values[:, 1]), steps_per_beat=self.steps_per_beat)
-        lengths, velocities = self._steps(values[:, 0]), np.clip(np.rint((values[:, 2] + 1) * 63.5), 1, 127).astype(int).tolist()
+        lengths, velocities = (
+            self._steps(values[:, 0]),
+            np.clip(np.rint((values[:, 2] + 1) * 63.5), 1, 127).astype(int).tolist(),
+        )
         waits = (*self._steps(values[1:, 3]), *lengths[-1:])
         entries = []
         for symbol, length, velocity, wait in zip(symbols, lengths, velocities, waits, strict=True):

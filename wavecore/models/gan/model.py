@@ -18,8 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from wavecore.errors import UsageError
-from wavecore.models.gan.recurrent import BidirectionalDiscriminator, RecurrentGenerator
 from wavecore.models.gan.features import NoteScale
+from wavecore.models.gan.recurrent import BidirectionalDiscriminator, RecurrentGenerator
 
 VARIANTS = {"dense": (1, 2), "recurrent": (4,)}
 """Numbers that a note can have in each."""
@@ -108,12 +108,16 @@ class GANConfig:
             if not getattr(self, name) or min(getattr(self, name)) < 1:
                 raise UsageError(f"{name} is {getattr(self, name)}; one layer of width 1 or more is needed")
         if not 0 <= self.label_smoothing < 0.5 or not 0 <= self.instance_noise < float("inf"):
-            raise UsageError(f"label_smoothing is {self.label_smoothing} (0 to 0.5), instance_noise {self.instance_noise} (0 or more)")
+            raise UsageError(
+                f"label_smoothing is {self.label_smoothing} (0 to 0.5), instance_noise {self.instance_noise} (0 or more)"
+            )
         if not 0 <= self.steps_heard < float("inf"):
             raise UsageError(f"steps_heard is {self.steps_heard}; it is 0 or more")
         if self.variant != "dense" and (self.steps_heard or self.rounded):
-            raise UsageError(f"steps_heard ({self.steps_heard}) and rounded ({self.rounded}) belong to the dense variant")
-        self.scale  # noqa: B018 - says what is wrong with it
+            raise UsageError(
+                f"steps_heard ({self.steps_heard}) and rounded ({self.rounded}) belong to the dense variant"
+            )
+        self.scale
 
     @property
     def scale(self) -> NoteScale:
@@ -155,7 +159,9 @@ class GANConfig:
 _RECURRENT = {"variant": "recurrent", "features": 4, "feature_matching": True}
 PRESETS = {
     "tiny": GANConfig(length=16, latent=16, generator=(32, 64), judge=(16,), hidden=12),
-    "small": GANConfig(length=48, latent=128, generator=(128, 256, 512), judge=(128, 64), hidden=96, steps_heard=8.0, rounded=True),
+    "small": GANConfig(
+        length=48, latent=128, generator=(128, 256, 512), judge=(128, 64), hidden=96, steps_heard=8.0, rounded=True
+    ),
     "gan": GANConfig(features=1),
     "mogren-tiny": GANConfig(**_RECURRENT, length=16, latent=8, hidden=16, n_layers=1),
     "mogren-small": GANConfig(**_RECURRENT, length=48, latent=16, hidden=128),
@@ -180,7 +186,9 @@ class GAN(nn.Module):
         self.config = config
         if config.variant == "dense":
             self.generator = DenseGenerator(config.latent, config.generator, config.length, config.features)
-            self.discriminator = RecurrentDiscriminator(config.features, config.hidden, config.judge, config.steps_heard)
+            self.discriminator = RecurrentDiscriminator(
+                config.features, config.hidden, config.judge, config.steps_heard
+            )
         else:
             self.generator = RecurrentGenerator(config.features, config.latent, config.hidden, config.n_layers)
             self.discriminator = BidirectionalDiscriminator(config.features, config.hidden, config.n_layers)
@@ -218,7 +226,11 @@ class GAN(nn.Module):
         -------
         dict
         """
-        return {"variant": self.config.variant, "notes": self.config.length, "steps_per_beat": self.config.steps_per_beat}
+        return {
+            "variant": self.config.variant,
+            "notes": self.config.length,
+            "steps_per_beat": self.config.steps_per_beat,
+        }
 
 
 def draw_noise(config: GANConfig, n: int, rng: np.random.Generator) -> Tensor:

@@ -15,7 +15,7 @@ import torch
 
 from wavecore.errors import UsageError
 from wavecore.models.gan.model import GAN, draw_noise
-from wavecore.symbolic.note_sequence import NoteLine, REST, pitches_of, symbol_of
+from wavecore.symbolic.note_sequence import REST, NoteLine, pitches_of, symbol_of
 
 MODES = {"major": (0, 2, 4, 5, 7, 9, 11), "minor": (0, 2, 3, 5, 7, 8, 10)}
 TONICS = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}
@@ -77,7 +77,9 @@ def compose(
         If a length is out of its range, or the scale is empty.
     """
     if not 1 <= n_steps <= LONGEST or bar < 1:
-        raise UsageError(f"a piece of {n_steps} steps in bars of {bar} cannot be written; 1 to {LONGEST:,} in bars of 1 or more can")
+        raise UsageError(
+            f"a piece of {n_steps} steps in bars of {bar} cannot be written; 1 to {LONGEST:,} in bars of 1 or more can"
+        )
     found = NoteLine((), (), steps_per_beat=network.config.steps_per_beat)
     while found.n_steps < n_steps:
         (line,) = sequences(network, 1, rng)
@@ -105,7 +107,9 @@ def to_bar_line(line: NoteLine, bar: int) -> NoteLine:
     if line.n_steps >= bar:
         return line.cut(line.n_steps // bar * bar)
     velocities = (*line.velocities, 0) if line.velocities else ()
-    return replace(line, symbols=(*line.symbols, REST), durations=(*line.durations, bar - line.n_steps), velocities=velocities)
+    return replace(
+        line, symbols=(*line.symbols, REST), durations=(*line.durations, bar - line.n_steps), velocities=velocities
+    )
 
 
 def joined(first: NoteLine, second: NoteLine) -> NoteLine:

@@ -21,19 +21,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from wavecore.datasets.melodies import read_lines
 from wavecore.datasets.songs import SongsDataset
 from wavecore.errors import UsageError
 from wavecore.metrics import histograms, novelty
+from wavecore.models.gan.features import PITCH
 from wavecore.models.gan.model import GAN, GANConfig, draw_noise
 from wavecore.models.gan.sample import sequences
-from wavecore.models.gan.features import PITCH
 from wavecore.symbolic.note_sequence import NoteLine
 from wavecore.training import losses
-from wavecore.training.trainer import AveragedTrainer
-from wavecore.training.config import TrainingConfig
-from wavecore.datasets.melodies import read_lines
 from wavecore.training.autocast import autocast
 from wavecore.training.batch import TensorBatch
+from wavecore.training.config import TrainingConfig
+from wavecore.training.trainer import AveragedTrainer
 
 BETAS = (0.5, 0.999)
 """Of Adam, as published: a longer memory of gradients swings."""
@@ -90,7 +90,11 @@ class GANTrainer(AveragedTrainer):
         float
             The discriminator learns at ``classifier_learning_rate``.
         """
-        return self.config.classifier_learning_rate / self.config.learning_rate if name.startswith("discriminator.") else 1.0
+        return (
+            self.config.classifier_learning_rate / self.config.learning_rate
+            if name.startswith("discriminator.")
+            else 1.0
+        )
 
     def update(self, batch: Sequences) -> dict[str, float]:
         """Do one step: the discriminator's update, then the generator's.
@@ -119,10 +123,15 @@ class GANTrainer(AveragedTrainer):
         with autocast(self.config.precision, self.device):
             with torch.no_grad():
                 written = self.network(batch.noise[:, 0])
-            logits, _ = self.network.discriminator(torch.cat([batch.notes + batch.blur[:, 0], written + batch.blur[:, 1]]))
+            logits, _ = self.network.discriminator(
+                torch.cat([batch.notes + batch.blur[:, 0], written + batch.blur[:, 1]])
+            )
         real, made = logits.chunk(2)
         told = torch.full_like(real, 1 - self.network.config.label_smoothing)
-        nats = 0.5 * (F.binary_cross_entropy_with_logits(real, told) + F.binary_cross_entropy_with_logits(made, torch.zeros_like(made)))
+        nats = 0.5 * (
+            F.binary_cross_entropy_with_logits(real, told)
+            + F.binary_cross_entropy_with_logits(made, torch.zeros_like(made))
+        )
         self.descend("discriminator", nats)
         right = 0.5 * ((real > 0).float().mean() + (made <= 0).float().mean())
         return {"bits": losses.bits(nats.detach()), "discriminator/accuracy": float(right)}
@@ -196,18 +205,35 @@ class GANTask:
         If ``initial`` has another configuration, or a batch has one sequence only.
     """
 
-    def __init__(self, dataset: SongsDataset, network_config: GANConfig, training: TrainingConfig, initial: GAN | None = None):
+    def __init__(
+        self, dataset: SongsDataset, network_config: GANConfig, training: TrainingConfig, initial: GAN | None = None
+    ):
         if initial is not None and initial.config != network_config:
-            raise UsageError("the weights to start from belong to a network of another configuration than network_config")
+            raise UsageError(
+                "the weights to start from belong to a network of another configuration than network_config"
+            )
         if training.batch_size < 2:
             raise UsageError(f"batch_size is {training.batch_size}; batch norm needs at least 2")
-        self.dataset, self.network_config, self.training, self.data = dataset, network_config, training, str(dataset.path)
-        self.samples_per_step, self.sample_rate = training.batch_size * network_config.length, network_config.steps_per_beat
+        self.dataset, self.network_config, self.training, self.data = (
+            dataset,
+            network_config,
+            training,
+            str(dataset.path),
+        )
+        self.samples_per_step, self.sample_rate = (
+            training.batch_size * network_config.length,
+            network_config.steps_per_beat,
+        )
         steps = network_config.steps_per_beat
         lines = read_lines(dataset, "train", steps_per_beat=steps, shortest=network_config.length)
         self.melodies = [network_config.scale.encode(line, network_config.features) for line in lines]
         held_out = read_lines(dataset, "valid", steps_per_beat=steps)
-        self._held_out = self._histograms([network_config.scale.decode(network_config.scale.encode(line, network_config.features)) for line in held_out])
+        self._held_out = self._histograms(
+            [
+                network_config.scale.decode(network_config.scale.encode(line, network_config.features))
+                for line in held_out
+            ]
+        )
         if initial is None:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(training.seed)
@@ -295,7 +321,10 @@ class GANTask:
             shared = {name: shared[name] for name in ("pitch_class", "interval")}
         stretches = (stretch for line in lines for stretch in novelty.ngrams(line.symbols, STRETCH))
         found = {f"valid/overlap/{name}": value for name, value in shared.items()}
-        return found | {"valid/bits": 1 - sum(shared.values()) / len(shared), "valid/variety": novelty.distinct(stretches)}
+        return found | {
+            "valid/bits": 1 - sum(shared.values()) / len(shared),
+            "valid/variety": novelty.distinct(stretches),
+        }
 
     def _histograms(self, lines: list[NoteLine]) -> dict[str, np.ndarray]:
         return histograms.histograms([line.table()[:, :3] for line in lines], longest=self.network_config.durations[-1])

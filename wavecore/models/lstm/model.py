@@ -154,7 +154,9 @@ class LSTM(nn.Module):
         """The symbol's and the duration's number that stand before a line."""
         return len(self.config.symbols), len(self.config.durations)
 
-    def forward(self, notes: Tensor, durations: Tensor, state: LSTMState | None = None) -> tuple[Tensor, Tensor, LSTMState]:
+    def forward(
+        self, notes: Tensor, durations: Tensor, state: LSTMState | None = None
+    ) -> tuple[Tensor, Tensor, LSTMState]:
         """Say how likely each symbol and each duration is to come next.
 
         Parameters
@@ -202,4 +204,8 @@ class LSTM(nn.Module):
         -------
         dict
         """
-        return {"steps_per_beat": self.config.steps_per_beat, "n_symbols": len(self.config.symbols), "n_durations": len(self.config.durations)}
+        return {
+            "steps_per_beat": self.config.steps_per_beat,
+            "n_symbols": len(self.config.symbols),
+            "n_durations": len(self.config.durations),
+        }

@@ -110,7 +110,10 @@ class _Singer:
     def draw(self) -> tuple[int, int]:
         heard = (torch.from_numpy(numbers)[None].to(self.device) for numbers in self.said)
         note_logits, duration_logits, self.state = self.network(*heard, self.state)
-        drawn = [pick(self._best(logits[:, -1].cpu().numpy()), self.rng, self.temperature) for logits in (note_logits, duration_logits)]
+        drawn = [
+            pick(self._best(logits[:, -1].cpu().numpy()), self.rng, self.temperature)
+            for logits in (note_logits, duration_logits)
+        ]
         self.said = drawn
         return int(drawn[0][0]), int(drawn[1][0])
 

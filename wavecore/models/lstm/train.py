@@ -13,17 +13,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from wavecore.datasets.melodies import read_lines
 from wavecore.datasets.songs import SongsDataset
 from wavecore.errors import UsageError
 from wavecore.models.lstm.model import LSTM, LSTMConfig
-from wavecore.symbolic.note_sequence import STEPS_PER_BEAT
 from wavecore.models.lstm.vocabulary import NoteVocabulary
+from wavecore.symbolic.note_sequence import STEPS_PER_BEAT
 from wavecore.training import losses
-from wavecore.training.trainer import AveragedTrainer
-from wavecore.training.config import TrainingConfig
-from wavecore.datasets.melodies import read_lines
 from wavecore.training.autocast import autocast
 from wavecore.training.batch import TensorBatch
+from wavecore.training.config import TrainingConfig
+from wavecore.training.trainer import AveragedTrainer
 
 ROWS = 16
 """Held-out melodies that are measured at once."""
@@ -62,7 +62,9 @@ class LSTMTrainer(AveragedTrainer):
     """
 
     def __init__(self, network: LSTM, config: TrainingConfig, *, device: str = "cpu"):
-        super().__init__(network, config, {"lstm": (dict(network.named_parameters()), config.learning_rate)}, device=device)
+        super().__init__(
+            network, config, {"lstm": (dict(network.named_parameters()), config.learning_rate)}, device=device
+        )
 
     def update(self, batch: Crops) -> dict[str, float]:
         """Do one step.
@@ -145,7 +147,9 @@ def _begun(network: LSTM, line: np.ndarray) -> np.ndarray:
     return np.concatenate([np.array(network.start)[:, None], line], axis=1)
 
 
-def learnt_vocabulary(dataset: SongsDataset, *, chords: bool = False, steps_per_beat: int = STEPS_PER_BEAT) -> NoteVocabulary:
+def learnt_vocabulary(
+    dataset: SongsDataset, *, chords: bool = False, steps_per_beat: int = STEPS_PER_BEAT
+) -> NoteVocabulary:
     """Collect what the melodies of a data set's training pieces hold often enough to be learnt.
 
     Parameters
@@ -188,16 +192,30 @@ class LSTMTask:
         If ``initial`` has another configuration.
     """
 
-    def __init__(self, dataset: SongsDataset, network_config: LSTMConfig, training: TrainingConfig, initial: LSTM | None = None):
+    def __init__(
+        self, dataset: SongsDataset, network_config: LSTMConfig, training: TrainingConfig, initial: LSTM | None = None
+    ):
         if initial is not None and initial.config != network_config:
-            raise UsageError("the weights to start from belong to a network of another vocabulary or other sizes than network_config")
-        self.dataset, self.network_config, self.training, self.data = dataset, network_config, training, str(dataset.path)
-        self.samples_per_step, self.sample_rate = training.batch_size * training.crop_frames, network_config.steps_per_beat
+            raise UsageError(
+                "the weights to start from belong to a network of another vocabulary or other sizes than network_config"
+            )
+        self.dataset, self.network_config, self.training, self.data = (
+            dataset,
+            network_config,
+            training,
+            str(dataset.path),
+        )
+        self.samples_per_step, self.sample_rate = (
+            training.batch_size * training.crop_frames,
+            network_config.steps_per_beat,
+        )
         vocabulary, most = network_config.vocabulary, int(training.transpose_semitones)
         self.lines = {
             split: [
                 np.stack(vocabulary.encode(line))
-                for line in read_lines(dataset, split, steps_per_beat=network_config.steps_per_beat, chords=network_config.chords)
+                for line in read_lines(
+                    dataset, split, steps_per_beat=network_config.steps_per_beat, chords=network_config.chords
+                )
             ]
             for split in ("train", "valid")
         }

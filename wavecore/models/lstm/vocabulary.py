@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from wavecore.errors import InputError, UsageError
-from wavecore.symbolic.note_sequence import NoteLine, REST, STEPS_PER_BEAT, pitches_of
+from wavecore.symbolic.note_sequence import REST, STEPS_PER_BEAT, NoteLine, pitches_of
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,13 @@ class NoteVocabulary:
         for name in ("symbols", "durations"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         if REST not in self.symbols or len(self.symbols) < 2 or len(set(self.symbols)) < len(self.symbols):
-            raise UsageError(f"a vocabulary of {len(self.symbols)} symbols needs each of them once, {REST!r} and something that sounds")
+            raise UsageError(
+                f"a vocabulary of {len(self.symbols)} symbols needs each of them once, {REST!r} and something that sounds"
+            )
         if not self.durations or list(self.durations) != sorted(set(self.durations)) or self.durations[0] < 1:
-            raise UsageError(f"the durations {self.durations[:8]} of a vocabulary are not at least one, ascending, of 1 step or more")
+            raise UsageError(
+                f"the durations {self.durations[:8]} of a vocabulary are not at least one, ascending, of 1 step or more"
+            )
         try:
             NoteLine(self.symbols, (1,) * len(self.symbols), steps_per_beat=self.steps_per_beat)
         except InputError as error:
@@ -75,7 +79,9 @@ class NoteVocabulary:
         chords = [symbol for symbol, number in symbols.items() if "." in symbol and number >= least]
         known = [duration for duration, number in durations.items() if number >= least]
         if len(grids) != 1 or not (single or chords) or not known:
-            raise InputError(f"no vocabulary can be made of {len(lines)} lines with {len(symbols)} symbols on grids of {grids} steps to a beat")
+            raise InputError(
+                f"no vocabulary can be made of {len(lines)} lines with {len(symbols)} symbols on grids of {grids} steps to a beat"
+            )
         pitches = range(min(single), max(single) + 1) if single else ()
         return cls((REST, *map(str, pitches), *sorted(chords, key=pitches_of)), tuple(sorted(known)), grids[0])
 
@@ -98,9 +104,14 @@ class NoteVocabulary:
             If the line has another grid.
         """
         if line.steps_per_beat != self.steps_per_beat:
-            raise InputError(f"a line has {line.steps_per_beat} steps to a beat; the vocabulary has {self.steps_per_beat}")
+            raise InputError(
+                f"a line has {line.steps_per_beat} steps to a beat; the vocabulary has {self.steps_per_beat}"
+            )
         notes = {symbol: self._number(symbol) for symbol in set(line.symbols)}
-        lengths = {wanted: min(range(len(self.durations)), key=lambda i: (abs(self.durations[i] - wanted), i)) for wanted in set(line.durations)}
+        lengths = {
+            wanted: min(range(len(self.durations)), key=lambda i: (abs(self.durations[i] - wanted), i))
+            for wanted in set(line.durations)
+        }
         found = [notes[symbol] for symbol in line.symbols], [lengths[duration] for duration in line.durations]
         return np.array(found[0], np.int64), np.array(found[1], np.int64)
 
@@ -122,8 +133,14 @@ class NoteVocabulary:
         """
         for numbers, known in ((notes, self.symbols), (durations, self.durations)):
             if len(numbers) and not 0 <= min(numbers) <= max(numbers) < len(known):
-                raise InputError(f"numbers from {min(numbers)} to {max(numbers)} stand for nothing; 0 to {len(known) - 1} are known")
-        return NoteLine(tuple(self.symbols[n] for n in notes), tuple(self.durations[n] for n in durations), steps_per_beat=self.steps_per_beat)
+                raise InputError(
+                    f"numbers from {min(numbers)} to {max(numbers)} stand for nothing; 0 to {len(known) - 1} are known"
+                )
+        return NoteLine(
+            tuple(self.symbols[n] for n in notes),
+            tuple(self.durations[n] for n in durations),
+            steps_per_beat=self.steps_per_beat,
+        )
 
     def moved(self, semitones: int) -> np.ndarray:
         """Number all symbols transposed.
@@ -148,7 +165,10 @@ class NoteVocabulary:
         if symbol in self._numbers:
             return self._numbers[symbol]
         wanted = pitches_of(symbol)
-        return min((number for known, number in self._numbers.items() if known != REST), key=lambda n: (_apart(wanted, pitches_of(self.symbols[n])), n))
+        return min(
+            (number for known, number in self._numbers.items() if known != REST),
+            key=lambda n: (_apart(wanted, pitches_of(self.symbols[n])), n),
+        )
 
 
 def _apart(first: tuple[int, ...], second: tuple[int, ...]) -> int:

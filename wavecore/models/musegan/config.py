@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 
 from wavecore.errors import UsageError
+from wavecore.models.musegan.rolls import Grid
+from wavecore.models.musegan.tracks import Track
 from wavecore.symbolic.chorale import VOICES
 from wavecore.symbolic.chorale_song import RECORDER
-from wavecore.models.musegan.tracks import Track
-from wavecore.models.musegan.rolls import Grid
 
 VARIANTS = ("jamming", "composer", "hybrid")
 NEURONS = ("real", "threshold", "bernoulli")
@@ -69,7 +69,9 @@ class MuseGANConfig:
         if not names or len(set(names)) < len(names):
             raise UsageError(f"the tracks are {', '.join(names) or 'none'}; at least one is needed, and each once")
         if self.given and (self.given not in names or len(names) < 2):
-            raise UsageError(f"the track {self.given!r} is to be given; it must be one of several tracks: {', '.join(names)}")
+            raise UsageError(
+                f"the track {self.given!r} is to be given; it must be one of several tracks: {', '.join(names)}"
+            )
         if self.bars < 2:
             raise UsageError(f"a phrase has {self.bars} bars; at least 2 are needed, since the critic compares them")
         if self.noise < 1 or self.critic_channels < 1 or self.channels < 2 or self.channels % 2:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from wavecore.models.musegan.config import MuseGANConfig
-from wavecore.models.musegan.layers import Gathered, SLOPE
+from wavecore.models.musegan.layers import SLOPE, Gathered
 
 
 class Critic(nn.Module):
@@ -24,8 +24,12 @@ class Critic(nn.Module):
     def __init__(self, n_tracks: int, config: MuseGANConfig):
         super().__init__()
         n, (octaves, octave) = config.critic_channels, config.pitch_factors
-        self.over_bars = nn.Sequential(Gathered(n_tracks, 2 * n, (2, 1, 1), 1), Gathered(2 * n, n, (config.bars - 1, 1, 1), 1))
-        self.over_pitches = nn.Sequential(Gathered(n, n, (1, 1, octave), octave), Gathered(n, n, (1, 1, octaves), octaves))
+        self.over_bars = nn.Sequential(
+            Gathered(n_tracks, 2 * n, (2, 1, 1), 1), Gathered(2 * n, n, (config.bars - 1, 1, 1), 1)
+        )
+        self.over_pitches = nn.Sequential(
+            Gathered(n, n, (1, 1, octave), octave), Gathered(n, n, (1, 1, octaves), octaves)
+        )
         steps, width = [], n
         factors = [factor for factor in reversed(config.step_factors) if factor > 1]
         for left, factor in zip(range(len(factors), 0, -1), factors, strict=True):

@@ -48,7 +48,9 @@ class PhraseStore:
             self.left_out["notes"] += drawn.outside
             sounding = drawn.roll.any(axis=(1, 2, 3))
             begins = rolls.phrase_starts(drawn.follows, config.bars)
-            starts += [(len(self.packed), begin) for begin in begins.tolist() if sounding[begin : begin + config.bars].any()]
+            starts += [
+                (len(self.packed), begin) for begin in begins.tolist() if sounding[begin : begin + config.bars].any()
+            ]
             self.packed.append(rolls.pack(drawn.roll))
             self.rooms.append(rolls.room(drawn.roll, config.drums))
         self.starts = np.array(starts, np.int64).reshape(-1, 2)

@@ -9,13 +9,12 @@ import numpy as np
 
 from wavecore.datasets.songs import SongsDataset
 from wavecore.metrics import histograms, novelty
-from wavecore.models.musegan import roll_distance
-from wavecore.models.musegan.roll_metrics import RollMeasures, measure
-from wavecore.models.musegan import rolls
-from wavecore.models.musegan.model import MuseGAN
+from wavecore.models.musegan import roll_distance, rolls
 from wavecore.models.musegan.config import MuseGANConfig
-from wavecore.models.musegan.sample import written_phrases
 from wavecore.models.musegan.data import PhraseStore
+from wavecore.models.musegan.model import MuseGAN
+from wavecore.models.musegan.roll_metrics import RollMeasures, measure
+from wavecore.models.musegan.sample import written_phrases
 
 GRAM = 8
 """Notes of a stretch that counts as copied, told by the intervals and the times between them."""
@@ -78,7 +77,9 @@ def evaluate(
             "overlap": {key: _plain(value) for key, value in _overlaps(phrases, other, config).items()},
             "distinct_bars": _plain(novelty.distinct(keys)),
             "copied_bars": _plain(novelty.copied(keys, known_bars)),
-            "copied_stretches": _plain(novelty.copied_ngrams([_moves(line) for line in _lines(phrases, config)], known_lines, GRAM)),
+            "copied_stretches": _plain(
+                novelty.copied_ngrams([_moves(line) for line in _lines(phrases, config)], known_lines, GRAM)
+            ),
         }
     return {"split": split, "n_phrases": len(real), "binarise": binarise} | found
 
@@ -90,8 +91,12 @@ def _measures(phrases: np.ndarray, config: MuseGANConfig) -> dict:
     labels = [track.label for track in config.tracks]
     pairs = [(one, other) for one in range(len(labels)) for other in range(one + 1, len(labels))]
     return {
-        "tracks": {label: {name: _plain(getattr(found, name)[number]) for name in names} for number, label in enumerate(labels)},
-        "tonal_distance": {f"{labels[one]}/{labels[other]}": _plain(found.tonal_distance[one, other]) for one, other in pairs},
+        "tracks": {
+            label: {name: _plain(getattr(found, name)[number]) for name in names} for number, label in enumerate(labels)
+        },
+        "tonal_distance": {
+            f"{labels[one]}/{labels[other]}": _plain(found.tonal_distance[one, other]) for one, other in pairs
+        },
     }
 
 
@@ -102,7 +107,9 @@ def _distance(one: np.ndarray, other: np.ndarray, config: MuseGANConfig) -> floa
 
 def _overlaps(one: np.ndarray, other: np.ndarray, config: MuseGANConfig) -> dict[str, float]:
     longest = config.bars * config.steps
-    return histograms.overlaps(*(histograms.histograms(_lines(phrases, config), longest=longest) for phrases in (one, other)))
+    return histograms.overlaps(
+        *(histograms.histograms(_lines(phrases, config), longest=longest) for phrases in (one, other))
+    )
 
 
 def _lines(pieces: Iterable[np.ndarray], config: MuseGANConfig) -> list[np.ndarray]:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from wavecore.errors import UsageError
 from wavecore.models.musegan.config import MuseGANConfig
-from wavecore.models.musegan.layers import DrawnOut, SLOPE
+from wavecore.models.musegan.layers import SLOPE, DrawnOut
 
 
 class TemporalNetwork(nn.Module):
@@ -92,7 +92,11 @@ class Encoder(nn.Module):
         kernels = [(1, octave), (1, octaves), *((factor, 1) for factor in reversed(config.step_factors[1:]))]
         layers = []
         for number, kernel in enumerate(kernels):
-            layers += [nn.Conv2d(n if number else 1, n, kernel, kernel, bias=False), nn.BatchNorm2d(n), nn.LeakyReLU(SLOPE)]
+            layers += [
+                nn.Conv2d(n if number else 1, n, kernel, kernel, bias=False),
+                nn.BatchNorm2d(n),
+                nn.LeakyReLU(SLOPE),
+            ]
         self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Linear(n * config.step_factors[0], config.noise))
 
     def forward(self, track: Tensor) -> Tensor:
@@ -126,7 +130,10 @@ class Generator(nn.Module):
         self.encoder = Encoder(config) if config.given else None
         self.temporal = nn.ModuleList(TemporalNetwork(config) for row in rows if row in ("chords", "melody"))
         alone = config.variant == "composer"
-        self.bars = nn.ModuleList(BarGenerator(width, config.n_written if alone else 1, config) for _ in range(1 if alone else config.n_written))
+        self.bars = nn.ModuleList(
+            BarGenerator(width, config.n_written if alone else 1, config)
+            for _ in range(1 if alone else config.n_written)
+        )
 
     def forward(self, noise: Tensor, given: Tensor | None = None) -> Tensor:
         """Write phrases.
@@ -149,13 +156,17 @@ class Generator(nn.Module):
             If a track is given and the network has none, or the other way round.
         """
         if (given is None) != (self.encoder is None):
-            raise UsageError(f"the network {f'needs the track {self.config.given!r}' if given is None else 'writes all tracks; none can be given'}")
+            raise UsageError(
+                f"the network {f'needs the track {self.config.given!r}' if given is None else 'writes all tracks; none can be given'}"
+            )
         rows, temporal = self.config.noise_rows, iter(self.temporal)
         told: dict[str, list[Tensor]] = {}
         for number, row in enumerate(rows):
             vector = noise[:, number]
             still = row in ("style", "groove")
-            told.setdefault(row, []).append(vector[:, None].expand(-1, self.config.bars, -1) if still else next(temporal)(vector))
+            told.setdefault(row, []).append(
+                vector[:, None].expand(-1, self.config.bars, -1) if still else next(temporal)(vector)
+            )
         if self.encoder is not None:
             told["given"] = [self.encoder(given)]
         written = []

@@ -49,7 +49,11 @@ class DrawnOut(nn.Module):
         Tensor, shape (N, steps * kernel[0], pitches * kernel[1], n_out)
         """
         weight = self.convolution.weight  # (n_in, n_out, *kernel)
-        (n, steps, pitches, n_in), (more_steps, more_pitches), n_out = x.shape, self.convolution.kernel_size, weight.shape[1]
+        (n, steps, pitches, n_in), (more_steps, more_pitches), n_out = (
+            x.shape,
+            self.convolution.kernel_size,
+            weight.shape[1],
+        )
         cells = (x.reshape(-1, n_in) @ weight.permute(0, 2, 3, 1).reshape(n_in, -1)).view(-1, n_out)
         cells = (cells + self.convolution.bias).tanh() if self.norm is None else F.relu(self.norm(cells))
         return cells.view(n, steps * more_steps, pitches * more_pitches, n_out)
@@ -70,7 +74,9 @@ class Gathered(nn.Module):
         Zeros before the first cell and after the last.
     """
 
-    def __init__(self, n_in: int, n_out: int, kernel: tuple[int, int, int], stride: int, *, around: tuple[int, int] = (0, 0)):
+    def __init__(
+        self, n_in: int, n_out: int, kernel: tuple[int, int, int], stride: int, *, around: tuple[int, int] = (0, 0)
+    ):
         super().__init__()
         self.convolution = nn.Conv3d(n_in, n_out, kernel)
         self.size, self.stride, self.around = max(kernel), stride, around

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from wavecore.errors import UsageError
-from wavecore.models.musegan.config import MuseGANConfig, NEURONS
+from wavecore.models.musegan.config import NEURONS, MuseGANConfig
 from wavecore.models.musegan.critic import Critic
 from wavecore.models.musegan.generators import Generator
 
@@ -87,7 +87,9 @@ class MuseGAN(nn.Module):
         place = self.config.given_index
         own = [number for number in range(len(self.config.tracks)) if number != place]
         heard = [[number] if place is None else [number, place] for number in own]
-        return torch.stack([critic(phrases[..., numbers]) for critic, numbers in zip(self.critics, heard, strict=True)], dim=1)
+        return torch.stack(
+            [critic(phrases[..., numbers]) for critic, numbers in zip(self.critics, heard, strict=True)], dim=1
+        )
 
     def card(self) -> dict:
         """Say what a model folder tells of the network beside its sizes.
@@ -96,7 +98,11 @@ class MuseGAN(nn.Module):
         -------
         dict
         """
-        return {"variant": self.config.variant, "tracks": [track.label for track in self.config.tracks], "given": self.config.given}
+        return {
+            "variant": self.config.variant,
+            "tracks": [track.label for track in self.config.tracks],
+            "given": self.config.given,
+        }
 
 
 def binarised(cells: Tensor, neurons: str, uniform: Tensor | None = None) -> Tensor:

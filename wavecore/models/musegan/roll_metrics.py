@@ -77,7 +77,9 @@ def measure(phrases: np.ndarray, *, lowest: int, beats: int, drums: Sequence[boo
     phrases = check(phrases, drums)
     n_tracks, steps_per_beat = phrases.shape[-1], phrases.shape[2] // beats
     if beats < 1 or phrases.shape[2] % beats:
-        raise InputError(f"a bar of {beats} beats has {phrases.shape[2]} steps; whole numbers of steps to a beat are needed")
+        raise InputError(
+            f"a bar of {beats} beats has {phrases.shape[2]} steps; whole numbers of steps to a beat are needed"
+        )
     pitched = ~np.asarray(drums, bool)
     sounding = phrases.any(axis=(2, 3))  # (N, bars, M)
     classes = np.full(n_tracks, np.nan)
@@ -198,7 +200,9 @@ def drum_pattern(roll: np.ndarray, *, steps_per_beat: int) -> float:
         DP as ``RollMeasures`` says; where a beat has neither fourths nor halves of several steps the pattern is one of triplets, or of
         every step.
     """
-    parts = next((parts for parts in (4, 2, 3) if steps_per_beat % parts == 0 and steps_per_beat > parts), steps_per_beat)
+    parts = next(
+        (parts for parts in (4, 2, 3) if steps_per_beat % parts == 0 and steps_per_beat > parts), steps_per_beat
+    )
     period = steps_per_beat // parts
     place = np.arange(roll.shape[2]) % period
     worth = np.where(place == 0, 1.0, np.where((place == 1) | (place == period - 1), BESIDE, 0.0))
@@ -221,6 +225,8 @@ def tonal_centroid(chroma: np.ndarray) -> np.ndarray:
     """
     steps = np.arange(N_CLASSES) * np.pi
     angles = [steps * 7 / 6, steps * 3 / 2, steps * 2 / 3]
-    basis = np.stack([r * turn(angle) for r, angle in zip(RADII, angles, strict=True) for turn in (np.sin, np.cos)], axis=1)
+    basis = np.stack(
+        [r * turn(angle) for r, angle in zip(RADII, angles, strict=True) for turn in (np.sin, np.cos)], axis=1
+    )
     total = chroma.sum(axis=1, keepdims=True).astype(np.float64)
     return np.divide(chroma, total, out=np.full(chroma.shape, np.nan), where=total > 0) @ basis

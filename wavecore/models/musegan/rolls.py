@@ -57,7 +57,9 @@ class Grid:
 
     def __post_init__(self):
         if self.beats < 1 or self.steps < 1 or self.steps % self.beats:
-            raise UsageError(f"a bar of {self.beats} beats has {self.steps} steps; whole numbers of steps to a beat are needed")
+            raise UsageError(
+                f"a bar of {self.beats} beats has {self.steps} steps; whole numbers of steps to a beat are needed"
+            )
         if self.n_pitches < 1 or not 0 <= self.lowest <= 128 - self.n_pitches:
             raise UsageError(f"{self.n_pitches} pitches from {self.lowest} on do not lie within MIDI's 0 to 127")
 
@@ -144,7 +146,9 @@ def draw(song: Song, tracks: Sequence[Track], grid: Grid, *, velocities: bool = 
     return Drawn(roll if velocities else roll > 0, np.concatenate(follows), left_out, outside)
 
 
-def to_song(roll: np.ndarray, tracks: Sequence[Track], grid: Grid, *, beats_per_minute: float = BEATS_PER_MINUTE, name: str = "") -> Song:
+def to_song(
+    roll: np.ndarray, tracks: Sequence[Track], grid: Grid, *, beats_per_minute: float = BEATS_PER_MINUTE, name: str = ""
+) -> Song:
     """Read a roll as a piece.
 
     Parameters
@@ -169,7 +173,9 @@ def to_song(roll: np.ndarray, tracks: Sequence[Track], grid: Grid, *, beats_per_
     """
     n_bars = len(roll)
     if roll.shape != (n_bars, grid.steps, grid.n_pitches, len(tracks)):
-        raise InputError(f"the roll has shape {roll.shape}; (bars, {grid.steps}, {grid.n_pitches}, {len(tracks)}) is needed")
+        raise InputError(
+            f"the roll has shape {roll.shape}; (bars, {grid.steps}, {grid.n_pitches}, {len(tracks)}) is needed"
+        )
     if not 4 <= beats_per_minute <= 1000:
         raise InputError(f"a tempo of {beats_per_minute} beats a minute was asked for; 4 to 1000 are possible")
     step = grid.ticks_per_beat // grid.steps_per_beat
@@ -177,7 +183,12 @@ def to_song(roll: np.ndarray, tracks: Sequence[Track], grid: Grid, *, beats_per_
     for number, track in enumerate(tracks):
         lines = roll[..., number].reshape(-1, grid.n_pitches)
         events = (
-            Event(int(begin) * step, grid.lowest + int(pitch), int(end - begin) * step, int(lines[begin, pitch]) if roll.dtype != bool else VELOCITY)
+            Event(
+                int(begin) * step,
+                grid.lowest + int(pitch),
+                int(end - begin) * step,
+                int(lines[begin, pitch]) if roll.dtype != bool else VELOCITY,
+            )
             for pitch, begin, end in _runs(lines > 0, each_step=track.is_drum)
         )
         parts.append(Part(tuple(events), track.label, track.program, track.is_drum))
@@ -296,13 +307,20 @@ def _stretches(song: Song, grid: Grid) -> tuple[list[_Stretch], dict[str, int]]:
 
 def _notes(song: Song, track: Track) -> np.ndarray:
     """A track's notes, (n, 4): first tick, last tick, pitch, velocity."""
-    rows = [(event.onset, event.end, event.pitch, event.velocity) for part in parts_of(song, track.name) for event in part.events]
+    rows = [
+        (event.onset, event.end, event.pitch, event.velocity)
+        for part in parts_of(song, track.name)
+        for event in part.events
+    ]
     return np.array(rows, np.int64).reshape(-1, 4)
 
 
 def _placed(notes: np.ndarray, stretch: _Stretch, song: Song, grid: Grid, track: Track) -> np.ndarray:
     """Notes on the steps of a stretch, (n, 4) as before: those that sound there, none touching the next of its pitch."""
-    begin, end = ((2 * (notes[:, i] - stretch.begin) * grid.steps_per_beat + song.ticks_per_beat) // (2 * song.ticks_per_beat) for i in (0, 1))
+    begin, end = (
+        (2 * (notes[:, i] - stretch.begin) * grid.steps_per_beat + song.ticks_per_beat) // (2 * song.ticks_per_beat)
+        for i in (0, 1)
+    )
     end = begin + 1 if track.is_drum else np.maximum(end, begin + 1)
     order = np.lexsort((end, begin, notes[:, 2]))
     # Of notes that begin together on one pitch the longest stays.

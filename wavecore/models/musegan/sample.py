@@ -15,8 +15,8 @@ import torch
 
 from wavecore.errors import InputError, UsageError
 from wavecore.models.musegan.model import MuseGAN
-from wavecore.models.musegan.tracks import Track, parts_of
 from wavecore.models.musegan.rolls import draw
+from wavecore.models.musegan.tracks import Track, parts_of
 from wavecore.symbolic.song import Part, Song
 
 BINARISE = ("threshold", "bernoulli", "likeliest")
@@ -70,7 +70,9 @@ def compose(
     noise = phrase_noise(network, n_phrases, rng=rng, vary=vary)
     if given is not None:
         if given.shape != (n_bars, config.steps, config.n_pitches):
-            raise UsageError(f"what is given has shape {given.shape}; {(n_bars, config.steps, config.n_pitches)} is needed")
+            raise UsageError(
+                f"what is given has shape {given.shape}; {(n_bars, config.steps, config.n_pitches)} is needed"
+            )
         given = np.concatenate([given, np.zeros((n_phrases * config.bars - n_bars, *given.shape[1:]), bool)])
         given = given.reshape(n_phrases, config.bars, *given.shape[1:])
     phrases = written_phrases(network, noise, given=given, binarise=binarise, rng=rng, on_progress=on_progress)
@@ -210,7 +212,9 @@ def given_track(network: MuseGAN, song: Song) -> np.ndarray:
         raise InputError(f"{name} has bars that the network does not know ({told}); it knows {config.beats}/4")
     if drawn.outside:
         highest = config.lowest + config.n_pitches - 1
-        raise InputError(f"{drawn.outside} notes of {name} lie beyond MIDI {config.lowest} to {highest}, the network's: transpose it")
+        raise InputError(
+            f"{drawn.outside} notes of {name} lie beyond MIDI {config.lowest} to {highest}, the network's: transpose it"
+        )
     if not drawn.roll.any():
         raise InputError(f"{name} has no notes to accompany")
     return drawn.roll[..., 0]

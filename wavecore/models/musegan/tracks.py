@@ -48,7 +48,9 @@ class Track:
         if colon and kind == "family":
             unknown = [family for family in rest.split("+") if family not in (*FAMILIES, DRUMS)]
             if unknown:
-                raise UsageError(f"there is no family {unknown[0]!r} (in the track {self.name!r}); there are {', '.join((*FAMILIES, DRUMS))}")
+                raise UsageError(
+                    f"there is no family {unknown[0]!r} (in the track {self.name!r}); there are {', '.join((*FAMILIES, DRUMS))}"
+                )
         if colon and kind == "part" and not rest.isdecimal():
             raise UsageError(f"the track {self.name!r} names no part; parts are counted from 0 on: part:0")
         if not 0 <= self.program <= 127:

@@ -24,13 +24,13 @@ from wavecore.datasets.songs import SongsDataset
 from wavecore.errors import UsageError
 from wavecore.metrics import novelty
 from wavecore.models.musegan import roll_distance
-from wavecore.models.musegan.model import MuseGAN
 from wavecore.models.musegan.config import MuseGANConfig
-from wavecore.models.musegan.sample import written_phrases
-from wavecore.training.trainer import AveragedTrainer
-from wavecore.training.config import TrainingConfig
 from wavecore.models.musegan.data import PhraseStore
+from wavecore.models.musegan.model import MuseGAN
+from wavecore.models.musegan.sample import written_phrases
 from wavecore.training.batch import TensorBatch
+from wavecore.training.config import TrainingConfig
+from wavecore.training.trainer import AveragedTrainer
 
 CRITIC_STEPS = 5
 """Updates of the critics for one of the generators."""
@@ -77,7 +77,10 @@ class MuseGANTrainer(AveragedTrainer):
 
     def __init__(self, network: MuseGAN, config: TrainingConfig, *, device: str = "cpu"):
         groups = {
-            part: ({name: parameter for name, parameter in network.named_parameters() if name.startswith(f"{part}.")}, config.learning_rate)
+            part: (
+                {name: parameter for name, parameter in network.named_parameters() if name.startswith(f"{part}.")},
+                config.learning_rate,
+            )
             for part in ("generator", "critics")
         }
         super().__init__(network, config, groups, device=device)
@@ -149,7 +152,9 @@ def apart(real: np.ndarray, written: np.ndarray, config: MuseGANConfig) -> float
     float
         Bits, as of ``roll_distance.distance``.
     """
-    one, other = (roll_distance.profile(phrases, lowest=config.lowest, drums=config.drums) for phrases in (real, written))
+    one, other = (
+        roll_distance.profile(phrases, lowest=config.lowest, drums=config.drums) for phrases in (real, written)
+    )
     return roll_distance.distance(one, other)
 
 
@@ -174,14 +179,25 @@ class MuseGANTask:
         If a split holds no phrases for the network.
     """
 
-    def __init__(self, dataset: SongsDataset, network_config: MuseGANConfig, training: TrainingConfig, initial: MuseGAN | None = None):
+    def __init__(
+        self,
+        dataset: SongsDataset,
+        network_config: MuseGANConfig,
+        training: TrainingConfig,
+        initial: MuseGAN | None = None,
+    ):
         if initial is not None and initial.config != network_config:
             raise UsageError("the weights to start from belong to a network of other sizes than network_config")
         if training.optimizer != "adam":
             raise UsageError(f"a MuseGAN is trained by adam, not by {training.optimizer}; leave the setting out")
         if training.batch_size < 2:
             raise UsageError("batch_size is 1; a MuseGAN has batch norm and needs 2 phrases at least")
-        self.dataset, self.network_config, self.training, self.data = dataset, network_config, training, str(dataset.path)
+        self.dataset, self.network_config, self.training, self.data = (
+            dataset,
+            network_config,
+            training,
+            str(dataset.path),
+        )
         self.samples_per_step = training.batch_size * CRITIC_STEPS * network_config.bars * network_config.steps
         self.sample_rate = network_config.grid.steps_per_beat
         self.stores = {split: PhraseStore(dataset, split, network_config) for split in ("train", "valid")}
@@ -279,7 +295,9 @@ class MuseGANTask:
         -------
         dict
         """
-        phrases = {split: {"phrases": len(store.starts), "left_out": store.left_out} for split, store in self.stores.items()}
+        phrases = {
+            split: {"phrases": len(store.starts), "left_out": store.left_out} for split, store in self.stores.items()
+        }
         return self.dataset.summary() | {"phrases": phrases}
 
 

@@ -57,7 +57,9 @@ class Pattern:
         if self.kind not in KINDS:
             raise UsageError(f"there is no attention pattern {self.kind!r}; it is one of {', '.join(KINDS)}")
         if not 1 <= self.summary <= self.block:
-            raise UsageError(f"a block of {self.block} with a summary of {self.summary} is none; 1 <= summary <= block is needed")
+            raise UsageError(
+                f"a block of {self.block} with a summary of {self.summary} is none; 1 <= summary <= block is needed"
+            )
 
     def mask(self, first: int, last: int, device: torch.device | str = "cpu") -> Tensor:
         """Say who hears whom: the definition of the pattern.
@@ -156,7 +158,9 @@ class LayerCache:
         """
         end = self.length + key.shape[2]
         if end > self.capacity:
-            raise UsageError(f"{end} positions do not fit into a cache for {self.capacity}; start a new one with the last of them")
+            raise UsageError(
+                f"{end} positions do not fit into a cache for {self.capacity}; start a new one with the last of them"
+            )
         if self._held is None:
             self._held = key.new_empty(2, *key.shape[:2], self.capacity, key.shape[3])
         self._held[0, :, :, self.length : end], self._held[1, :, :, self.length : end] = key, value
@@ -210,18 +214,24 @@ class CausalAttention(nn.Module):
 def _strided(query: Tensor, key: Tensor, value: Tensor, pattern: Pattern) -> Tensor:
     """(B, H, N blocks, l, D) each; two blocks hold the last l positions, and every l-th one stands at the same place of its block."""
     (n_blocks, block), device = query.shape[2:4], query.device
-    near_key, near_value = (torch.cat([F.pad(x, (0, 0, 0, 0, 1, 0))[:, :, :-1], x], dim=3) for x in (key, value))  # (B, H, N, 2l, D)
+    near_key, near_value = (
+        torch.cat([F.pad(x, (0, 0, 0, 0, 1, 0))[:, :, :-1], x], dim=3) for x in (key, value)
+    )  # (B, H, N, 2l, D)
     place = torch.arange(block, device=device)[:, None]
     column = torch.arange(2 * block, device=device)
     near = ((column > place) & (column <= place + block)).expand(n_blocks, -1, -1)
     first = torch.arange(n_blocks, device=device)[:, None, None] == 0
     near = near & ~(first & (column < block))
-    far = torch.ones(n_blocks, n_blocks, dtype=torch.bool, device=device).tril(-1)[:, None]  # (N, 1, N): what is in the same block is near
+    far = torch.ones(n_blocks, n_blocks, dtype=torch.bool, device=device).tril(-1)[
+        :, None
+    ]  # (N, 1, N): what is in the same block is near
     scores = [
         (query @ near_key.transpose(3, 4)).masked_fill(~near, -math.inf),
         (query.transpose(2, 3) @ key.permute(0, 1, 3, 4, 2)).transpose(2, 3).masked_fill(~far, -math.inf),
     ]
-    near_weight, far_weight = torch.cat(scores, dim=4).softmax(dim=4).to(value.dtype).split([2 * block, n_blocks], dim=4)
+    near_weight, far_weight = (
+        torch.cat(scores, dim=4).softmax(dim=4).to(value.dtype).split([2 * block, n_blocks], dim=4)
+    )
     return near_weight @ near_value + (far_weight.transpose(2, 3) @ value.transpose(2, 3)).transpose(2, 3)
 
 

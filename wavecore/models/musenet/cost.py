@@ -103,7 +103,9 @@ def n_parameters(config: MuseNetConfig) -> int:
     int
     """
     width = config.channels
-    vectors = config.vocabulary.size + KINDS + N_PITCHES + config.context + sum(SIZES[name] for name in config.embeddings)
+    vectors = (
+        config.vocabulary.size + KINDS + N_PITCHES + config.context + sum(SIZES[name] for name in config.embeddings)
+    )
     critic = width * width + 2 * width + 1 if config.critic else 0
     return vectors * width + config.n_layers * layer_parameters(config) + 2 * width + critic
 

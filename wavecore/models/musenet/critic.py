@@ -20,15 +20,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from wavecore.datasets.songs import SongsDataset
-from wavecore.models.musenet.model import MuseNet, MuseNetConfig
-from wavecore.training import losses
-from wavecore.training.trainer import AveragedTrainer
-from wavecore.training.config import TrainingConfig
+from wavecore.models.musenet.critic_data import Heard, hear, make_pairs
 from wavecore.models.musenet.data import prepare, tokens_per_second
 from wavecore.models.musenet.measures import VALIDATION_SEED
-from wavecore.models.musenet.critic_data import Heard, hear, make_pairs
+from wavecore.models.musenet.model import MuseNet, MuseNetConfig
 from wavecore.models.musenet.train import require_fit
+from wavecore.training import losses
 from wavecore.training.autocast import autocast
+from wavecore.training.config import TrainingConfig
+from wavecore.training.trainer import AveragedTrainer
 
 POOL = {"train": 256, "valid": 64}
 """Windows that the network continues, of each split: the fewer they are, the sooner a critic knows them by heart."""
@@ -242,5 +242,7 @@ def without_critic(network: MuseNet) -> MuseNet:
         Another network of the same weights.
     """
     found = MuseNet(replace(network.config, critic=False))
-    found.load_state_dict({name: tensor for name, tensor in network.state_dict().items() if not name.startswith("critic.")})
+    found.load_state_dict(
+        {name: tensor for name, tensor in network.state_dict().items() if not name.startswith("critic.")}
+    )
     return found

@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from wavecore.models.musenet.data import TokenPiece, draw_begin, odds, prefix_of
 from wavecore.models.musenet.features import SIZES, Timeline, measured
 from wavecore.models.musenet.model import MuseNet
 from wavecore.models.musenet.sample import Begun, extended
 from wavecore.models.musenet.tokens import waits
-from wavecore.models.musenet.data import TokenPiece, draw_begin, odds, prefix_of
 from wavecore.training.batch import TensorBatch
 
 HEARD = (0.1, 0.5)
@@ -116,7 +116,9 @@ def make_pairs(
     return Pairs(*(torch.cat([getattr(pairs, name) for pairs in found]) for name in Pairs.__dataclass_fields__))
 
 
-def _continued(network: MuseNet, pieces: Sequence[TokenPiece], prefixes: Sequence[np.ndarray], rng: np.random.Generator) -> Pairs:
+def _continued(
+    network: MuseNet, pieces: Sequence[TokenPiece], prefixes: Sequence[np.ndarray], rng: np.random.Generator
+) -> Pairs:
     """Pairs with beginnings of one length."""
     context, n_prefix = network.config.context, len(prefixes[0])
     room = context - n_prefix
@@ -130,7 +132,11 @@ def _continued(network: MuseNet, pieces: Sequence[TokenPiece], prefixes: Sequenc
         begun.append(Begun(prefix, piece.body[: begin + heard], line, begin))
     written = extended(network, begun, room - heard, rng=rng)
     shape = (len(pieces), 2, context)
-    tokens, features, judged = np.zeros(shape, np.int64), np.zeros((*shape, len(SIZES)), np.int64), np.zeros((len(pieces), context), bool)
+    tokens, features, judged = (
+        np.zeros(shape, np.int64),
+        np.zeros((*shape, len(SIZES)), np.int64),
+        np.zeros((len(pieces), context), bool),
+    )
     for row, (piece, one, new, end) in enumerate(zip(pieces, begun, written, ends, strict=True)):
         n = n_prefix + end - one.begin
         tokens[row, 0, :n] = np.concatenate([one.prefix, piece.body[one.begin : end]])

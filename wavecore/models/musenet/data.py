@@ -17,7 +17,7 @@ from wavecore.datasets.songs import Piece
 from wavecore.errors import InputError
 from wavecore.models.musenet.features import measured
 from wavecore.models.musenet.token_changes import louder, room, transposed
-from wavecore.models.musenet.tokens import TICKS_PER_BEAT, Vocabulary, WAITS, encode, mean_tempo, players, waits
+from wavecore.models.musenet.tokens import TICKS_PER_BEAT, WAITS, Vocabulary, encode, mean_tempo, players, waits
 from wavecore.training.batch import TensorBatch
 
 LOUDEST = 1.25
@@ -149,7 +149,9 @@ def odds(pieces: Sequence[TokenPiece]) -> np.ndarray:
     return found / found.sum()
 
 
-def prefix_of(piece: TokenPiece, vocabulary: Vocabulary, rng: np.random.Generator | None = None, *, stretch: float = 1.0) -> np.ndarray:
+def prefix_of(
+    piece: TokenPiece, vocabulary: Vocabulary, rng: np.random.Generator | None = None, *, stretch: float = 1.0
+) -> np.ndarray:
     """Write what stands in front of a piece.
 
     Parameters
@@ -233,7 +235,11 @@ def window(
 
 
 def stack(
-    pieces: Sequence[TokenPiece], vocabulary: Vocabulary, length: int, rng: np.random.Generator, changes: Changes | None = None
+    pieces: Sequence[TokenPiece],
+    vocabulary: Vocabulary,
+    length: int,
+    rng: np.random.Generator,
+    changes: Changes | None = None,
 ) -> Windows:
     """Cut a window out of each of some pieces.
 

@@ -8,12 +8,12 @@ import numpy as np
 
 from wavecore.datasets.songs import SongsDataset
 from wavecore.metrics.histograms import divergence
-from wavecore.symbolic.instruments import INSTRUMENTS
+from wavecore.models.musenet.data import prepare
+from wavecore.models.musenet.measures import bits_per_token, count_baselines, draw_windows
 from wavecore.models.musenet.model import MuseNet
 from wavecore.models.musenet.sample import Wish, generate
 from wavecore.models.musenet.tokens import DRUMS, N_PITCHES, TICKS_PER_BEAT, begins_note, player
-from wavecore.models.musenet.data import prepare
-from wavecore.models.musenet.measures import bits_per_token, count_baselines, draw_windows
+from wavecore.symbolic.instruments import INSTRUMENTS
 
 WINDOWS = 16
 """Of each style, that are measured."""
@@ -64,20 +64,28 @@ def evaluate(
     pieces = {name: prepare(dataset.pieces[name]) for name in ("train", split)}
     held_out = draw_windows(pieces[split], config.vocabulary, config.context, WINDOWS)
     device = str(next(network.parameters()).device)
-    found = {"split": split, "n_windows": len(held_out.tokens), "bits_per_token": bits_per_token(network, held_out, device)}
+    found = {
+        "split": split,
+        "n_windows": len(held_out.tokens),
+        "bits_per_token": bits_per_token(network, held_out, device),
+    }
     found |= count_baselines(pieces["train"], held_out)
     if not n_samples:
         return found
     styles = [style for style in config.styles if any(piece.style == style for piece in pieces[split])]
     rng, told_of = np.random.default_rng(seed), {}
     for number, style in enumerate(styles):
-        written = generate(network, Wish(BEATS * TICKS_PER_BEAT, style), rng=rng, n_samples=n_samples, temperature=temperature)
+        written = generate(
+            network, Wish(BEATS * TICKS_PER_BEAT, style), rng=rng, n_samples=n_samples, temperature=temperature
+        )
         real = [piece.body for piece in pieces[split] if piece.style == style]
         told_of[style] = {"data": _counts(real), "samples": _counts(written)}
         if told is not None:
             told((number + 1) * n_samples, len(styles) * n_samples)
     pairs = [(one, other) for one in range(len(styles)) for other in range(one + 1, len(styles))]
-    apart = {f"{styles[one]}/{styles[other]}": _apart(told_of[styles[one]], told_of[styles[other]]) for one, other in pairs}
+    apart = {
+        f"{styles[one]}/{styles[other]}": _apart(told_of[styles[one]], told_of[styles[other]]) for one, other in pairs
+    }
     return found | {"styles": {style: _shares(counts) for style, counts in told_of.items()}, "apart": apart}
 
 
@@ -86,13 +94,19 @@ def _counts(bodies: Iterable[np.ndarray]) -> dict[str, np.ndarray]:
     tokens = np.concatenate([np.asarray(body, np.int64) for body in bodies])
     notes = tokens[begins_note(tokens)]
     pitched = notes[notes < DRUMS] % N_PITCHES % 12
-    return {"pitch_classes": np.bincount(pitched, minlength=12), "instruments": np.bincount(player(notes), minlength=len(INSTRUMENTS))}
+    return {
+        "pitch_classes": np.bincount(pitched, minlength=12),
+        "instruments": np.bincount(player(notes), minlength=len(INSTRUMENTS)),
+    }
 
 
 def _apart(one: dict, other: dict) -> dict:
     """How far two styles are apart in the data, and in what was written."""
     return {
-        statistic: {of: _finite(divergence(one[of][statistic].astype(float), other[of][statistic].astype(float))) for of in ("data", "samples")}
+        statistic: {
+            of: _finite(divergence(one[of][statistic].astype(float), other[of][statistic].astype(float)))
+            for of in ("data", "samples")
+        }
         for statistic in ("pitch_classes", "instruments")
     }
 
@@ -101,8 +115,13 @@ def _shares(counts: dict) -> dict:
     """Counts as shares; instruments by name, those that play."""
     found = {}
     for of, statistics in counts.items():
-        classes, players = (statistics[name] / max(1, statistics[name].sum()) for name in ("pitch_classes", "instruments"))
-        found[of] = {"pitch_classes": classes.tolist(), "instruments": {name: share for name, share in zip(INSTRUMENTS, players.tolist(), strict=True) if share}}
+        classes, players = (
+            statistics[name] / max(1, statistics[name].sum()) for name in ("pitch_classes", "instruments")
+        )
+        found[of] = {
+            "pitch_classes": classes.tolist(),
+            "instruments": {name: share for name, share in zip(INSTRUMENTS, players.tolist(), strict=True) if share},
+        }
     return found
 
 

@@ -110,13 +110,20 @@ class Timeline:
         """
         heading = self._features(slice(begin, begin + 1), begin, stretch)
         heading[:, 1] = 0
-        return np.concatenate([np.repeat(heading, n_prefix, axis=0), self.rows(begin, end, begin=begin, stretch=stretch)])
+        return np.concatenate(
+            [np.repeat(heading, n_prefix, axis=0), self.rows(begin, end, begin=begin, stretch=stretch)]
+        )
 
     def _features(self, which: slice, begin: int, stretch: float) -> np.ndarray:
         ticks = np.array(self._ticks[which], np.int64)
         seconds = (ticks - self._ticks[begin]) * self.seconds_per_tick * stretch
         part = np.minimum(N_PARTS * ticks // max(1, self.total_ticks), N_PARTS - 1)
-        columns = [np.floor(seconds * TIMES_PER_SECOND + 1e-9).astype(np.int64), np.array(self._chords[which], np.int64), part, N_PARTS - 1 - part]
+        columns = [
+            np.floor(seconds * TIMES_PER_SECOND + 1e-9).astype(np.int64),
+            np.array(self._chords[which], np.int64),
+            part,
+            N_PARTS - 1 - part,
+        ]
         return np.minimum(np.stack(columns, axis=1), np.array(list(SIZES.values())) - 1)
 
 

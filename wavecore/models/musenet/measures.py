@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from wavecore.models.musenet import ngram
+from wavecore.models.musenet.data import TokenPiece, Windows, odds, stack
 from wavecore.models.musenet.model import MuseNet
 from wavecore.models.musenet.tokens import START, Vocabulary
 from wavecore.training import losses
-from wavecore.models.musenet.data import TokenPiece, Windows, odds, stack
 
 VALIDATION_SEED = 1
 ROWS = 4
@@ -123,4 +123,7 @@ def count_baselines(train: Sequence[TokenPiece], held_out: Windows) -> dict[str,
     told = zip(held_out.targets.numpy(), held_out.inside.numpy(), strict=True)
     measured = [np.concatenate([start, targets[inside]]) for targets, inside in told]
     known = [np.concatenate([start, piece.body]).astype(np.int64) for piece in train]
-    return {name: measure(known, measured, START + 1).bits for name, measure in (("unigram_bits", ngram.unigram), ("bigram_bits", ngram.bigram))}
+    return {
+        name: measure(known, measured, START + 1).bits
+        for name, measure in (("unigram_bits", ngram.unigram), ("bigram_bits", ngram.bigram))
+    }

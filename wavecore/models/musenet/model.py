@@ -23,7 +23,6 @@ from torch.utils.checkpoint import checkpoint
 
 from wavecore.errors import UsageError
 from wavecore.models.musenet.attention import CausalAttention, LayerCache, Pattern
-from wavecore.symbolic.instruments import INSTRUMENTS
 from wavecore.models.musenet.features import SIZES
 from wavecore.models.musenet.tokens import (
     DRUMS,
@@ -34,6 +33,7 @@ from wavecore.models.musenet.tokens import (
     TICKS_PER_BEAT,
     Vocabulary,
 )
+from wavecore.symbolic.instruments import INSTRUMENTS
 
 LONGEST_PREFIX = len(INSTRUMENTS) + 3
 """Style, tempo, all instruments and the start."""
@@ -88,7 +88,9 @@ class MuseNetConfig:
                 f"{self.n_layers} layers of {self.channels} channels and {self.n_heads} heads: all are at least 1, and heads divide channels"
             )
         if self.context <= LONGEST_PREFIX:
-            raise UsageError(f"context is {self.context}; more than {LONGEST_PREFIX} tokens are needed, which stand in front")
+            raise UsageError(
+                f"context is {self.context}; more than {LONGEST_PREFIX} tokens are needed, which stand in front"
+            )
         if not self.patterns:
             raise UsageError("no attention pattern is given; one at least is needed")
         if len(set(self.embeddings)) < len(self.embeddings) or set(self.embeddings) - set(SIZES):
@@ -105,7 +107,9 @@ class MuseNetConfig:
     @property
     def layer_patterns(self) -> tuple[Pattern, ...]:
         """The attention of every layer."""
-        return tuple(Pattern(self.patterns[i % len(self.patterns)], self.block, self.summary) for i in range(self.n_layers))
+        return tuple(
+            Pattern(self.patterns[i % len(self.patterns)], self.block, self.summary) for i in range(self.n_layers)
+        )
 
     def to_dict(self) -> dict:
         """Return the sizes as JSON has them.
@@ -142,7 +146,9 @@ class MuseNetConfig:
 PRESETS = {
     "tiny": MuseNetConfig(n_layers=2, channels=64, n_heads=2, context=256),
     "small": MuseNetConfig(),
-    "medium": MuseNetConfig(n_layers=12, channels=512, n_heads=8, context=2048, patterns=("strided", "dense"), block=64),
+    "medium": MuseNetConfig(
+        n_layers=12, channels=512, n_heads=8, context=2048, patterns=("strided", "dense"), block=64
+    ),
     "musenet": MuseNetConfig(n_layers=72, channels=1536, n_heads=24, context=4096, block=64),
 }
 """``musenet`` has the published layers, heads and context; its width is not published, and 64 channels a head are taken."""
@@ -189,10 +195,16 @@ class MuseNet(nn.Module):
         self.tokens = TokenVectors(config.vocabulary, config.channels)
         self.places = _vectors(config.context, config.channels)
         told = {name: _vectors(SIZES[name], config.channels) for name in config.embeddings}
-        self.features = nn.ModuleDict({name: nn.Embedding.from_pretrained(vectors, freeze=False) for name, vectors in told.items()})
+        self.features = nn.ModuleDict(
+            {name: nn.Embedding.from_pretrained(vectors, freeze=False) for name, vectors in told.items()}
+        )
         self.layers = nn.ModuleList(_Layer(config, pattern) for pattern in config.layer_patterns)
         self.norm = nn.LayerNorm(config.channels)
-        self.critic = nn.Sequential(nn.Linear(config.channels, config.channels), nn.GELU(), nn.Linear(config.channels, 1)) if config.critic else None
+        self.critic = (
+            nn.Sequential(nn.Linear(config.channels, config.channels), nn.GELU(), nn.Linear(config.channels, 1))
+            if config.critic
+            else None
+        )
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.normal_(module.weight, std=0.5 / math.sqrt(module.in_features))
@@ -219,7 +231,9 @@ class MuseNet(nn.Module):
             Logits.
         """
         vectors = self.tokens() if cache is None else cache.vectors
-        return self.logits(self.hidden(self.embed(tokens, features, vectors, begin=cache.length if cache else 0), cache), vectors)
+        return self.logits(
+            self.hidden(self.embed(tokens, features, vectors, begin=cache.length if cache else 0), cache), vectors
+        )
 
     def embed(self, tokens: Tensor, features: Tensor, vectors: Tensor, *, begin: int = 0) -> Tensor:
         """Add up what is known of tokens.
@@ -304,7 +318,9 @@ class MuseNet(nn.Module):
             If the network has none.
         """
         if self.critic is None:
-            raise UsageError("this MuseNet has no inner critic; `wavecore train musenet --critic --init MODEL` adds one")
+            raise UsageError(
+                "this MuseNet has no inner critic; `wavecore train musenet --critic --init MODEL` adds one"
+            )
         return self.critic(hidden)[..., 0].float()
 
     def new_cache(self) -> Cache:
@@ -349,7 +365,15 @@ class TokenVectors(nn.Module):
 
     def __init__(self, vocabulary: Vocabulary, channels: int):
         super().__init__()
-        sizes = [*([N_PITCHES] * len(GROUPS)), N_PITCHES, LONGEST_WAIT, 1, len(INSTRUMENTS), N_TEMPOS, len(vocabulary.styles)]
+        sizes = [
+            *([N_PITCHES] * len(GROUPS)),
+            N_PITCHES,
+            LONGEST_WAIT,
+            1,
+            len(INSTRUMENTS),
+            N_TEMPOS,
+            len(vocabulary.styles),
+        ]
         self.sizes = sizes
         self.own = _vectors(sum(sizes), channels)
         self.kinds = _vectors(len(sizes), channels)

@@ -112,6 +112,8 @@ def _check(train: Sequence[np.ndarray], held_out: Sequence[np.ndarray], n_tokens
     for name, sequences in (("train", train), ("held_out", held_out)):
         if sum(max(0, len(one) - 1) for one in sequences) == 0:
             raise InputError(f"{name} holds no sequence of two tokens or more; nothing can be counted")
-        least, most = (extreme(int(extreme(one)) for one in map(np.asarray, sequences) if len(one)) for extreme in (min, max))
+        least, most = (
+            extreme(int(extreme(one)) for one in map(np.asarray, sequences) if len(one)) for extreme in (min, max)
+        )
         if least < 0 or most >= n_tokens:
             raise InputError(f"{name} holds tokens from {least} to {most}; 0 to {n_tokens - 1} are possible")

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from wavecore.plots import style as canvas
 from wavecore.errors import InputError
+from wavecore.plots import style as canvas
 
 MOST_PRINTED = 12
 """Styles up to which similarities are printed as numbers."""
@@ -107,7 +107,9 @@ def draw(vectors: np.ndarray, names: Sequence[str], path: str | os.PathLike[str]
     """
     vectors = np.asarray(vectors)
     if vectors.ndim != 2 or 0 in vectors.shape or len(vectors) != len(names) or not np.isfinite(vectors).all():
-        raise InputError(f"vectors of shape {vectors.shape} are not finite ones of {len(names)} styles; there is one (C,) for each")
+        raise InputError(
+            f"vectors of shape {vectors.shape} are not finite ones of {len(names)} styles; there is one (C,) for each"
+        )
     canvas.require_png(path, overwrite)
     figure = canvas.figure(9.0, 4.2)
     chart, table = figure.add_subplot(1, 2, 1), figure.add_subplot(1, 2, 2)
@@ -130,5 +132,13 @@ def draw(vectors: np.ndarray, names: Sequence[str], path: str | os.PathLike[str]
         for row in ticks:
             for column in ticks:
                 dark = cosines[row, column] > 0.4
-                table.text(column, row, f"{cosines[row, column]:.2f}", ha="center", va="center", fontsize=7, color="black" if dark else canvas.TEXT)
+                table.text(
+                    column,
+                    row,
+                    f"{cosines[row, column]:.2f}",
+                    ha="center",
+                    va="center",
+                    fontsize=7,
+                    color="black" if dark else canvas.TEXT,
+                )
     return canvas.save(figure, path, overwrite)

@@ -14,10 +14,10 @@ import torch
 
 from wavecore.errors import UsageError
 from wavecore.models.coconet.sample import pick
-from wavecore.symbolic.instruments import INSTRUMENTS, ordered
 from wavecore.models.musenet.features import Timeline
 from wavecore.models.musenet.model import MuseNet
 from wavecore.models.musenet.tokens import START, WAITS, begins_note, player, waits
+from wavecore.symbolic.instruments import INSTRUMENTS, ordered
 
 DEFAULT_TEMPO = 120.0
 """Beats a minute where none are asked for, as MIDI has it."""
@@ -59,10 +59,14 @@ class Wish:
         opening = np.asarray(self.opening, np.int64)
         object.__setattr__(self, "opening", opening)
         if opening.ndim != 1 or (opening < 0).any() or (opening >= START).any():
-            raise UsageError(f"an opening of shape {opening.shape} holds other numbers than tokens of music, 0 to {START - 1}")
+            raise UsageError(
+                f"an opening of shape {opening.shape} holds other numbers than tokens of music, 0 to {START - 1}"
+            )
         length = int(waits(opening).sum())
         if length >= self.n_ticks:
-            raise UsageError(f"the opening is {length} ticks long and the piece is to be {self.n_ticks}; nothing would be left to write")
+            raise UsageError(
+                f"the opening is {length} ticks long and the piece is to be {self.n_ticks}; nothing would be left to write"
+            )
 
     @property
     def tempo(self) -> float:
@@ -287,11 +291,20 @@ class _Players:
             ahead = self.prefixes.shape[1]
             played = [body[begin:] for body, begin in zip(self.bodies, self.begins, strict=True)]
             tokens = np.concatenate([self.prefixes, np.array(played, np.int64)], axis=1)
-            features = [line.window(begin, len(line), n_prefix=ahead) for line, begin in zip(self.lines, self.begins, strict=True)]
+            features = [
+                line.window(begin, len(line), n_prefix=ahead)
+                for line, begin in zip(self.lines, self.begins, strict=True)
+            ]
         else:
             tokens = np.array([body[-1:] for body in self.bodies])
-            features = [line.rows(len(line) - 1, len(line), begin=begin) for line, begin in zip(self.lines, self.begins, strict=True)]
-        given, cache = (torch.from_numpy(np.asarray(values)).to(self.device) for values in (tokens, np.array(features))), self.cache
+            features = [
+                line.rows(len(line) - 1, len(line), begin=begin)
+                for line, begin in zip(self.lines, self.begins, strict=True)
+            ]
+        given, cache = (
+            (torch.from_numpy(np.asarray(values)).to(self.device) for values in (tokens, np.array(features))),
+            self.cache,
+        )
         hidden = self.network.hidden(self.network.embed(*given, cache.vectors, begin=cache.length), cache)[:, -1]
         return self.network.logits(hidden, cache.vectors)[:, :START].double().cpu().numpy()
 

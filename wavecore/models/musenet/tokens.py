@@ -80,7 +80,9 @@ class Vocabulary:
 
     def __post_init__(self):
         object.__setattr__(self, "styles", tuple(self.styles))
-        if not all(isinstance(style, str) and style.strip() for style in self.styles) or len(set(self.styles)) < len(self.styles):
+        if not all(isinstance(style, str) and style.strip() for style in self.styles) or len(set(self.styles)) < len(
+            self.styles
+        ):
             raise UsageError(f"the styles {self.styles} are not names that differ")
 
     @property
@@ -88,7 +90,9 @@ class Vocabulary:
         """How many tokens there are; 4,097 and those of the prefix."""
         return STYLE_TOKENS + len(self.styles)
 
-    def prefix(self, *, style: str | None = None, beats_per_minute: float | None = None, instruments: Sequence[str] = ()) -> np.ndarray:
+    def prefix(
+        self, *, style: str | None = None, beats_per_minute: float | None = None, instruments: Sequence[str] = ()
+    ) -> np.ndarray:
         """Write what stands in front of the music.
 
         Parameters

@@ -19,13 +19,13 @@ import torch
 
 from wavecore.datasets.songs import SongsDataset
 from wavecore.errors import UsageError
-from wavecore.models.musenet.model import MuseNet, MuseNetConfig
-from wavecore.training import losses
-from wavecore.training.trainer import AveragedTrainer
-from wavecore.training.config import TrainingConfig
 from wavecore.models.musenet.data import Changes, Windows, odds, prepare, stack, tokens_per_second
 from wavecore.models.musenet.measures import bits_per_token, count_baselines, draw_windows, surprise
+from wavecore.models.musenet.model import MuseNet, MuseNetConfig
+from wavecore.training import losses
 from wavecore.training.autocast import autocast
+from wavecore.training.config import TrainingConfig
+from wavecore.training.trainer import AveragedTrainer
 
 
 class MuseNetTrainer(AveragedTrainer):
@@ -39,7 +39,9 @@ class MuseNetTrainer(AveragedTrainer):
     """
 
     def __init__(self, network: MuseNet, config: TrainingConfig, *, device: str = "cpu"):
-        super().__init__(network, config, {"musenet": (dict(network.named_parameters()), config.learning_rate)}, device=device)
+        super().__init__(
+            network, config, {"musenet": (dict(network.named_parameters()), config.learning_rate)}, device=device
+        )
 
     def is_table(self, name: str) -> bool:
         """Say whether a parameter's rows are looked up: all that is no layer's.
@@ -78,7 +80,9 @@ class MuseNetTrainer(AveragedTrainer):
             torch.manual_seed(int(seed))
             with autocast(self.config.precision, self.device):
                 nats = surprise(self.network, batch)
-            found = {"bits": losses.bits(nats.detach())} | self.descend("musenet", nats)  # recomputed layers drop the same again
+            found = {"bits": losses.bits(nats.detach())} | self.descend(
+                "musenet", nats
+            )  # recomputed layers drop the same again
         self.finish_step()
         return found
 
@@ -119,13 +123,23 @@ class MuseNetTask:
     ):
         require_fit(dataset, network_config, training)
         if network_config.critic:
-            raise UsageError("a network with an inner critic is trained no further: its critic knows the samples of the weights as they are")
+            raise UsageError(
+                "a network with an inner critic is trained no further: its critic knows the samples of the weights as they are"
+            )
         if initial is not None and initial.config != network_config:
             raise UsageError("the weights to start from belong to a network of other sizes than network_config")
-        self.dataset, self.network_config, self.training, self.data = dataset, network_config, training, str(dataset.path)
+        self.dataset, self.network_config, self.training, self.data = (
+            dataset,
+            network_config,
+            training,
+            str(dataset.path),
+        )
         self.pieces = {split: prepare(dataset.pieces[split]) for split in ("train", "valid")}
         self.odds = odds(self.pieces["train"])
-        self.samples_per_step, self.sample_rate = training.batch_size * training.crop_frames, tokens_per_second(self.pieces["train"])
+        self.samples_per_step, self.sample_rate = (
+            training.batch_size * training.crop_frames,
+            tokens_per_second(self.pieces["train"]),
+        )
         if initial is None:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(training.seed)
@@ -170,12 +184,23 @@ class MuseNetTask:
         rng = np.random.default_rng((self.training.seed, step))
         numbers = rng.choice(len(self.odds), self.training.batch_size, p=self.odds)
         changes = Changes(semitones(self.training, step), self.training.augment_probability)
-        return stack([self.pieces["train"][number] for number in numbers], self.network_config.vocabulary, self.training.crop_frames, rng, changes)
+        return stack(
+            [self.pieces["train"][number] for number in numbers],
+            self.network_config.vocabulary,
+            self.training.crop_frames,
+            rng,
+            changes,
+        )
 
     @cached_property
     def held_out(self) -> Windows:
         """The windows that are measured, the same ones at every call."""
-        return draw_windows(self.pieces["valid"], self.network_config.vocabulary, self.training.crop_frames, self.training.validation_crops)
+        return draw_windows(
+            self.pieces["valid"],
+            self.network_config.vocabulary,
+            self.training.crop_frames,
+            self.training.validation_crops,
+        )
 
     def validate(self, network: MuseNet, device: str) -> dict[str, float]:
         """Measure a network on held-out windows.
@@ -247,4 +272,3 @@ def require_fit(dataset: SongsDataset, network_config: MuseNetConfig, training: 
         raise UsageError(
             f"crop_frames is {training.crop_frames} and the context {network_config.context}; places that no window reaches would stay untaught"
         )
-

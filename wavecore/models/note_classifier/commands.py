@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from wavecore.console import common, flags, resume as train_notes, run_settings
+from wavecore.console import common, flags, run_settings
+from wavecore.console import resume as train_notes
 from wavecore.console.console import Console
 
 
@@ -50,9 +51,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
         f"run {args.out}: {training.steps:,} steps of {training.batch_size} of {len(dataset.notes('train')):,} notes; "
         f"{config.channels} channels; curves every {training.validate_every} steps"
     )
-    train.follow(
-        "train note-classifier", task, args, device, lambda network, step: None, console, unit="bits per note"
-    )
+    train.follow("train note-classifier", task, args, device, lambda network, step: None, console, unit="bits per note")
 
 
 def network_settings(args: argparse.Namespace, dataset, initial, before: dict | None):

@@ -130,7 +130,9 @@ def class_accuracy(logits: np.ndarray, truth: np.ndarray, *, what: str = "class"
     """
     logits, truth = np.asarray(logits), np.asarray(truth)
     if logits.ndim != 2 or truth.shape != logits.shape[:1] or not logits.size:
-        raise InputError(f"{what}: logits of shape {logits.shape} and truth of shape {truth.shape}, wanted (N, K) and (N,)")
+        raise InputError(
+            f"{what}: logits of shape {logits.shape} and truth of shape {truth.shape}, wanted (N, K) and (N,)"
+        )
     _require_finite(logits, what)
     if not np.issubdtype(truth.dtype, np.integer) or truth.min() < 0 or truth.max() >= logits.shape[1]:
         raise InputError(

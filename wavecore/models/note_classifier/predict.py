@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from wavecore.audio import checks
+from wavecore.checkpoint import LoadedModel
 from wavecore.errors import UsageError
 from wavecore.metrics.harmonics import HarmonicSeries, harmonic_series
-from wavecore.checkpoint import LoadedModel
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,9 @@ def listen(classifier: LoadedModel, sounds: Sequence[np.ndarray], sample_rate: i
                 float(pitch.max()),
                 _posterior(config.families, logits.family[0]),
                 _posterior(config.sources, logits.source[0]),
-                tuple(name for name, value in zip(config.qualities, logits.quality[0].tolist(), strict=True) if value > 0),
+                tuple(
+                    name for name, value in zip(config.qualities, logits.quality[0].tolist(), strict=True) if value > 0
+                ),
                 series,
             )
         )

@@ -11,16 +11,16 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from wavecore.audio import mulaw
-from wavecore.datasets.nsynth.note import FAMILIES, QUALITIES, SOURCES
 from wavecore.datasets.notes.reader import NotesDataset
+from wavecore.datasets.nsynth.note import FAMILIES, QUALITIES, SOURCES
 from wavecore.errors import UsageError
 from wavecore.models.note_classifier.metrics import NoteScores, note_scores
 from wavecore.models.note_classifier.model import NoteClassifier, NoteClassifierConfig, NoteLogits
 from wavecore.training import augmentation, losses
-from wavecore.training.trainer import AveragedTrainer
-from wavecore.training.config import TrainingConfig
 from wavecore.training.autocast import autocast
 from wavecore.training.batch import TensorBatch
+from wavecore.training.config import TrainingConfig
+from wavecore.training.trainer import AveragedTrainer
 
 MOST_DETUNED = 0.5
 """Semitones; beyond it another pitch is nearer."""
@@ -87,7 +87,10 @@ class ClassifierTrainer(AveragedTrainer):
             with autocast(self.config.precision, self.device):
                 logits = self.network.classify(spectrum)
         nats = surprise(logits, batch)
-        found = {"bits": losses.bits(nats.detach()), "pitch/accuracy": float(losses.accuracy(logits.pitch, batch.pitch))}
+        found = {
+            "bits": losses.bits(nats.detach()),
+            "pitch/accuracy": float(losses.accuracy(logits.pitch, batch.pitch)),
+        }
         found |= self.descend("classifier", nats)
         self.finish_step()
         return found
@@ -107,7 +110,9 @@ def surprise(logits: NoteLogits, notes: LabelledNotes) -> Tensor:
         Nats per note: those of pitch, family and source, and of every quality bit.
     """
     quality = F.binary_cross_entropy_with_logits(logits.quality, notes.quality, reduction="sum") / len(notes.quality)
-    classes = sum(F.cross_entropy(getattr(logits, name), getattr(notes, name)) for name in ("pitch", "family", "source"))
+    classes = sum(
+        F.cross_entropy(getattr(logits, name), getattr(notes, name)) for name in ("pitch", "family", "source")
+    )
     return classes + quality
 
 

@@ -12,13 +12,13 @@ from collections.abc import Callable, Collection
 import numpy as np
 import torch
 
-from wavecore.models.nsynth import interpolate
 from wavecore.audio import mulaw
+from wavecore.checkpoint import LoadedModel
 from wavecore.datasets.notes.reader import Note, NotesDataset
 from wavecore.errors import UsageError
 from wavecore.models.note_classifier.metrics import NoteScores, note_scores
+from wavecore.models.nsynth import interpolate
 from wavecore.models.spectral import model as spectral_autoencoder
-from wavecore.checkpoint import LoadedModel
 
 AT_ONCE = 32
 REGISTER = 6
@@ -200,7 +200,9 @@ def judge(classifier: LoadedModel, notes: list[Note], sounds: np.ndarray) -> Not
     for name, known in (("instrument_family_str", config.families), ("instrument_source_str", config.sources)):
         strange = {getattr(note, name) for note in notes} - set(known)
         if strange:
-            raise UsageError(f"the classifier {classifier.name} does not know {sorted(strange)[0]!r}; it knows {', '.join(known)}")
+            raise UsageError(
+                f"the classifier {classifier.name} does not know {sorted(strange)[0]!r}; it knows {', '.join(known)}"
+            )
     logits = hear(classifier, sounds)
     return note_scores(
         pitch=(logits["pitch"], np.array([note.pitch for note in notes])),

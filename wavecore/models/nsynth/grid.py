@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wavecore.models.nsynth import interpolate
-from wavecore.errors import UsageError
 from wavecore.checkpoint import LoadedModel
+from wavecore.errors import UsageError
+from wavecore.models.nsynth import interpolate
 
 CELLS_AT_ONCE = 27
 """Generated as one batch: a few seconds of work are lost when a job is stopped, and eight streams share a read."""

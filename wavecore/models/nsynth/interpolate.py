@@ -17,14 +17,13 @@ import torch
 
 from wavecore.audio import checks, fundamental, mulaw
 from wavecore.audio.dc import OffsetFilter
-from wavecore.audio.note_level import level, loud_db
 from wavecore.audio.pitch import hz_to_midi
-from wavecore.errors import InputError, UsageError
-from wavecore.nn.generate import generate_blocks, open_generator
-from wavecore.models.nsynth.latent_mix import checked_weights, mix
-from wavecore.metrics import harmonics
 from wavecore.checkpoint import LoadedModel
+from wavecore.errors import UsageError
+from wavecore.metrics import harmonics
+from wavecore.models.nsynth.latent_mix import checked_weights, mix
 from wavecore.models.nsynth.model import NSynthNetwork
+from wavecore.nn.generate import generate_blocks, open_generator
 
 MAX_SECONDS = 120.0
 """Of a sound that is encoded at once."""
@@ -62,7 +61,9 @@ def encode(model: LoadedModel, sounds: Sequence[np.ndarray]) -> np.ndarray:
     signals = [checks.as_signal(sound, what=f"sound {i + 1}") for i, sound in enumerate(sounds)]
     longest = max(len(signal) for signal in signals)
     if longest > MAX_SECONDS * rate:
-        raise UsageError(f"a sound of {longest / rate:.0f} s is too long to encode at once; {MAX_SECONDS:.0f} s at most")
+        raise UsageError(
+            f"a sound of {longest / rate:.0f} s is too long to encode at once; {MAX_SECONDS:.0f} s at most"
+        )
     padded = np.zeros((len(signals), longest), np.float32)
     for row, signal in zip(padded, signals, strict=True):
         row[: len(signal)] = signal

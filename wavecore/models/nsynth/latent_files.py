@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from wavecore.audio import output
-from wavecore.errors import InputError
 from wavecore.checkpoint import LoadedModel
+from wavecore.errors import InputError
 
 
 @dataclass(frozen=True)

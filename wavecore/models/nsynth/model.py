@@ -129,7 +129,11 @@ class Expansion(nn.Module):
         self.linear = Affine(in_channels, out_channels)
         # What is learnt beside the linear map starts from nothing.
         self.hidden = nn.Sequential(
-            Affine(in_channels, width, gain=1.4), nn.ELU(), Affine(width, width, gain=1.4), nn.ELU(), Affine(width, out_channels, gain=0.0)
+            Affine(in_channels, width, gain=1.4),
+            nn.ELU(),
+            Affine(width, width, gain=1.4),
+            nn.ELU(),
+            Affine(width, out_channels, gain=0.0),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -332,7 +336,9 @@ class NSynthNetwork(nn.Module):
             # A frame on either side: straight lines lead there.
             begin, end = max(0, first - 1), min(n_frames, last + 1)
             samples = slice(begin * hop, end * hop)
-            found = self._beside_oscillator(told[:, begin:end], levels[:, begin:end], phase[:, samples], f0_hz[:, samples])
+            found = self._beside_oscillator(
+                told[:, begin:end], levels[:, begin:end], phase[:, samples], f0_hz[:, samples]
+            )
             yield found[:, (first - begin) * hop : (last - begin) * hop]
 
     def expand(self, told: Tensor) -> Tensor:

@@ -27,9 +27,9 @@ from torch import Tensor, nn
 from wavecore.audio import mulaw, note_level
 from wavecore.datasets.notes.reader import NotesDataset
 from wavecore.errors import UsageError
-from wavecore.nn.encoders import ConstantQEncoder, EncoderConfig, FLOOR_DB, shift_bins, shift_octaves
+from wavecore.models.nsynth.model import HEARD_AT, MIDDLE_C, N_PITCHES, NSynthNetwork
+from wavecore.nn.encoders import FLOOR_DB, ConstantQEncoder, EncoderConfig, shift_bins, shift_octaves
 from wavecore.nn.layers import Affine
-from wavecore.models.nsynth.model import HEARD_AT, MIDDLE_C, NSynthNetwork, N_PITCHES
 from wavecore.nn.oscillator import KNOTS, RANGE_DB, midi_to_hz
 
 NOTES = 3000
@@ -126,7 +126,9 @@ def spectra_of(dataset: NotesDataset, encoder: ConstantQEncoder, *, level_db: fl
     rows = np.unique(np.linspace(0, len(codes) - 1, min(n_notes, len(codes))).astype(int))
     found = []
     for part in np.array_split(rows, -(-len(rows) // AT_ONCE)):
-        sounds = np.stack([note_level.level(mulaw.decode(np.array(codes[row][: n_frames * hop])), level_db) for row in part])
+        sounds = np.stack(
+            [note_level.level(mulaw.decode(np.array(codes[row][: n_frames * hop])), level_db) for row in part]
+        )
         padded = nn.functional.pad(torch.from_numpy(sounds), (margin, margin))
         found.append(encoder.spectrum(padded)[..., : n_frames + 4].half())
     notes = dataset.notes("train")
@@ -187,7 +189,11 @@ def teach(
         middle = clean[..., 2:-2]
         missed = ((network.expand(seen) - told) / spread).square().mean()
         undrawn = (drawing(seen).transpose(1, 2) - middle).square().mean() / variance
-        off = (network.levels(seen) - levels_of(middle, pitches, config)).square().mean() if naming is None else torch.zeros(())
+        off = (
+            (network.levels(seen) - levels_of(middle, pitches, config)).square().mean()
+            if naming is None
+            else torch.zeros(())
+        )
         unnamed, wrong = (torch.zeros(()), 0.0) if naming is None else _pitch_loss(naming(seen), pitches, middle)
         scale = 0.01 * (latent[..., : config.latent_channels].square().mean() - LATENT_POWER).square()
         optimizer.zero_grad()
@@ -322,4 +328,3 @@ def _pitch_loss(named: Tensor, pitches: Tensor, spectrum: Tensor) -> tuple[Tenso
     wanted = pitches[:, None].expand_as(audible)[audible]
     guesses = named[audible]
     return nn.functional.cross_entropy(guesses, wanted), float((guesses.argmax(-1) != wanted).float().mean())
-

@@ -10,9 +10,9 @@ import torch
 from wavecore.audio import mulaw, note_level
 from wavecore.datasets.notes.reader import NotesDataset
 from wavecore.errors import UsageError
-from wavecore.nn.generate import generate_blocks, open_generator
 from wavecore.models.nsynth.model import NSynthNetwork
 from wavecore.models.nsynth.train import LEVEL_DB
+from wavecore.nn.generate import generate_blocks, open_generator
 
 SECONDS = 2.0
 

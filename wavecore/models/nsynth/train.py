@@ -15,11 +15,11 @@ from wavecore.errors import UsageError
 from wavecore.models.nsynth.model import NSynthConfig, NSynthNetwork
 from wavecore.nn.oscillator import N_PARTIALS, hz_to_midi
 from wavecore.training import augmentation, losses
-from wavecore.training.trainer import AveragedTrainer
-from wavecore.training.config import TrainingConfig
-from wavecore.training.context_noise import spoil_history
 from wavecore.training.autocast import autocast
 from wavecore.training.batch import TensorBatch
+from wavecore.training.config import TrainingConfig
+from wavecore.training.context_noise import spoil_history
+from wavecore.training.trainer import AveragedTrainer
 
 ONSET_PROBABILITY = 0.2
 """Share of crops that begin with the note: what happens there happens nowhere else."""
@@ -149,7 +149,9 @@ def predict(network: NSynthNetwork, batch: NotesBatch, precision: str) -> Tensor
             latent = network.encode(batch.audio, midi, whole=False).float()
     with autocast(precision, device):
         if network.config.harmonics:
-            return network.decoder(batch.history, network.sampled_condition(latent, batch.phase, batch.f0_hz, batch.offsets))
+            return network.decoder(
+                batch.history, network.sampled_condition(latent, batch.phase, batch.f0_hz, batch.offsets)
+            )
         pitches = batch.pitches if network.config.pitch_channels else None
         return network(batch.codes, latent, pitches, history=batch.history)
 
@@ -188,10 +190,14 @@ class NSynthTask:
         if dataset.sample_rate != encoder.sample_rate:
             raise UsageError(f"the notes are at {dataset.sample_rate} Hz, the network at {encoder.sample_rate} Hz")
         if training.crop_frames * encoder.hop_length > dataset.n_samples:
-            raise UsageError(f"a crop of {training.crop_frames} frames is longer than a note of {dataset.n_samples} samples")
+            raise UsageError(
+                f"a crop of {training.crop_frames} frames is longer than a note of {dataset.n_samples} samples"
+            )
         if training.skip_samples >= training.crop_frames * encoder.hop_length:
             crop = training.crop_frames * encoder.hop_length
-            raise UsageError(f"skip_samples is {training.skip_samples}, which leaves nothing of a crop of {crop} samples")
+            raise UsageError(
+                f"skip_samples is {training.skip_samples}, which leaves nothing of a crop of {crop} samples"
+            )
         if initial is not None and initial.config != network_config:
             raise UsageError("the weights to start from belong to a network of other sizes than network_config")
         self.dataset, self.network_config, self.training = dataset, network_config, training
@@ -304,8 +310,12 @@ class NSynthTask:
             f0s_hz.append(float(midi_to_hz(self._pitches[split][row] + bent)))
             audio.append(x)
             said.append(mulaw.encode(x[inner]))
-            history.append(spoil_history(said[-1], self.training, sample_rate=self.sample_rate, rng=rng) if augment else said[-1])
-            phase, ahead = self._phases(x, f0s_hz[-1], inner) if self.network_config.harmonics else (np.zeros(0), np.zeros(0))
+            history.append(
+                spoil_history(said[-1], self.training, sample_rate=self.sample_rate, rng=rng) if augment else said[-1]
+            )
+            phase, ahead = (
+                self._phases(x, f0s_hz[-1], inner) if self.network_config.harmonics else (np.zeros(0), np.zeros(0))
+            )
             phases.append(np.mod(phase, 2 * np.pi).astype(np.float32))
             offsets.append(ahead.astype(np.float32))
         return NotesBatch(

@@ -21,14 +21,14 @@ from torch import Tensor, nn
 from wavecore.audio import mulaw, note_level
 from wavecore.datasets.notes.reader import NotesDataset
 from wavecore.errors import UsageError
-from wavecore.nn.encoders import ConstantQEncoder, EncoderConfig, build_encoder
-from wavecore.models.nsynth.model import NSynthConfig, NSynthNetwork
-from wavecore.models.translation.model import TranslationNetwork
-from wavecore.nn.wavenet import WaveNet
 from wavecore.models.nsynth import pretrain_encoder
-from wavecore.training import losses
-from wavecore.models.nsynth.pretrain_encoder import Missed, STEPS
+from wavecore.models.nsynth.model import NSynthConfig, NSynthNetwork
+from wavecore.models.nsynth.pretrain_encoder import STEPS, Missed
 from wavecore.models.nsynth.train import LEVEL_DB
+from wavecore.models.translation.model import TranslationNetwork
+from wavecore.nn.encoders import ConstantQEncoder, EncoderConfig, build_encoder
+from wavecore.nn.wavenet import WaveNet
+from wavecore.training import losses
 
 BOUND = 5.0
 """Robust standard deviations from the median that the old latent's channels are bounded at."""
@@ -107,7 +107,9 @@ def from_translation(
         old = build_encoder(replace(source.config.encoder, hop_length=hop_length)).eval()
         old.load_state_dict(source.encoder.state_dict())
         lessons = pretrain_encoder.spectra_of(dataset, network.encoder, level_db=LEVEL_DB)
-        latents = BoundedLatents(_reader(old, network.encoder.reach), lessons.spectra[:: max(1, len(lessons.spectra) // SAMPLE)].float())
+        latents = BoundedLatents(
+            _reader(old, network.encoder.reach), lessons.spectra[:: max(1, len(lessons.spectra) // SAMPLE)].float()
+        )
         missed = pretrain_encoder.teach(
             network, lessons, latents, latents.spread, steps=steps, seed=seed, on_progress=on_progress
         )
@@ -156,7 +158,9 @@ def with_taught_encoder(
     """
     config = source.config
     if config.encoder.kind != "cqt":
-        raise UsageError(f"only a cqt encoder can be taught from spectra; the model has a {config.encoder.kind} encoder")
+        raise UsageError(
+            f"only a cqt encoder can be taught from spectra; the model has a {config.encoder.kind} encoder"
+        )
     if config.pitch_channels or config.harmonics:
         raise UsageError("a model that is told the pitch has no use for an encoder that is taught it")
     if harmonics < 0:
@@ -246,12 +250,21 @@ def _reader(encoder: ConstantQEncoder, reach: int) -> Callable[[Tensor], Tensor]
 def _config(source: TranslationNetwork, dataset: NotesDataset, latent_channels: int, hop_length: int) -> NSynthConfig:
     encoder, decoder = source.config.encoder, source.config.decoder
     if encoder.kind != "cqt":
-        raise UsageError(f"an autoencoder of notes can start from a translation model with a cqt encoder, not {encoder.kind}")
+        raise UsageError(
+            f"an autoencoder of notes can start from a translation model with a cqt encoder, not {encoder.kind}"
+        )
     if source.config.shared_decoder:
-        raise UsageError("an autoencoder of notes can start from a translation model with a decoder per domain, not a shared one")
+        raise UsageError(
+            "an autoencoder of notes can start from a translation model with a decoder per domain, not a shared one"
+        )
     _check_rate(dataset, decoder.sample_rate)
     # What an encoder for melodies lets pass and hears around a frame is of no use for timbre.
-    free = {"bottleneck": "", "bottleneck_context": 0, "latent_levels": 0, "hearing_frames": EncoderConfig.hearing_frames}
+    free = {
+        "bottleneck": "",
+        "bottleneck_context": 0,
+        "latent_levels": 0,
+        "hearing_frames": EncoderConfig.hearing_frames,
+    }
     return NSynthConfig(
         replace(encoder, latent_channels=latent_channels, hop_length=hop_length, **free),
         replace(decoder, hop_length=hop_length),
@@ -283,6 +296,8 @@ def _bits(source: TranslationNetwork, network: NSynthNetwork, sounds: Tensor) ->
         decoder = WaveNet(network.config.decoder).eval()
         decoder.load_state_dict(source.decoder_state(target))
         logits = decoder(codes, condition)
-        crops = [losses.bits(losses.reconstruction(*crop)) for crop in zip(logits.split(1), codes.split(1), strict=True)]
+        crops = [
+            losses.bits(losses.reconstruction(*crop)) for crop in zip(logits.split(1), codes.split(1), strict=True)
+        ]
         found[target] = float(np.median(crops))
     return found

@@ -80,7 +80,11 @@ def requested(args: argparse.Namespace) -> list[Station]:
         even = [(length_s * i / max(1, n - 1), [float(k == i) for k in range(n)]) for i in range(n)]
         name = "__to__".join(path.stem for path in args.sounds)
         return [Station(name, tuple((time, _fitting(row, n)) for time, row in args.morph or even))]
-    rows = args.weights if args.weights is not None else interpolate.steps(5 if args.steps is None else args.steps).tolist()
+    rows = (
+        args.weights
+        if args.weights is not None
+        else interpolate.steps(5 if args.steps is None else args.steps).tolist()
+    )
     return [Station(station_name(args.sounds, row), ((None, _fitting(row, n)),)) for row in rows]
 
 
@@ -104,7 +108,9 @@ def station_name(sounds: list[Path], row: list[float]) -> str:
         ``trumpet-075__flute-025``, in hundredths.
     """
     total = sum(row) or 1.0
-    return "__".join(f"{path.stem}-{round(100 * weight / total):03d}" for path, weight in zip(sounds, row, strict=False))
+    return "__".join(
+        f"{path.stem}-{round(100 * weight / total):03d}" for path, weight in zip(sounds, row, strict=False)
+    )
 
 
 def weights(text: str) -> list[list[float]]:

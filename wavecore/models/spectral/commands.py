@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from wavecore.console import common, flags, resume as train_notes, run_settings
+from wavecore.console import common, flags, run_settings
+from wavecore.console import resume as train_notes
 from wavecore.console.console import Console
 
 
@@ -55,7 +56,9 @@ def run(args: argparse.Namespace, console: Console) -> None:
         f"run {args.out}: {training.steps:,} steps of {training.batch_size} notes; "
         f"{len(dataset.notes('train')):,} notes; variant {config.variant}; curves every {training.validate_every} steps"
     )
-    train.follow("train spectral", task, args, device, lambda network, step: None, console, unit="weighted squared error")
+    train.follow(
+        "train spectral", task, args, device, lambda network, step: None, console, unit="weighted squared error"
+    )
 
 
 def network_settings(args: argparse.Namespace, initial, before: dict | None):

@@ -164,7 +164,9 @@ class SpectralNetwork(nn.Module):
             If pitches are missing, or of no use.
         """
         if bool(self.config.pitch_channels) != (pitches is not None):
-            needed = "is told the pitch; give one for each note" if self.config.pitch_channels else "has no use for pitches"
+            needed = (
+                "is told the pitch; give one for each note" if self.config.pitch_channels else "has no use for pitches"
+            )
             raise UsageError(f"this network {needed}")
         if pitches is not None:
             latent = torch.cat([latent, self.pitch_embedding(pitches)], dim=1)
@@ -227,7 +229,9 @@ def to_images(audio: Tensor, config: SpectralConfig) -> Tensor:
     if config.variant == "phase":
         images.append(spectrum.angle() / math.pi)
     elif config.variant == "instantaneous":
-        images.append(_wrapped(torch.diff(spectrum.angle(), dim=2, prepend=torch.zeros_like(magnitude[:, :, :1]))) / math.pi)
+        images.append(
+            _wrapped(torch.diff(spectrum.angle(), dim=2, prepend=torch.zeros_like(magnitude[:, :, :1]))) / math.pi
+        )
     return torch.stack(images, dim=1)
 
 

@@ -13,8 +13,8 @@ from wavecore.datasets.notes.reader import NotesDataset
 from wavecore.errors import UsageError
 from wavecore.models.spectral import model as spectral_autoencoder
 from wavecore.models.spectral.model import SpectralConfig, SpectralNetwork
-from wavecore.training.trainer import AveragedTrainer
 from wavecore.training.config import TrainingConfig
+from wavecore.training.trainer import AveragedTrainer
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,9 @@ class SpectralTask:
         if missing:
             raise UsageError(f"{dataset.path} has no split {missing[0]!r}; training needs train and valid")
         if dataset.sample_rate != network_config.sample_rate:
-            raise UsageError(f"the notes are at {dataset.sample_rate} Hz, the network at {network_config.sample_rate} Hz")
+            raise UsageError(
+                f"the notes are at {dataset.sample_rate} Hz, the network at {network_config.sample_rate} Hz"
+            )
         longest = network_config.n_frames * network_config.hop_length
         if dataset.n_samples > longest:
             raise UsageError(f"the notes have {dataset.n_samples} samples; {longest} at most fit the network")

@@ -22,12 +22,12 @@ from wavecore.audio import mulaw
 from wavecore.audio.pitch import hz_to_midi, track_f0
 from wavecore.datasets.domains.reader import DomainsDataset
 from wavecore.errors import UsageError
+from wavecore.models.translation.data import BatchSource
+from wavecore.models.translation.describe import RANGE_QUANTILES
 from wavecore.models.translation.model import TranslationNetwork
 from wavecore.nn.wavenet import WaveNet
 from wavecore.training import losses
-from wavecore.models.translation.data import BatchSource
 from wavecore.training.config import TrainingConfig
-from wavecore.models.translation.describe import RANGE_QUANTILES
 
 CROPS, CROP_S = 32, 0.4
 """Of training sounds, on which the decoders are compared."""
@@ -179,7 +179,9 @@ def midi_range(dataset: DomainsDataset, name: str) -> list[float] | None:
         most of it shows no single pitch: chords, drums.
     """
     pieces = dataset.pieces("train", domain=name)
-    chosen = [pieces[i] for i in np.unique(np.linspace(0, len(pieces) - 1, min(len(pieces), TRACKED_PIECES)).astype(int))]
+    chosen = [
+        pieces[i] for i in np.unique(np.linspace(0, len(pieces) - 1, min(len(pieces), TRACKED_PIECES)).astype(int))
+    ]
     pitches, n_frames = [], 0
     for piece in chosen:
         x = mulaw.decode(np.array(dataset.codes(piece, name)[: int(TRACKED_S * dataset.sample_rate)]))

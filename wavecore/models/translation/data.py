@@ -16,12 +16,12 @@ from torch import Tensor
 from wavecore.audio import mulaw
 from wavecore.datasets.domains.reader import DomainsDataset
 from wavecore.errors import UsageError
-from wavecore.models.translation.model import TranslationConfig
 from wavecore.models.translation import rests
+from wavecore.models.translation.model import TranslationConfig
 from wavecore.training import augmentation
+from wavecore.training.batch import TensorBatch
 from wavecore.training.config import TrainingConfig
 from wavecore.training.context_noise import spoil_history
-from wavecore.training.batch import TensorBatch
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,11 @@ class BatchSource:
         targets = rng.integers(0, n_targets, self.training.batch_size)
         if not self.network.shared_decoder:
             # A group draws from every n-th target, and its crops are every n-th crop: see ``spread``.
-            drawn = [targets[0]] if n_groups == 1 else [rng.choice(np.arange(group, n_targets, n_groups)) for group in range(n_groups)]
+            drawn = (
+                [targets[0]]
+                if n_groups == 1
+                else [rng.choice(np.arange(group, n_targets, n_groups)) for group in range(n_groups)]
+            )
             targets = np.resize(drawn, self.training.batch_size)
         pairs = [self._source(rng, self.network.targets[target]) for target in targets]
         return self._batch(rng, pairs, "train", augment=True)
@@ -169,7 +173,11 @@ class BatchSource:
             shifts.append(shift)
             codes.append(said[margin : n_samples - margin])
             past = going_on[margin : n_samples - margin]
-            history.append(spoil_history(past, self.training, sample_rate=self.network.decoder.sample_rate, rng=rng) if augment else past)
+            history.append(
+                spoil_history(past, self.training, sample_rate=self.network.decoder.sample_rate, rng=rng)
+                if augment
+                else past
+            )
         further, further_shifts, further_domains = self._further(rng, split, n_samples, augment)
         domains = [self.network.domains.index(source) for source, _ in pairs]
         targets = [self.network.targets.index(target) for _, target in pairs]

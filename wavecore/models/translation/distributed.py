@@ -20,9 +20,9 @@ from torch import Tensor, nn
 
 from wavecore.errors import UsageError
 from wavecore.models.translation.model import TranslationNetwork
+from wavecore.models.translation.trainer import Trainer
 from wavecore.training.config import TrainingConfig
 from wavecore.training.distributed import Processes
-from wavecore.models.translation.trainer import Trainer
 
 OWN = "decoders."
 """What parameters that are not everybody's begin with."""
@@ -65,7 +65,9 @@ class SpreadTrainer(Trainer):
 
     collective = True
 
-    def __init__(self, network: TranslationNetwork, config: TrainingConfig, processes: Processes, *, device: str = "cpu"):
+    def __init__(
+        self, network: TranslationNetwork, config: TrainingConfig, processes: Processes, *, device: str = "cpu"
+    ):
         targets = network.config.targets
         if network.config.shared_decoder:
             raise UsageError("a decoder that all domains share cannot be spread over processes")
@@ -163,8 +165,13 @@ class SpreadTrainer(Trainer):
         ModelError
             If the state belongs to another network.
         """
-        elsewhere = [f".{OWN}{target}." for target in self.network.config.targets if target not in self.network.decoders]
-        super().restore({name: tensor for name, tensor in tensors.items() if not any(part in f".{name}" for part in elsewhere)}, step)
+        elsewhere = [
+            f".{OWN}{target}." for target in self.network.config.targets if target not in self.network.decoders
+        ]
+        super().restore(
+            {name: tensor for name, tensor in tensors.items() if not any(part in f".{name}" for part in elsewhere)},
+            step,
+        )
 
     def merge(self, found: dict[str, float]) -> dict[str, float]:
         """Join what the processes found on held-out crops, each with its own decoders.
@@ -192,7 +199,9 @@ class SpreadTrainer(Trainer):
     def _split(self, label: str) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
         """Everybody's parameters, and this process's own."""
         named = self.parameters[label]
-        return [p for name, p in named.items() if not name.startswith(OWN)], [p for name, p in named.items() if name.startswith(OWN)]
+        return [p for name, p in named.items() if not name.startswith(OWN)], [
+            p for name, p in named.items() if name.startswith(OWN)
+        ]
 
     def _collect(self, tensors: dict[str, Tensor]) -> dict[str, Tensor] | None:
         own = {name: tensor for name, tensor in tensors.items() if self.processes.leads or f".{OWN}" in f".{name}"}

@@ -97,9 +97,13 @@ class DomainEar:
         """Mean, spread and movement of the mel levels: (3 * N_MELS,)."""
         power = float(np.square(sound, dtype=np.float64).mean())
         scaled = (sound / np.sqrt(max(power, 1e-20))).astype(np.float32)
-        mel = spectra.mel_spectrogram(scaled, sample_rate=self.sample_rate, n_fft=N_FFT, hop_length=HOP_LENGTH, n_mels=N_MELS)
+        mel = spectra.mel_spectrogram(
+            scaled, sample_rate=self.sample_rate, n_fft=N_FFT, hop_length=HOP_LENGTH, n_mels=N_MELS
+        )
         levels = np.maximum(20 * np.log10(np.maximum(mel, 1e-10)), FLOOR_DB)
-        return np.concatenate([levels.mean(axis=1), levels.std(axis=1), np.abs(np.diff(levels, axis=1)).mean(axis=1)]).astype(np.float64)
+        return np.concatenate(
+            [levels.mean(axis=1), levels.std(axis=1), np.abs(np.diff(levels, axis=1)).mean(axis=1)]
+        ).astype(np.float64)
 
 
 def _fit(x: np.ndarray, labels: np.ndarray, n_domains: int) -> tuple[np.ndarray, np.ndarray]:

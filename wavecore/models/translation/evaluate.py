@@ -16,20 +16,20 @@ import torch
 
 from wavecore.audio import files, mulaw
 from wavecore.audio.pitch import track_f0
+from wavecore.checkpoint import LoadedModel
 from wavecore.datasets.domains.reader import DomainsDataset
 from wavecore.metrics.contour import jaccard_distance, piano_roll, pitch_correlation, warped_pitch_correlation
-from wavecore.models.translation.domain_classifier import DomainEar
 from wavecore.metrics.mel import mel_distance
 from wavecore.metrics.multipitch import sounding_notes
 from wavecore.metrics.pitch import raw_chroma_accuracy, raw_pitch_accuracy
 from wavecore.metrics.probe import probe_accuracy
 from wavecore.metrics.silence import level_in_rests
-from wavecore.checkpoint import LoadedModel
-from wavecore.training import losses
 from wavecore.models.translation.data import BatchSource
-from wavecore.training.config import TrainingConfig
+from wavecore.models.translation.domain_classifier import DomainEar
 from wavecore.models.translation.translate import translate_file
 from wavecore.models.translation.tune_clips import Clip
+from wavecore.training import losses
+from wavecore.training.config import TrainingConfig
 
 EAR_CLIPS = 60
 """Training clips of every domain that the listener is fitted to, at most."""
@@ -40,6 +40,7 @@ LATENTS_LEARNT, LATENTS_TESTED = 300, 100
 """Of every domain, for the probe."""
 CROP_S, SKIPPED_S = 0.8, 0.05
 """Length of the crops whose latents and bits are measured, and of their beginnings that do not count, whatever the frame rate."""
+
 
 @dataclass(frozen=True)
 class ClipScores:
@@ -192,7 +193,9 @@ def _judge_notes(source: np.ndarray, truth: np.ndarray, said: np.ndarray, sample
     return dict.fromkeys(contour) | {"pitch_jaccard": _apart(rolls)}
 
 
-def summarise(source: str, target: str, scores: Sequence[ClipScores], said: Sequence[np.ndarray], ear: DomainEar) -> dict:
+def summarise(
+    source: str, target: str, scores: Sequence[ClipScores], said: Sequence[np.ndarray], ear: DomainEar
+) -> dict:
     """Sum one pair of domains up.
 
     Parameters
@@ -211,7 +214,11 @@ def summarise(source: str, target: str, scores: Sequence[ClipScores], said: Sequ
     measured = {name: [value for value in values if value is not None] for name, values in columns.items()}
     medians = {name: float(np.median(values)) if values else None for name, values in measured.items()}
     accuracy = ear.accuracy(said, target)
-    return {"from": source, "to": target} | medians | {"target_classifier_accuracy": accuracy, "clips": [asdict(score) for score in scores]}
+    return (
+        {"from": source, "to": target}
+        | medians
+        | {"target_classifier_accuracy": accuracy, "clips": [asdict(score) for score in scores]}
+    )
 
 
 @torch.inference_mode()
@@ -310,7 +317,12 @@ def _source(model: LoadedModel, dataset: DomainsDataset, skip_samples: int) -> B
     config, domains = model.network.config, measured_domains(model, dataset)
     shared = replace(config, domains=domains, targets=tuple(name for name in config.targets if name in domains))
     crop_frames = max(1, round(CROP_S * config.decoder.frame_rate))
-    return BatchSource(dataset, shared, TrainingConfig(crop_frames=crop_frames, skip_samples=skip_samples), model.network.encoder.context_frames)
+    return BatchSource(
+        dataset,
+        shared,
+        TrainingConfig(crop_frames=crop_frames, skip_samples=skip_samples),
+        model.network.encoder.context_frames,
+    )
 
 
 def _coloured_noise(rng: np.random.Generator, length: int) -> np.ndarray:

@@ -99,8 +99,13 @@ class DomainClassifier(nn.Module):
     def __init__(self, latent_channels: int, channels: int, n_domains: int):
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Linear(latent_channels, channels), nn.ELU(), nn.Linear(channels, channels), nn.ELU(),
-            nn.Linear(channels, channels), nn.ELU(), nn.Linear(channels, n_domains),
+            nn.Linear(latent_channels, channels),
+            nn.ELU(),
+            nn.Linear(channels, channels),
+            nn.ELU(),
+            nn.Linear(channels, channels),
+            nn.ELU(),
+            nn.Linear(channels, n_domains),
         )
 
     def forward(self, latent: Tensor) -> Tensor:
@@ -139,9 +144,7 @@ class TranslationNetwork(nn.Module):
         if config.shared_decoder:
             self.target_embedding = nn.Parameter(0.1 * torch.randn(len(config.targets), channels))
 
-    def forward(
-        self, codes: Tensor, latent: Tensor, targets: Tensor, *, history: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, codes: Tensor, latent: Tensor, targets: Tensor, *, history: Tensor | None = None) -> Tensor:
         """Predict the codes of sounds in given domains (teacher forcing).
 
         Parameters
@@ -193,7 +196,9 @@ class TranslationNetwork(nn.Module):
             raise UsageError("a decoder that all domains share cannot be held apart")
         missing = [name for name in targets if name not in self.decoders]
         if missing:
-            raise UsageError(f"there is no decoder of {', '.join(missing)} to hold; here are {', '.join(self.decoders)}")
+            raise UsageError(
+                f"there is no decoder of {', '.join(missing)} to hold; here are {', '.join(self.decoders)}"
+            )
         for name in [name for name in self.decoders if name not in targets]:
             del self.decoders[name]
 
@@ -217,7 +222,9 @@ class TranslationNetwork(nn.Module):
             If the network does not generate that domain.
         """
         if target not in self.config.targets:
-            raise UsageError(f"there is no domain {target!r} to generate; choose one of {', '.join(self.config.targets)}")
+            raise UsageError(
+                f"there is no domain {target!r} to generate; choose one of {', '.join(self.config.targets)}"
+            )
         if not self.config.shared_decoder:
             return {name: tensor.detach().clone() for name, tensor in self.decoders[target].state_dict().items()}
         state = {name: tensor.detach().clone() for name, tensor in self.decoders["shared"].state_dict().items()}

@@ -27,6 +27,7 @@ def best_octave(midi: np.ndarray, low: float, high: float) -> int:
     int
         The smallest such shift; octaves.
     """
+
     def cost(shift: int) -> tuple[float, bool, int]:
         at_the_ends = share_outside(midi, low + END_SEMITONES, high - END_SEMITONES, shift)
         return share_outside(midi, low, high, shift), at_the_ends > 0.5, abs(shift)

@@ -14,12 +14,12 @@ import torch
 from torch import Tensor, nn
 
 from wavecore.audio import mulaw
-from wavecore.datasets.domains.reader import DomainsDataset
 from wavecore.datasets.domains.manifest import Piece
+from wavecore.datasets.domains.reader import DomainsDataset
 from wavecore.errors import UsageError
+from wavecore.models.nsynth.pretrain_encoder import colour_and_cover
 from wavecore.nn.encoders import ConstantQEncoder, Encoder, shift_bins, shift_octaves
 from wavecore.nn.note_bottleneck import HIGHEST, LOWEST
-from wavecore.models.nsynth.pretrain_encoder import colour_and_cover
 
 SECONDS = 5400.0
 """Of music that is learnt from, at most; every domain's."""
@@ -129,28 +129,51 @@ def collect(
         If the data are not the same music in several domains, have no notes, or hold no segment.
     """
     if not dataset.paired or len(dataset.domains) < 2:
-        raise UsageError(f"{dataset.path} does not hold the same music in several domains, from which an encoder is taught")
+        raise UsageError(
+            f"{dataset.path} does not hold the same music in several domains, from which an encoder is taught"
+        )
     shared = known is not None and _same_spectra(known, encoder)
     pieces = [piece for piece in dataset.pieces("train") if piece.notes]
     if not pieces:
-        raise UsageError(f"{dataset.path} does not say which notes its music has, so that no encoder can be taught them")
+        raise UsageError(
+            f"{dataset.path} does not say which notes its music has, so that no encoder can be taught them"
+        )
     total = sum(piece.seconds for piece in pieces)
     pieces = pieces[:: max(1, round(total / seconds))] if total > seconds else pieces
     found: list[list[Tensor]] = [[], [], [], [], []]
     for number, piece in enumerate(pieces):
-        for kept, part in zip(found, _segments(dataset, piece, encoder, None if shared else known, known_domains), strict=True):
+        for kept, part in zip(
+            found, _segments(dataset, piece, encoder, None if shared else known, known_domains), strict=True
+        ):
             kept.append(part)
         if on_progress is not None:
             on_progress(number + 1, len(pieces))
     spectra, present, notes, onsets, conditions = (torch.cat(parts) for parts in found)
     if not len(spectra):
-        raise UsageError(f"no piece of {dataset.path} is as long as {SEGMENT} frames of {encoder.config.hop_length} samples")
+        raise UsageError(
+            f"no piece of {dataset.path} is as long as {SEGMENT} frames of {encoder.config.hop_length} samples"
+        )
     precomputed = None if known is None or shared else conditions
-    return Lessons(dataset.domains, encoder.config.hearing_frames, spectra, present, notes, onsets, precomputed, known if shared else None)
+    return Lessons(
+        dataset.domains,
+        encoder.config.hearing_frames,
+        spectra,
+        present,
+        notes,
+        onsets,
+        precomputed,
+        known if shared else None,
+    )
 
 
 def draw(
-    lessons: Lessons, generator: torch.Generator, bins_per_octave: int, *, n_crops: int = BATCH, moved: float = MOVED, changed: float = CHANGED
+    lessons: Lessons,
+    generator: torch.Generator,
+    bins_per_octave: int,
+    *,
+    n_crops: int = BATCH,
+    moved: float = MOVED,
+    changed: float = CHANGED,
 ) -> Crops:
     """Draw crops, each in two domains, moved alike, coloured and covered each for itself.
 
@@ -190,7 +213,11 @@ def draw(
     quarters = torch.round((first + bend * torch.linspace(0, 1, length)) * moves).long()  # (B, F + 2 R)
     domains = pairs.t().flatten()
     both = rows.repeat(2)
-    crops = lessons.spectra[both, domains].float().gather(2, window.repeat(2, 1)[:, None].expand(-1, lessons.spectra.shape[2], -1))
+    crops = (
+        lessons.spectra[both, domains]
+        .float()
+        .gather(2, window.repeat(2, 1)[:, None].expand(-1, lessons.spectra.shape[2], -1))
+    )
     bare = shift_bins(crops, fine * quarters.repeat(2, 1))
     plain = (torch.rand(n_crops, 1, 1, generator=generator) >= changed).repeat(2, 1, 1)
     clean, heard = (torch.where(plain, bare, other) for other in colour_and_cover(bare, generator))
@@ -221,7 +248,11 @@ def _same_spectra(known: Encoder, encoder: ConstantQEncoder) -> bool:
 
 
 def _segments(
-    dataset: DomainsDataset, piece: Piece, encoder: ConstantQEncoder, known: Encoder | None, known_domains: Sequence[str]
+    dataset: DomainsDataset,
+    piece: Piece,
+    encoder: ConstantQEncoder,
+    known: Encoder | None,
+    known_domains: Sequence[str],
 ) -> tuple[Tensor, ...]:
     """Spectra, presence, notes, onsets and known latents of one piece, cut into segments."""
     config = encoder.config
@@ -231,18 +262,25 @@ def _segments(
     n = n_samples // hop // SEGMENT
     spectra = torch.zeros(n, len(dataset.domains), config.n_bins, SEGMENT + 2 * around, dtype=torch.float16)
     present = torch.zeros(n, len(dataset.domains), dtype=torch.bool)
-    sounds = {name: torch.from_numpy(mulaw.decode(np.array(dataset.codes(piece, name)[:n_samples])))[None] for name in piece.domains}
+    sounds = {
+        name: torch.from_numpy(mulaw.decode(np.array(dataset.codes(piece, name)[:n_samples])))[None]
+        for name in piece.domains
+    }
     for index, name in enumerate(dataset.domains if n else ()):
         if name not in sounds:
             continue
         whole = encoder.spectrum(nn.functional.pad(sounds[name], (margin, margin)))
         whole = shift_octaves(whole, -piece.domains[name].octave, config.bins_per_octave)[0]  # (n_bins, F)
-        spectra[:, index] = whole[:, : n * SEGMENT + 2 * around].unfold(1, SEGMENT + 2 * around, SEGMENT).transpose(0, 1).half()
+        spectra[:, index] = (
+            whole[:, : n * SEGMENT + 2 * around].unfold(1, SEGMENT + 2 * around, SEGMENT).transpose(0, 1).half()
+        )
         present[:, index] = True
     notes, onsets = _written(piece, n * SEGMENT, hop / config.sample_rate)
     conditions = torch.zeros(n * SEGMENT, 1 if known is None else known.config.latent_channels)
     if known is not None and n:
-        told = torch.stack([known.encode(sounds[name])[0] for name in known_domains if name in sounds]).mean(0)  # (F', C)
+        told = torch.stack([known.encode(sounds[name])[0] for name in known_domains if name in sounds]).mean(
+            0
+        )  # (F', C)
         # Each frame's middle, in frames of the known encoder.
         at = (torch.arange(n * SEGMENT) + 0.5) * hop / known.config.hop_length - 0.5
         at = at.clamp(0, len(told) - 1)

@@ -30,11 +30,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from wavecore.models.translation.model import DomainClassifier
+from wavecore.models.translation.pretrain_data import CHANGED, MOVED, Lessons, draw
 from wavecore.nn.encoders import ConstantQEncoder, round_latent
 from wavecore.nn.layers import Affine
 from wavecore.nn.note_bottleneck import N_CODES, N_PITCHES, decide
-from wavecore.models.translation.model import DomainClassifier
-from wavecore.models.translation.pretrain_data import CHANGED, Lessons, MOVED, draw
 
 LEARNING_RATE, WEIGHT_DECAY = 6e-3, 1e-3
 ADVERSARY_RATE, ADVERSARY_CHANNELS, ADVERSARY_STEPS = 2e-3, 100, 2
@@ -134,7 +134,9 @@ def teach(
         torch.manual_seed(seed)
         school, steps = _School(encoder, lessons, config, seed), config.steps
         rates = [group["lr"] for group in school.optimizer.param_groups]
-        schedule = torch.optim.lr_scheduler.OneCycleLR(school.optimizer, rates, total_steps=max(steps, 2), pct_start=0.15)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            school.optimizer, rates, total_steps=max(steps, 2), pct_start=0.15
+        )
         recent: list[tuple[float, ...]] = []
         for step in range(steps):
             recent = [*recent[-99:], school.step(min(1.0, max(0.0, (step / steps - BEGIN) / (SETTLED - BEGIN))))]
@@ -162,11 +164,15 @@ class _School:
             students.append(self.leading)
         passed = channels if encoder.bottleneck is None else N_CODES
         self.adversary = DomainClassifier(passed, ADVERSARY_CHANNELS, len(lessons.domains))
-        parameters = [parameter for student in students for parameter in student.parameters() if parameter.requires_grad]
+        parameters = [
+            parameter for student in students for parameter in student.parameters() if parameter.requires_grad
+        ]
         # Adam moves every weight alike; who sums more of them moves further by it.
         wide = [parameter for parameter in parameters if parameter.ndim == 3 and parameter.shape[2] > USUAL_TAPS]
         groups = [{"params": [parameter], "lr": LEARNING_RATE * USUAL_TAPS / parameter.shape[2]} for parameter in wide]
-        groups.append({"params": [parameter for parameter in parameters if all(parameter is not other for other in wide)]})
+        groups.append(
+            {"params": [parameter for parameter in parameters if all(parameter is not other for other in wide)]}
+        )
         self.optimizer = torch.optim.AdamW(groups, LEARNING_RATE, weight_decay=WEIGHT_DECAY)
         self.against = torch.optim.Adam(self.adversary.parameters(), ADVERSARY_RATE)
         self.spread = ROUNDED_SPREAD if encoder.config.latent_levels else 1.0

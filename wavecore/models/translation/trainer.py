@@ -6,12 +6,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from wavecore.models.translation.data import Batch
 from wavecore.models.translation.model import TranslationConfig, TranslationNetwork
 from wavecore.training import losses
-from wavecore.training.trainer import AveragedTrainer
-from wavecore.models.translation.data import Batch
-from wavecore.training.config import TrainingConfig
 from wavecore.training.autocast import autocast
+from wavecore.training.config import TrainingConfig
+from wavecore.training.trainer import AveragedTrainer
 
 
 def build_network(config: TranslationConfig, *, seed: int) -> TranslationNetwork:
@@ -45,7 +45,11 @@ class Trainer(AveragedTrainer):
     def __init__(self, network: TranslationNetwork, config: TrainingConfig, *, device: str = "cpu"):
         autoencoder = {}
         for name, parameter in network.named_parameters():
-            frozen = config.freeze_encoder and name.startswith("encoder.") and not (config.learn_following and ".following." in name)
+            frozen = (
+                config.freeze_encoder
+                and name.startswith("encoder.")
+                and not (config.learn_following and ".following." in name)
+            )
             parameter.requires_grad_(not frozen)
             if not frozen and not name.startswith("classifier."):
                 autoencoder[name] = parameter

@@ -11,17 +11,22 @@ import numpy as np
 from wavecore.audio import mulaw
 from wavecore.audio.pitch import track_f0
 from wavecore.datasets.domains.reader import DomainsDataset
-from wavecore.nn.generate import generate_blocks, open_generator
 from wavecore.metrics.pitch import raw_chroma_accuracy
 from wavecore.models.translation.model import TranslationNetwork
 from wavecore.models.translation.samples import held_out_passage
+from wavecore.nn.generate import generate_blocks, open_generator
 
 SECONDS = 2.5
 PREFIX = "valid/transfer/"
 
 
 def measure_transfer(
-    network: TranslationNetwork, dataset: DomainsDataset, *, n_passages: int, seconds: float = SECONDS, backend: str = "auto"
+    network: TranslationNetwork,
+    dataset: DomainsDataset,
+    *,
+    n_passages: int,
+    seconds: float = SECONDS,
+    backend: str = "auto",
 ) -> dict[str, float]:
     """Translate held-out passages, the same at every call, and follow their pitch.
 
@@ -49,14 +54,20 @@ def measure_transfer(
     for number, target in enumerate(config.targets):
         if not config.shared_decoder and target not in network.decoders:
             continue  # another process holds it
-        drawn = [held_out_passage(network, dataset, target, n_frames, np.random.default_rng((1, number, row))) for row in range(n_passages)]
+        drawn = [
+            held_out_passage(network, dataset, target, n_frames, np.random.default_rng((1, number, row)))
+            for row in range(n_passages)
+        ]
         heard, latents = zip(*drawn, strict=True)
         generator = open_generator(
             network.decoder_state(target), config.decoder, batch=n_passages, seed=0,
             streams=[n_passages * number + row for row in range(n_passages)], backend=backend,
         )  # fmt: skip
         codes = np.concatenate(list(generate_blocks(generator, np.concatenate(latents))), axis=1)
-        shares = [_followed(sound, mulaw.decode(said), config.decoder.sample_rate) for sound, said in zip(heard, codes, strict=True)]
+        shares = [
+            _followed(sound, mulaw.decode(said), config.decoder.sample_rate)
+            for sound, said in zip(heard, codes, strict=True)
+        ]
         voiced = [share for share in shares if share is not None]
         if voiced:
             found[f"{PREFIX}{target}"] = float(np.mean(voiced))

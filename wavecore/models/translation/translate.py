@@ -20,14 +20,14 @@ import torch
 
 from wavecore.audio import files, mulaw, pitch
 from wavecore.audio.resample import Resampler
-from wavecore.models.translation.survey import ExcerptCollector, Survey, survey
 from wavecore.audio.writing import AudioWriter
+from wavecore.checkpoint import LoadedModel
 from wavecore.errors import OutputExistsError, UsageError
+from wavecore.metrics.pitch import raw_chroma_accuracy
+from wavecore.models.translation.octaves import best_octave, share_outside
+from wavecore.models.translation.survey import ExcerptCollector, Survey, survey
 from wavecore.nn.expectation import expected
 from wavecore.nn.generate import open_generator, resolve_backend, resolve_device
-from wavecore.metrics.pitch import raw_chroma_accuracy
-from wavecore.checkpoint import LoadedModel
-from wavecore.models.translation.octaves import best_octave, share_outside
 
 BLOCK_SAMPLES = 16_000
 """Of a block, about."""
@@ -146,7 +146,9 @@ def translate_file(
         pool = stack.enter_context(ThreadPoolExecutor(workers))
         voices = [
             stack.enter_context(
-                _Voice(job, target, Path(path), number, seed, temperature, rate, draws, backend, device, threads, overwrite)
+                _Voice(
+                    job, target, Path(path), number, seed, temperature, rate, draws, backend, device, threads, overwrite
+                )
             )
             for number, (target, path) in enumerate(outputs.items())
         ]
@@ -234,7 +236,9 @@ class _Job:
         if outside <= 0.1:
             return shift, ()
         better = "" if best == shift else f"; --octave {best} would leave {share_outside(midi, low, high, best):.0%}"
-        return shift, (f"{outside:.0%} of the pitches lie outside the range of {target}, MIDI {low:.0f}-{high:.0f}{better}",)
+        return shift, (
+            f"{outside:.0%} of the pitches lie outside the range of {target}, MIDI {low:.0f}-{high:.0f}{better}",
+        )
 
 
 def frame_windows(blocks: Iterator[np.ndarray], *, hop_length: int, context_frames: int) -> Iterator[np.ndarray]:
@@ -282,8 +286,15 @@ class _Voice:
         self.octave_shift, self.warnings = job.octave_shift(target)
         self.draws = draws
         self.generator = open_generator(
-            network.decoder_state(target), network.config.decoder, batch=1, seed=seed, streams=[number],
-            temperature=temperature, backend=backend, device=device, threads=threads,
+            network.decoder_state(target),
+            network.config.decoder,
+            batch=1,
+            seed=seed,
+            streams=[number],
+            temperature=temperature,
+            backend=backend,
+            device=device,
+            threads=threads,
         )
         self.excerpts = ExcerptCollector(job.survey.excerpts)
         self.done, self.written, self.seconds_of_work = 0, 0, 0.0
@@ -306,7 +317,11 @@ class _Voice:
         began = time.perf_counter()
         self.generator.feed(latent[None])
         n = min(self.generator.available, self.job.survey.n_samples - self.done)
-        x = mulaw.decode(self.generator.generate(n)[0]) if self.draws else expected(self.generator.generate(n, logits=True)[1][0])
+        x = (
+            mulaw.decode(self.generator.generate(n)[0])
+            if self.draws
+            else expected(self.generator.generate(n, logits=True)[1][0])
+        )
         self.seconds_of_work += time.perf_counter() - began
         self.done += n
         self.excerpts.add(x)

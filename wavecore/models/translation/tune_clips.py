@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from wavecore.audio import mulaw
-from wavecore.datasets.domains.reader import DomainsDataset
 from wavecore.datasets.domains.manifest import Piece
+from wavecore.datasets.domains.reader import DomainsDataset
 from wavecore.errors import InputError, UsageError
 
 ROUNDING_S = 1e-3
@@ -40,7 +40,14 @@ class Clip:
 
 
 def choose(
-    dataset: DomainsDataset, source: str, targets: Sequence[str], *, split: str, n_clips: int, seconds: float, several: bool = False
+    dataset: DomainsDataset,
+    source: str,
+    targets: Sequence[str],
+    *,
+    split: str,
+    n_clips: int,
+    seconds: float,
+    several: bool = False,
 ) -> list[Clip]:
     """Take the beginnings of different tunes.
 
@@ -72,7 +79,9 @@ def choose(
         If the split holds no such tune.
     """
     if not dataset.paired:
-        raise UsageError(f"{dataset.path} does not hold the same tunes in every domain, so that no true answer is known")
+        raise UsageError(
+            f"{dataset.path} does not hold the same tunes in every domain, so that no true answer is known"
+        )
     unknown = [name for name in (source, *targets) if name not in dataset.domains]
     if unknown:
         raise UsageError(f"the data set has no domain {', '.join(unknown)}; it has {', '.join(dataset.domains)}")
@@ -86,7 +95,9 @@ def choose(
             break
     if not found:
         kind = " of several voices" if several else ""
-        raise InputError(f"the split {split!r} of {dataset.path} holds no tune{kind} in {source} and {', '.join(targets)}")
+        raise InputError(
+            f"the split {split!r} of {dataset.path} holds no tune{kind} in {source} and {', '.join(targets)}"
+        )
     return list(found.values())
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 
+from wavecore.models.translation.data import BatchSource
 from wavecore.models.translation.model import TranslationNetwork
 from wavecore.training import losses
-from wavecore.models.translation.data import BatchSource
 
 
 @torch.no_grad()

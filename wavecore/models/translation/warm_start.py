@@ -16,11 +16,11 @@ from torch import Tensor
 
 from wavecore.datasets.domains.reader import DomainsDataset
 from wavecore.errors import UsageError
-from wavecore.models.translation.model import TranslationConfig, TranslationNetwork
 from wavecore.models.translation import pretrain_data, pretrain_encoder
 from wavecore.models.translation.add_domain import bits_by_decoder
-from wavecore.training.config import TrainingConfig
+from wavecore.models.translation.model import TranslationConfig, TranslationNetwork
 from wavecore.models.translation.pretrain_encoder import LessonConfig, Taught
+from wavecore.training.config import TrainingConfig
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,9 @@ def with_taught_encoder(
     same_code = source is not None and _same_code(source.config, config)
     if same_code:  # decisions mean what they meant, so the decoders know the latent already
         # Of a new context nothing is known yet, and nothing is added to the latent.
-        network.encoder.bottleneck.load_state_dict(network.encoder.bottleneck.state_dict() | source.encoder.bottleneck.state_dict())
+        network.encoder.bottleneck.load_state_dict(
+            network.encoder.bottleneck.state_dict() | source.encoder.bottleneck.state_dict()
+        )
         network.encoder.bottleneck.requires_grad_(False)
     known = {} if source is None or same_code else {
         "known": source.eval().encoder, "known_domains": [name for name in source.config.targets if name in dataset.domains],
@@ -158,8 +160,15 @@ def refit(state: dict[str, Tensor], weight: Tensor, bias: Tensor, *, n_layers: i
 
 def _same_code(old: TranslationConfig, new: TranslationConfig) -> bool:
     """Whether two encoders say the same of the same decisions, once one has the other's weights."""
-    sizes = ("bottleneck", "latent_channels", "hop_length", *(("bottleneck_context",) if old.encoder.bottleneck_context else ()))
-    return bool(old.encoder.bottleneck) and all(getattr(old.encoder, size) == getattr(new.encoder, size) for size in sizes)
+    sizes = (
+        "bottleneck",
+        "latent_channels",
+        "hop_length",
+        *(("bottleneck_context",) if old.encoder.bottleneck_context else ()),
+    )
+    return bool(old.encoder.bottleneck) and all(
+        getattr(old.encoder, size) == getattr(new.encoder, size) for size in sizes
+    )
 
 
 def _refuse_other_decoders(old: TranslationConfig, new: TranslationConfig) -> None:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from wavecore.models.coconet import evaluate as evaluation
 from wavecore.errors import InputError
+from wavecore.models.coconet import evaluate as evaluation
 from wavecore.models.coconet.model import Coconet, CoconetConfig
 
 
@@ -39,7 +39,9 @@ def test_crops_are_parts_of_the_chorales(grids):
 
 def test_likelihood_is_named_as_scripts_read_it(network, grids):
     told = []
-    found = evaluation.likelihood(network, evaluation.cut(grids, 4, seed=0), seed=0, n_orderings=2, told=lambda *args: told.append(args))
+    found = evaluation.likelihood(
+        network, evaluation.cut(grids, 4, seed=0), seed=0, n_orderings=2, told=lambda *args: told.append(args)
+    )
     assert set(found) == {"framewise_nll", "framewise_nll_alone", "standard_error", "n_frames", "n_pieces", "orderings"}
     # Random weights know nothing: about the logarithm of the pitches for each of four voices.
     assert found["framewise_nll"]["16th"] == pytest.approx(4 * np.log(46), abs=1.5)

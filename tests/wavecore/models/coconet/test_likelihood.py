@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from wavecore.errors import InputError, UsageError
-from wavecore.models.coconet.model import Coconet, CoconetConfig
 from wavecore.models.coconet.likelihood import framewise
+from wavecore.models.coconet.model import Coconet, CoconetConfig
 
 CONFIG = CoconetConfig(n_layers=5, channels=6, dilations=(1, 2), lowest=48, n_pitches=30)
 
@@ -55,7 +55,9 @@ class Fixed(Even):
 
     def __init__(self, n_steps=6):
         super().__init__()
-        self.logits = torch.from_numpy(np.random.default_rng(7).normal(size=(n_steps, 4, CONFIG.n_pitches)).astype(np.float32))
+        self.logits = torch.from_numpy(
+            np.random.default_rng(7).normal(size=(n_steps, 4, CONFIG.n_pitches)).astype(np.float32)
+        )
 
     def forward(self, grid, known):
         super().forward(grid, known)
@@ -77,7 +79,17 @@ def test_the_past_is_true_and_the_frame_is_what_was_likeliest():
 def test_orders_that_agree_are_one():
     grids = chorales(2, 6)
     found = framewise(Fixed(), grids, seed=1, n_orderings=3)
-    wanted = -np.mean([torch.log_softmax(Fixed().logits, -1)[t, v, grid[t, v] - 48].item() for grid in grids for t in range(6) for v in range(4)]) * 4
+    wanted = (
+        -np.mean(
+            [
+                torch.log_softmax(Fixed().logits, -1)[t, v, grid[t, v] - 48].item()
+                for grid in grids
+                for t in range(6)
+                for v in range(4)
+            ]
+        )
+        * 4
+    )
     assert found.nats == pytest.approx(wanted) and found.nats_alone == pytest.approx(wanted)
 
 
@@ -91,7 +103,9 @@ class Knowing(Even):
     def forward(self, grid, known):
         logits = super().forward(grid, known)
         whole = known.all(2).any(1)
-        return torch.where(whole[:, None, None, None], 80.0 * nn.functional.one_hot(self.true, CONFIG.n_pitches), logits)
+        return torch.where(
+            whole[:, None, None, None], 80.0 * nn.functional.one_hot(self.true, CONFIG.n_pitches), logits
+        )
 
 
 def test_an_ensemble_takes_the_mean_of_probabilities():

@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from wavecore.errors import UsageError
-from wavecore.models.coconet.model import Coconet, CoconetConfig, PRESETS, _Depthwise
+from wavecore.models.coconet.model import PRESETS, Coconet, CoconetConfig, _Depthwise
 
 SMALL = CoconetConfig(n_layers=6, channels=8, dilations=(1, 4))
 
@@ -21,7 +21,9 @@ def build(config=SMALL, seed=0):
 
 def grids(batch=2, n_steps=9, seed=0):
     rng = np.random.default_rng(seed)
-    return torch.from_numpy(rng.integers(36, 82, (batch, n_steps, 4))), torch.from_numpy(rng.random((batch, n_steps, 4)) < 0.5)
+    return torch.from_numpy(rng.integers(36, 82, (batch, n_steps, 4))), torch.from_numpy(
+        rng.random((batch, n_steps, 4)) < 0.5
+    )
 
 
 @pytest.mark.parametrize(("name", "millions"), [("coconet", 9.09), ("doodle", 0.55)])
@@ -68,7 +70,10 @@ def test_a_known_rest_is_not_what_lies_beyond_the_end():
 @pytest.mark.parametrize("dilation", [(1, 1), (2, 2), (4, 4), (16, 16), (3, 1), (32, 23)])
 def test_pictures_of_every_nth_row_convolve_as_the_dilated_whole(dilation, size):
     torch.manual_seed(0)
-    layer, x = _Depthwise(3, size, dilation).double(), torch.randn(2, 3, 19, 46, dtype=torch.float64, requires_grad=True)
+    layer, x = (
+        _Depthwise(3, size, dilation).double(),
+        torch.randn(2, 3, 19, 46, dtype=torch.float64, requires_grad=True),
+    )
     reach = [d * (size - 1) for d in dilation]
     padded = F.pad(x, (reach[1] // 2, reach[1] - reach[1] // 2, reach[0] // 2, reach[0] - reach[0] // 2))
     wanted = F.conv2d(padded, layer.each.weight, dilation=dilation, groups=3)
@@ -90,7 +95,11 @@ def test_it_learns_a_rule():
     for _ in range(200):
         soprano = rng.integers(60, 72, (16, 1, 1))
         grid = torch.from_numpy(np.broadcast_to(soprano - np.array([0, 1, 3, 5]), (16, 6, 4)).copy())
-        known = torch.from_numpy(np.broadcast_to(rng.permuted(np.tile([True, False, False, False], (16, 1)), axis=1)[:, None], grid.shape).copy())
+        known = torch.from_numpy(
+            np.broadcast_to(
+                rng.permuted(np.tile([True, False, False, False], (16, 1)), axis=1)[:, None], grid.shape
+            ).copy()
+        )
         logits = network(grid, known)
         loss = F.cross_entropy(logits[~known], (grid - 48)[~known])
         optimizer.zero_grad()

@@ -58,7 +58,10 @@ def test_free_cells_are_not_looked_at_and_the_seed_decides(network, fill):
     cells[:, 1:] = True
     first, second = given(), given()
     second[:, :, 1:] = -1
-    one, two, other = (fill(network, grid, cells, rng=np.random.default_rng(seed)) for grid, seed in ((first, 3), (second, 3), (first, 4)))
+    one, two, other = (
+        fill(network, grid, cells, rng=np.random.default_rng(seed))
+        for grid, seed in ((first, 3), (second, 3), (first, 4))
+    )
     np.testing.assert_array_equal(one, two)
     assert (one != other).any()
 
@@ -76,7 +79,14 @@ def test_a_cell_is_drawn_given_those_before_it():
 def test_gibbs_hides_fewer_and_fewer():
     network, cells = Listening(), np.ones((40, 4), bool)
     seen = []
-    gibbs(network, np.full((3, 40, 4), 60), cells, rng=np.random.default_rng(0), n_steps=50, on_progress=lambda done, total: seen.append((done, total)))
+    gibbs(
+        network,
+        np.full((3, 40, 4), 60),
+        cells,
+        rng=np.random.default_rng(0),
+        n_steps=50,
+        on_progress=lambda done, total: seen.append((done, total)),
+    )
     hidden = np.array([1 - known.mean() for known in network.seen])
     assert hidden[0] == 1 and len(hidden) == 51
     np.testing.assert_allclose(hidden[1:], np.maximum(0.1, 0.9 - 0.8 * np.arange(50) / 35), atol=0.07)

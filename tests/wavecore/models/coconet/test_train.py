@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from wavecore.datasets import chorales
 
-from wavecore.errors import InputError, UsageError
 from wavecore import checkpoint
+from wavecore.datasets import chorales
+from wavecore.errors import InputError, UsageError
 from wavecore.models.coconet.model import Coconet, CoconetConfig
 from wavecore.models.coconet.train import CoconetTask, Crops, draw_known, surprise
 from wavecore.training.config import TrainingConfig
@@ -25,8 +25,10 @@ TRAINING = TrainingConfig(
 def dataset(tmp_path_factory):
     """Chorales of parallel voices; the last one for training is shorter than a crop."""
     rng = np.random.default_rng(0)
+
     def piece(n):
         return rng.integers(58, 66, (n, 1)) - np.array([0, 3, 5, 8])
+
     grids = {"train": [piece(n) for n in (20, 9, 30, 12, 4)], "valid": [piece(18), piece(11)], "test": [piece(10)]}
     return chorales.write(grids, tmp_path_factory.mktemp("chorales") / "data", source="", licence="")
 
@@ -67,7 +69,12 @@ def test_crops_are_parts_of_chorales_moved_as_far_as_pitches_go(dataset):
 
 
 def test_a_step_has_one_batch(dataset):
-    first, again, later, other = _task(dataset).batch(3), _task(dataset).batch(3), _task(dataset).batch(4), _task(dataset, seed=1).batch(3)
+    first, again, later, other = (
+        _task(dataset).batch(3),
+        _task(dataset).batch(3),
+        _task(dataset).batch(4),
+        _task(dataset, seed=1).batch(3),
+    )
     assert torch.equal(first.grid, again.grid) and torch.equal(first.known, again.known)
     assert not torch.equal(first.known, later.known) and not torch.equal(first.known, other.known)
 
@@ -114,7 +121,11 @@ def test_a_run_learns_and_is_the_same_when_resumed(dataset, tmp_path):
 @pytest.mark.slow
 def test_it_learns_what_voices_have_in_common(dataset, tmp_path):
     losses = []
-    run_task(_task(dataset, steps=240, validate_every=60), tmp_path / "run", on_progress=lambda progress: losses.append(progress.losses.get("valid/bits")))
+    run_task(
+        _task(dataset, steps=240, validate_every=60),
+        tmp_path / "run",
+        on_progress=lambda progress: losses.append(progress.losses.get("valid/bits")),
+    )
     found = [loss for loss in losses if loss is not None]
     # A voice alone has eight pitches, 3 bits; who hears the others needs 0.75 on the average.
     assert found[-1] < 2.7 < found[0] < np.log2(24), found

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from wavecore.errors import InputError, UsageError
 from wavecore.models.gan.features import NoteScale
-from wavecore.symbolic.note_sequence import NoteLine, REST
+from wavecore.symbolic.note_sequence import REST, NoteLine
 
 SCALE = NoteScale(lowest=50, highest=75)
 pitches, durations = st.integers(50, 75).map(str), st.sampled_from(SCALE.durations)
@@ -55,7 +55,9 @@ def test_what_the_numbers_are():
 
 def test_what_lies_beyond_moves_by_octaves_and_what_lasts_longer_is_cut():
     found = SCALE.decode(SCALE.encode(NoteLine(("49", "20", "76", "127", "75"), (40, 5, 7, 1, 1)), 2))
-    assert found.symbols == ("61", "56", "64", "67", "75") and found.durations == (16, 6, 8, 1, 1), "in ratios 5 is nearer to 6 than to 4"
+    assert found.symbols == ("61", "56", "64", "67", "75") and found.durations == (16, 6, 8, 1, 1), (
+        "in ratios 5 is nearer to 6 than to 4"
+    )
 
 
 @given(st.lists(st.tuples(*[st.floats(-9, 9)] * 4), min_size=1, max_size=9), st.sampled_from([1, 2, 4]))

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from wavecore.errors import UsageError
-from wavecore.models.gan.model import GAN, GANConfig, PRESETS, RecurrentDiscriminator, draw_noise
+from wavecore.models.gan.model import GAN, PRESETS, GANConfig, RecurrentDiscriminator, draw_noise
 
 
 def build(config, seed=0):
@@ -24,7 +24,9 @@ def test_noise_to_notes_to_verdicts(name, training):
     config = PRESETS[name]
     network = build(config).train(training)
     notes = network(draw_noise(config, 3, np.random.default_rng(0)))
-    assert notes.shape == (3, config.length, config.features) and (notes.abs() <= 1).all() and notes.dtype == torch.float32
+    assert (
+        notes.shape == (3, config.length, config.features) and (notes.abs() <= 1).all() and notes.dtype == torch.float32
+    )
     logits, heard = network.discriminator(notes)
     assert logits.shape == (3,) and heard.shape[0] == 3
     (logits.sum() + heard.sum()).backward()
@@ -33,20 +35,38 @@ def test_noise_to_notes_to_verdicts(name, training):
 
 def test_the_published_dense_variant():
     network = GAN(PRESETS["gan"])
-    widths = [(layer.in_features, layer.out_features) for layer in network.generator.layers if isinstance(layer, nn.Linear)]
+    widths = [
+        (layer.in_features, layer.out_features) for layer in network.generator.layers if isinstance(layer, nn.Linear)
+    ]
     assert widths == [(1000, 256), (256, 512), (512, 1024), (1024, 100)]
     norms = [layer for layer in network.generator.layers if isinstance(layer, nn.BatchNorm1d)]
-    assert [norm.num_features for norm in norms] == [256, 512, 1024] and all(norm.momentum == pytest.approx(1 - 0.8) for norm in norms)
+    assert [norm.num_features for norm in norms] == [256, 512, 1024] and all(
+        norm.momentum == pytest.approx(1 - 0.8) for norm in norms
+    )
     judge = network.discriminator
-    assert (judge.first.input_size, judge.first.hidden_size, judge.second.hidden_size, judge.second.bidirectional) == (1, 512, 512, True)
-    assert [(layer.in_features, layer.out_features) for layer in judge.layers if isinstance(layer, nn.Linear)] == [(1024, 512), (512, 256)]
-    assert {layer.negative_slope for layer in [*network.generator.layers, *judge.layers] if isinstance(layer, nn.LeakyReLU)} == {0.2}
+    assert (judge.first.input_size, judge.first.hidden_size, judge.second.hidden_size, judge.second.bidirectional) == (
+        1,
+        512,
+        512,
+        True,
+    )
+    assert [(layer.in_features, layer.out_features) for layer in judge.layers if isinstance(layer, nn.Linear)] == [
+        (1024, 512),
+        (512, 256),
+    ]
+    assert {
+        layer.negative_slope for layer in [*network.generator.layers, *judge.layers] if isinstance(layer, nn.LeakyReLU)
+    } == {0.2}
 
 
 def test_the_published_recurrent_variant():
     network = GAN(PRESETS["mogren"])
     assert [cell.hidden_size for cell in network.generator.cells] == [350, 350] and network.config.feature_matching
-    assert (network.discriminator.lstm.hidden_size, network.discriminator.lstm.num_layers, network.discriminator.lstm.bidirectional) == (350, 2, True)
+    assert (
+        network.discriminator.lstm.hidden_size,
+        network.discriminator.lstm.num_layers,
+        network.discriminator.lstm.bidirectional,
+    ) == (350, 2, True)
 
 
 @pytest.mark.parametrize("name", ["small", "mogren-small"])
@@ -92,16 +112,28 @@ def test_rounded_notes_are_those_that_are_read(features):
         if features == 2:
             assert np.abs(values[:, 1:] - scale.levels()).min(axis=1).max() < 1e-6
     assert not torch.equal(written, raw)
-    wanted, found = (torch.autograd.grad(x.square().sum() if x is raw else (x * 2 * raw.detach()).sum(), noise, retain_graph=True)[0] for x in (raw, written))
+    wanted, found = (
+        torch.autograd.grad(x.square().sum() if x is raw else (x * 2 * raw.detach()).sum(), noise, retain_graph=True)[0]
+        for x in (raw, written)
+    )
     torch.testing.assert_close(found, wanted)  # the gradient passes as if nothing were rounded
 
 
 def test_noise_is_what_the_variant_wants():
     rng = np.random.default_rng(0)
     normal = draw_noise(replace(PRESETS["tiny"], latent=500), 40, rng)
-    assert normal.shape == (40, 500) and abs(float(normal.mean())) < 0.03 and float(normal.std()) == pytest.approx(1, abs=0.03)
+    assert (
+        normal.shape == (40, 500)
+        and abs(float(normal.mean())) < 0.03
+        and float(normal.std()) == pytest.approx(1, abs=0.03)
+    )
     even = draw_noise(PRESETS["mogren-tiny"], 40, rng)
-    assert even.shape == (40, 16, 8) and 0 <= even.min() and even.max() < 1 and float(even.mean()) == pytest.approx(0.5, abs=0.03)
+    assert (
+        even.shape == (40, 16, 8)
+        and 0 <= even.min()
+        and even.max() < 1
+        and float(even.mean()) == pytest.approx(0.5, abs=0.03)
+    )
     again = draw_noise(PRESETS["mogren-tiny"], 4, np.random.default_rng(7))
     assert torch.equal(again, draw_noise(PRESETS["mogren-tiny"], 4, np.random.default_rng(7)))
 

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from wavecore.errors import UsageError
 from wavecore.models.gan.model import GAN, PRESETS
 from wavecore.models.gan.sample import compose, joined, pitch_classes, sequences, snapped, to_bar_line
-from wavecore.symbolic.note_sequence import NoteLine, REST, pitches_of
+from wavecore.symbolic.note_sequence import REST, NoteLine, pitches_of
 
-lines = st.lists(st.tuples(st.integers(0, 127).map(str), st.integers(1, 40)), min_size=1, max_size=9).map(lambda rows: NoteLine(*zip(*rows, strict=True)))
+lines = st.lists(st.tuples(st.integers(0, 127).map(str), st.integers(1, 40)), min_size=1, max_size=9).map(
+    lambda rows: NoteLine(*zip(*rows, strict=True))
+)
 
 
 def build(config):
@@ -28,13 +30,17 @@ def build(config):
 
 @pytest.fixture(scope="module", params=["tiny", "one", "mogren-tiny"])
 def network(request):
-    return build(replace(PRESETS["tiny"], features=1, note_steps=3) if request.param == "one" else PRESETS[request.param])
+    return build(
+        replace(PRESETS["tiny"], features=1, note_steps=3) if request.param == "one" else PRESETS[request.param]
+    )
 
 
 @pytest.mark.parametrize(("n_steps", "bar"), [(1, 16), (16, 16), (100, 12), (333, 16)])
 def test_a_piece_is_as_long_as_asked(network, n_steps, bar):
     told = []
-    found = compose(network, n_steps=n_steps, bar=bar, rng=np.random.default_rng(0), on_progress=lambda *now: told.append(now))
+    found = compose(
+        network, n_steps=n_steps, bar=bar, rng=np.random.default_rng(0), on_progress=lambda *now: told.append(now)
+    )
     assert found.n_steps == n_steps and told[-1] == (n_steps, n_steps)
     config = network.config
     assert all(config.lowest <= pitch <= config.highest for symbol in found.symbols for pitch in pitches_of(symbol))
@@ -90,7 +96,12 @@ def test_of_two_the_lower_and_rests_stay():
 
 def test_names_of_scales():
     assert pitch_classes("C major") == (0, 2, 4, 5, 7, 9, 11) and pitch_classes("a-minor") == (9, 11, 0, 2, 4, 5, 7)
-    assert pitch_classes(" F#:minor ")[0] == 6 and pitch_classes("bb-major")[0] == 10 and pitch_classes("b-major")[0] == 11 and pitch_classes("cb-major")[0] == 11
+    assert (
+        pitch_classes(" F#:minor ")[0] == 6
+        and pitch_classes("bb-major")[0] == 10
+        and pitch_classes("b-major")[0] == 11
+        and pitch_classes("cb-major")[0] == 11
+    )
     for wrong in ("", "c", "h-major", "c-dorian", "major"):
         with pytest.raises(UsageError, match="no scale"):
             pitch_classes(wrong)

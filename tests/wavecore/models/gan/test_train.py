@@ -6,17 +6,19 @@ import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
-from wavecore.datasets.songs import Piece, write_songs
 
-from wavecore.errors import InputError, UsageError
 from wavecore import checkpoint
-from wavecore.models.gan.model import GAN, GANConfig, PRESETS
+from wavecore.datasets.songs import Piece, write_songs
+from wavecore.errors import InputError, UsageError
+from wavecore.models.gan.model import GAN, PRESETS, GANConfig
+from wavecore.models.gan.train import BETAS, GANTask, fitted
 from wavecore.symbolic.note_sequence import NoteLine
 from wavecore.training.config import TrainingConfig
-from wavecore.models.gan.train import BETAS, GANTask, fitted
 from wavecore.training.loop import run_task
 
-DENSE = GANConfig(length=8, latent=6, generator=(16, 24), judge=(8,), hidden=7, lowest=55, highest=79, durations=(1, 2, 4))
+DENSE = GANConfig(
+    length=8, latent=6, generator=(16, 24), judge=(8,), hidden=7, lowest=55, highest=79, durations=(1, 2, 4)
+)
 RECURRENT = replace(PRESETS["mogren-tiny"], length=8, hidden=7, lowest=55, highest=79, durations=(1, 2, 4))
 TRAINING = TrainingConfig(
     steps=6, batch_size=4, learning_rate=2e-3, transpose_semitones=0.0, glide_semitones=0.0, warmup_steps=0, decay_fraction=0.0, validate_every=3,
@@ -32,7 +34,9 @@ def dataset(tmp_path_factory):
 
     def piece(name, n):
         pitches = np.array([60, 62, 64, 67, 69, 72])[np.abs(np.cumsum(rng.choice([-1, 1], n))) % 6]
-        line = NoteLine(tuple(map(str, pitches)), tuple(rng.choice([1, 2, 4], n).tolist()), tuple(rng.integers(1, 128, n).tolist()))
+        line = NoteLine(
+            tuple(map(str, pitches)), tuple(rng.choice([1, 2, 4], n).tolist()), tuple(rng.integers(1, 128, n).tolist())
+        )
         return Piece(line.to_song(name=name), "made")
 
     pieces = {split: [piece(f"{split}{row}", n) for row, n in enumerate(sizes)] for split, sizes in LENGTHS.items()}
@@ -53,7 +57,11 @@ def test_batches_are_stretches_of_melodies(dataset, config):
         assert batch.noise.shape[:2] == (4, 2) and not torch.equal(batch.noise[:, 0], batch.noise[:, 1])
         assert batch.blur.shape == (4, 3, 8, config.features) and not batch.blur.any()
         for notes in batch.notes.numpy():
-            assert any((notes == melody[begin : begin + 8]).all() for melody in task.melodies for begin in range(len(melody) - 7))
+            assert any(
+                (notes == melody[begin : begin + 8]).all()
+                for melody in task.melodies
+                for begin in range(len(melody) - 7)
+            )
 
 
 def test_every_melody_comes_once_in_an_epoch(dataset):
@@ -70,7 +78,11 @@ def test_what_is_transposed_stays_in_the_range(dataset):
         for notes in task.batch(step).notes.numpy():
             assert (np.abs(notes) <= 1 + 1e-6).all()
             stretches = [melody[begin : begin + 8] for melody in task.melodies for begin in range(len(melody) - 7)]
-            shifts = [12 * (notes - stretch) for stretch in stretches if np.ptp(notes[:, 0] - stretch[:, 0]) < 1e-5 and (notes == stretch)[:, 1].all()]
+            shifts = [
+                12 * (notes - stretch)
+                for stretch in stretches
+                if np.ptp(notes[:, 0] - stretch[:, 0]) < 1e-5 and (notes == stretch)[:, 1].all()
+            ]
             assert shifts and all(abs(shift[0, 0] - round(float(shift[0, 0]))) < 1e-4 for shift in shifts)
             moved |= {round(float(shift[0, 0])) for shift in shifts}
     assert {-6, 0, 6} <= moved
@@ -80,7 +92,9 @@ def test_a_step_has_one_batch_and_noise_that_falls(dataset):
     blurred = replace(DENSE, instance_noise=0.5)
     one, two, later = (_task(dataset, blurred, steps=100).batch(step) for step in (3, 3, 50))
     assert all(torch.equal(getattr(one, name), getattr(two, name)) for name in ("notes", "noise", "blur"))
-    assert float(one.blur.std()) == pytest.approx(0.485, rel=0.15) and float(later.blur.std()) == pytest.approx(0.25, rel=0.15)
+    assert float(one.blur.std()) == pytest.approx(0.485, rel=0.15) and float(later.blur.std()) == pytest.approx(
+        0.25, rel=0.15
+    )
     assert not torch.equal(one.noise, later.noise)
 
 
@@ -97,15 +111,25 @@ def test_the_adversaries_move_in_turn(dataset, config):
     task = _task(dataset, config)
     trainer = task.trainer(task.build(), "cpu")
     assert all(group["betas"] == BETAS for optimizer in trainer.optimizers.values() for group in optimizer.param_groups)
-    assert set(trainer.parameters["generator"]) | set(trainer.parameters["discriminator"]) == set(dict(trainer.network.named_parameters()))
+    assert set(trainer.parameters["generator"]) | set(trainer.parameters["discriminator"]) == set(
+        dict(trainer.network.named_parameters())
+    )
     before = {name: parameter.detach().clone() for name, parameter in trainer.network.named_parameters()}
     batch = task.batch(0)
     trainer._update_discriminator(batch)
-    moved = {name.split(".")[0] for name, parameter in trainer.network.named_parameters() if not torch.equal(parameter, before[name])}
+    moved = {
+        name.split(".")[0]
+        for name, parameter in trainer.network.named_parameters()
+        if not torch.equal(parameter, before[name])
+    }
     assert moved == {"discriminator"}
     between = {name: parameter.detach().clone() for name, parameter in trainer.network.named_parameters()}
     trainer._update_generator(batch)
-    moved = {name.split(".")[0] for name, parameter in trainer.network.named_parameters() if not torch.equal(parameter, between[name])}
+    moved = {
+        name.split(".")[0]
+        for name, parameter in trainer.network.named_parameters()
+        if not torch.equal(parameter, between[name])
+    }
     assert moved == {"generator"} and all(parameter.requires_grad for parameter in trainer.network.parameters())
 
 
@@ -127,7 +151,9 @@ def test_feature_matching_compares_means(dataset):
     with torch.no_grad():
         heard = trainer.network.discriminator(trainer.network(batch.noise[:, 1]))[1].mean(0)
         wanted = trainer.network.discriminator(batch.notes)[1].mean(0)
-    assert trainer._update_generator(batch)["generator/loss"] == pytest.approx(float((heard - wanted).square().mean()), rel=1e-5)
+    assert trainer._update_generator(batch)["generator/loss"] == pytest.approx(
+        float((heard - wanted).square().mean()), rel=1e-5
+    )
 
 
 @pytest.mark.parametrize("config", [DENSE, RECURRENT])
@@ -169,7 +195,9 @@ def test_one_melody_again_and_again_has_no_variety(dataset):
 
 @pytest.mark.slow
 def test_what_is_written_comes_nearer_to_melodies(dataset):
-    task = _task(dataset, replace(DENSE, hidden=16, lowest=24, highest=108), steps=300, batch_size=16, learning_rate=1e-3)
+    task = _task(
+        dataset, replace(DENSE, hidden=16, lowest=24, highest=108), steps=300, batch_size=16, learning_rate=1e-3
+    )
     trainer = task.trainer(task.build(), "cpu")
     before = task.validate(trainer.averaged_network(), "cpu")["valid/bits"]
     for step in range(300):
@@ -178,10 +206,15 @@ def test_what_is_written_comes_nearer_to_melodies(dataset):
 
 
 def test_pitches_reach_as_far_as_melodies(dataset):
-    found = fitted(PRESETS["tiny"], replace(dataset, pieces={"train": [p for p in dataset.pieces["train"] if p.song.n_notes > 16]}))
+    found = fitted(
+        PRESETS["tiny"], replace(dataset, pieces={"train": [p for p in dataset.pieces["train"] if p.song.n_notes > 16]})
+    )
     assert (found.lowest, found.highest) == (60, 72)
     flat = Piece(NoteLine(("120",) * 16, (1,) * 16).to_song(name="x"), "made")
-    assert (lambda c: (c.lowest, c.highest))(fitted(PRESETS["tiny"], replace(dataset, pieces={"train": [flat]}))) == (115, 127)
+    assert (lambda c: (c.lowest, c.highest))(fitted(PRESETS["tiny"], replace(dataset, pieces={"train": [flat]}))) == (
+        115,
+        127,
+    )
     with pytest.raises(InputError, match="has 100 notes or more"):
         fitted(PRESETS["gan"], dataset)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from wavecore.errors import UsageError
-from wavecore.models.lstm.model import LSTM, LSTMConfig, PRESETS
+from wavecore.models.lstm.model import LSTM, PRESETS, LSTMConfig
 
 SMALL = LSTMConfig(("rest", "60", "62", "64.67"), (1, 2, 4), embedding=5, hidden=7, n_layers=2, window=4)
 
@@ -92,9 +92,14 @@ def test_it_learns_what_follows_what():
     generator = torch.Generator().manual_seed(1)
     for _ in range(150):
         first = torch.randint(0, 7, (16, 1), generator=generator)
-        notes, durations = (first + torch.arange(9)) % 7, torch.randint(0, 3, (16, 1), generator=generator).expand(16, 9)
+        notes, durations = (
+            (first + torch.arange(9)) % 7,
+            torch.randint(0, 3, (16, 1), generator=generator).expand(16, 9),
+        )
         note_logits, duration_logits, _ = network(notes[:, :-1], durations[:, :-1])
-        loss = F.cross_entropy(note_logits.flatten(0, 1), notes[:, 1:].flatten()) + F.cross_entropy(duration_logits.flatten(0, 1), durations[:, 1:].flatten())
+        loss = F.cross_entropy(note_logits.flatten(0, 1), notes[:, 1:].flatten()) + F.cross_entropy(
+            duration_logits.flatten(0, 1), durations[:, 1:].flatten()
+        )
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -7,8 +7,8 @@ from torch import nn
 
 from wavecore.errors import InputError, UsageError
 from wavecore.models.lstm.model import LSTM, LSTMConfig
-from wavecore.symbolic.note_sequence import NoteLine, REST
 from wavecore.models.lstm.sample import best, compose
+from wavecore.symbolic.note_sequence import REST, NoteLine
 
 CONFIG = LSTMConfig((REST, "60", "62", "64"), (1, 2, 5), embedding=6, hidden=8, window=4)
 
@@ -35,7 +35,10 @@ class Counting(nn.Module):
 
     def forward(self, notes, durations, state):
         self.heard.append((notes.tolist()[0], durations.tolist()[0]))
-        said = [nn.functional.one_hot((numbers + 1) % n, n).float() * np.log(2) for numbers, n in ((notes, 4), (durations, 3))]
+        said = [
+            nn.functional.one_hot((numbers + 1) % n, n).float() * np.log(2)
+            for numbers, n in ((notes, 4), (durations, 3))
+        ]
         return *said, 0
 
 
@@ -57,7 +60,9 @@ def test_a_prime_stays_as_it_is_and_is_heard_as_what_is_nearest():
 @pytest.mark.parametrize("n_steps", [1, 7, 64])
 def test_a_line_ends_at_its_step(network, n_steps):
     told = []
-    found = compose(network, rng=np.random.default_rng(1), n_steps=n_steps, on_progress=lambda done, of: told.append((done, of)))
+    found = compose(
+        network, rng=np.random.default_rng(1), n_steps=n_steps, on_progress=lambda done, of: told.append((done, of))
+    )
     assert found.n_steps == n_steps and set(found.symbols) <= set(CONFIG.symbols)
     assert told[-1] == (n_steps, n_steps) and len(told) == len(found.symbols)
     assert set(found.durations[:-1]) <= set(CONFIG.durations)
@@ -79,7 +84,10 @@ def test_one_of_one_is_the_likeliest(network):
     assert compose(network, rng=np.random.default_rng(5), n_notes=20, top_k=1) == greedy
 
 
-@pytest.mark.parametrize(("temperature", "top_k", "shares"), [(1.0, None, (0.2, 0.4, 0.2, 0.2)), (0.5, None, (1 / 7, 4 / 7, 1 / 7, 1 / 7)), (1.0, 2, (1 / 3, 2 / 3, 0, 0))])
+@pytest.mark.parametrize(
+    ("temperature", "top_k", "shares"),
+    [(1.0, None, (0.2, 0.4, 0.2, 0.2)), (0.5, None, (1 / 7, 4 / 7, 1 / 7, 1 / 7)), (1.0, 2, (1 / 3, 2 / 3, 0, 0))],
+)
 def test_draws_follow_what_is_said(temperature, top_k, shares):
     class Same(Counting):
         def forward(self, notes, durations, state):

@@ -5,15 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from wavecore.datasets.songs import Piece, write_songs
 
-from wavecore.errors import InputError, UsageError
 from wavecore import checkpoint
+from wavecore.datasets.songs import Piece, write_songs
+from wavecore.errors import InputError, UsageError
 from wavecore.models.lstm.model import LSTM, LSTMConfig
+from wavecore.models.lstm.train import Crops, LSTMTask, learnt_vocabulary, surprise
 from wavecore.symbolic.note_sequence import NoteLine
 from wavecore.training.config import TrainingConfig
 from wavecore.training.loop import run_task
-from wavecore.models.lstm.train import Crops, LSTMTask, learnt_vocabulary, surprise
 
 TRAINING = TrainingConfig(
     steps=12, batch_size=4, crop_frames=6, learning_rate=1e-2, transpose_semitones=3.0, glide_semitones=0.0, warmup_steps=2, validate_every=6,
@@ -53,13 +53,17 @@ def _task(dataset, config, initial=None, **changes):
 
 def test_every_melody_comes_once_in_an_epoch(tmp_path, config):
     """Whole, or half of it at least: as it begins in a quarter of the crops, however long it is."""
-    task = _task(scales(tmp_path / "data", LENGTHS | {"train": (2, 5, 11, 23, 47)}), config, batch_size=5, crop_frames=99)
+    task = _task(
+        scales(tmp_path / "data", LENGTHS | {"train": (2, 5, 11, 23, 47)}), config, batch_size=5, crop_frames=99
+    )
     orders, beginnings = set(), {2: 0, 5: 0, 11: 0, 23: 0, 47: 0}
     for step in range(400):
         crops = task.batch(step)
         lengths = crops.inside.sum(1).tolist()
         melodies = [next(n for n in beginnings if length <= n) for length in lengths]
-        assert sorted(melodies) == list(beginnings) and all(2 * length >= n for length, n in zip(lengths, melodies, strict=True))
+        assert sorted(melodies) == list(beginnings) and all(
+            2 * length >= n for length, n in zip(lengths, melodies, strict=True)
+        )
         orders.add(tuple(melodies))
         for n, length, first in zip(melodies, lengths, crops.notes[:, 0].tolist(), strict=True):
             assert (first == len(config.symbols)) == (length == n)
@@ -73,7 +77,9 @@ def test_crops_are_parts_of_melodies_moved_as_far_as_the_vocabulary_goes(dataset
     for step in range(30):
         crops = task.batch(step)
         assert crops.notes.shape == crops.durations.shape == (4, 7) and crops.inside.shape == (4, 6)
-        for notes, durations, inside in zip(crops.notes.numpy(), crops.durations.numpy(), crops.inside.numpy(), strict=True):
+        for notes, durations, inside in zip(
+            crops.notes.numpy(), crops.durations.numpy(), crops.inside.numpy(), strict=True
+        ):
             n = int(inside.sum())
             assert inside[:n].all() and n in (2, 3, 4, 6), n
             starts.add(bool(notes[0] == 18 and durations[0] == 3))
@@ -91,14 +97,22 @@ def test_crops_are_parts_of_melodies_moved_as_far_as_the_vocabulary_goes(dataset
 
 
 def test_a_step_has_one_batch(dataset, config):
-    first, again, later = _task(dataset, config).batch(3), _task(dataset, config).batch(3), _task(dataset, config).batch(4)
+    first, again, later = (
+        _task(dataset, config).batch(3),
+        _task(dataset, config).batch(3),
+        _task(dataset, config).batch(4),
+    )
     other = _task(dataset, config, seed=1).batch(3)
     assert torch.equal(first.notes, again.notes) and torch.equal(first.inside, again.inside)
     assert not torch.equal(first.notes, later.notes) and not torch.equal(first.notes, other.notes)
 
 
 def test_surprise_is_counted_inside_only():
-    crops = Crops(torch.tensor([[9, 1, 2, 0], [9, 0, 0, 0]]), torch.tensor([[9, 1, 0, 0], [9, 1, 0, 0]]), torch.tensor([[True, True, False], [True, False, False]]))
+    crops = Crops(
+        torch.tensor([[9, 1, 2, 0], [9, 0, 0, 0]]),
+        torch.tensor([[9, 1, 0, 0], [9, 1, 0, 0]]),
+        torch.tensor([[True, True, False], [True, False, False]]),
+    )
     note_logits, duration_logits = torch.zeros(2, 3, 4), torch.zeros(2, 3, 2)
     note_logits[0, 1, 2] = 100.0
     notes, durations = surprise(note_logits, duration_logits, crops)
@@ -112,13 +126,21 @@ def test_whole_melodies_are_measured_whatever_the_batch(dataset, config):
     nats, n_notes = np.zeros(2), 0
     for line in task.lines["valid"]:
         notes, durations = torch.from_numpy(line)
-        heard = [torch.cat([torch.tensor([start]), numbers[:-1]])[None] for start, numbers in zip(network.start, (notes, durations), strict=True)]
+        heard = [
+            torch.cat([torch.tensor([start]), numbers[:-1]])[None]
+            for start, numbers in zip(network.start, (notes, durations), strict=True)
+        ]
         with torch.no_grad():
             logits = network(*heard)[:2]
-        nats += [float(torch.nn.functional.cross_entropy(said[0], came, reduction="sum")) for said, came in zip(logits, (notes, durations), strict=True)]
+        nats += [
+            float(torch.nn.functional.cross_entropy(said[0], came, reduction="sum"))
+            for said, came in zip(logits, (notes, durations), strict=True)
+        ]
         n_notes += len(notes)
     found = task.validate(network, "cpu")
-    np.testing.assert_allclose([found["valid/note_bits"], found["valid/duration_bits"]], nats / n_notes / np.log(2), rtol=1e-5)
+    np.testing.assert_allclose(
+        [found["valid/note_bits"], found["valid/duration_bits"]], nats / n_notes / np.log(2), rtol=1e-5
+    )
     assert found["valid/bits"] == pytest.approx(sum(nats) / n_notes / np.log(2), rel=1e-5)
 
 
@@ -142,7 +164,15 @@ def test_a_run_is_the_same_when_resumed(dataset, config, tmp_path):
 @pytest.mark.slow
 def test_it_learns_the_scale(config, tmp_path):
     many, seen = scales(tmp_path / "many", {"train": (20,) * 60, "valid": (20,) * 9, "test": (20,)}), []
-    task = _task(many, replace(config, hidden=48, window=3), steps=300, validate_every=100, batch_size=8, crop_frames=20, transpose_semitones=1.0)
+    task = _task(
+        many,
+        replace(config, hidden=48, window=3),
+        steps=300,
+        validate_every=100,
+        batch_size=8,
+        crop_frames=20,
+        transpose_semitones=1.0,
+    )
     run_task(task, tmp_path / "run", on_progress=lambda progress: seen.append(progress.losses))
     found = [losses for losses in seen if "valid/bits" in losses]
     # Of the first note and its duration little can be known, 0.3 bits of every note's; then whether it goes up or down, and in which of three keys.
@@ -154,7 +184,9 @@ def test_what_the_data_hold_often_is_the_vocabulary(dataset):
     found = learnt_vocabulary(dataset)
     assert found.symbols == ("rest", *map(str, range(60, 73))) and set(found.durations) <= {1, 2, 4}
     with pytest.raises(InputError, match="no vocabulary"):
-        learnt_vocabulary(replace(dataset, pieces={"train": [Piece(NoteLine(("60", "62"), (1, 2)).to_song(name="x"), "made")]}))
+        learnt_vocabulary(
+            replace(dataset, pieces={"train": [Piece(NoteLine(("60", "62"), (1, 2)).to_song(name="x"), "made")]})
+        )
 
 
 def test_what_does_not_fit_is_refused(dataset, config):

@@ -6,12 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wavecore.errors import InputError, UsageError
-from wavecore.symbolic.note_sequence import NoteLine, REST
 from wavecore.models.lstm.vocabulary import NoteVocabulary
+from wavecore.symbolic.note_sequence import REST, NoteLine
 
 KNOWN = NoteVocabulary((REST, "60", "62", "67", "48.55", "60.64.67"), (1, 2, 4, 16))
 notes = st.one_of(st.just(REST), st.integers(0, 127).map(str))
-lines = st.lists(st.tuples(notes, st.integers(1, 64)), min_size=1, max_size=20).map(lambda found: NoteLine(*zip(*found, strict=True)))
+lines = st.lists(st.tuples(notes, st.integers(1, 64)), min_size=1, max_size=20).map(
+    lambda found: NoteLine(*zip(*found, strict=True))
+)
 
 
 @given(st.lists(lines, min_size=1, max_size=4))
@@ -28,7 +30,9 @@ def test_what_a_vocabulary_was_made_of_is_known_exactly(found):
 
 
 def test_all_pitches_between_and_chords_that_come_often():
-    found = NoteVocabulary.of([NoteLine(("62", "65", "60.64", "60.64", "40.50"), (1, 1, 2, 3, 2)), NoteLine(("63",), (1,))], least=2)
+    found = NoteVocabulary.of(
+        [NoteLine(("62", "65", "60.64", "60.64", "40.50"), (1, 1, 2, 3, 2)), NoteLine(("63",), (1,))], least=2
+    )
     assert found.symbols == (REST, "62", "63", "64", "65", "60.64") and found.durations == (1, 2)
     assert NoteVocabulary.of([NoteLine(("60.64",), (5,))]).symbols == (REST, "60.64")
 

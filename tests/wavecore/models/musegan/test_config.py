@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wavecore.errors import UsageError
-from wavecore.models.musegan.config import MuseGANConfig, PRESETS
+from wavecore.models.musegan.config import PRESETS, MuseGANConfig
 from wavecore.models.musegan.tracks import Track
 
 THREE = (Track("a"), Track("b"), Track("kit", 0, True))
@@ -27,7 +27,11 @@ def test_presets_have_the_published_shapes():
 ])  # fmt: skip
 def test_noise_is_common_or_a_track_s_own(variant, given, rows):
     config = MuseGANConfig(THREE, variant, given)
-    assert config.noise_rows == rows and config.n_written == 3 - bool(given) and config.given_index == (1 if given else None)
+    assert (
+        config.noise_rows == rows
+        and config.n_written == 3 - bool(given)
+        and config.given_index == (1 if given else None)
+    )
 
 
 @given(st.integers(1, 200), st.integers(1, 128))

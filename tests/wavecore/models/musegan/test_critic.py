@@ -27,7 +27,10 @@ def test_the_seed_version_has_the_reference_s_layers():
     assert build(PRESETS["paper"], 5).over_bars[1].convolution.kernel_size == (3, 1, 1), "bars - 1"
 
 
-@pytest.mark.parametrize(("bars", "steps", "n_pitches"), [(2, 16, 84), (4, 96, 84), (3, 12, 13), (5, 5, 20), (2, 9, 37), (2, 2, 24), (2, 1, 1)])
+@pytest.mark.parametrize(
+    ("bars", "steps", "n_pitches"),
+    [(2, 16, 84), (4, 96, 84), (3, 12, 13), (5, 5, 20), (2, 9, 37), (2, 2, 24), (2, 1, 1)],
+)
 def test_any_shape_is_judged_and_every_cell_is_heard(bars, steps, n_pitches):
     config = replace(PRESETS["tiny"], bars=bars, steps=steps, beats=1, n_pitches=n_pitches, lowest=0)
     phrases = torch.randn(2, bars, steps, n_pitches, 3, generator=torch.Generator().manual_seed(0), requires_grad=True)

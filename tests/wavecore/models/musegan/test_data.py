@@ -2,21 +2,32 @@
 
 import numpy as np
 import pytest
-from wavecore.datasets.songs import Piece, write_songs
 
+from wavecore.datasets.songs import Piece, write_songs
 from wavecore.errors import InputError
 from wavecore.models.musegan import rolls
 from wavecore.models.musegan.config import MuseGANConfig
+from wavecore.models.musegan.data import PhraseStore
 from wavecore.models.musegan.tracks import Track
 from wavecore.symbolic.song import Event, Meter, Part, Song
-from wavecore.models.musegan.data import PhraseStore
 
 CONFIG = MuseGANConfig((Track("lead"), Track("kit", 0, True)), bars=2, steps=4, lowest=60, n_pitches=12)
 
 
 def piece(name, notes, *, part="lead", meters=()):
     kit = Part(tuple(Event(4 * bar, 62, 1) for bar in range(3)), "kit", 0, True)
-    return Piece(Song(1, (Part(tuple(Event(*note) for note in notes), part), kit) if part == "lead" else (Part((Event(0, 60, 9),), part),), (), meters, name), "s")
+    return Piece(
+        Song(
+            1,
+            (Part(tuple(Event(*note) for note in notes), part), kit)
+            if part == "lead"
+            else (Part((Event(0, 60, 9),), part),),
+            (),
+            meters,
+            name,
+        ),
+        "s",
+    )
 
 
 @pytest.fixture(scope="module")

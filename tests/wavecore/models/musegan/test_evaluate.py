@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from wavecore.datasets.songs import Piece, write_songs
 
+from wavecore.datasets.songs import Piece, write_songs
 from wavecore.models.musegan import evaluate as evaluate_rolls
 from wavecore.models.musegan.evaluate import evaluate
 from wavecore.models.musegan.model import MuseGAN, MuseGANConfig
@@ -26,7 +26,12 @@ def dataset(tmp_path_factory):
     def piece(name, pitches):
         lines = [[Event(number, pitch + shift, 1) for number, pitch in enumerate(pitches)] for shift in (7, 0)]
         kit = tuple(Event(4 * bar, 50, 1) for bar in range(len(pitches) // 4))
-        return Piece(Song(1, (Part(tuple(lines[0]), "high"), Part(tuple(lines[1]), "low"), Part(kit, "kit", 0, True)), name=name), "s")
+        return Piece(
+            Song(
+                1, (Part(tuple(lines[0]), "high"), Part(tuple(lines[1]), "low"), Part(kit, "kit", 0, True)), name=name
+            ),
+            "s",
+        )
 
     tune = [50, 52, 54, 55] + [57, 55, 54, 52] + [50, 54, 57, 54]
     pieces = {
@@ -52,12 +57,29 @@ def test_data_and_samples_stand_side_by_side(dataset):
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert (found["split"], found["n_phrases"], found["binarise"]) == ("test", 4, "threshold") and told == [(4, 4)]
     data, samples = found["data"], found["samples"]
-    assert set(data) == set(samples) == {"tracks", "tonal_distance", "distance", "overlap", "distinct_bars", "copied_bars", "copied_stretches"}
+    assert (
+        set(data)
+        == set(samples)
+        == {"tracks", "tonal_distance", "distance", "overlap", "distinct_bars", "copied_bars", "copied_stretches"}
+    )
     # Phrases overlap: of the first piece bars 1, 2, 2, 3 with 4, 4, 4, 3 classes; every bar of the second has 2.
-    wanted = {"empty_bars": 0.0, "pitch_classes": (4 + 4 + 4 + 3 + 4 * 2) / 8, "qualified_notes": 1.0, "drum_pattern": None}
+    wanted = {
+        "empty_bars": 0.0,
+        "pitch_classes": (4 + 4 + 4 + 3 + 4 * 2) / 8,
+        "qualified_notes": 1.0,
+        "drum_pattern": None,
+    }
     assert data["tracks"]["high"] == wanted
-    assert data["tracks"]["kit"] == {"empty_bars": 0.0, "pitch_classes": None, "qualified_notes": None, "drum_pattern": 1.0}
-    assert set(data["tonal_distance"]) == {"high/low", "high/kit", "low/kit"} and data["tonal_distance"]["high/kit"] is None
+    assert data["tracks"]["kit"] == {
+        "empty_bars": 0.0,
+        "pitch_classes": None,
+        "qualified_notes": None,
+        "drum_pattern": 1.0,
+    }
+    assert (
+        set(data["tonal_distance"]) == {"high/low", "high/kit", "low/kit"}
+        and data["tonal_distance"]["high/kit"] is None
+    )
     assert 0 < data["distance"] < samples["distance"] <= 1
     assert evaluate(build(), dataset, seed=0) == found and evaluate(build(), dataset, seed=1) != found
 

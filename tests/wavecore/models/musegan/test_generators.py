@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from wavecore.errors import UsageError
-from wavecore.models.musegan.config import MuseGANConfig, PRESETS, VARIANTS
+from wavecore.models.musegan.config import PRESETS, VARIANTS, MuseGANConfig
 from wavecore.models.musegan.generators import BarGenerator, Encoder, Generator, TemporalNetwork
 from wavecore.models.musegan.tracks import Track
 
@@ -26,7 +26,9 @@ def noise_for(config, n=2, seed=0):
 
 def test_the_seed_version_has_the_reference_s_layers():
     config = PRESETS["seed"]
-    temporal = [layer.weight.shape for layer in TemporalNetwork(config).layers if isinstance(layer, torch.nn.ConvTranspose2d)]
+    temporal = [
+        layer.weight.shape for layer in TemporalNetwork(config).layers if isinstance(layer, torch.nn.ConvTranspose2d)
+    ]
     assert temporal == [(32, 512, 2, 1), (512, 32, 1, 1)]
     bars = BarGenerator(4 * 32, 1, config)
     assert bars.first[0].weight.shape == (1024, 128) and bars.begin == (2, 1, 512)
@@ -41,7 +43,11 @@ def test_the_seed_version_has_the_reference_s_layers():
 
 def test_the_paper_s_shape_draws_time_out_six_times():
     bars = BarGenerator(4 * 32, 1, PRESETS["paper"])
-    assert bars.begin == (2, 1, 512) and [layer.convolution.kernel_size for layer in bars.layers] == [(2, 1)] * 4 + [(3, 1), (1, 7), (1, 12)]
+    assert bars.begin == (2, 1, 512) and [layer.convolution.kernel_size for layer in bars.layers] == [(2, 1)] * 4 + [
+        (3, 1),
+        (1, 7),
+        (1, 12),
+    ]
     assert TemporalNetwork(PRESETS["paper"])(torch.zeros(2, 32)).shape == (2, 4, 32)
 
 
@@ -84,7 +90,11 @@ def test_style_is_the_same_in_every_bar_and_melodies_are_not():
     for parameter in generator.temporal.parameters():
         torch.nn.init.zeros_(parameter)
     cells = generator(noise)
-    assert torch.equal(cells[:, 0], cells[:, 1]) and torch.equal(cells[:, 0], cells[:, 2]) and not torch.equal(cells[0], cells[1])
+    assert (
+        torch.equal(cells[:, 0], cells[:, 1])
+        and torch.equal(cells[:, 0], cells[:, 2])
+        and not torch.equal(cells[0], cells[1])
+    )
 
 
 def test_a_given_track_is_heard_bar_by_bar():

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from wavecore.models.musegan.layers import DrawnOut, Gathered, QUIET, SLOPE
+from wavecore.models.musegan.layers import QUIET, SLOPE, DrawnOut, Gathered
 
 
 @pytest.fixture(autouse=True)
@@ -14,7 +14,9 @@ def seeded():
         yield
 
 
-@pytest.mark.parametrize(("kernel", "shape"), [((3, 1), (4, 1)), ((2, 1), (5, 1)), ((1, 7), (6, 1)), ((1, 12), (3, 7)), ((1, 1), (2, 3))])
+@pytest.mark.parametrize(
+    ("kernel", "shape"), [((3, 1), (4, 1)), ((2, 1), (5, 1)), ((1, 7), (6, 1)), ((1, 12), (3, 7)), ((1, 1), (2, 3))]
+)
 @pytest.mark.parametrize("is_last", [False, True])
 def test_drawing_out_is_a_transposed_convolution(kernel, shape, is_last):
     layer = DrawnOut(5, 4, kernel, is_last=is_last).double()
@@ -26,7 +28,10 @@ def test_drawing_out_is_a_transposed_convolution(kernel, shape, is_last):
     if is_last:
         wanted = plain.tanh()
     else:
-        wanted = F.relu((plain - plain.mean((0, 2, 3), keepdim=True)) / (plain.var((0, 2, 3), correction=0, keepdim=True) + layer.norm.eps).sqrt())
+        wanted = F.relu(
+            (plain - plain.mean((0, 2, 3), keepdim=True))
+            / (plain.var((0, 2, 3), correction=0, keepdim=True) + layer.norm.eps).sqrt()
+        )
     torch.testing.assert_close(layer(x), wanted.permute(0, 2, 3, 1))
 
 
@@ -42,7 +47,9 @@ def test_gathering_is_a_convolution_of_three_dimensions(axis, size, stride, leng
     padding = [(0, 0)] * 3
     padding[axis] = around
     padded = F.pad(x.permute(0, 4, 1, 2, 3), [size for pair in reversed(padding) for size in pair])
-    wanted = F.leaky_relu(F.conv3d(padded, layer.convolution.weight, layer.convolution.bias, tuple(strides)), SLOPE).permute(0, 2, 3, 4, 1)
+    wanted = F.leaky_relu(
+        F.conv3d(padded, layer.convolution.weight, layer.convolution.bias, tuple(strides)), SLOPE
+    ).permute(0, 2, 3, 4, 1)
     found = layer(x.movedim(1 + axis, -2)).movedim(-2, 1 + axis)
     torch.testing.assert_close(found, wanted)
     (got,) = torch.autograd.grad(found.square().sum(), x, retain_graph=True)

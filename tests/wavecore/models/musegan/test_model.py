@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from wavecore.errors import UsageError
-from wavecore.models.musegan.model import MuseGAN, MuseGANConfig, binarised
 from wavecore.models.musegan.config import VARIANTS
+from wavecore.models.musegan.model import MuseGAN, MuseGANConfig, binarised
 from wavecore.models.musegan.tracks import Track
 
 SMALL = MuseGANConfig(
@@ -22,14 +22,22 @@ def build(**changes):
 
 
 def noise_for(network, n=2):
-    return torch.randn(n, len(network.config.noise_rows), network.config.noise, generator=torch.Generator().manual_seed(0))
+    return torch.randn(
+        n, len(network.config.noise_rows), network.config.noise, generator=torch.Generator().manual_seed(0)
+    )
 
 
 @pytest.mark.parametrize("given", ["", "b"])
-@pytest.mark.parametrize(("variant", "n_generators", "n_critics"), [("jamming", 3, 3), ("composer", 1, 1), ("hybrid", 3, 1)])
+@pytest.mark.parametrize(
+    ("variant", "n_generators", "n_critics"), [("jamming", 3, 3), ("composer", 1, 1), ("hybrid", 3, 1)]
+)
 def test_variants_have_generators_and_critics_of_their_own(variant, n_generators, n_critics, given):
     network = build(variant=variant, given=given)
-    told = torch.where(torch.rand(2, 2, 8, 24, generator=torch.Generator().manual_seed(1)) < 0.5, -1.0, 1.0) if given else None
+    told = (
+        torch.where(torch.rand(2, 2, 8, 24, generator=torch.Generator().manual_seed(1)) < 0.5, -1.0, 1.0)
+        if given
+        else None
+    )
     assert len(network.generator.bars) == n_generators - (bool(given) and n_generators > 1)
     phrases = network(noise_for(network), told)
     assert phrases.shape == (2, 2, 8, 24, 3)
@@ -57,7 +65,9 @@ def test_who_jams_is_judged_alone_or_with_what_is_given():
 def test_every_weight_of_the_generators_learns(variant):
     for given in ("", "a"):
         network = build(variant=variant, given=given).train()
-        network.judge(network(noise_for(network, 4), torch.full((4, 2, 8, 24), 0.5) if given else None)).mean().backward()
+        network.judge(
+            network(noise_for(network, 4), torch.full((4, 2, 8, 24), 0.5) if given else None)
+        ).mean().backward()
         silent = [name for name, parameter in network.named_parameters() if parameter.grad is None]
         assert not silent
 

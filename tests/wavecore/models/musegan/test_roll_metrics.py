@@ -37,7 +37,10 @@ def test_pitch_classes_of_bars_that_sound():
 def test_chroma_is_folded_by_octaves(lowest, pitches):
     roll = np.eye(pitches, dtype=bool)
     folded = roll_metrics.fold(roll, lowest=lowest)
-    assert folded.argmax(axis=1).tolist() == [(lowest + p) % 12 for p in range(pitches)] and (folded.sum(axis=1) == 1).all()
+    assert (
+        folded.argmax(axis=1).tolist() == [(lowest + p) % 12 for p in range(pitches)]
+        and (folded.sum(axis=1) == 1).all()
+    )
     chord = np.zeros(pitches, bool)
     chord[[0, 12]] = True
     assert roll_metrics.fold(chord, lowest=lowest)[lowest % 12] == 2
@@ -88,7 +91,11 @@ def test_the_drum_pattern_is_a_share_of_strokes():
     phrases[0, 1, [7, 9], 3, 1] = True
     found = measured(phrases, drums=[False, True])
     np.testing.assert_allclose(found.drum_pattern, [np.nan, (1 + 1 + 0.1 + 0) / 4])
-    assert np.isnan(found.pitch_classes).all() and np.isnan(found.qualified_notes[1]) and np.isnan(found.tonal_distance).all()
+    assert (
+        np.isnan(found.pitch_classes).all()
+        and np.isnan(found.qualified_notes[1])
+        and np.isnan(found.tonal_distance).all()
+    )
     assert np.isnan(measured(empty(), drums=[True]).drum_pattern).all()
 
 

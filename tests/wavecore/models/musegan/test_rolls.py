@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from wavecore.errors import InputError, UsageError
 from wavecore.models.musegan import rolls
-from wavecore.symbolic import midi
-from wavecore.models.musegan.tracks import Track
 from wavecore.models.musegan.rolls import Grid
+from wavecore.models.musegan.tracks import Track
+from wavecore.symbolic import midi
 from wavecore.symbolic.song import Event, Meter, Part, Song, Tempo
 
 GRID = Grid(steps=8, beats=4, lowest=58, n_pitches=5)
@@ -20,7 +20,10 @@ POP = Path(__file__).resolve().parents[5] / "shared" / "data" / "pop909"
 
 
 def song(*events, ticks=2, drums=(), **changes):
-    parts = (Part(tuple(Event(*event) for event in events), "lead"), Part(tuple(Event(*event) for event in drums), "kit", 0, True))
+    parts = (
+        Part(tuple(Event(*event) for event in events), "lead"),
+        Part(tuple(Event(*event) for event in drums), "kit", 0, True),
+    )
     return Song(ticks, parts, **changes)
 
 
@@ -51,7 +54,9 @@ def test_a_note_struck_again_gives_up_its_last_step():
 
 def test_times_go_to_the_nearest_step_and_no_note_is_lost():
     drawn = rolls.draw(song((3, 60, 3), (95, 58, 1), ticks=12), [LEAD], GRID)
-    assert lit(drawn.roll) == [(1, 60), (16, 58)] and len(drawn.roll) == 3, "the last one begins half a step before a new bar"
+    assert lit(drawn.roll) == [(1, 60), (16, 58)] and len(drawn.roll) == 3, (
+        "the last one begins half a step before a new bar"
+    )
 
 
 def test_parts_of_one_track_are_laid_over_each_other():
@@ -71,7 +76,9 @@ def test_bars_of_other_lengths_are_left_out_and_counted():
     assert drawn.left_out == {"3/4": 2} and drawn.follows.tolist() == [False, False, True]
     assert len(lit(drawn.roll)) == 8 + 10, "a note that is held from a bar that is left out begins with the next"
     cut = rolls.draw(song((0, 60, 22), meters=(Meter(0, 4, 4), Meter(12, 4, 4))), [LEAD], GRID)
-    assert cut.left_out == {"4/4": 1} and cut.follows.tolist() == [False, False, True], "a bar that a new meter cuts short"
+    assert cut.left_out == {"4/4": 1} and cut.follows.tolist() == [False, False, True], (
+        "a bar that a new meter cuts short"
+    )
     assert rolls.draw(song((0, 60, 8), meters=(Meter(0, 7, 8),)), [LEAD], GRID).roll.shape == (0, 8, 5, 1)
 
 
@@ -107,7 +114,9 @@ def notes_that_keep_apart(draw):
     return found
 
 
-@given(notes_that_keep_apart(), st.sets(st.tuples(st.integers(0, 30), st.integers(58, 62))), st.sampled_from([1, 3, 240]))
+@given(
+    notes_that_keep_apart(), st.sets(st.tuples(st.integers(0, 30), st.integers(58, 62))), st.sampled_from([1, 3, 240])
+)
 def test_what_keeps_to_the_convention_survives(events, strokes, ticks_per_step):
     kit = tuple(Event(step, pitch, 1) for step, pitch in strokes)
     whole = Song(2, (Part(tuple(events), "lead"), Part(kit, "kit", 0, True)))
@@ -175,8 +184,16 @@ def test_bits_are_read_as_they_were_stored(shape):
         (lambda: Grid(beats=0), UsageError, "0 beats"),
         (lambda: Grid(lowest=50), UsageError, "84 pitches from 50"),
         (lambda: rolls.to_song(np.zeros((1, 8, 4, 1), bool), [LEAD], GRID), InputError, r"\(1, 8, 4, 1\)"),
-        (lambda: rolls.to_song(np.zeros((1, 8, 5, 1), bool), [LEAD], GRID, beats_per_minute=0), InputError, "tempo of 0"),
-        (lambda: rolls.to_song(np.zeros((1, 8, 5, 1), bool), [LEAD], GRID, beats_per_minute=float("nan")), InputError, "tempo of nan"),
+        (
+            lambda: rolls.to_song(np.zeros((1, 8, 5, 1), bool), [LEAD], GRID, beats_per_minute=0),
+            InputError,
+            "tempo of 0",
+        ),
+        (
+            lambda: rolls.to_song(np.zeros((1, 8, 5, 1), bool), [LEAD], GRID, beats_per_minute=float("nan")),
+            InputError,
+            "tempo of nan",
+        ),
     ],
 )
 def test_what_is_refused(make, error, message):
@@ -198,7 +215,10 @@ def test_real_pieces_keep_their_notes():
         for part in piece.parts:
             (found,) = [one for one in back.parts if one.name == part.name]
             # On this grid onsets of one pitch that differ by less than a step are one.
-            wanted = {((2 * event.onset * 24 + piece.ticks_per_beat) // (2 * piece.ticks_per_beat), event.pitch) for event in part.events}
+            wanted = {
+                ((2 * event.onset * 24 + piece.ticks_per_beat) // (2 * piece.ticks_per_beat), event.pitch)
+                for event in part.events
+            }
             got = {(event.onset // (back.ticks_per_beat // 24), event.pitch) for event in found.events}
             assert got <= wanted and len(got) >= 0.98 * len(wanted), path.name
         again = rolls.draw(back, tracks, grid, velocities=True).roll

@@ -68,7 +68,9 @@ def test_cells_are_lit_above_one_half_or_drawn():
     with torch.inference_mode():
         cells = network.generator(torch.from_numpy(noise)).numpy()
     np.testing.assert_array_equal(written_phrases(network, noise, binarise="threshold", rng=rng()), cells > 0)
-    drawn = np.mean([written_phrases(network, noise, binarise="bernoulli", rng=rng(seed)) for seed in range(200)], axis=0)
+    drawn = np.mean(
+        [written_phrases(network, noise, binarise="bernoulli", rng=rng(seed)) for seed in range(200)], axis=0
+    )
     np.testing.assert_allclose(drawn, (cells + 1) / 2, atol=0.18)
 
 
@@ -99,7 +101,10 @@ def test_a_piece_of_one_part_is_what_is_given():
 @pytest.mark.parametrize(
     ("song", "message"),
     [
-        (replace(SONG, parts=(SONG.parts[1], SONG.parts[1])), "no part 'b' to accompany; its parts are 'other', 'other'"),
+        (
+            replace(SONG, parts=(SONG.parts[1], SONG.parts[1])),
+            "no part 'b' to accompany; its parts are 'other', 'other'",
+        ),
         (replace(SONG, meters=(Meter(0, 3, 4),)), "3 of 3/4.*it knows 4/4"),
         (replace(SONG, parts=(Part((Event(0, 47, 4), Event(0, 50, 4)), "b"),)), "1 notes of .* beyond MIDI 48 to 71"),
         (replace(SONG, parts=(Part((), "b"),)), "no notes to accompany"),
@@ -135,7 +140,11 @@ def test_the_likeliest_pitch_sounds_alone_where_half_a_note_is_expected():
     odds[0, 2, :, 0] = 0.2, 0.1, 0.1  # not enough: a rest
     odds[0, 3, :, 1] = 0.4, 0.4, 0.4  # the lowest of several
     found = lit(2 * odds - 1, "likeliest", np.random.default_rng(0))
-    assert sorted(zip(*(axis.tolist() for axis in np.nonzero(found)), strict=True)) == [(0, 0, 1, 0), (0, 1, 0, 0), (0, 3, 0, 1)]
+    assert sorted(zip(*(axis.tolist() for axis in np.nonzero(found)), strict=True)) == [
+        (0, 0, 1, 0),
+        (0, 1, 0, 0),
+        (0, 3, 0, 1),
+    ]
     assert lit(2 * odds - 1, "threshold", np.random.default_rng(0)).sum() == 2
 
 

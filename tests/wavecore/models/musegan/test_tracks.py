@@ -36,11 +36,18 @@ def test_parts_are_found(name, parts):
 def test_every_program_has_one_family():
     for program in range(128):
         song = Song(4, (Part(NOTE, "x", program),))
-        assert [family for family in (*FAMILIES, DRUMS) if parts_of(song, f"family:{family}")] == [FAMILIES[program // 8]]
+        assert [family for family in (*FAMILIES, DRUMS) if parts_of(song, f"family:{family}")] == [
+            FAMILIES[program // 8]
+        ]
 
 
 def test_labels_are_names_without_their_kind():
-    assert [Track(name).label for name in ("low", "family:bass", "lead: one", "part:3")] == ["low", "bass", "lead: one", "part:3"]
+    assert [Track(name).label for name in ("low", "family:bass", "lead: one", "part:3")] == [
+        "low",
+        "bass",
+        "lead: one",
+        "part:3",
+    ]
     assert Track("low", 33).to_dict() == {"name": "low", "program": 33, "is_drum": False}
 
 

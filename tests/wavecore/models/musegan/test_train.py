@@ -5,17 +5,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from wavecore.datasets.songs import Piece, write_songs
 
-from wavecore.errors import ModelError, UsageError
 from wavecore import checkpoint
-from wavecore.models.musegan.model import MuseGAN, MuseGANConfig
+from wavecore.datasets.songs import Piece, write_songs
+from wavecore.errors import ModelError, UsageError
 from wavecore.models.musegan.config import VARIANTS
+from wavecore.models.musegan.model import MuseGAN, MuseGANConfig
 from wavecore.models.musegan.tracks import Track
+from wavecore.models.musegan.train import BETAS, CRITIC_STEPS, PENALTY, MuseGANTask, apart
 from wavecore.symbolic.song import Event, Part, Song
 from wavecore.training.config import TrainingConfig
 from wavecore.training.loop import run_task
-from wavecore.models.musegan.train import BETAS, CRITIC_STEPS, MuseGANTask, PENALTY, apart
 
 NETWORK = MuseGANConfig(
     (Track("high"), Track("low"), Track("kit", 0, True)), bars=2, steps=8, lowest=48, n_pitches=24, noise=4, channels=8, critic_channels=4
@@ -39,7 +39,10 @@ def dataset(tmp_path_factory):
         return Piece(Song(2, (high, low, kit), name=name), "steps")
 
     sizes = {"train": (6, 9, 3), "valid": (8, 5), "test": (4,)}
-    pieces = {split: [piece(f"{split}{number}", size) for number, size in enumerate(lengths)] for split, lengths in sizes.items()}
+    pieces = {
+        split: [piece(f"{split}{number}", size) for number, size in enumerate(lengths)]
+        for split, lengths in sizes.items()
+    }
     return write_songs(tmp_path_factory.mktemp("songs") / "data", pieces)
 
 
@@ -51,7 +54,9 @@ def test_a_step_has_one_batch(dataset):
     task = task_of(dataset, neurons="bernoulli")
     first, again, later = task.batch(3), task.batch(3), task.batch(4)
     for name in ("real", "noise", "uniform", "mix"):
-        assert torch.equal(getattr(first, name), getattr(again, name)) and not torch.equal(getattr(first, name), getattr(later, name))
+        assert torch.equal(getattr(first, name), getattr(again, name)) and not torch.equal(
+            getattr(first, name), getattr(later, name)
+        )
     assert first.real.shape == (4, CRITIC_STEPS, 2, 8, 24, 3) and first.real.dtype == torch.bool
     assert first.noise.shape == (4, CRITIC_STEPS + 1, 8, 4) and first.mix.shape == (4, CRITIC_STEPS)
     assert first.uniform.shape == (4, CRITIC_STEPS + 1, 2, 8, 24, 3)
@@ -81,7 +86,10 @@ def test_both_sides_learn(dataset, variant, given, neurons):
     trainer = task.trainer(task.build(), "cpu")
     before = {name: parameter.detach().clone() for name, parameter in trainer.network.named_parameters()}
     found = trainer.update(task.batch(0))
-    assert set(found) == {"bits", "critic/wasserstein", "critic/penalty", "gradient_norm", "learning_rate"} and trainer.step == 1
+    assert (
+        set(found) == {"bits", "critic/wasserstein", "critic/penalty", "gradient_norm", "learning_rate"}
+        and trainer.step == 1
+    )
     assert all(np.isfinite(value) for value in found.values()) and 0 < found["bits"] <= 1
     still = [name for name, parameter in trainer.network.named_parameters() if torch.equal(parameter, before[name])]
     # A bias can move all that a critic says alike: neither what it tells apart nor its slope.
@@ -96,7 +104,9 @@ def test_critics_step_five_times_and_generators_once(dataset, monkeypatch):
     trainer = task.trainer(task.build(), "cpu")
     calls = []
     original = type(trainer).descend
-    monkeypatch.setattr(type(trainer), "descend", lambda self, label, loss: (calls.append(label), original(self, label, loss))[1])
+    monkeypatch.setattr(
+        type(trainer), "descend", lambda self, label, loss: (calls.append(label), original(self, label, loss))[1]
+    )
     trainer.update(task.batch(0))
     assert calls == ["critics"] * 5 + ["generator"]
 
@@ -117,13 +127,17 @@ def test_the_penalty_is_that_of_the_slope(dataset):
 
     trainer.network.critics = torch.nn.ModuleList([Sum()])
     trainer.parameters["critics"] = dict(trainer.network.critics.named_parameters())
-    trainer.optimizers["critics"] = torch.optim.SGD([{"params": list(trainer.parameters["critics"].values()), "relative_rate": 1.0}], lr=1.0)
+    trainer.optimizers["critics"] = torch.optim.SGD(
+        [{"params": list(trainer.parameters["critics"].values()), "relative_rate": 1.0}], lr=1.0
+    )
     with torch.no_grad():
         written = trainer.network.train()(batch.noise[:, 0])
         real = 2.0 * batch.real[:, 0].float() - 1
         lead = float((trainer.network.judge(real) - trainer.network.judge(written)).mean())
     found = trainer._update_critics(batch, 0)
-    assert found["critic/penalty"] == pytest.approx((3 - 1) ** 2) and found["critic/wasserstein"] == pytest.approx(lead, rel=1e-4)
+    assert found["critic/penalty"] == pytest.approx((3 - 1) ** 2) and found["critic/wasserstein"] == pytest.approx(
+        lead, rel=1e-4
+    )
     # d/dw of lambda (w - 1)^2 - lead, where the lead is proportional to w.
     gradient = PENALTY * 2 * (3 - 1) - lead / 3
     assert trainer.network.critics[0].weight.item() == pytest.approx(3 - TRAINING.rate(0) * gradient, rel=1e-5)
@@ -134,7 +148,13 @@ def test_validation_is_the_same_at_every_call(dataset):
     network = task.build().eval()
     found = task.validate(network, "cpu")
     assert found == task.validate(network, "cpu")
-    assert set(found) == {"valid/bits", "valid/empty_bars", "valid/real_empty_bars", "valid/distinct_bars", "valid/wasserstein"}
+    assert set(found) == {
+        "valid/bits",
+        "valid/empty_bars",
+        "valid/real_empty_bars",
+        "valid/distinct_bars",
+        "valid/wasserstein",
+    }
     assert found["valid/real_empty_bars"] == 0 and 0 < found["valid/bits"] <= 1
     for generator in network.generator.bars:
         torch.nn.init.constant_(generator.layers[-1].convolution.bias, -9.0)
@@ -165,14 +185,25 @@ def test_a_run_is_the_same_when_resumed(dataset, tmp_path, changes):
     run_task(MuseGANTask(dataset, config, TRAINING), tmp_path / "parted", resume=True)
     one, two = (checkpoint.load(tmp_path / name / "last", kind="musegan") for name in ("whole", "parted"))
     assert one.sha256 == two.sha256 and one.network.config == config
-    assert one.card["training"]["data"]["phrases"]["train"] == {"phrases": 5 + 8 + 2, "left_out": {"pieces": 0, "bars": 0, "notes": 0}}
+    assert one.card["training"]["data"]["phrases"]["train"] == {
+        "phrases": 5 + 8 + 2,
+        "left_out": {"pieces": 0, "bars": 0, "notes": 0},
+    }
     assert one.card["tracks"] == ["high", "low", "kit"]
 
 
 @pytest.mark.slow
 def test_it_learns_what_bars_have_in_common(dataset, tmp_path):
     bits = []
-    training = replace(TRAINING, steps=300, batch_size=8, validate_every=100, learning_rate=2e-3, transpose_semitones=0.0, ema_decay=0.95)
+    training = replace(
+        TRAINING,
+        steps=300,
+        batch_size=8,
+        validate_every=100,
+        learning_rate=2e-3,
+        transpose_semitones=0.0,
+        ema_decay=0.95,
+    )
     task = MuseGANTask(dataset, replace(NETWORK, channels=16, critic_channels=8), training)
     begun = task.validate(task.build().eval(), "cpu")["valid/bits"]
     run_task(task, tmp_path / "run", on_progress=lambda progress: bits.append(progress.losses.get("valid/bits")))

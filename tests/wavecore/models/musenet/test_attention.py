@@ -7,7 +7,15 @@ from torch.utils.flop_counter import FlopCounterMode
 from wavecore.errors import UsageError
 from wavecore.models.musenet.attention import CausalAttention, LayerCache, Pattern, attend, attend_masked
 
-PATTERNS = [Pattern(), Pattern("strided", 4), Pattern("strided", 1, 1), Pattern("fixed", 4, 1), Pattern("fixed", 5, 2), Pattern("fixed", 3, 3), Pattern("strided", 50)]
+PATTERNS = [
+    Pattern(),
+    Pattern("strided", 4),
+    Pattern("strided", 1, 1),
+    Pattern("fixed", 4, 1),
+    Pattern("fixed", 5, 2),
+    Pattern("fixed", 3, 3),
+    Pattern("strided", 50),
+]
 
 
 def tensors(length, *, n=3, batch=2, heads=3, size=5, dtype=torch.float64):
@@ -37,7 +45,11 @@ def test_the_cheap_way_is_the_masked_one(pattern, length):
     found, wanted = attend(*given, pattern), attend_masked(*given, pattern.mask(0, length))
     torch.testing.assert_close(found, wanted)
     weight = torch.randn_like(found)
-    for got, want in zip(torch.autograd.grad((found * weight).sum(), given), torch.autograd.grad((wanted * weight).sum(), given), strict=True):
+    for got, want in zip(
+        torch.autograd.grad((found * weight).sum(), given),
+        torch.autograd.grad((wanted * weight).sum(), given),
+        strict=True,
+    ):
         torch.testing.assert_close(got, want)
 
 
@@ -79,6 +91,10 @@ def test_a_cache_changes_nothing(pattern, pieces):
 
 
 def test_patterns_that_are_none():
-    for options, message in ((("local",), "no attention pattern 'local'"), (("fixed", 4, 5), "summary of 5"), (("strided", 0, 0), "block of 0")):
+    for options, message in (
+        (("local",), "no attention pattern 'local'"),
+        (("fixed", 4, 5), "summary of 5"),
+        (("strided", 0, 0), "block of 0"),
+    ):
         with pytest.raises(UsageError, match=message):
             Pattern(*options)

@@ -7,13 +7,17 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from wavecore.errors import UsageError
-from wavecore.models.musenet.model import MuseNet, MuseNetConfig, PRESETS
 from wavecore.models.musenet.cost import cost, described, heard, layer_parameters, n_parameters, spread
+from wavecore.models.musenet.model import PRESETS, MuseNet, MuseNetConfig
 
 SMALL = MuseNetConfig(n_layers=3, channels=48, n_heads=4, context=64, styles=("a", "b"), dropout=0.1)
 
 
-@pytest.mark.parametrize("config", [*PRESETS.values(), SMALL, replace(SMALL, critic=True, embeddings=("time", "part"), styles=())], ids=lambda c: str(c.n_layers))
+@pytest.mark.parametrize(
+    "config",
+    [*PRESETS.values(), SMALL, replace(SMALL, critic=True, embeddings=("time", "part"), styles=())],
+    ids=lambda c: str(c.n_layers),
+)
 def test_parameters_are_those_of_the_network(config):
     with torch.device("meta"):
         network = MuseNet(config)
@@ -29,7 +33,9 @@ def test_what_is_heard_is_what_masks_say(pattern):
 
 
 def _given(config, batch=1):
-    return torch.zeros(batch, config.context, dtype=torch.int64), torch.zeros(batch, config.context, 4, dtype=torch.int64)
+    return torch.zeros(batch, config.context, dtype=torch.int64), torch.zeros(
+        batch, config.context, 4, dtype=torch.int64
+    )
 
 
 @pytest.mark.parametrize("n_layers", [1, 4])
@@ -47,7 +53,10 @@ def test_products_are_as_many_as_counted(n_layers):
 def test_what_is_kept_is_as_much_as_said(recompute, dropout):
     config = replace(SMALL, n_layers=8, dropout=dropout)
     network = MuseNet(config).train()
-    network.recompute, weights = recompute, {parameter.untyped_storage().data_ptr() for parameter in network.parameters()}
+    network.recompute, weights = (
+        recompute,
+        {parameter.untyped_storage().data_ptr() for parameter in network.parameters()},
+    )
     kept = {}
 
     def keep(tensor):
@@ -65,13 +74,19 @@ def test_what_is_kept_is_as_much_as_said(recompute, dropout):
     said = costs.kept_bytes - around
     if recompute:  # one layer is computed again on the way back only
         said = costs.recomputed_bytes - said / 8 - around
-    assert found == pytest.approx(said + vector, rel=0.03), "and what goes into the last norm; logits were not asked for"
+    assert found == pytest.approx(said + vector, rel=0.03), (
+        "and what goes into the last norm; logits were not asked for"
+    )
 
 
 def test_the_published_size_needs_many_devices():
     published = PRESETS["musenet"]
     costs = cost(published)
-    assert costs.parameters == pytest.approx(2.05e9, rel=0.01) and costs.weight_bytes == 4 * costs.parameters and costs.training_bytes == 20 * costs.parameters
+    assert (
+        costs.parameters == pytest.approx(2.05e9, rel=0.01)
+        and costs.weight_bytes == 4 * costs.parameters
+        and costs.training_bytes == 20 * costs.parameters
+    )
     assert costs.recomputed_bytes < costs.kept_bytes / 10
     assert costs.flops_per_token == pytest.approx(2 * 12 * 72 * 1536**2 + 4 * 72 * 1536 * 2048.5 + 2 * 4139 * 1536)
     alone, many = spread(published, n_devices=1, gibibytes=16), spread(published, n_devices=32, gibibytes=16)

@@ -5,21 +5,29 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from wavecore.datasets.songs import Piece, write_songs
 
-from wavecore.errors import UsageError
 from wavecore import checkpoint
-from wavecore.models.musenet.model import MuseNet, MuseNetConfig
-from wavecore.symbolic.song import Event, Part, Song
+from wavecore.datasets.songs import Piece, write_songs
+from wavecore.errors import UsageError
 from wavecore.models.musenet import critic as musenet_critic
-from wavecore.training.config import TrainingConfig
-from wavecore.training.loop import run_task
 from wavecore.models.musenet.critic import MuseNetCriticTask, verdict, with_critic, without_critic
 from wavecore.models.musenet.critic_data import Heard
+from wavecore.models.musenet.model import MuseNet, MuseNetConfig
+from wavecore.symbolic.song import Event, Part, Song
+from wavecore.training.config import TrainingConfig
+from wavecore.training.loop import run_task
 
 NETWORK = MuseNetConfig(n_layers=1, channels=16, n_heads=2, context=24, styles=("chords", "scale"))
 TRAINING = TrainingConfig(
-    steps=30, batch_size=4, crop_frames=24, learning_rate=1e-2, glide_semitones=0.0, warmup_steps=2, validate_every=30, checkpoint_every=7, precision="float32"
+    steps=30,
+    batch_size=4,
+    crop_frames=24,
+    learning_rate=1e-2,
+    glide_semitones=0.0,
+    warmup_steps=2,
+    validate_every=30,
+    checkpoint_every=7,
+    precision="float32",
 )
 
 
@@ -32,7 +40,10 @@ def piece(number, style="scale"):
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory):
     numbers = {"train": range(5), "valid": range(2, 4), "test": [1]}
-    pieces = {split: [replace_name(piece(number, style), split) for number in some for style in NETWORK.styles] for split, some in numbers.items()}
+    pieces = {
+        split: [replace_name(piece(number, style), split) for number in some for style in NETWORK.styles]
+        for split, some in numbers.items()
+    }
     return write_songs(tmp_path_factory.mktemp("songs") / "data", pieces)
 
 
@@ -66,7 +77,11 @@ def test_a_verdict_by_hand(network, monkeypatch):
 
 def test_heads_come_and_go(network):
     one, two, other = (with_critic(network, seed=seed) for seed in (0, 0, 1))
-    assert one.config.critic and torch.equal(one.critic[0].weight, two.critic[0].weight) and not torch.equal(one.critic[0].weight, other.critic[0].weight)
+    assert (
+        one.config.critic
+        and torch.equal(one.critic[0].weight, two.critic[0].weight)
+        and not torch.equal(one.critic[0].weight, other.critic[0].weight)
+    )
     assert torch.equal(with_critic(one, seed=5).critic[0].weight, one.critic[0].weight), "one that is there stays"
     bare = without_critic(one)
     assert bare.config == NETWORK
@@ -89,11 +104,15 @@ def test_a_run_trains_the_critic_alone_and_is_the_same_when_resumed(dataset, net
         run_task(Stopped(dataset, network, TRAINING), tmp_path / "parted")
     run_task(MuseNetCriticTask(dataset, network, TRAINING), tmp_path / "parted", resume=True)
     one, two = (checkpoint.load(tmp_path / name / "last", kind="musenet") for name in ("whole", "parted"))
-    assert one.sha256 == two.sha256 and one.network.config == replace(NETWORK, critic=True) and one.card["critic"] is True
+    assert (
+        one.sha256 == two.sha256 and one.network.config == replace(NETWORK, critic=True) and one.card["critic"] is True
+    )
     for name, tensor in network.state_dict().items():
         assert torch.equal(one.network.state_dict()[name], tensor), name
     assert one.card["training"]["data"]["samples"] == {"train": 12, "valid": 6}
-    assert seen[-1]["valid/bits"] < 0.9 and seen[-1]["valid/right"] > 0.7, "an untaught network is told from scales at once"
+    assert seen[-1]["valid/bits"] < 0.9 and seen[-1]["valid/right"] > 0.7, (
+        "an untaught network is told from scales at once"
+    )
 
 
 def test_what_does_not_fit_is_refused(dataset, network):

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 import torch
-from wavecore.datasets.songs import Piece
 
+from wavecore.datasets.songs import Piece
+from wavecore.models.musenet.critic_data import hear, make_pairs
+from wavecore.models.musenet.data import prepare
 from wavecore.models.musenet.features import measured
 from wavecore.models.musenet.model import MuseNet, MuseNetConfig
-from wavecore.symbolic.song import Event, Part, Song
 from wavecore.models.musenet.tokens import START
-from wavecore.models.musenet.data import prepare
-from wavecore.models.musenet.critic_data import hear, make_pairs
+from wavecore.symbolic.song import Event, Part, Song
 
 NETWORK = MuseNetConfig(n_layers=1, channels=16, n_heads=2, context=24, styles=("chords", "scale"))
 
@@ -30,10 +30,16 @@ def network():
 
 def test_pairs_have_one_beginning_and_two_ends(network):
     told, pieces = [], prepare([piece(n, style) for n in (0, 4) for style in NETWORK.styles])
-    pairs = make_pairs(network, pieces, 10, rng=np.random.default_rng(0), rows=3, on_progress=lambda *done: told.append(done))
-    assert pairs.tokens.shape == (10, 2, 24) and pairs.features.shape == (10, 2, 24, 4) and pairs.judged.shape == (10, 24)
+    pairs = make_pairs(
+        network, pieces, 10, rng=np.random.default_rng(0), rows=3, on_progress=lambda *done: told.append(done)
+    )
+    assert (
+        pairs.tokens.shape == (10, 2, 24) and pairs.features.shape == (10, 2, 24, 4) and pairs.judged.shape == (10, 24)
+    )
     assert told[-1] == (10, 10)
-    for (real, new), (told_real, told_new), judged in zip(pairs.tokens.numpy(), pairs.features.numpy(), pairs.judged.numpy(), strict=True):
+    for (real, new), (told_real, told_new), judged in zip(
+        pairs.tokens.numpy(), pairs.features.numpy(), pairs.judged.numpy(), strict=True
+    ):
         first, last = np.flatnonzero(judged)[[0, -1]]
         start = real.tolist().index(START) + 1
         assert judged[first : last + 1].all() and start <= first <= start + (24 - start) / 2
@@ -41,10 +47,20 @@ def test_pairs_have_one_beginning_and_two_ends(network):
         np.testing.assert_array_equal(told_real[:first], told_new[:first])
         assert (new[start:] < START).all() and (real[first : last + 1] != new[first : last + 1]).any()
         body = real[start : last + 1]
-        found = [(one, i) for one in pieces for i in range(len(one.body)) if np.array_equal(one.body[i : i + len(body)], body)]
-        assert any(last == 23 or i + len(body) == len(one.body) for one, i in found), "short pieces are judged as far as they go"
+        found = [
+            (one, i)
+            for one in pieces
+            for i in range(len(one.body))
+            if np.array_equal(one.body[i : i + len(body)], body)
+        ]
+        assert any(last == 23 or i + len(body) == len(one.body) for one, i in found), (
+            "short pieces are judged as far as they go"
+        )
         assert any(
-            np.array_equal(measured(one.body, one.beats_per_minute).window(i, i + len(body), n_prefix=start), told_real[: last + 1]) for one, i in found
+            np.array_equal(
+                measured(one.body, one.beats_per_minute).window(i, i + len(body), n_prefix=start), told_real[: last + 1]
+            )
+            for one, i in found
         )
 
 
@@ -57,7 +73,11 @@ def test_the_seed_decides(network):
 def test_what_is_heard_is_the_last_layer(network):
     pairs = make_pairs(network, prepare([piece(4)]), 3, rng=np.random.default_rng(0))
     heard = hear(network, pairs)
-    assert heard.hidden.shape == (3, 2, 24, 16) and heard.hidden.dtype == torch.float16 and torch.equal(heard.judged, pairs.judged)
+    assert (
+        heard.hidden.shape == (3, 2, 24, 16)
+        and heard.hidden.dtype == torch.float16
+        and torch.equal(heard.judged, pairs.judged)
+    )
     wanted = network.hidden(network.embed(pairs.tokens[:, 1], pairs.features[:, 1], network.tokens()))
     torch.testing.assert_close(heard.hidden[:, 1].float(), wanted.detach(), atol=2e-3, rtol=2e-3)
     assert torch.equal(heard.rows([2, 0]).hidden, heard.hidden[[2, 0]])

@@ -4,23 +4,23 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from wavecore.datasets.songs import Piece
 
+from wavecore.datasets.songs import Piece
 from wavecore.errors import InputError
+from wavecore.models.musenet import data as musenet_crops
+from wavecore.models.musenet.data import Changes, TokenPiece, draw_begin, odds, prefix_of, prepare, stack, window
 from wavecore.models.musenet.features import measured
-from wavecore.symbolic.song import Event, Part, Song, Tempo
 from wavecore.models.musenet.tokens import (
     INSTRUMENT_TOKENS,
     START,
     STYLE_TOKENS,
     TEMPO_TOKENS,
-    Vocabulary,
     WAITS,
+    Vocabulary,
     encode,
     tempo_bin,
 )
-from wavecore.models.musenet import data as musenet_crops
-from wavecore.models.musenet.data import Changes, TokenPiece, draw_begin, odds, prefix_of, prepare, stack, window
+from wavecore.symbolic.song import Event, Part, Song, Tempo
 
 VOCABULARY = Vocabulary(("chords", "scale"))
 
@@ -44,7 +44,10 @@ def test_pieces_are_tokens_without_the_silence_before():
 
 
 def test_small_styles_are_heard_and_long_pieces_more_often():
-    pieces = [TokenPiece(np.zeros(length, np.int16), style, "", 100.0) for length, style in ((800, "big"), (100, "big"), (100, "small"))]
+    pieces = [
+        TokenPiece(np.zeros(length, np.int16), style, "", 100.0)
+        for length, style in ((800, "big"), (100, "big"), (100, "small"))
+    ]
     found = odds(pieces)
     assert found.sum() == pytest.approx(1) and found[0] == pytest.approx(8 * found[1])
     assert found[:2].sum() / found[2] == pytest.approx(3), "nine times the tokens, three times as often"
@@ -59,7 +62,9 @@ def test_the_beginning_is_drawn_more_often_and_every_place_can_be():
     rng = np.random.default_rng(0)
     begins = Counter(draw_begin(30, 20, rng) for _ in range(4_000))
     assert set(begins) == set(range(11))
-    assert begins[0] / 4_000 == pytest.approx(11 / 21, abs=0.03) and begins[7] / 4_000 == pytest.approx(1 / 21, abs=0.012)
+    assert begins[0] / 4_000 == pytest.approx(11 / 21, abs=0.03) and begins[7] / 4_000 == pytest.approx(
+        1 / 21, abs=0.012
+    )
     assert {draw_begin(5, 20, rng) for _ in range(50)} == {0}
 
 
@@ -68,7 +73,10 @@ def test_a_window_is_the_prefix_and_a_stretch_of_the_piece():
     body, places = piece.body.astype(np.int64), set()
     for _ in range(60):
         tokens, features, n_prefix = window(piece, VOCABULARY, 20, rng)
-        assert tokens[:n_prefix].tolist() == [STYLE_TOKENS + 1, TEMPO_TOKENS + tempo_bin(100), INSTRUMENT_TOKENS, START] and len(tokens) == 21
+        assert (
+            tokens[:n_prefix].tolist() == [STYLE_TOKENS + 1, TEMPO_TOKENS + tempo_bin(100), INSTRUMENT_TOKENS, START]
+            and len(tokens) == 21
+        )
         begin = next(i for i in range(len(body)) if np.array_equal(body[i : i + 17], tokens[4:]) and np.array_equal(
             measured(piece.body, piece.beats_per_minute).window(i, i + 17, n_prefix=4), features))  # fmt: skip
         places.add(begin)
@@ -92,7 +100,12 @@ def test_what_is_changed_is_changed_together():
         seen["tempos"] |= {token for token in tokens[:n_prefix].tolist() if TEMPO_TOKENS <= token < STYLE_TOKENS}
         seen["unsaid"] += STYLE_TOKENS + 1 not in tokens[:n_prefix]
         assert 40 * 0.3 * 8 / 1.1 - 1 <= features[-1, 0] <= 40 * 0.3 * 8 * 1.1 + 1
-    assert seen["moves"] == set(range(-3, 4)) and len(seen["volumes"]) > 3 and len(seen["tempos"]) > 1 and 2 <= seen["unsaid"] <= 18
+    assert (
+        seen["moves"] == set(range(-3, 4))
+        and len(seen["volumes"]) > 3
+        and len(seen["tempos"]) > 1
+        and 2 <= seen["unsaid"] <= 18
+    )
 
 
 def test_a_slower_piece_has_a_slower_tempo_token():
@@ -104,7 +117,10 @@ def test_a_slower_piece_has_a_slower_tempo_token():
 def test_windows_are_stacked():
     pieces = [one(60), one(2), one(60, style="chords", program=40)]
     windows = stack(pieces, VOCABULARY, 30, np.random.default_rng(0))
-    assert windows.tokens.shape == windows.targets.shape == windows.inside.shape == (3, 30) and windows.features.shape == (3, 30, 4)
+    assert windows.tokens.shape == windows.targets.shape == windows.inside.shape == (
+        3,
+        30,
+    ) and windows.features.shape == (3, 30, 4)
     assert windows.share.tolist() == [1, 1, 1]
     np.testing.assert_array_equal(windows.tokens[0, 1:], windows.targets[0, :-1])
     assert windows.inside[0].tolist() == [False] * 3 + [True] * 27

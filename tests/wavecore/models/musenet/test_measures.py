@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 import torch
-from wavecore.datasets.songs import Piece
 
-from wavecore.models.musenet.model import MuseNet, MuseNetConfig
-from wavecore.symbolic.song import Event, Part, Song
+from wavecore.datasets.songs import Piece
 from wavecore.models.musenet import measures as musenet_measures
 from wavecore.models.musenet.data import prepare
 from wavecore.models.musenet.measures import bits_per_token, count_baselines, draw_windows, surprise
+from wavecore.models.musenet.model import MuseNet, MuseNetConfig
+from wavecore.symbolic.song import Event, Part, Song
 
 CONFIG = MuseNetConfig(n_layers=1, channels=16, n_heads=2, context=24, styles=("long", "short"))
 
@@ -17,7 +17,9 @@ CONFIG = MuseNetConfig(n_layers=1, channels=16, n_heads=2, context=24, styles=("
 @pytest.fixture(scope="module")
 def pieces():
     def piece(style, n):
-        return Piece(Song(48, (Part(tuple(Event(24 * i, 60 + i % 5, 24) for i in range(n))),), name=f"{style}{n}"), style)
+        return Piece(
+            Song(48, (Part(tuple(Event(24 * i, 60 + i % 5, 24) for i in range(n))),), name=f"{style}{n}"), style
+        )
 
     return prepare([piece("long", 40), piece("long", 30), piece("short", 3)])
 

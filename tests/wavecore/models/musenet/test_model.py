@@ -9,9 +9,19 @@ from torch.nn import functional as F
 
 from wavecore.errors import UsageError
 from wavecore.models.musenet.features import SIZES
-from wavecore.models.musenet.model import MuseNet, MuseNetConfig, PRESETS
+from wavecore.models.musenet.model import PRESETS, MuseNet, MuseNetConfig
 
-SMALL = MuseNetConfig(n_layers=3, channels=24, n_heads=3, context=40, patterns=("dense", "strided", "fixed"), block=4, summary=2, styles=("bach", "pop"), dropout=0.0)
+SMALL = MuseNetConfig(
+    n_layers=3,
+    channels=24,
+    n_heads=3,
+    context=40,
+    patterns=("dense", "strided", "fixed"),
+    block=4,
+    summary=2,
+    styles=("bach", "pop"),
+    dropout=0.0,
+)
 
 
 def build(config=SMALL, seed=0):
@@ -38,7 +48,12 @@ def count(config):
 def test_sizes_of_the_presets():
     assert 3e6 < count(PRESETS["small"]) < 6e6 and count(PRESETS["tiny"]) < 1e6
     published = PRESETS["musenet"]
-    assert (published.n_layers, published.n_heads, published.context, set(published.patterns)) == (72, 24, 4096, {"dense"})
+    assert (published.n_layers, published.n_heads, published.context, set(published.patterns)) == (
+        72,
+        24,
+        4096,
+        {"dense"},
+    )
     assert 2.0e9 < count(published) < 2.1e9
     assert count(replace(SMALL, critic=True)) - count(SMALL) == 24 * 24 + 24 + 25
 
@@ -48,8 +63,10 @@ def test_a_word_of_a_token_s_vector_is_shared():
     vectors, own = network.tokens().detach(), network.tokens.own.detach()
     shared = vectors - own
     assert vectors.shape == (4141, 24)
+
     def of(group, pitch):
         return shared[128 * group + pitch]
+
     torch.testing.assert_close(of(3, 60) - of(3, 61), of(17, 60) - of(17, 61))
     torch.testing.assert_close(of(3, 60) - of(9, 60), of(3, 1) - of(9, 1))
     torch.testing.assert_close(shared[3840], shared[3967])  # drums have no height

@@ -27,14 +27,20 @@ def test_what_follows_for_sure_costs_nothing():
 def test_costs_by_hand():
     train, held = [np.array([9, 0, 0, 1])], [np.array([9, 1])]
     costs = [-np.log2((1 + s) / (3 + 10 * s)) for s in SMOOTHINGS]
-    assert unigram(train, held, 10).bits == pytest.approx(min(costs)) and unigram(train, held, 10).smoothing == SMOOTHINGS[int(np.argmin(costs))]
+    assert (
+        unigram(train, held, 10).bits == pytest.approx(min(costs))
+        and unigram(train, held, 10).smoothing == SMOOTHINGS[int(np.argmin(costs))]
+    )
     base = (1 + SMOOTHINGS[0]) / (3 + 10 * SMOOTHINGS[0])
     costs = [-np.log2(s * base / (1 + s)) for s in SMOOTHINGS]
     assert bigram(train, held, 10).bits == pytest.approx(min(costs))
 
 
 @settings(deadline=None)
-@given(st.lists(st.lists(st.integers(0, 4), min_size=2, max_size=9), min_size=1, max_size=4), st.lists(st.integers(0, 4), min_size=2, max_size=9))
+@given(
+    st.lists(st.lists(st.integers(0, 4), min_size=2, max_size=9), min_size=1, max_size=4),
+    st.lists(st.integers(0, 4), min_size=2, max_size=9),
+)
 def test_no_token_is_impossible(train, held):
     train = [np.array(one) for one in train]
     for found in (unigram(train, [np.array(held)], 5), bigram(train, [np.array(held)], 5)):

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from wavecore.models.musenet import plot_styles
 from wavecore.errors import InputError, OutputExistsError, UsageError
+from wavecore.models.musenet import plot_styles
 
 
 def test_cosines_by_hand():
@@ -43,7 +43,11 @@ def test_of_many_styles_those_that_are_alike_lie_together():
 
 def test_few_styles_are_laid_out_plainly():
     two = plot_styles.places(np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 2.0]]))
-    assert two.shape == (2, 2) and np.linalg.norm(two[0] - two[1]) == pytest.approx(np.sqrt(2)) and np.abs(two[:, 1]).max() < 1e-6
+    assert (
+        two.shape == (2, 2)
+        and np.linalg.norm(two[0] - two[1]) == pytest.approx(np.sqrt(2))
+        and np.abs(two[:, 1]).max() < 1e-6
+    )
     assert plot_styles.places(np.ones((1, 4))).tolist() == [[0.0, 0.0]]
 
 

@@ -10,10 +10,19 @@ from wavecore.errors import UsageError
 from wavecore.models.musenet import sample as musenet_sampling
 from wavecore.models.musenet.features import measured
 from wavecore.models.musenet.model import MuseNet, MuseNetConfig
-from wavecore.models.musenet.sample import Begun, MOST_IN_TICK, Wish, extended, generate, scores
-from wavecore.models.musenet.tokens import START, Vocabulary, WAITS, player, players, waits
+from wavecore.models.musenet.sample import MOST_IN_TICK, Begun, Wish, extended, generate, scores
+from wavecore.models.musenet.tokens import START, WAITS, Vocabulary, player, players, waits
 
-CONFIG = MuseNetConfig(n_layers=2, channels=16, n_heads=2, context=32, patterns=("dense", "strided"), block=4, styles=("bach", "pop"), critic=True)
+CONFIG = MuseNetConfig(
+    n_layers=2,
+    channels=16,
+    n_heads=2,
+    context=32,
+    patterns=("dense", "strided"),
+    block=4,
+    styles=("bach", "pop"),
+    critic=True,
+)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +45,9 @@ def rng(seed=0):
 
 def test_pieces_are_as_long_as_asked_and_the_seed_decides(network):
     told = []
-    first = generate(network, Wish(200, "bach", 90.0), rng=rng(1), n_samples=3, on_progress=lambda *done: told.append(done))
+    first = generate(
+        network, Wish(200, "bach", 90.0), rng=rng(1), n_samples=3, on_progress=lambda *done: told.append(done)
+    )
     again, other = (generate(network, Wish(200, "bach", 90.0), rng=rng(seed), n_samples=3) for seed in (1, 2))
     for body, twin, foe in zip(first, again, other, strict=True):
         assert int(waits(body).sum()) == int(waits(foe).sum()) == 200 and (body < START).all() and waits(body)[-1] > 0
@@ -85,6 +96,7 @@ def test_instruments_are_asked_for_and_not_forced(network):
         bodies = generate(network, Wish(6000, instruments=instruments), rng=rng(5), n_samples=2, shift=shift)
         notes = np.concatenate([player(body[musenet_sampling.begins_note(body)]) for body in bodies])
         return (notes == 1).mean(), set(notes.tolist())
+
     free, asked, forced = shares((), 2.0), shares(("violin",), 2.0), shares(("violin",), 60.0)
     assert 3 * free[0] < asked[0] < 1 and len(asked[1]) > 2, "more violins, but others still come"
     assert forced[1] == {1}
@@ -102,7 +114,9 @@ def test_a_few_likely_tokens_and_the_likeliest(network):
 
 def test_a_piece_never_stands_still(network):
     stuck = MuseNet(replace(CONFIG, critic=False)).eval()
-    stuck.load_state_dict({name: tensor for name, tensor in network.state_dict().items() if not name.startswith("critic")})
+    stuck.load_state_dict(
+        {name: tensor for name, tensor in network.state_dict().items() if not name.startswith("critic")}
+    )
     with torch.no_grad():
         stuck.tokens.kinds[31] -= 50 * stuck.norm.weight.sign()
         stuck.norm.bias += 3 * stuck.norm.weight.sign()  # waits have become unthinkable
@@ -139,6 +153,7 @@ def test_pieces_of_other_places_go_on_beside_each_other(network):
 
     def begun(row):
         return Begun(prefixes[row], bodies[row], measured(bodies[row], 80.0), begins[row])
+
     both = extended(network, [begun(0), begun(1)], 50, rng=rng(2))
     assert [len(body) for body in both] == [50, 50]
     (alone,) = extended(network, [begun(0)], 1, rng=rng(2))
@@ -158,7 +173,12 @@ def test_what_cannot_be_wished(network):
     ):
         with pytest.raises(UsageError, match=message):
             Wish(**options)
-    for options, message in (({"n_samples": 0}, "0 samples"), ({"temperature": -1.0}, "temperature -1"), ({"top_k": 0}, "top_k 0"), ({"shift": -1.0}, "shift -1")):
+    for options, message in (
+        ({"n_samples": 0}, "0 samples"),
+        ({"temperature": -1.0}, "temperature -1"),
+        ({"top_k": 0}, "top_k 0"),
+        ({"shift": -1.0}, "shift -1"),
+    ):
         with pytest.raises(UsageError, match=message):
             generate(network, Wish(24), rng=rng(), **options)
     for wish, message in ((Wish(24, "jazz"), "knows bach, pop"), (Wish(24, beats_per_minute=-3.0), "must be positive")):

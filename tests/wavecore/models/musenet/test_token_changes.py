@@ -8,12 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wavecore.errors import UsageError
-from wavecore.symbolic.song import Event, Part, Song
 from wavecore.models.musenet.token_changes import louder, room, transposed
 from wavecore.models.musenet.tokens import PIANO_VELOCITIES, decode, encode
+from wavecore.symbolic.song import Event, Part, Song
 
-EVENTS = st.builds(Event, st.integers(0, 90), st.integers(50, 70), st.integers(1, 50), st.sampled_from(PIANO_VELOCITIES))
-PARTS = st.builds(Part, st.lists(EVENTS, min_size=1, max_size=8).map(tuple), st.just(""), st.sampled_from([0, 40, 33]), st.booleans())
+EVENTS = st.builds(
+    Event, st.integers(0, 90), st.integers(50, 70), st.integers(1, 50), st.sampled_from(PIANO_VELOCITIES)
+)
+PARTS = st.builds(
+    Part, st.lists(EVENTS, min_size=1, max_size=8).map(tuple), st.just(""), st.sampled_from([0, 40, 33]), st.booleans()
+)
 PIECES = st.builds(Song, st.just(48), st.lists(PARTS, min_size=1, max_size=3).map(tuple))
 
 

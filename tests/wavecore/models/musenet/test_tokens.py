@@ -10,23 +10,25 @@ from hypothesis import strategies as st
 
 from wavecore.errors import InputError, UsageError
 from wavecore.models.musenet import tokens
-from wavecore.symbolic import midi
-from wavecore.symbolic.instruments import INSTRUMENTS, PROGRAM_OF, instrument_of
-from wavecore.symbolic.song import Event, Meter, Part, Song, Tempo
 from wavecore.models.musenet.tokens import (
     DRUMS,
     GROUPS,
     START,
-    Vocabulary,
     WAITS,
+    Vocabulary,
     bin_tempo,
     decode,
     encode,
     tempo_bin,
 )
+from wavecore.symbolic import midi
+from wavecore.symbolic.instruments import INSTRUMENTS, PROGRAM_OF, instrument_of
+from wavecore.symbolic.song import Event, Meter, Part, Song, Tempo
 
 SONGS = Path(__file__).resolve().parents[5] / "shared" / "data" / "pop909"
-EVENTS = st.builds(Event, st.integers(0, 700), st.sampled_from([0, 60, 61, 127]), st.integers(1, 300), st.integers(1, 127))
+EVENTS = st.builds(
+    Event, st.integers(0, 700), st.sampled_from([0, 60, 61, 127]), st.integers(1, 300), st.integers(1, 127)
+)
 PARTS = st.builds(Part, st.lists(EVENTS, max_size=12).map(tuple), st.just("x"), st.integers(0, 127), st.booleans())
 PIECES = st.builds(Song, st.sampled_from([48, 480, 7]), st.lists(PARTS, max_size=3).map(tuple))
 
@@ -79,7 +81,15 @@ def test_a_bar_by_hand():
 
 def test_long_waits_are_several():
     found = encode(Song(48, (Part((Event(128 * 2 + 5, 60, 256),)),)))
-    assert found.tolist() == [wait(128), wait(128), wait(5), token("piano", 88, 60), wait(128), wait(128), token("piano", 0, 60)]
+    assert found.tolist() == [
+        wait(128),
+        wait(128),
+        wait(5),
+        token("piano", 88, 60),
+        wait(128),
+        wait(128),
+        token("piano", 0, 60),
+    ]
 
 
 @settings(deadline=None)
@@ -100,7 +110,9 @@ def test_real_songs_come_back(number):
     found = encode(song)
     heard = decode(np.concatenate([Vocabulary().prefix(beats_per_minute=tokens.mean_tempo(song)), found]))
     assert heard.parts == as_said(song)
-    assert heard.duration_s == pytest.approx(song.duration_s, rel=2 ** (1 / 16) - 1 + 1e-3), "as long, within half a bin of the tempo"
+    assert heard.duration_s == pytest.approx(song.duration_s, rel=2 ** (1 / 16) - 1 + 1e-3), (
+        "as long, within half a bin of the tempo"
+    )
 
 
 @settings(deadline=None)
@@ -115,15 +127,27 @@ def test_every_sequence_has_a_meaning_that_is_kept(numbers):
 
 def test_what_is_malformed_is_read_as_documented():
     on, off = token("flute", 80, 70), token("flute", 0, 70)
+
     def notes(*sequence):
         return [(e.onset, e.duration) for part in decode(sequence).parts for e in part.events]
+
     assert notes(off, wait(3), off) == [], "an end of nothing"
     assert notes(on, wait(3), on, wait(4), off) == [(0, 3), (3, 4)], "begun twice"
     assert notes(on, on, wait(4), off) == [(0, 4)]
     assert notes(wait(2), on, wait(5)) == [(2, 5)], "never ended"
     assert notes(on, off, wait(9)) == notes(wait(9), on) == [], "no time"
     assert decode([on, wait(3)]).tempos == () and decode([]).parts == ()
-    stray = decode([tokens.TEMPO_TOKENS + 8, on, tokens.STYLE_TOKENS + 99, wait(3), START, tokens.TEMPO_TOKENS, tokens.INSTRUMENT_TOKENS])
+    stray = decode(
+        [
+            tokens.TEMPO_TOKENS + 8,
+            on,
+            tokens.STYLE_TOKENS + 99,
+            wait(3),
+            START,
+            tokens.TEMPO_TOKENS,
+            tokens.INSTRUMENT_TOKENS,
+        ]
+    )
     assert stray.tempos == (Tempo(0, 1_000_000),) and stray.n_notes == 1
     with pytest.raises(InputError, match="-1 is no token"):
         decode([on, -1])
@@ -140,7 +164,11 @@ def test_the_prefix_says_what_is_asked_for():
     assert vocabulary.prefix().tolist() == [START]
     found = vocabulary.prefix(style="pop", beats_per_minute=60, instruments=["drums", "violin"]).tolist()
     assert found == [4140, 4107 + 8, 4097 + 1, 4097 + 9, START]
-    for options, message in (({"style": "jazz"}, "the model knows bach, pop"), ({"instruments": ["oboe"]}, "'oboe'"), ({"beats_per_minute": 0}, "positive")):
+    for options, message in (
+        ({"style": "jazz"}, "the model knows bach, pop"),
+        ({"instruments": ["oboe"]}, "'oboe'"),
+        ({"beats_per_minute": 0}, "positive"),
+    ):
         with pytest.raises(UsageError, match=message):
             vocabulary.prefix(**options)
     with pytest.raises(UsageError, match="knows none"):
@@ -172,7 +200,19 @@ def test_the_mean_tempo_makes_a_piece_as_long():
 
 
 def test_what_tokens_are():
-    line = np.array([token("piano", 0, 5), token("piano", 24, 5), token("harp", 0, 5), token("harp", 80, 5), token("drums", 0, 5), wait(1), wait(128), START, 4139])
+    line = np.array(
+        [
+            token("piano", 0, 5),
+            token("piano", 24, 5),
+            token("harp", 0, 5),
+            token("harp", 80, 5),
+            token("drums", 0, 5),
+            wait(1),
+            wait(128),
+            START,
+            4139,
+        ]
+    )
     assert tokens.begins_note(line).tolist() == [False, True, False, True, True, False, False, False, False]
     assert tokens.waits(line).tolist() == [0] * 5 + [1, 128, 0, 0]
     assert tokens.player(line).tolist() == [0, 0, 8, 8, 9, -1, -1, -1, -1]

@@ -6,20 +6,29 @@ import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
-from wavecore.datasets.songs import Piece, write_songs
 
-from wavecore.errors import InputError, UsageError
 from wavecore import checkpoint
-from wavecore.models.musenet.model import MuseNet, MuseNetConfig
-from wavecore.symbolic.song import Event, Part, Song
-from wavecore.models.musenet.tokens import DRUMS
-from wavecore.training.config import TrainingConfig
-from wavecore.training.loop import run_task
+from wavecore.datasets.songs import Piece, write_songs
+from wavecore.errors import InputError, UsageError
 from wavecore.models.musenet.data import Windows
 from wavecore.models.musenet.measures import surprise
+from wavecore.models.musenet.model import MuseNet, MuseNetConfig
+from wavecore.models.musenet.tokens import DRUMS
 from wavecore.models.musenet.train import MuseNetTask, semitones
+from wavecore.symbolic.song import Event, Part, Song
+from wavecore.training.config import TrainingConfig
+from wavecore.training.loop import run_task
 
-NETWORK = MuseNetConfig(n_layers=2, channels=16, n_heads=2, context=24, patterns=("dense", "strided"), block=4, styles=("chords", "scale"), dropout=0.1)
+NETWORK = MuseNetConfig(
+    n_layers=2,
+    channels=16,
+    n_heads=2,
+    context=24,
+    patterns=("dense", "strided"),
+    block=4,
+    styles=("chords", "scale"),
+    dropout=0.1,
+)
 TRAINING = TrainingConfig(
     steps=12, batch_size=4, crop_frames=24, learning_rate=1e-2, transpose_semitones=3.0, glide_semitones=0.0, warmup_steps=2, validate_every=6,
     checkpoint_every=5, validation_crops=2, precision="float32",
@@ -34,10 +43,15 @@ def dataset(tmp_path_factory):
         notes = [Event(24 * i, 60 + (i + number) % 12, 24, 72) for i in range(6 + 5 * number)]
         if style == "chords":
             notes = [Event(48 * i, 60 + pitch, 48) for i in range(4 + number) for pitch in (0, 4, 7)]
-        return Piece(Song(48, (Part(tuple(notes), program=40 if style == "chords" else 0),), name=f"{style}{number}"), style)
+        return Piece(
+            Song(48, (Part(tuple(notes), program=40 if style == "chords" else 0),), name=f"{style}{number}"), style
+        )
 
     numbers = {"train": range(6), "valid": range(6, 8), "test": [8]}
-    pieces = {split: [piece(number, style) for number in of_split for style in ("chords", "scale")] for split, of_split in numbers.items()}
+    pieces = {
+        split: [piece(number, style) for number in of_split for style in ("chords", "scale")]
+        for split, of_split in numbers.items()
+    }
     return write_songs(tmp_path_factory.mktemp("songs") / "data", pieces)
 
 
@@ -49,8 +63,14 @@ def test_muon_turns_the_layers_matrices_and_leaves_vectors_of_tokens_to_adam(dat
     task = _task(dataset, optimizer="muon")
     trainer = task.trainer(task.build(), "cpu")
     names = {id(parameter): name for name, parameter in trainer.network.named_parameters()}
-    by_kind = {group["tables"]: {names[id(parameter)] for parameter in group["params"]} for group in trainer.optimizers["musenet"].param_groups}
-    assert all(name.startswith("layers.") for name in by_kind[False]) and {"tokens.own", "tokens.pitches", "places"} < by_kind[True]
+    by_kind = {
+        group["tables"]: {names[id(parameter)] for parameter in group["params"]}
+        for group in trainer.optimizers["musenet"].param_groups
+    }
+    assert (
+        all(name.startswith("layers.") for name in by_kind[False])
+        and {"tokens.own", "tokens.pitches", "places"} < by_kind[True]
+    )
     assert by_kind[True] | by_kind[False] == set(names.values())
     before = {name: parameter.detach().clone() for name, parameter in trainer.network.named_parameters()}
     trainer.update(task.batch(0))
@@ -58,25 +78,37 @@ def test_muon_turns_the_layers_matrices_and_leaves_vectors_of_tokens_to_adam(dat
         assert not torch.equal(dict(trainer.network.named_parameters())[name], before[name])
 
 
-
 def test_a_step_has_one_batch(dataset):
-    first, again, later, other = _task(dataset).batch(3), _task(dataset).batch(3), _task(dataset).batch(4), _task(dataset, seed=1).batch(3)
+    first, again, later, other = (
+        _task(dataset).batch(3),
+        _task(dataset).batch(3),
+        _task(dataset).batch(4),
+        _task(dataset, seed=1).batch(3),
+    )
     for name in Windows.__dataclass_fields__:
         assert torch.equal(getattr(first, name), getattr(again, name))
     assert not torch.equal(first.tokens, later.tokens) and not torch.equal(first.tokens, other.tokens)
 
 
 def test_less_is_transposed_late():
-    assert [semitones(replace(TRAINING, steps=100, decay_fraction=0.5), step) for step in (0, 50, 75, 90, 99)] == [3, 3, 2, 1, 0]
+    assert [semitones(replace(TRAINING, steps=100, decay_fraction=0.5), step) for step in (0, 50, 75, 90, 99)] == [
+        3,
+        3,
+        2,
+        1,
+        0,
+    ]
     assert semitones(replace(TRAINING, decay_fraction=0.0), 11) == 3
 
 
 def test_only_notes_of_the_range_are_heard_in_the_end(dataset):
     task = _task(dataset, steps=10_000, augment_probability=0.0)
+
     def pitches(step):
         batch = task.batch(step)
         tokens = batch.targets[batch.inside]
         return set((tokens[tokens < DRUMS] % 128).tolist())
+
     assert not set.union(*(pitches(step) for step in range(20))) <= set(range(60, 72))
     assert set.union(*(pitches(step) for step in range(9_980, 10_000))) <= set(range(60, 72))
 
@@ -128,7 +160,9 @@ def test_baselines_are_of_the_same_tokens(dataset):
     task = _task(dataset)
     found = task.baselines
     assert 0 < found["bigram_bits"] < found["unigram_bits"] < 12
-    assert task.describe()["baselines"] == found and task.describe()["tokens"]["train"] == sum(len(piece.body) for piece in task.pieces["train"])
+    assert task.describe()["baselines"] == found and task.describe()["tokens"]["train"] == sum(
+        len(piece.body) for piece in task.pieces["train"]
+    )
     counts = np.bincount(np.concatenate([piece.body for piece in task.pieces["train"]]), minlength=4097) + 1e-3
     told = task.held_out.targets[task.held_out.inside].numpy()
     assert found["unigram_bits"] <= -np.log2(counts / counts.sum())[told].mean() + 1e-9
@@ -184,7 +218,10 @@ def test_what_does_not_fit_is_refused(dataset, tmp_path):
     with pytest.raises(UsageError, match="other sizes"):
         _task(dataset, initial=MuseNet(replace(NETWORK, channels=8)))
     noise = Piece(Song(48, (Part((Event(0, 60, 5),), program=121),), name="noise"), "scale")
-    silent = write_songs(tmp_path / "silent", {split: [Piece(replace(noise.song, name=split), "scale")] for split in ("train", "valid", "test")})
+    silent = write_songs(
+        tmp_path / "silent",
+        {split: [Piece(replace(noise.song, name=split), "scale")] for split in ("train", "valid", "test")},
+    )
     with pytest.raises(InputError, match="nothing can be learnt"):
         _task(silent)
     start = MuseNet(NETWORK)

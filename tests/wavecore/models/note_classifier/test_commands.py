@@ -4,9 +4,9 @@ import json
 
 import pytest
 import torch
-from wavecore.datasets.nsynth.note import FAMILIES
 
 from wavecore import checkpoint
+from wavecore.datasets.nsynth.note import FAMILIES
 from wavecore.models.note_classifier.train import ClassifierTask
 
 SMALL = [

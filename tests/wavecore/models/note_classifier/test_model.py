@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from wavecore import checkpoint
 from wavecore.audio import dc, spectra
 from wavecore.errors import InputError, ModelError, UsageError
-from wavecore import checkpoint
 from wavecore.models.note_classifier.model import N_PITCHES, NoteClassifier, NoteClassifierConfig
 
 NAMES = (("flute", "organ"), ("acoustic", "electronic", "synthetic"), ("bright", "dark", "percussive", "reverb"))

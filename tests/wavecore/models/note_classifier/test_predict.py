@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from wavecore.errors import InputError, UsageError
-from wavecore.models.note_classifier.predict import listen
 from wavecore import checkpoint
+from wavecore.errors import InputError, UsageError
 from wavecore.models.note_classifier.model import NoteClassifier, NoteClassifierConfig
+from wavecore.models.note_classifier.predict import listen
 
 RATE = 16_000
 N = 12_000
@@ -19,7 +19,11 @@ N = 12_000
 def ear(tmp_path_factory):
     with torch.random.fork_rng():
         torch.manual_seed(1)
-        network = NoteClassifier(NoteClassifierConfig(("flute", "organ", "reed"), ("acoustic", "synthetic"), ("bright", "dark"), n_samples=N, channels=8))
+        network = NoteClassifier(
+            NoteClassifierConfig(
+                ("flute", "organ", "reed"), ("acoustic", "synthetic"), ("bright", "dark"), n_samples=N, channels=8
+            )
+        )
         torch.nn.init.normal_(network.heads.weight)
     folder = tmp_path_factory.mktemp("models") / "ear"
     checkpoint.save(network, folder)
@@ -42,7 +46,9 @@ def test_probabilities_are_the_classifier_s(ear):
     assert found.families == pytest.approx(dict(zip(ear.network.config.families, wanted, strict=True)), rel=1e-4)
     assert list(found.families.values()) == sorted(found.families.values(), reverse=True)
     assert sum(found.sources.values()) == pytest.approx(1)
-    assert found.qualities == tuple(name for name, value in zip(("bright", "dark"), logits.quality[0], strict=True) if value > 0)
+    assert found.qualities == tuple(
+        name for name, value in zip(("bright", "dark"), logits.quality[0], strict=True) if value > 0
+    )
     json.dumps(found.to_dict())
 
 

@@ -6,13 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from wavecore.datasets.nsynth.note import FAMILIES, QUALITIES, SOURCES
 
-from wavecore.audio import mulaw
-from wavecore.errors import InputError, ModelError, OutputExistsError, UsageError
 from wavecore import checkpoint
-from wavecore.models.note_classifier.model import NoteClassifier, NoteClassifierConfig, NoteLogits
+from wavecore.audio import mulaw
+from wavecore.datasets.nsynth.note import FAMILIES, QUALITIES, SOURCES
+from wavecore.errors import InputError, ModelError, OutputExistsError, UsageError
 from wavecore.models.note_classifier import train as classifier_task
+from wavecore.models.note_classifier.model import NoteClassifier, NoteClassifierConfig, NoteLogits
 from wavecore.models.note_classifier.train import ClassifierTask, LabelledNotes, surprise
 from wavecore.training.config import TrainingConfig
 from wavecore.training.loop import run_task
@@ -59,7 +59,9 @@ def test_without_augmentation_training_hears_the_notes_as_they_are(notes):
 
 
 def test_training_notes_are_out_of_tune_and_noisy(notes):
-    plain, bent = (_task(notes, **{**PLAIN, **changes}, batch_size=8).batch(0) for changes in ({}, {"transpose_semitones": 0.4}))
+    plain, bent = (
+        _task(notes, **{**PLAIN, **changes}, batch_size=8).batch(0) for changes in ({}, {"transpose_semitones": 0.4})
+    )
     assert torch.equal(plain.pitch, bent.pitch) and plain.audio.shape == bent.audio.shape
     cents = []
     for x, y in zip(plain.audio.numpy(), bent.audio.numpy(), strict=True):
@@ -87,7 +89,14 @@ def test_surprise_by_hand():
 
 
 def test_training_lowers_the_loss_and_learns_the_pitches(notes):
-    task = _task(notes, replace(NETWORK, channels=32, dropout=0.0), steps=60, learning_rate=0.01, batch_size=8, noise_probability=0.0)
+    task = _task(
+        notes,
+        replace(NETWORK, channels=32, dropout=0.0),
+        steps=60,
+        learning_rate=0.01,
+        batch_size=8,
+        noise_probability=0.0,
+    )
     trainer = task.trainer(task.build(), "cpu")
     found = [trainer.update(task.batch(step)) for step in range(60)]
     assert found[0]["bits"] == pytest.approx(np.log2(128 * 11 * 3) + 10, abs=1e-3)

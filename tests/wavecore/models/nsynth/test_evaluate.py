@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from wavecore.models.nsynth import evaluate as evaluate_notes, interpolate
+from wavecore import checkpoint
 from wavecore.datasets.nsynth.note import FAMILIES, QUALITIES, SOURCES
 from wavecore.errors import UsageError
-from wavecore import checkpoint
-from wavecore.nn.encoders import EncoderConfig
 from wavecore.models.note_classifier.model import NoteClassifier, NoteClassifierConfig
+from wavecore.models.nsynth import evaluate as evaluate_notes
+from wavecore.models.nsynth import interpolate
 from wavecore.models.nsynth.model import NSynthConfig, NSynthNetwork
 from wavecore.models.spectral.model import SpectralConfig, SpectralNetwork
+from wavecore.nn.encoders import EncoderConfig
 from wavecore.nn.wavenet import WaveNetConfig
 
 N = 3_200
@@ -40,13 +41,17 @@ def keep(tmp_path_factory):
 def nsynth(keep):
     torch.manual_seed(0)
     encoder = EncoderConfig(latent_channels=4, hop_length=160, channels=8, n_bins=96, fmin_hz=130.8)
-    return keep(NSynthNetwork(NSynthConfig(encoder, WaveNetConfig(1, 3, 2, 8, 8, 8, 8, latent_channels=4, hop_length=160))))
+    return keep(
+        NSynthNetwork(NSynthConfig(encoder, WaveNetConfig(1, 3, 2, 8, 8, 8, 8, latent_channels=4, hop_length=160)))
+    )
 
 
 @pytest.fixture(scope="module")
 def classifier(keep):
     torch.manual_seed(1)
-    network = NoteClassifier(NoteClassifierConfig(tuple(FAMILIES), tuple(SOURCES), tuple(QUALITIES), n_samples=N, channels=8))
+    network = NoteClassifier(
+        NoteClassifierConfig(tuple(FAMILIES), tuple(SOURCES), tuple(QUALITIES), n_samples=N, channels=8)
+    )
     torch.nn.init.normal_(network.heads.weight)
     return keep(network)
 
@@ -71,7 +76,9 @@ def test_notes_are_spread_over_the_split(data):
 def test_reconstructions_have_length_and_level_of_their_originals(data, nsynth, monkeypatch):
     notes, sounds = evaluate_notes.choose(data, "train", 5)
     told = []
-    said = evaluate_notes.reconstruct_wavenet(nsynth, notes, sounds, seed=3, on_progress=lambda *done: told.append(done))
+    said = evaluate_notes.reconstruct_wavenet(
+        nsynth, notes, sounds, seed=3, on_progress=lambda *done: told.append(done)
+    )
     assert said.shape == sounds.shape and told == [(5, 5)]
     for x, original in zip(said, sounds, strict=True):
         assert interpolate.loud_db(x) == pytest.approx(interpolate.loud_db(original), abs=0.1)
@@ -108,7 +115,9 @@ def test_the_judge_hears_what_the_network_says(data, classifier, monkeypatch):
 
 
 def test_a_judge_that_does_not_know_a_family_is_refused(data, keep):
-    stranger = keep(NoteClassifier(NoteClassifierConfig(("vocal",), tuple(SOURCES), tuple(QUALITIES), n_samples=N, channels=4)))
+    stranger = keep(
+        NoteClassifier(NoteClassifierConfig(("vocal",), tuple(SOURCES), tuple(QUALITIES), n_samples=N, channels=4))
+    )
     notes, sounds = evaluate_notes.choose(data, "train", 2)
     with pytest.raises(UsageError, match="does not know 'flute'|does not know 'organ'"):
         evaluate_notes.judge(stranger, notes, sounds)
@@ -119,7 +128,9 @@ def test_agreement_is_about_what_is_heard_and_not_about_what_is_true(data, class
     assert evaluate_notes.family_agreement(classifier, sounds, sounds) == 1.0
     families = evaluate_notes.hear(classifier, sounds)["family"].argmax(axis=1)
     turned = np.roll(sounds, 1, axis=0)
-    assert evaluate_notes.family_agreement(classifier, sounds, turned) == pytest.approx((families == np.roll(families, 1)).mean())
+    assert evaluate_notes.family_agreement(classifier, sounds, turned) == pytest.approx(
+        (families == np.roll(families, 1)).mean()
+    )
 
 
 def test_the_breakdown_counts_every_note_once_for_its_register_and_once_for_its_family(data, classifier):
@@ -134,7 +145,9 @@ def test_the_breakdown_counts_every_note_once_for_its_register_and_once_for_its_
         counts = [row["n_notes"] for row in rows.values()]
         assert sum(counts) == 10
         assert np.average([row["pitch_accuracy"] for row in rows.values()], weights=counts) == pytest.approx(right)
-        assert np.average([row["family_agreement"] for row in rows.values()], weights=counts) == pytest.approx(agreement)
+        assert np.average([row["family_agreement"] for row in rows.values()], weights=counts) == pytest.approx(
+            agreement
+        )
     flutes = [i for i, note in enumerate(notes) if note.instrument_family_str == "flute"]
     alone = evaluate_notes.judge(classifier, [notes[i] for i in flutes], turned[flutes]).pitch_accuracy
     assert found["families"]["flute"]["pitch_accuracy"] == alone

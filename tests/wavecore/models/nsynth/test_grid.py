@@ -8,11 +8,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wavecore.models.nsynth import grid, interpolate
-from wavecore.errors import UsageError
 from wavecore import checkpoint
-from wavecore.nn.encoders import EncoderConfig
+from wavecore.errors import UsageError
+from wavecore.models.nsynth import grid, interpolate
 from wavecore.models.nsynth.model import NSynthConfig, NSynthNetwork
+from wavecore.nn.encoders import EncoderConfig
 from wavecore.nn.wavenet import WaveNetConfig
 
 RATE = 16_000
@@ -72,7 +72,9 @@ def test_cells_have_one_level(model, corners):
 
 def test_progress_counts_cells(model, corners):
     told = []
-    list(grid.generate_cells(model, corners, grid.cells(2), size=2, seed=0, on_progress=lambda *done: told.append(done)))
+    list(
+        grid.generate_cells(model, corners, grid.cells(2), size=2, seed=0, on_progress=lambda *done: told.append(done))
+    )
     assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 

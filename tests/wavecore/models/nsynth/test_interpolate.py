@@ -8,11 +8,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wavecore.models.nsynth import interpolate
-from wavecore.errors import InputError, UsageError
 from wavecore import checkpoint
-from wavecore.nn.encoders import EncoderConfig
+from wavecore.errors import InputError, UsageError
+from wavecore.models.nsynth import interpolate
 from wavecore.models.nsynth.model import NSynthConfig, NSynthNetwork
+from wavecore.nn.encoders import EncoderConfig
 from wavecore.nn.wavenet import WaveNetConfig
 
 RATE, HOP, C = 16_000, 64, 5
@@ -37,7 +37,10 @@ def model(tmp_path_factory):
 @pytest.fixture(scope="module")
 def sounds():
     t = np.arange(3000) / RATE
-    return [(0.3 * np.sin(2 * np.pi * 440 * t)).astype(np.float32), (0.2 * np.sin(2 * np.pi * 660 * t[:2000])).astype(np.float32)]
+    return [
+        (0.3 * np.sin(2 * np.pi * 440 * t)).astype(np.float32),
+        (0.2 * np.sin(2 * np.pi * 660 * t[:2000])).astype(np.float32),
+    ]
 
 
 def test_shorter_sounds_end_in_silence(model, sounds):

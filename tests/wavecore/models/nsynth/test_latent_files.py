@@ -5,9 +5,9 @@ import pickle
 import numpy as np
 import pytest
 
+from wavecore.checkpoint import LoadedModel
 from wavecore.errors import InputError, OutputExistsError
 from wavecore.models.nsynth.latent_files import StoredLatent, load, require_model, save
-from wavecore.checkpoint import LoadedModel
 
 
 @pytest.fixture
@@ -73,7 +73,9 @@ def test_contradictions_are_named(stored, change, message, tmp_path):
 
 
 def test_a_latent_belongs_to_its_model(stored, tmp_path):
-    mine, other = (LoadedModel(None, name, tmp_path, sha, {}) for name, sha in (("mine", "ab" * 32), ("other", "cd" * 32)))
+    mine, other = (
+        LoadedModel(None, name, tmp_path, sha, {}) for name, sha in (("mine", "ab" * 32), ("other", "cd" * 32))
+    )
     require_model(stored, mine, "a.npz")
     with pytest.raises(InputError, match="a.npz was encoded by a model abababababab, and other is cdcdcdcdcdcd"):
         require_model(stored, other, "a.npz")

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from wavecore.models.nsynth import latent_mix
 from wavecore.errors import UsageError
+from wavecore.models.nsynth import latent_mix
 
 C = 5
 LATENTS = arrays.arrays(np.float32, (3, 4, C), elements=st.floats(-8, 8, width=32))
@@ -53,12 +53,20 @@ def test_weights_may_change_on_the_way():
     latents = np.stack([np.zeros((5, C)), np.ones((5, C))])
     way = np.stack([np.linspace(1, 0, 5), np.linspace(0, 1, 5)], axis=1)
     for method in latent_mix.METHODS:
-        np.testing.assert_allclose(latent_mix.mix(latents, way, method=method)[:, 0], [0, 0.25, 0.5, 0.75, 1], atol=1e-6)
+        np.testing.assert_allclose(
+            latent_mix.mix(latents, way, method=method)[:, 0], [0, 0.25, 0.5, 0.75, 1], atol=1e-6
+        )
 
 
 @pytest.mark.parametrize(
     ("weights", "message"),
-    [([1], r"shape \(1,\)"), ([[1, 1]], "shape"), ([-1, 2], "not negative"), ([np.nan, 1], "finite"), ([0, 0], "all weights")],
+    [
+        ([1], r"shape \(1,\)"),
+        ([[1, 1]], "shape"),
+        ([-1, 2], "not negative"),
+        ([np.nan, 1], "finite"),
+        ([0, 0], "all weights"),
+    ],
 )
 def test_bad_weights(weights, message):
     with pytest.raises(UsageError, match=message):

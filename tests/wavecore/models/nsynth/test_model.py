@@ -7,13 +7,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from wavecore.errors import ModelError, UsageError
-from wavecore.nn.generate import open_generator
 from wavecore import checkpoint
+from wavecore.errors import ModelError, UsageError
+from wavecore.models.nsynth.model import N_PITCHES, Expansion, NSynthConfig, NSynthNetwork
+from wavecore.models.translation.model import TranslationConfig, TranslationNetwork
 from wavecore.nn import oscillator
 from wavecore.nn.encoders import EncoderConfig
-from wavecore.models.nsynth.model import Expansion, NSynthConfig, NSynthNetwork, N_PITCHES
-from wavecore.models.translation.model import TranslationConfig, TranslationNetwork
+from wavecore.nn.generate import open_generator
 from wavecore.nn.wavenet import WaveNet, WaveNetConfig, preset
 
 ENCODER = EncoderConfig("waveform", 3, 40, channels=4, dilation_cycles=1, layers_per_cycle=2)
@@ -296,7 +296,9 @@ def test_every_sample_is_told_the_latent_and_where_in_the_period_it_is(condition
     phase, f0_hz = network.run_oscillator(latent)
     middle_c_hz = 440 * 2 ** (-9 / 12)
     assert float(f0_hz[0, 100]) == pytest.approx(middle_c_hz, rel=0.01)
-    assert float(f0_hz[0, 0]) == pytest.approx(middle_c_hz / 2) and float(f0_hz[0, -1]) == pytest.approx(2 * middle_c_hz)
+    assert float(f0_hz[0, 0]) == pytest.approx(middle_c_hz / 2) and float(f0_hz[0, -1]) == pytest.approx(
+        2 * middle_c_hz
+    )
     sizes = oscillator.upsample(oscillator.amplitudes(network.levels(latent)), 40)
     rate = network.config.encoder.sample_rate
     usual = oscillator.usual_offsets()
@@ -318,7 +320,9 @@ def test_the_encoder_hears_every_sound_at_one_pitch():
     decoder = replace(DECODER, latent_channels=4 + 2, hop_length=1)
     network = NSynthNetwork(NSynthConfig(encoder, decoder, harmonics=1)).eval()
     t = torch.arange(12 * 40) / network.config.encoder.sample_rate
-    sounds = torch.stack([sum(0.2 / k * torch.cos(2 * math.pi * k * f0 * t) for k in (1, 2, 3)) for f0 in (200.0, 400.0)])
+    sounds = torch.stack(
+        [sum(0.2 / k * torch.cos(2 * math.pi * k * f0 * t) for k in (1, 2, 3)) for f0 in (200.0, 400.0)]
+    )
     midi = 69 + 12 * torch.log2(torch.tensor([[200.0], [400.0]]) / 440)
     latent = network.encode(sounds, midi)
     assert latent.shape == (2, 12, 4) and torch.allclose(latent[..., 3], ((midi - 60) / 12).expand(-1, 12))
@@ -367,7 +371,9 @@ def test_a_driven_decoder_generates_what_the_network_predicts():
         told = network.condition(latent)
         logits = network(codes, latent)
     for backend in ("reference", "native"):
-        generator = open_generator(network.decoder_state(), network.config.decoder, batch=2, seed=0, backend=backend, dtype="float32")
+        generator = open_generator(
+            network.decoder_state(), network.config.decoder, batch=2, seed=0, backend=backend, dtype="float32"
+        )
         generator.feed(told.numpy())
         found = torch.from_numpy(generator.force(codes.numpy().astype("uint8"))).float()
         torch.testing.assert_close(found, logits, rtol=1e-3, atol=1e-3)
@@ -378,7 +384,9 @@ def test_gradients_reach_every_weight_of_a_driven_network():
     codes, _, _ = _inputs()
     audio = torch.randn(2, (3 + 2 * network.encoder.context_frames) * 40, generator=torch.Generator().manual_seed(2))
     latent = network.encode(audio, torch.full((2, 1), 55.0), whole=False)
-    network.decoder(codes, network.sampled_condition(latent, *network.run_oscillator(_latent(3)))).square().mean().backward()
+    network.decoder(
+        codes, network.sampled_condition(latent, *network.run_oscillator(_latent(3)))
+    ).square().mean().backward()
     last = f"layers.{DECODER.n_layers - 1}.residual"
     silent = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()]
     assert [name for name in silent if last not in name] == []

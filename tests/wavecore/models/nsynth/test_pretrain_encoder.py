@@ -10,11 +10,11 @@ import torch
 
 from wavecore.audio import mulaw, note_level
 from wavecore.errors import UsageError
-from wavecore.nn.encoders import EncoderConfig, shift_bins
-from wavecore.models.nsynth.model import NSynthConfig, NSynthNetwork
-from wavecore.nn.wavenet import WaveNetConfig
 from wavecore.models.nsynth import pretrain_encoder
+from wavecore.models.nsynth.model import NSynthConfig, NSynthNetwork
 from wavecore.models.nsynth.pretrain_encoder import BATCH, FRAMES, Spectra, draw_crops, spectra_of, teach
+from wavecore.nn.encoders import EncoderConfig, shift_bins
+from wavecore.nn.wavenet import WaveNetConfig
 
 HOP = 200
 
@@ -196,7 +196,9 @@ def test_timbre_is_learnt_and_the_pitch_left_beside_it(driven, lessons):
     missed = run(driven, lessons, steps=300)
     assert missed.levels < 0.5 * first.levels and missed.spectrum < 0.6 * first.spectrum
     assert missed.pitch == first.pitch == 0
-    moved = {name.split(".")[0] for name, tensor in driven.state_dict().items() if not torch.equal(tensor, before[name])}
+    moved = {
+        name.split(".")[0] for name, tensor in driven.state_dict().items() if not torch.equal(tensor, before[name])
+    }
     assert moved == {"encoder", "expansion", "levels"}
 
 

@@ -8,12 +8,12 @@ import torch
 
 from wavecore.audio import files, mulaw, note_level
 from wavecore.errors import UsageError
-from wavecore.nn.encoders import EncoderConfig
-from wavecore.models.nsynth.model import NSynthConfig, NSynthNetwork
-from wavecore.nn.wavenet import WaveNetConfig
 from wavecore.models.nsynth import samples as nsynth_samples
+from wavecore.models.nsynth.model import NSynthConfig, NSynthNetwork
 from wavecore.models.nsynth.samples import write_samples
 from wavecore.models.nsynth.train import LEVEL_DB
+from wavecore.nn.encoders import EncoderConfig
+from wavecore.nn.wavenet import WaveNetConfig
 
 RATE, HOP = 16_000, 160
 ENCODER = EncoderConfig("waveform", 4, HOP, channels=4, dilation_cycles=1, layers_per_cycle=4)
@@ -103,7 +103,11 @@ def test_notes_that_do_not_fit_the_network_are_refused(make_notes, tmp_path):
     slow = make_notes(tmp_path / "slow", sample_rate=8_000)
     tiny = make_notes(tmp_path / "tiny", n_samples=HOP - 1)
     no_valid = make_notes(tmp_path / "train", pitches={"train": (60,)})
-    for notes, message in ((slow, "at 8000 Hz do not fit"), (tiny, "notes of 159 samples"), (no_valid, "no split 'valid'")):
+    for notes, message in (
+        (slow, "at 8000 Hz do not fit"),
+        (tiny, "notes of 159 samples"),
+        (no_valid, "no split 'valid'"),
+    ):
         with pytest.raises(UsageError, match=message):
             write_samples(_network(), notes, tmp_path / "s", step=0)
     assert not (tmp_path / "s").exists()

@@ -10,19 +10,19 @@ from dataclasses import asdict, fields, replace
 import numpy as np
 import pytest
 import torch
-from wavecore.datasets.notes.reader import NotesDataset
 
-from wavecore.audio import mulaw, note_level
-from wavecore.errors import ModelError, OutputExistsError, UsageError
 from wavecore import checkpoint
-from wavecore.nn.encoders import EncoderConfig
-from wavecore.models.nsynth.model import NSynthConfig, NSynthNetwork
-from wavecore.nn.wavenet import WaveNetConfig
+from wavecore.audio import mulaw, note_level
+from wavecore.datasets.notes.reader import NotesDataset
+from wavecore.errors import ModelError, OutputExistsError, UsageError
 from wavecore.models.nsynth import train as nsynth_task
+from wavecore.models.nsynth.model import NSynthConfig, NSynthNetwork
+from wavecore.models.nsynth.train import NotesBatch, NSynthTask, predict
+from wavecore.nn.encoders import EncoderConfig
+from wavecore.nn.wavenet import WaveNetConfig
 from wavecore.training import augmentation
 from wavecore.training.config import TrainingConfig
 from wavecore.training.loop import run_task
-from wavecore.models.nsynth.train import NSynthTask, NotesBatch, predict
 
 HOP, FRAMES = 160, 4
 ENCODER = EncoderConfig("waveform", 4, HOP, channels=4, dilation_cycles=1, layers_per_cycle=4)
@@ -187,7 +187,9 @@ def test_a_crop_as_long_as_a_note_may_be_read_faster(notes):
 
 def test_a_batch_goes_to_a_device():
     codes = torch.ones(1, 2).long()
-    batch = NotesBatch(torch.zeros(1, 4), codes, codes, torch.tensor([60]), torch.zeros(1, 2), torch.zeros(1, 2, 64), torch.ones(1, 1))
+    batch = NotesBatch(
+        torch.zeros(1, 4), codes, codes, torch.tensor([60]), torch.zeros(1, 2), torch.zeros(1, 2, 64), torch.ones(1, 1)
+    )
     moved = batch.to(torch.device("meta"))
     assert {getattr(moved, field.name).device.type for field in fields(NotesBatch)} == {"meta"}
 
@@ -200,7 +202,10 @@ def test_the_oscillator_runs_with_the_fundamental_of_what_is_to_be_said(notes):
     task = _task(notes, _driven(), batch_size=30, transpose_semitones=0.5)
     for batch in (task.batch(0), task.held_out(n_crops=30)):
         assert batch.phase.shape == (30, FRAMES * HOP) and batch.phase.dtype == torch.float32
-        assert batch.f0_hz.shape == (30, 1) and 0 <= float(batch.phase.min()) <= float(batch.phase.max()) <= 2 * np.pi + 1e-5
+        assert (
+            batch.f0_hz.shape == (30, 1)
+            and 0 <= float(batch.phase.min()) <= float(batch.phase.max()) <= 2 * np.pi + 1e-5
+        )
         semitones = 12 * torch.log2(batch.f0_hz[:, 0] / 440) + 69 - batch.pitches
         assert float(semitones.abs().max()) <= 0.5 + 1e-4
         # What is said, seen from the oscillator, stands still at its crest.
@@ -232,7 +237,9 @@ def test_a_driven_network_predicts_from_oscillator_and_latent(notes):
     logits = predict(network, batch, "float32")
     assert logits.shape == (3, FRAMES * HOP, 256)
     midi = 69 + 12 * torch.log2(batch.f0_hz / 440)
-    condition = network.sampled_condition(network.encode(batch.audio, midi, whole=False), batch.phase, batch.f0_hz, batch.offsets)
+    condition = network.sampled_condition(
+        network.encode(batch.audio, midi, whole=False), batch.phase, batch.f0_hz, batch.offsets
+    )
     assert torch.equal(logits, network.decoder(batch.history, condition))
     for name in ("phase", "offsets"):
         assert not torch.equal(logits, predict(network, replace(batch, **{name: getattr(batch, name) + 1}), "float32"))

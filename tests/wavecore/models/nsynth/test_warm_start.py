@@ -8,11 +8,11 @@ import torch
 
 from wavecore.audio import mulaw
 from wavecore.errors import UsageError
-from wavecore.nn.encoders import EncoderConfig
-from wavecore.models.translation.model import TranslationNetwork
 from wavecore.models.nsynth.model import NSynthConfig, NSynthNetwork
-from wavecore.nn.wavenet import WaveNetConfig
 from wavecore.models.nsynth.warm_start import BOUND, BoundedLatents, from_translation, with_taught_encoder
+from wavecore.models.translation.model import TranslationNetwork
+from wavecore.nn.encoders import EncoderConfig
+from wavecore.nn.wavenet import WaveNetConfig
 
 HOP = 200
 
@@ -59,7 +59,9 @@ def test_the_same_seed_gives_the_same_start_and_leaves_the_source_and_the_dice_a
     seen = []
     shared = {"latent_channels": 3, "hop_length": HOP, "steps": 4}
     states = [
-        from_translation(source, notes, seed=seed, on_progress=lambda *done: seen.append(done), **shared).network.state_dict()
+        from_translation(
+            source, notes, seed=seed, on_progress=lambda *done: seen.append(done), **shared
+        ).network.state_dict()
         for seed in (1, 1, 2)
     ]
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
@@ -117,7 +119,11 @@ def autoencoder():
     encoder = EncoderConfig("cqt", 3, HOP, channels=12, n_bins=96, fmin_hz=130.8)
     with torch.random.fork_rng():
         torch.manual_seed(6)
-        return NSynthNetwork(NSynthConfig(encoder, WaveNetConfig(1, 3, 2, 4, 4, 4, 8, latent_channels=5, hop_length=HOP), condition_channels=5))
+        return NSynthNetwork(
+            NSynthConfig(
+                encoder, WaveNetConfig(1, 3, 2, 4, 4, 4, 8, latent_channels=5, hop_length=HOP), condition_channels=5
+            )
+        )
 
 
 def test_an_autoencoder_s_encoder_is_taught_and_its_decoder_kept(autoencoder, notes):
@@ -233,4 +239,6 @@ def test_oscillators_that_make_no_sense(notes, changes, harmonics, message):
     told = changes.get("condition_channels", 3) + 2 * changes.get("harmonics", 0)
     decoder = WaveNetConfig(1, 3, 2, 4, 4, 4, 8, latent_channels=told, hop_length=1 if "harmonics" in changes else HOP)
     with pytest.raises(UsageError, match=message):
-        with_taught_encoder(NSynthNetwork(NSynthConfig(encoder, decoder, **changes)), notes, harmonics=harmonics, steps=1)
+        with_taught_encoder(
+            NSynthNetwork(NSynthConfig(encoder, decoder, **changes)), notes, harmonics=harmonics, steps=1
+        )

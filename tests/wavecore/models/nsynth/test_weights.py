@@ -6,13 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wavecore.models.nsynth.weights import Station, points, requested, station_name, weights
 from wavecore.errors import UsageError
+from wavecore.models.nsynth.weights import Station, points, requested, station_name, weights
 
 
 def _args(n=2, **changes):
     sounds = [Path(f"{name}.wav") for name in "abcd"[:n]]
-    return argparse.Namespace(**({"sounds": sounds, "steps": None, "weights": None, "morph": None, "seconds": 4.0, "stretch": 1.0} | changes))
+    return argparse.Namespace(
+        **({"sounds": sounds, "steps": None, "weights": None, "morph": None, "seconds": 4.0, "stretch": 1.0} | changes)
+    )
 
 
 def test_five_steps_are_usual():
@@ -51,7 +53,9 @@ def test_what_are_no_weights(text):
         weights(text)
 
 
-@pytest.mark.parametrize("text", ["", "1,0", "x=1,0", "0=1,0:0=0,1", "1=1,0:0=0,1", "-1=1,0", "nan=1,0", "0=1,x", "0=0,0", "0="])
+@pytest.mark.parametrize(
+    "text", ["", "1,0", "x=1,0", "0=1,0:0=0,1", "1=1,0:0=0,1", "-1=1,0", "nan=1,0", "0=1,x", "0=0,0", "0="]
+)
 def test_what_is_no_way(text):
     with pytest.raises(argparse.ArgumentTypeError, match="way|ascend|weights"):
         points(text)

@@ -7,9 +7,9 @@ import math
 import pytest
 import torch
 
-from wavecore.errors import ModelError, UsageError
 from wavecore import checkpoint
-from wavecore.models.spectral.model import SpectralConfig, SpectralNetwork, VARIANTS, loss, to_audio, to_images
+from wavecore.errors import ModelError, UsageError
+from wavecore.models.spectral.model import VARIANTS, SpectralConfig, SpectralNetwork, loss, to_audio, to_images
 
 N = 64_000
 
@@ -28,7 +28,9 @@ def notes():
 def test_images_have_their_range(variant, notes):
     images = to_images(notes, _config(variant))
     assert images.shape == (2, 1 if variant == "magnitude" else 2, 512, 256) and images.dtype == torch.float32
-    assert images[:, 0].min() >= 0 and images[:, 0].amax(dim=(1, 2)).tolist() == [1, 1] and images.abs().max() <= 1 + 1e-6
+    assert (
+        images[:, 0].min() >= 0 and images[:, 0].amax(dim=(1, 2)).tolist() == [1, 1] and images.abs().max() <= 1 + 1e-6
+    )
     quieter = to_images(0.01 * notes, _config(variant))
     heard = images[:, 0] > 0.4  # below that lies the rounding of float32
     torch.testing.assert_close(quieter[:, 0][heard], images[:, 0][heard], atol=2e-3, rtol=0)
@@ -138,7 +140,14 @@ def test_models_are_kept(tmp_path):
 
 @pytest.mark.parametrize(
     "sizes",
-    [{"variant": "mel"}, {"base_channels": 0}, {"latent_channels": 0}, {"pitch_channels": -1}, {"n_fft": 2048}, {"n_frames": 128}],
+    [
+        {"variant": "mel"},
+        {"base_channels": 0},
+        {"latent_channels": 0},
+        {"pitch_channels": -1},
+        {"n_fft": 2048},
+        {"n_frames": 128},
+    ],
 )
 def test_bad_sizes(sizes):
     with pytest.raises(UsageError):

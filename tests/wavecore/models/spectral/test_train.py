@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
+from wavecore import checkpoint
 from wavecore.audio import mulaw
 from wavecore.errors import UsageError
-from wavecore import checkpoint
 from wavecore.models.spectral.model import SpectralConfig, to_images
+from wavecore.models.spectral.train import SpectralTask
 from wavecore.training.config import TrainingConfig
 from wavecore.training.loop import run_task
-from wavecore.models.spectral.train import SpectralTask
 
 NETWORK = SpectralConfig(base_channels=2, latent_channels=6, pitch_channels=2)
 TRAINING = TrainingConfig(

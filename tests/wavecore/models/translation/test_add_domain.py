@@ -8,14 +8,14 @@ import torch
 
 from wavecore.audio import mulaw
 from wavecore.datasets.domains import manifest as manifests
-from wavecore.datasets.domains.reader import DomainsDataset
 from wavecore.datasets.domains.manifest import Domain, Manifest, Piece, Slice
+from wavecore.datasets.domains.reader import DomainsDataset
 from wavecore.datasets.domains.shards import write_shard
 from wavecore.errors import UsageError
-from wavecore.nn.wavenet import WaveNet
 from wavecore.models.translation import add_domain
-from wavecore.training import losses
 from wavecore.models.translation.trainer import build_network
+from wavecore.nn.wavenet import WaveNet
+from wavecore.training import losses
 
 RATE = 16_000
 
@@ -91,7 +91,11 @@ def test_the_old_decoders_are_left_as_they_were(source):
         added.decoders["viola"].head.bias += 1
     before = {name: tensor.clone() for name, tensor in source.state_dict().items()}
     whole = add_domain.join(source, added)
-    assert whole.config.domains == (*source.config.domains, "viola") and whole.config.targets == ("flute", "organ", "viola")
+    assert whole.config.domains == (*source.config.domains, "viola") and whole.config.targets == (
+        "flute",
+        "organ",
+        "viola",
+    )
     for target in source.config.targets:
         wanted = source.decoder_state(target)
         assert all(torch.equal(tensor, wanted[name]) for name, tensor in whole.decoder_state(target).items())
@@ -127,7 +131,9 @@ def test_training_moves_nothing_but_the_new_decoder(source, recordings):
     from wavecore.training.loop import TranslationTask
 
     start = add_domain.begin(source, "viola", "flute")
-    training = add_domain.settings(100.0, seed=1, batch_size=2, crop_frames=4, warmup_steps=1, learning_rate=5e-3, precision="float32")
+    training = add_domain.settings(
+        100.0, seed=1, batch_size=2, crop_frames=4, warmup_steps=1, learning_rate=5e-3, precision="float32"
+    )
     task = TranslationTask(recordings, start.config, training, start)
     trainer = task.trainer(task.build(), "cpu")
     found = [trainer.update(task.batch(step))["bits"] for step in range(40)]

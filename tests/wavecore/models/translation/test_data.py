@@ -8,14 +8,21 @@ import torch
 
 from wavecore.audio import mulaw
 from wavecore.errors import UsageError
-from wavecore.nn.encoders import build_encoder
 from wavecore.models.translation.data import BatchSource
+from wavecore.nn.encoders import build_encoder
 from wavecore.training.config import TrainingConfig
 
 PLAIN = TrainingConfig(
-    batch_size=5, crop_frames=6, paired_probability=0.5, augment_probability=0.0, noise_probability=0.0,
-    history_noise_probability=0.0, history_dropout_probability=0.0, transpose_semitones=0.0,
-    glide_probability=0.0, confusion_crops=7,
+    batch_size=5,
+    crop_frames=6,
+    paired_probability=0.5,
+    augment_probability=0.0,
+    noise_probability=0.0,
+    history_noise_probability=0.0,
+    history_dropout_probability=0.0,
+    transpose_semitones=0.0,
+    glide_probability=0.0,
+    confusion_crops=7,
 )
 
 
@@ -33,7 +40,13 @@ def test_shapes_and_types(dataset, network_config):
 
 
 def test_a_step_draws_the_same_batch_every_time_and_another_step_another(dataset, network_config):
-    noisy = replace(PLAIN, augment_probability=0.5, noise_probability=0.5, history_noise_probability=0.5, history_dropout_probability=0.5)
+    noisy = replace(
+        PLAIN,
+        augment_probability=0.5,
+        noise_probability=0.5,
+        history_noise_probability=0.5,
+        history_dropout_probability=0.5,
+    )
     first, same = (_source(dataset, network_config, noisy).training_batch(7) for _ in range(2))
     for name in first.__dataclass_fields__:
         assert torch.equal(getattr(first, name), getattr(same, name)), name
@@ -53,7 +66,9 @@ def test_the_target_is_the_middle_of_the_same_passage(dataset, network_config):
 
 def test_in_a_rest_input_and_target_are_silent_and_the_past_may_go_on(dataset, network_config):
     settings = replace(PLAIN, paired_probability=0.0, rest_probability=1.0, batch_size=40)
-    source, plain = (_source(dataset, network_config, training) for training in (settings, replace(settings, rest_probability=0.0)))
+    source, plain = (
+        _source(dataset, network_config, training) for training in (settings, replace(settings, rest_probability=0.0))
+    )
     margin = source.context_frames * network_config.decoder.hop_length
     batch = source.training_batch(0)
     heard, said, past = batch.augmented[:, margin:-margin].numpy(), batch.codes.numpy(), batch.history.numpy()
@@ -118,7 +133,9 @@ def test_some_crops_glide(dataset, network_config):
     widest = 0.0
     for step in range(4):
         batch = source.training_batch(step)
-        for x, y, shift in zip(batch.clean[:, margin:-margin].numpy(), mulaw.decode(batch.codes.numpy()), batch.octave_shift):
+        for x, y, shift in zip(
+            batch.clean[:, margin:-margin].numpy(), mulaw.decode(batch.codes.numpy()), batch.octave_shift
+        ):
             heard, meant = ([_pitch(half) for half in np.split(z, 2)] for z in (x, y))
             assert meant == pytest.approx([p + 12 * int(shift) for p in heard], abs=0.3)
             widest = max(widest, abs(heard[1] - heard[0]))
@@ -170,7 +187,9 @@ def test_validation_crops_are_fixed_and_held_out(dataset, network_config):
     assert batch.octave_shift.tolist() == [-1, -1, -1]
     held_out = set()
     for piece in dataset.pieces("valid"):
-        held_out |= {bytes(codes) for codes in np.lib.stride_tricks.sliding_window_view(dataset.codes(piece, "organ"), 960)}
+        held_out |= {
+            bytes(codes) for codes in np.lib.stride_tricks.sliding_window_view(dataset.codes(piece, "organ"), 960)
+        }
     assert all(bytes(codes.to(torch.uint8).numpy()) in held_out for codes in batch.codes)
 
 
@@ -178,7 +197,8 @@ def test_data_that_do_not_fit_are_refused(dataset, network_config):
     with pytest.raises(UsageError, match=r"no domain \['kazoo'\]"):
         _source(dataset, replace(network_config, domains=(*network_config.domains, "kazoo")))
     other_rate = replace(
-        network_config, encoder=replace(network_config.encoder, sample_rate=12_000),
+        network_config,
+        encoder=replace(network_config.encoder, sample_rate=12_000),
         decoder=replace(network_config.decoder, sample_rate=12_000),
     )
     with pytest.raises(UsageError, match="16000 Hz, the network at 12000 Hz"):
@@ -201,7 +221,12 @@ def test_a_step_may_hold_crops_of_several_targets(dataset, network_config):
     assert seen == {0, 2}
 
 
-@pytest.mark.parametrize(("shared", "message"), [(False, "is 3; the network has 2 targets"), (True, "is 3; the network has one decoder for all")])
+@pytest.mark.parametrize(
+    ("shared", "message"),
+    [(False, "is 3; the network has 2 targets"), (True, "is 3; the network has one decoder for all")],
+)
 def test_more_targets_in_a_step_than_there_are(dataset, network_config, shared, message):
     with pytest.raises(UsageError, match=f"targets_per_step {message}"):
-        _source(dataset, replace(network_config, shared_decoder=shared), replace(PLAIN, batch_size=6, targets_per_step=3))
+        _source(
+            dataset, replace(network_config, shared_decoder=shared), replace(PLAIN, batch_size=6, targets_per_step=3)
+        )

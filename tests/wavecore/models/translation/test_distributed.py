@@ -13,18 +13,25 @@ from pathlib import Path
 import pytest
 import torch
 
-from wavecore.errors import ModelError, UsageError
 from wavecore import checkpoint
+from wavecore.errors import ModelError, UsageError
 from wavecore.models.translation.data import BatchSource
-from wavecore.training.config import TrainingConfig
-from wavecore.training.distributed import ALONE, Processes
 from wavecore.models.translation.distributed import SpreadTrainer, held_by
 from wavecore.models.translation.trainer import Trainer, build_network
 from wavecore.models.translation.validation import validate
+from wavecore.training.config import TrainingConfig
+from wavecore.training.distributed import ALONE, Processes
 
 TORCHRUN = Path(sys.executable).with_name("torchrun")
 TRAINING = TrainingConfig(
-    steps=8, batch_size=4, crop_frames=3, targets_per_step=2, confusion_crops=4, validation_crops=2, seed=3, precision="float32"
+    steps=8,
+    batch_size=4,
+    crop_frames=3,
+    targets_per_step=2,
+    confusion_crops=4,
+    validation_crops=2,
+    seed=3,
+    precision="float32",
 )
 SIZES = [
     "--preset", "tiny", "--device", "cpu", "--seed", "4", "--targets", "flute,organ", "--set", "batch_size=4",
@@ -48,10 +55,14 @@ def test_a_process_keeps_its_decoders_alone(network_config):
     trainer = SpreadTrainer(_network(network_config), TRAINING, Processes(1, 2))
     assert tuple(trainer.network.decoders) == ("organ",)
     held = trainer.network.state_dict()
-    assert not any(name.startswith("decoders.flute.") for name in [*held, *trainer.average, *trainer.parameters["autoencoder"]])
+    assert not any(
+        name.startswith("decoders.flute.") for name in [*held, *trainer.average, *trainer.parameters["autoencoder"]]
+    )
     assert all(torch.equal(tensor, whole.state_dict()[name]) for name, tensor in held.items())
     per_decoder = sum(p.numel() for p in whole.decoders["flute"].parameters())
-    assert sum(p.numel() for p in whole.parameters()) - sum(p.numel() for p in trainer.network.parameters()) == per_decoder
+    assert (
+        sum(p.numel() for p in whole.parameters()) - sum(p.numel() for p in trainer.network.parameters()) == per_decoder
+    )
 
 
 @pytest.mark.parametrize(
@@ -78,7 +89,9 @@ def test_alone_it_is_a_trainer_like_any_other(dataset, network_config):
         ends.append((found, trainer.tensors(), trainer.averaged_network().state_dict(), measured))
     (losses, tensors, average, measured), (same, others, again, also) = ends
     assert [each["bits"] for each in losses] == pytest.approx([each["bits"] for each in same], rel=1e-5)
-    assert tensors.keys() == others.keys() and average.keys() == again.keys() and measured == pytest.approx(also, rel=1e-3)
+    assert (
+        tensors.keys() == others.keys() and average.keys() == again.keys() and measured == pytest.approx(also, rel=1e-3)
+    )
     for name, tensor in average.items():
         torch.testing.assert_close(again[name], tensor, rtol=1e-4, atol=1e-5, msg=name)
 

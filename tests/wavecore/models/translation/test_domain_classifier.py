@@ -22,7 +22,9 @@ def sound(name, seed, seconds=1.0):
 
 @pytest.fixture(scope="module")
 def ear():
-    return DomainEar({name: [sound(name, seed) for seed in range(15 + 5 * (name == "odd"))] for name in PARTIALS}, sample_rate=RATE)
+    return DomainEar(
+        {name: [sound(name, seed) for seed in range(15 + 5 * (name == "odd"))] for name in PARTIALS}, sample_rate=RATE
+    )
 
 
 @pytest.mark.parametrize("name", PARTIALS)
@@ -48,7 +50,9 @@ def test_silence_is_nobody_s(ear):
 
 
 def test_the_same_sounds_give_the_same_listener(ear):
-    again = DomainEar({name: [sound(name, seed) for seed in range(15 + 5 * (name == "odd"))] for name in PARTIALS}, sample_rate=RATE)
+    again = DomainEar(
+        {name: [sound(name, seed) for seed in range(15 + 5 * (name == "odd"))] for name in PARTIALS}, sample_rate=RATE
+    )
     x = [sound("odd", 400)]
     assert np.array_equal(ear.posterior(x), again.posterior(x))
 

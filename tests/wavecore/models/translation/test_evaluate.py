@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from wavecore import checkpoint
 from wavecore.models.translation import evaluate as evaluation
 from wavecore.models.translation import tune_clips
-from wavecore import checkpoint
-from wavecore.nn.encoders import EncoderConfig
 from wavecore.models.translation.model import TranslationConfig, TranslationNetwork
+from wavecore.nn.encoders import EncoderConfig
 from wavecore.nn.wavenet import WaveNetConfig
 
 RATE = 16_000
@@ -27,7 +27,11 @@ def model(tmp_path_factory):
     decoder = WaveNetConfig(1, 5, 2, 8, 8, 8, 16, latent_channels=4, hop_length=160)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        network = TranslationNetwork(TranslationConfig(("whistle", "flute", "organ"), ("flute", "organ"), encoder, decoder, classifier_channels=8))
+        network = TranslationNetwork(
+            TranslationConfig(
+                ("whistle", "flute", "organ"), ("flute", "organ"), encoder, decoder, classifier_channels=8
+            )
+        )
         for each in network.decoders.values():
             torch.nn.init.normal_(each.output.weight, std=0.3)
     folder = tmp_path_factory.mktemp("models") / "m"
@@ -36,7 +40,9 @@ def model(tmp_path_factory):
 
 
 def scores(clips, target, what):
-    return evaluation.judge(clips, target, tune_clips.instead(what, clips, ["flute", "organ"])[target], sample_rate=RATE)
+    return evaluation.judge(
+        clips, target, tune_clips.instead(what, clips, ["flute", "organ"])[target], sample_rate=RATE
+    )
 
 
 @pytest.mark.parametrize("target", ["flute", "organ"])
@@ -86,7 +92,9 @@ def test_a_pair_is_summed_up_by_medians(clips, ear):
 def test_translations_are_as_long_as_the_clips_and_the_seed_s(model, clips):
     done = []
     first, again, other = (
-        evaluation.translate(model, clips[:2], ["organ", "flute"], seed=seed, on_progress=lambda *steps: done.append(steps))
+        evaluation.translate(
+            model, clips[:2], ["organ", "flute"], seed=seed, on_progress=lambda *steps: done.append(steps)
+        )
         for seed in (1, 1, 2)
     )
     assert list(first) == ["organ", "flute"] and done == [(1, 2), (2, 2)] * 3
@@ -112,9 +120,13 @@ def test_domains_that_the_data_lack_are_left_out(model, tunes):
     network.load_state_dict(state, strict=False)
     added = replace(model, network=network)
     assert evaluation.measured_domains(added, tunes) == config.domains
-    assert evaluation.reconstruction_bits(added, tunes, "test", n_crops=2) == evaluation.reconstruction_bits(model, tunes, "test", n_crops=2)
+    assert evaluation.reconstruction_bits(added, tunes, "test", n_crops=2) == evaluation.reconstruction_bits(
+        model, tunes, "test", n_crops=2
+    )
     assert evaluation.probe(added, tunes, "test") == evaluation.probe(model, tunes, "test")
-    alone = replace(added, network=TranslationNetwork(replace(wider, domains=("cello", "flute"), targets=("flute",))).eval())
+    alone = replace(
+        added, network=TranslationNetwork(replace(wider, domains=("cello", "flute"), targets=("flute",))).eval()
+    )
     assert evaluation.probe(alone, tunes, "test") is None
 
 
@@ -122,7 +134,10 @@ def test_of_several_voices_notes_are_compared_and_no_contour(clips, ear):
     """Two tunes at once, and one of them: half of the notes are missed."""
     a, b = clips[0], clips[1]
     duet = tune_clips.Clip("duet", a.source + b.source, {"organ": a.truth["organ"] + b.truth["organ"]}, True)
-    whole, half = (evaluation.judge([duet], "organ", [said], sample_rate=RATE)[0] for said in (duet.truth["organ"], a.truth["organ"]))
+    whole, half = (
+        evaluation.judge([duet], "organ", [said], sample_rate=RATE)[0]
+        for said in (duet.truth["organ"], a.truth["organ"])
+    )
     assert whole.pitch_jaccard == 0 and 0.25 < half.pitch_jaccard < 0.75
     assert whole.mel_distance == 0 < half.mel_distance
     assert whole.raw_pitch_accuracy is None and whole.pitch_ncc_dtw is None

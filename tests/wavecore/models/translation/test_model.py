@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from wavecore.errors import UsageError
-from wavecore.nn.encoders import EncoderConfig
 from wavecore.models.translation.model import DomainClassifier, TranslationConfig, TranslationNetwork
+from wavecore.nn.encoders import EncoderConfig
 from wavecore.nn.wavenet import WaveNet, WaveNetConfig
 
 ENCODER = EncoderConfig("waveform", 3, 40, channels=4, dilation_cycles=1, layers_per_cycle=2)
@@ -13,7 +13,15 @@ DECODER = WaveNetConfig(1, 3, 2, 6, 5, 4, 7, latent_channels=3, hop_length=40)
 
 
 def _config(**changes):
-    return TranslationConfig(**{"domains": ("whistle", "flute", "organ"), "targets": ("flute", "organ"), "encoder": ENCODER, "decoder": DECODER} | changes)
+    return TranslationConfig(
+        **{
+            "domains": ("whistle", "flute", "organ"),
+            "targets": ("flute", "organ"),
+            "encoder": ENCODER,
+            "decoder": DECODER,
+        }
+        | changes
+    )
 
 
 def _network(**changes):
@@ -53,7 +61,9 @@ def test_decoder_state_is_a_plain_wavenet_with_the_same_output(shared, index, ta
     codes, latent = _inputs()
     alone = WaveNet(DECODER)
     alone.load_state_dict(network.decoder_state(target))
-    torch.testing.assert_close(alone(codes, latent), network(codes, latent, torch.full((2,), index)), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(
+        alone(codes, latent), network(codes, latent, torch.full((2,), index)), rtol=1e-4, atol=1e-5
+    )
 
 
 def test_decoder_state_is_a_copy():

@@ -1,6 +1,5 @@
 """What an encoder for translation is taught from: spectra of every domain, and the notes."""
 
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,10 +7,10 @@ import torch
 
 from wavecore.audio import mulaw
 from wavecore.errors import UsageError
-from wavecore.nn.encoders import build_encoder
-from wavecore.nn.note_bottleneck import LOWEST
 from wavecore.models.translation import pretrain_data
 from wavecore.models.translation.pretrain_data import FRAMES, SEGMENT, collect, draw
+from wavecore.nn.encoders import build_encoder
+from wavecore.nn.note_bottleneck import LOWEST
 
 
 def test_segments_hold_every_domain_s_spectra_in_the_written_octave(dataset, encoder, lessons):
@@ -44,7 +43,13 @@ def test_what_decoders_know_is_read_at_each_frame_s_middle(dataset, encoder, kno
     assert found.conditions.shape == (5, SEGMENT, 4)
     piece = dataset.pieces("train")[0]
     with torch.no_grad():
-        told = sum(known.encode(torch.from_numpy(mulaw.decode(np.array(dataset.codes(piece, name))))[None])[0] for name in ("flute", "organ")) / 2
+        told = (
+            sum(
+                known.encode(torch.from_numpy(mulaw.decode(np.array(dataset.codes(piece, name))))[None])[0]
+                for name in ("flute", "organ")
+            )
+            / 2
+        )
     # The middle of frame 2 k + 1 lies a quarter of an old frame behind the middle of old frame k; its neighbour's before k + 1's.
     ours = found.conditions[0].float()
     assert torch.allclose(ours[1:21:2], torch.lerp(told[:10], told[1:11], 0.25), atol=1e-2)
@@ -70,7 +75,9 @@ def test_crops_are_moved_alike_in_both_domains_and_in_their_notes(lessons):
     for row in range(80):
         bins = fundamental[row]
         inside = (bins >= 2) & (bins < 90)
-        near = torch.stack([clean[row, :, 2:-2][bins.clamp(2, 93) + k, torch.arange(FRAMES)] for k in (-1, 0, 1)]).amax(0)
+        near = torch.stack([clean[row, :, 2:-2][bins.clamp(2, 93) + k, torch.arange(FRAMES)] for k in (-1, 0, 1)]).amax(
+            0
+        )
         assert (near[inside] > 0.6).all()
     moved = {int(one) for one in fundamental[:, 0]}
     assert len(moved) > 12, "five pitches, moved by quarter tones"

@@ -6,10 +6,10 @@ from dataclasses import astuple, replace
 import pytest
 import torch
 
-from wavecore.nn.encoders import build_encoder
 from wavecore.models.translation import pretrain_encoder
-from wavecore.models.translation.pretrain_encoder import LessonConfig, teach
 from wavecore.models.translation.pretrain_data import collect
+from wavecore.models.translation.pretrain_encoder import LessonConfig, teach
+from wavecore.nn.encoders import build_encoder
 
 
 def test_an_encoder_learns_the_notes_and_forgets_the_domain(lessons, encoder):
@@ -34,7 +34,9 @@ def test_lessons_are_repeatable_and_leave_torch_s_generator_alone(lessons, netwo
         with torch.random.fork_rng():
             torch.manual_seed(5)
             encoder = build_encoder(network_config.encoder)
-        results.append((astuple(teach(encoder, lessons, LessonConfig(steps=5), seed=1)), [p.clone() for p in encoder.parameters()]))
+        results.append(
+            (astuple(teach(encoder, lessons, LessonConfig(steps=5), seed=1)), [p.clone() for p in encoder.parameters()])
+        )
     assert results[0][0] == results[1][0]
     assert all(torch.equal(a, b) for a, b in zip(results[0][1], results[1][1], strict=True))
     assert torch.equal(torch.get_rng_state(), state)

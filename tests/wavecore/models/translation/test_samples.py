@@ -3,17 +3,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from wavecore.datasets.domains import manifest as manifests
-from wavecore.datasets.domains.reader import DomainsDataset
-from wavecore.datasets.domains.manifest import Domain, Manifest, Piece, Slice
-from wavecore.datasets.domains.shards import write_shard
 
 from wavecore.audio import files, mulaw
+from wavecore.datasets.domains import manifest as manifests
+from wavecore.datasets.domains.manifest import Domain, Manifest, Piece, Slice
+from wavecore.datasets.domains.reader import DomainsDataset
+from wavecore.datasets.domains.shards import write_shard
 from wavecore.errors import InputError, UsageError
-from wavecore.nn.encoders import EncoderConfig
 from wavecore.models.translation.model import TranslationConfig, TranslationNetwork
-from wavecore.nn.wavenet import preset
 from wavecore.models.translation.samples import input_domain, write_samples
+from wavecore.nn.encoders import EncoderConfig
+from wavecore.nn.wavenet import preset
 
 RATE, HOP = 16_000, 512
 DOMAINS = ("whistle", "strings", "organ")
@@ -26,17 +26,11 @@ def make_dataset(folder: Path, *, paired: bool = True, seconds: float = 3.0) -> 
     shards, slices = {}, {}
     for number, name in enumerate(DOMAINS):
         tone = 0.3 * np.sin(2 * np.pi * 220 * (number + 2) * np.arange(length) / RATE)
-        shards[f"{name}.npy"] = write_shard(
-            folder / f"{name}.npy", [mulaw.encode(tone.astype(np.float32))], length
-        )
+        shards[f"{name}.npy"] = write_shard(folder / f"{name}.npy", [mulaw.encode(tone.astype(np.float32))], length)
         slices[name] = Slice(f"{name}.npy", 0, length, octave=int(name == "whistle"))
     groups = [slices] if paired else [{name: where} for name, where in slices.items()]
-    pieces = tuple(
-        Piece(f"p{i}#0", f"p{i}", "valid", "", "", seconds, group) for i, group in enumerate(groups)
-    )
-    domains = tuple(
-        Domain(name=name, kind="recordings", source="", licence="", seconds=seconds) for name in DOMAINS
-    )
+    pieces = tuple(Piece(f"p{i}#0", f"p{i}", "valid", "", "", seconds, group) for i, group in enumerate(groups))
+    domains = tuple(Domain(name=name, kind="recordings", source="", licence="", seconds=seconds) for name in DOMAINS)
     manifests.write(folder, Manifest(RATE, paired, domains, pieces, shards, {}))
     return DomainsDataset.open(folder)
 

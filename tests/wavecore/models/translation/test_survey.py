@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wavecore.audio import files
-from wavecore.models.translation import survey
 from wavecore.errors import InputError
+from wavecore.models.translation import survey
 
 RATE = 16_000
 

@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from wavecore.errors import ModelError
-from wavecore.nn.encoders import EncoderConfig
-from wavecore.models.translation.model import TranslationConfig
-from wavecore.nn.wavenet import WaveNetConfig
 from wavecore.models.translation.data import Batch
-from wavecore.training.config import TrainingConfig
+from wavecore.models.translation.model import TranslationConfig
 from wavecore.models.translation.trainer import Trainer, build_network
+from wavecore.nn.encoders import EncoderConfig
+from wavecore.nn.wavenet import WaveNetConfig
+from wavecore.training.config import TrainingConfig
 
 HOP = 40
 NETWORK = TranslationConfig(
@@ -24,7 +24,17 @@ CONTEXT = 1
 
 
 def _training(**changes):
-    return TrainingConfig(**{"steps": 50, "batch_size": 2, "crop_frames": 4, "warmup_steps": 2, "skip_samples": 10, "confusion_warmup_steps": 0} | changes)
+    return TrainingConfig(
+        **{
+            "steps": 50,
+            "batch_size": 2,
+            "crop_frames": 4,
+            "warmup_steps": 2,
+            "skip_samples": 10,
+            "confusion_warmup_steps": 0,
+        }
+        | changes
+    )
 
 
 def _batch(step, target=0, context=CONTEXT):
@@ -36,8 +46,16 @@ def _batch(step, target=0, context=CONTEXT):
     noise = 0.01 * torch.randn(clean.shape, generator=generator)
     further = 0.2 * torch.randn(3, length, generator=generator)
     return Batch(
-        clean, clean + noise, torch.zeros(2, dtype=torch.int64), torch.tensor([target + 1, 0]), torch.full((2,), target),
-        codes, codes, further, torch.zeros(3, dtype=torch.int64), torch.arange(3),
+        clean,
+        clean + noise,
+        torch.zeros(2, dtype=torch.int64),
+        torch.tensor([target + 1, 0]),
+        torch.full((2,), target),
+        codes,
+        codes,
+        further,
+        torch.zeros(3, dtype=torch.int64),
+        torch.arange(3),
     )
 
 
@@ -71,7 +89,11 @@ def test_only_the_batch_s_decoder_learns():
     trainer = _trainer()
     before = {k: v.clone() for k, v in trainer.network.state_dict().items()}
     trainer.update(_batch(0, target=0))
-    changed = {k.split(".")[0] + "." + k.split(".")[1] for k, v in trainer.network.state_dict().items() if not torch.equal(v, before[k])}
+    changed = {
+        k.split(".")[0] + "." + k.split(".")[1]
+        for k, v in trainer.network.state_dict().items()
+        if not torch.equal(v, before[k])
+    }
     assert "decoders.flute" in changed and "decoders.organ" not in changed
     assert any(name.startswith("encoder.") for name in changed)
     assert any(name.startswith("classifier.") for name in changed)
@@ -85,7 +107,9 @@ def test_a_frozen_encoder_stays_as_it_is():
 
 
 def test_what_follows_a_bottleneck_may_learn_beside_the_decoders():
-    encoder = EncoderConfig("cqt", 3, HOP, channels=4, n_bins=48, fmin_hz=261.6, bottleneck="notes", bottleneck_context=2)
+    encoder = EncoderConfig(
+        "cqt", 3, HOP, channels=4, n_bins=48, fmin_hz=261.6, bottleneck="notes", bottleneck_context=2
+    )
     for learns in (False, True):
         network = build_network(replace(NETWORK, encoder=encoder), seed=0)
         trainer = Trainer(network, _training(freeze_encoder=True, learn_following=learns, confusion_weight=0.0))

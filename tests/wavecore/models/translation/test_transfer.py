@@ -16,11 +16,16 @@ def test_what_follows_the_input_follows_it_wholly_and_noise_does_not(speaking_ne
     def echo(generator, latent):
         """In place of the kernels: what was heard, which the second of two draws is."""
         del generator
-        sounds = [held_out_passage(speaking_network, dataset, "organ", 50, np.random.default_rng((1, 1, row)))[0] for row in range(2)]
+        sounds = [
+            held_out_passage(speaking_network, dataset, "organ", 50, np.random.default_rng((1, 1, row)))[0]
+            for row in range(2)
+        ]
         yield np.stack([mulaw.encode(sound) for sound in sounds])
 
     monkeypatch.setattr(transfer, "generate_blocks", echo)
-    assert transfer.measure_transfer(speaking_network, dataset, n_passages=2, seconds=0.5)["valid/transfer/organ"] == 1.0
+    assert (
+        transfer.measure_transfer(speaking_network, dataset, n_passages=2, seconds=0.5)["valid/transfer/organ"] == 1.0
+    )
 
 
 def test_the_same_at_every_call(speaking_network, dataset):
@@ -30,7 +35,9 @@ def test_the_same_at_every_call(speaking_network, dataset):
 
 def test_decoders_that_are_held_elsewhere_are_left_out(speaking_network, dataset):
     speaking_network.hold(["organ"])
-    assert set(transfer.measure_transfer(speaking_network, dataset, n_passages=1, seconds=0.4)) == {"valid/transfer/organ"}
+    assert set(transfer.measure_transfer(speaking_network, dataset, n_passages=1, seconds=0.4)) == {
+        "valid/transfer/organ"
+    }
 
 
 def test_the_error_is_what_is_missed_or_the_bits():

@@ -9,12 +9,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wavecore.models.translation import translate
+from wavecore import checkpoint
 from wavecore.audio import files
 from wavecore.errors import InputError, OutputExistsError, UsageError
-from wavecore import checkpoint
-from wavecore.nn.encoders import EncoderConfig
+from wavecore.models.translation import translate
 from wavecore.models.translation.model import TranslationConfig, TranslationNetwork
+from wavecore.nn.encoders import EncoderConfig
 from wavecore.nn.wavenet import WaveNetConfig
 
 RATE, HOP = 16_000, 160

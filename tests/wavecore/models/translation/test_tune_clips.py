@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from wavecore.models.translation import tune_clips
 from wavecore.errors import InputError, UsageError
+from wavecore.models.translation import tune_clips
 
 
 def test_every_tune_is_taken_once_as_everybody_plays_it(tunes, clips, play_tune):
@@ -22,7 +22,9 @@ def test_every_tune_is_taken_once_as_everybody_plays_it(tunes, clips, play_tune)
 def test_noise_is_drawn_from_the_seed(clips):
     first, same, other = (tune_clips.instead("noise", clips, ["flute"], seed=seed)["flute"][0] for seed in (1, 1, 2))
     assert np.array_equal(first, same) and not np.array_equal(first, other)
-    with pytest.raises(UsageError, match="no 'music' to be judged instead; choose one of truth, source, silence, noise"):
+    with pytest.raises(
+        UsageError, match="no 'music' to be judged instead; choose one of truth, source, silence, noise"
+    ):
         tune_clips.instead("music", clips, ["flute"])
 
 
@@ -41,7 +43,9 @@ def test_tunes_of_several_voices_are_another_choice(tunes, clips):
     piece = tunes.pieces("test")[0]
     duet = replace(piece, notes=((0.0, 0.5, 60, 90), (0.4, 0.5, 55, 90)))
     legato = replace(piece, notes=((0.0, 0.5, 60, 90), (0.4999, 0.5, 55, 90)))
-    assert tune_clips.is_of_several(duet) and not tune_clips.is_of_several(legato) and not tune_clips.is_of_several(piece)
+    assert (
+        tune_clips.is_of_several(duet) and not tune_clips.is_of_several(legato) and not tune_clips.is_of_several(piece)
+    )
     assert not any(clip.several for clip in clips)
     with pytest.raises(InputError, match="no tune of several voices in flute and organ"):
         tune_clips.choose(tunes, "flute", ["organ"], split="test", n_clips=2, seconds=1.0, several=True)

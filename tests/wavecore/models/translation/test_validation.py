@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from wavecore.models.translation.data import BatchSource
-from wavecore.training.config import TrainingConfig
 from wavecore.models.translation.trainer import Trainer, build_network
 from wavecore.models.translation.validation import validate
+from wavecore.training.config import TrainingConfig
 
 TRAINING = TrainingConfig(
     steps=150, batch_size=2, crop_frames=6, paired_probability=0.5, warmup_steps=5, skip_samples=80, learning_rate=0.01
@@ -45,6 +45,8 @@ def test_the_mean_that_decides_follows_the_task(dataset, network_config):
             decoder.output.weight.normal_(generator=torch.Generator().manual_seed(0))
     for paired, label in ((0.5, "translation_bits"), (0.0, "bits")):
         training = TrainingConfig(crop_frames=6, paired_probability=paired)
-        found = validate(network, BatchSource(dataset, network_config, training, network.encoder.context_frames), n_crops=2)
+        found = validate(
+            network, BatchSource(dataset, network_config, training, network.encoder.context_frames), n_crops=2
+        )
         values = [found[f"valid/{label}/{target}"] for target in network_config.targets]
         assert found["valid/bits"] == pytest.approx(sum(values) / len(values))

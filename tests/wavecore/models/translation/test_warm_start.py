@@ -7,11 +7,10 @@ import torch
 
 from wavecore.errors import UsageError
 from wavecore.models.translation.model import TranslationNetwork
-from wavecore.nn.wavenet import WaveNet
-
-from wavecore.training.config import TrainingConfig
 from wavecore.models.translation.pretrain_encoder import LessonConfig
 from wavecore.models.translation.warm_start import lessons_like, refit, with_taught_encoder
+from wavecore.nn.wavenet import WaveNet
+from wavecore.training.config import TrainingConfig
 
 
 @pytest.fixture
@@ -46,9 +45,18 @@ def test_a_network_starts_from_another_one(speaking_network, dataset, wanted):
     assert network.config == wanted
     assert start.origins["flute"] == "flute" and start.origins["organ"] == "organ"
     assert start.origins["whistle"] in ("flute", "organ")
-    state = refit(speaking_network.decoder_state("organ"), start.taught.weight, start.taught.bias, n_layers=wanted.decoder.n_layers)
+    state = refit(
+        speaking_network.decoder_state("organ"),
+        start.taught.weight,
+        start.taught.bias,
+        n_layers=wanted.decoder.n_layers,
+    )
     assert all(torch.equal(state[name], tensor) for name, tensor in network.decoders["organ"].state_dict().items())
-    assert network.decoders["whistle"].layers[1].filter.weight.equal(speaking_network.decoders[start.origins["whistle"]].layers[1].filter.weight)
+    assert (
+        network.decoders["whistle"]
+        .layers[1]
+        .filter.weight.equal(speaking_network.decoders[start.origins["whistle"]].layers[1].filter.weight)
+    )
 
 
 def test_decoders_of_the_same_code_go_on_unchanged(dataset, wanted):
@@ -68,12 +76,20 @@ def test_decoders_of_the_same_code_go_on_unchanged(dataset, wanted):
         for name, tensor in network.decoders[target].state_dict().items():
             assert torch.equal(tensor, source.decoder_state(target)[name])
     torch.nn.init.normal_(network.encoder.bottleneck.following[-1].weight)
-    again = with_taught_encoder(network, dataset, replace(wider, targets=("flute",)), how=LessonConfig(steps=2), seed=3).network
+    again = with_taught_encoder(
+        network, dataset, replace(wider, targets=("flute",)), how=LessonConfig(steps=2), seed=3
+    ).network
     for name, tensor in network.encoder.bottleneck.state_dict().items():
-        assert torch.equal(again.encoder.bottleneck.state_dict()[name], tensor), "what follows the decisions stays as well"
-    narrower = with_taught_encoder(network, dataset, replace(notes, targets=("flute",)), how=LessonConfig(steps=2), seed=3)
+        assert torch.equal(again.encoder.bottleneck.state_dict()[name], tensor), (
+            "what follows the decisions stays as well"
+        )
+    narrower = with_taught_encoder(
+        network, dataset, replace(notes, targets=("flute",)), how=LessonConfig(steps=2), seed=3
+    )
     assert narrower.taught.weight is not None, "decoders that knew of the frames around do not know the plain latent"
-    other = with_taught_encoder(network, dataset, replace(wanted, targets=("flute",)), how=LessonConfig(steps=2), seed=3)
+    other = with_taught_encoder(
+        network, dataset, replace(wanted, targets=("flute",)), how=LessonConfig(steps=2), seed=3
+    )
     assert other.taught.weight is not None, "a free latent is another code"
 
 

@@ -21,17 +21,43 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser : argparse.ArgumentParser
     """
     parser.add_argument("-o", "--out", type=Path, required=True, metavar="OUT.mid", help="the chorale")
-    parser.add_argument("--model", metavar="M", help="a Coconet: a shipped one's name, or a folder (default: the shipped one)")
+    parser.add_argument(
+        "--model", metavar="M", help="a Coconet: a shipped one's name, or a folder (default: the shipped one)"
+    )
     what = parser.add_argument_group("what is given (default: nothing)")
-    what.add_argument("--bars", type=flags.count, metavar="N", help=f"of 4/4, where nothing is given (default: {DEFAULT_BARS})")
-    what.add_argument("--melody", type=Path, metavar="FILE.mid", help="a melody, which becomes the soprano and is kept exactly")
-    what.add_argument("--prime", type=Path, metavar="FILE.mid", help="a piece of four parts, of which --keep and --bridge say what stays")
-    what.add_argument("--keep", type=flags.names, metavar="VOICE,..", help="voices of --prime that stay: soprano, alto, tenor, bass")
-    what.add_argument("--bridge", type=bars, metavar="A:B", help="bars of --prime that are written anew, all others stay")
+    what.add_argument(
+        "--bars", type=flags.count, metavar="N", help=f"of 4/4, where nothing is given (default: {DEFAULT_BARS})"
+    )
+    what.add_argument(
+        "--melody", type=Path, metavar="FILE.mid", help="a melody, which becomes the soprano and is kept exactly"
+    )
+    what.add_argument(
+        "--prime",
+        type=Path,
+        metavar="FILE.mid",
+        help="a piece of four parts, of which --keep and --bridge say what stays",
+    )
+    what.add_argument(
+        "--keep", type=flags.names, metavar="VOICE,..", help="voices of --prime that stay: soprano, alto, tenor, bass"
+    )
+    what.add_argument(
+        "--bridge", type=bars, metavar="A:B", help="bars of --prime that are written anew, all others stay"
+    )
     how = parser.add_argument_group("how")
-    how.add_argument("--method", choices=METHODS, default="gibbs", help="gibbs draws every cell many times, ancestral once (default: gibbs)")
+    how.add_argument(
+        "--method",
+        choices=METHODS,
+        default="gibbs",
+        help="gibbs draws every cell many times, ancestral once (default: gibbs)",
+    )
     how.add_argument("--steps", type=flags.count, metavar="N", help="of gibbs (default: 4 for every sixteenth)")
-    how.add_argument("--temperature", type=flags.temperature, default=1.0, metavar="X", help="0 takes the likeliest pitches (default: 1)")
+    how.add_argument(
+        "--temperature",
+        type=flags.temperature,
+        default=1.0,
+        metavar="X",
+        help="0 takes the likeliest pitches (default: 1)",
+    )
     flags.add_seed(how)
     flags.add_device(how)
     flags.add_existing(parser)
@@ -53,8 +79,8 @@ def run(args: argparse.Namespace, console: Console) -> None:
     import numpy as np
 
     from wavecore import checkpoint
-    from wavecore.symbolic import chorale_song, midi
     from wavecore.models.coconet.sample import ancestral, gibbs
+    from wavecore.symbolic import chorale_song, midi
 
     _check(args)
     if args.skip_existing and args.out.exists():
@@ -68,7 +94,15 @@ def run(args: argparse.Namespace, console: Console) -> None:
     options = {"n_steps": args.steps} if args.method == "gibbs" else {}
     with console.progress("composing", unit="steps") as show:
         fill = gibbs if args.method == "gibbs" else ancestral
-        found = fill(model.network.to(device), grid[None], free, rng=rng, temperature=args.temperature, on_progress=show, **options)[0]
+        found = fill(
+            model.network.to(device),
+            grid[None],
+            free,
+            rng=rng,
+            temperature=args.temperature,
+            on_progress=show,
+            **options,
+        )[0]
     midi.write(chorale_song.to_song(found, name=args.out.stem), args.out, overwrite=args.overwrite)
     written = {"path": args.out, "bars": -(-len(found) // 16), "cells": int(free.sum())}
     console.document({"model": model.name, "model_sha256": model.sha256, "seed": seed, **written})
@@ -105,7 +139,9 @@ def _check(args: argparse.Namespace) -> None:
     if args.melody and args.prime:
         raise UsageError("--melody and --prime both say what is given; choose one")
     if (args.keep or args.bridge) and not args.prime:
-        raise UsageError(f"--{'keep' if args.keep else 'bridge'} says what of --prime stays; name a piece with --prime FILE.mid")
+        raise UsageError(
+            f"--{'keep' if args.keep else 'bridge'} says what of --prime stays; name a piece with --prime FILE.mid"
+        )
     if args.prime and not (args.keep or args.bridge):
         raise UsageError("--prime needs --keep or --bridge, or nothing of it would stay")
     if args.bars and (args.melody or args.prime):

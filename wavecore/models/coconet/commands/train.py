@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from wavecore.console import common, flags, resume as train_notes, run_settings
+from wavecore.console import common, flags, run_settings
+from wavecore.console import resume as train_notes
 from wavecore.console.console import Console
 
 if TYPE_CHECKING:
@@ -29,7 +30,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="P",
         help=f"tiny, small, doodle (2019: separable, dilated) or coconet (2017) (default: {DEFAULT_PRESET})",
     )
-    network.add_argument("--channels", type=flags.count, metavar="N", help="width of the convolutions, in place of the preset's")
+    network.add_argument(
+        "--channels", type=flags.count, metavar="N", help="width of the convolutions, in place of the preset's"
+    )
     network.add_argument("--layers", type=flags.count, metavar="N", help="convolutions, in place of the preset's")
     network.add_argument("--init", metavar="MODEL", help="start from a model's weights")
     flags.add_training(parser)
@@ -54,7 +57,9 @@ def run(args: argparse.Namespace, console: Console) -> None:
     from wavecore.datasets.chorales import ChoralesDataset
     from wavecore.models.coconet.train import CoconetTask
 
-    dataset, model, before = run_settings.open_run(args, ChoralesDataset.open, kind="coconet", built_by="wavecore data chorales")
+    dataset, model, before = run_settings.open_run(
+        args, ChoralesDataset.open, kind="coconet", built_by="wavecore data chorales"
+    )
     config = network_settings(args, model and model.network.config, before)
     training = run_settings.training_settings(args, before, console, default=settings)
     device = common.settle_device(args.device, console)
@@ -64,7 +69,16 @@ def run(args: argparse.Namespace, console: Console) -> None:
         f"run {args.out}: {training.steps:,} steps of {training.batch_size} crops of {training.crop_frames} sixteenths; "
         f"{len(dataset.grids['train'])} chorales; {config.n_layers} layers x {config.channels} channels"
     )
-    train.follow("train coconet", task, args, device, lambda network, step: None, console, unit="bits per cell", counted="sixteenths")
+    train.follow(
+        "train coconet",
+        task,
+        args,
+        device,
+        lambda network, step: None,
+        console,
+        unit="bits per cell",
+        counted="sixteenths",
+    )
 
 
 def network_settings(args: argparse.Namespace, initial: CoconetConfig | None, before: dict | None) -> CoconetConfig:
@@ -89,11 +103,13 @@ def network_settings(args: argparse.Namespace, initial: CoconetConfig | None, be
     """
     from dataclasses import replace
 
-    from wavecore.models.coconet.model import CoconetConfig, PRESETS
+    from wavecore.models.coconet.model import PRESETS, CoconetConfig
 
     given = {"channels": args.channels, "n_layers": args.layers}
     preset = PRESETS[common.chosen([args.preset or DEFAULT_PRESET], list(PRESETS), what="preset")[0]]
-    contradicted = given | ({} if args.preset is None else {name: getattr(preset, name) for name in ("separable", "dilations")})
+    contradicted = given | (
+        {} if args.preset is None else {name: getattr(preset, name) for name in ("separable", "dilations")}
+    )
     found = train_notes.settled(CoconetConfig.from_dict, args, initial, before, contradicted, kind="a Coconet")
     return found or replace(preset, **{name: value for name, value in given.items() if value is not None})
 

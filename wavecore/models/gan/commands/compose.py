@@ -21,7 +21,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     compose_options.add_output(parser, kind="a GAN of either variant")
     what = parser.add_argument_group("what")
     compose_options.add_length(what)
-    what.add_argument("--scale", type=scale, metavar="S", help="move notes into c-major, f#-minor, ... (default: they stay as they are)")
+    what.add_argument(
+        "--scale",
+        type=scale,
+        metavar="S",
+        help="move notes into c-major, f#-minor, ... (default: they stay as they are)",
+    )
     compose_options.add_rest(parser, parser.add_argument_group("how"))
 
 
@@ -50,7 +55,12 @@ def run(args: argparse.Namespace, console: Console) -> None:
     seed, device = common.settle_seed(args.seed, console), common.settle_device(args.device, console)
     with console.progress("composing", unit="steps") as show:
         line = compose(
-            model.network.to(device), n_steps=args.bars * bar, bar=bar, rng=np.random.default_rng(seed), scale=args.scale, on_progress=show
+            model.network.to(device),
+            n_steps=args.bars * bar,
+            bar=bar,
+            rng=np.random.default_rng(seed),
+            scale=args.scale,
+            on_progress=show,
         )
     found = line.to_song(name=args.out.stem, beats_per_minute=args.tempo or BEATS_PER_MINUTE)
     compose_options.finish(args, console, model, found, seed=seed, bars=args.bars)

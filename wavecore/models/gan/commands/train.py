@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from wavecore.console import common, flags, resume as train_notes, run_settings
+from wavecore.console import common, flags, run_settings
+from wavecore.console import resume as train_notes
 from wavecore.console.console import Console
 
 if TYPE_CHECKING:
@@ -33,12 +34,26 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="tiny, small, gan (dense against recurrent layers, in the published sizes), mogren-tiny, mogren-small or mogren (recurrent on both "
         f"sides, 2016) (default: {DEFAULT_PRESET})",
     )
-    network.add_argument("--features", type=int, choices=(1, 2), help="numbers of a note: its pitch, or pitch and duration; not for mogren")
-    network.add_argument("--length", type=flags.count, metavar="N", help="notes of a sequence, in place of the preset's")
+    network.add_argument(
+        "--features",
+        type=int,
+        choices=(1, 2),
+        help="numbers of a note: its pitch, or pitch and duration; not for mogren",
+    )
+    network.add_argument(
+        "--length", type=flags.count, metavar="N", help="notes of a sequence, in place of the preset's"
+    )
     network.add_argument("--init", metavar="MODEL", help="start from a model's weights")
     game = parser.add_argument_group("what steadies the game (default: off, as published)")
-    game.add_argument("--label-smoothing", type=flags.share, metavar="X", help="the discriminator is to say 1 - X of data, below 0.5")
-    game.add_argument("--instance-noise", type=flags.share, metavar="X", help="noise on what it reads, which falls to zero over the run")
+    game.add_argument(
+        "--label-smoothing", type=flags.share, metavar="X", help="the discriminator is to say 1 - X of data, below 0.5"
+    )
+    game.add_argument(
+        "--instance-noise",
+        type=flags.share,
+        metavar="X",
+        help="noise on what it reads, which falls to zero over the run",
+    )
     flags.add_training(parser)
 
 
@@ -71,10 +86,21 @@ def run(args: argparse.Namespace, console: Console) -> None:
         f"run {args.out}: {training.steps:,} steps of {training.batch_size} sequences of {config.length} notes, {config.features} numbers each; "
         f"{len(task.melodies)} melodies from {config.lowest} to {config.highest}; {config.variant} generator"
     )
-    train.follow("train gan", task, args, device, lambda network, step: None, console, unit="of the histograms not shared with melodies", counted="notes")
+    train.follow(
+        "train gan",
+        task,
+        args,
+        device,
+        lambda network, step: None,
+        console,
+        unit="of the histograms not shared with melodies",
+        counted="notes",
+    )
 
 
-def network_settings(args: argparse.Namespace, dataset: SongsDataset, initial: GANConfig | None, before: dict | None) -> GANConfig:
+def network_settings(
+    args: argparse.Namespace, dataset: SongsDataset, initial: GANConfig | None, before: dict | None
+) -> GANConfig:
     """Work out the networks' sizes.
 
     Parameters
@@ -98,7 +124,7 @@ def network_settings(args: argparse.Namespace, dataset: SongsDataset, initial: G
     """
     from dataclasses import replace
 
-    from wavecore.models.gan.model import GANConfig, PRESETS
+    from wavecore.models.gan.model import PRESETS, GANConfig
     from wavecore.models.gan.train import fitted
 
     given = {name: getattr(args, name) for name in CHANGEABLE if getattr(args, name) is not None}

@@ -19,10 +19,26 @@ def configure(parser: argparse.ArgumentParser) -> None:
     compose_options.add_output(parser, kind="an LSTM with attention")
     what = parser.add_argument_group("what")
     compose_options.add_length(what, told="that of --prime, else ")
-    what.add_argument("--prime", type=Path, metavar="FILE.mid", help="how it begins: the melody of a piece, which counts among the bars")
+    what.add_argument(
+        "--prime",
+        type=Path,
+        metavar="FILE.mid",
+        help="how it begins: the melody of a piece, which counts among the bars",
+    )
     how = parser.add_argument_group("how")
-    how.add_argument("--temperature", type=flags.temperature, default=1.0, metavar="X", help="0 takes the likeliest notes (default: 1)")
-    how.add_argument("--top-k", type=flags.count, metavar="N", help="draw from the N likeliest symbols and durations only (default: all)")
+    how.add_argument(
+        "--temperature",
+        type=flags.temperature,
+        default=1.0,
+        metavar="X",
+        help="0 takes the likeliest notes (default: 1)",
+    )
+    how.add_argument(
+        "--top-k",
+        type=flags.count,
+        metavar="N",
+        help="draw from the N likeliest symbols and durations only (default: all)",
+    )
     compose_options.add_rest(parser, how)
 
 
@@ -41,9 +57,9 @@ def run(args: argparse.Namespace, console: Console) -> None:
     """
     import numpy as np
 
+    from wavecore.models.lstm.sample import compose
     from wavecore.symbolic import midi
     from wavecore.symbolic.note_sequence import BEATS_PER_MINUTE, read_line
-    from wavecore.models.lstm.sample import compose
 
     model = compose_options.open_model(args, console, kind="lstm")
     if model is None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from wavecore.console import common, flags, resume as train_notes, run_settings
+from wavecore.console import common, flags, run_settings
+from wavecore.console import resume as train_notes
 from wavecore.console.console import Console
 
 if TYPE_CHECKING:
@@ -25,10 +26,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """
     flags.add_run(parser, data="songs that `wavecore data midi` wrote")
     network = parser.add_argument_group("network")
-    network.add_argument("--preset", metavar="P", help=f"tiny, small or lstm (the published sizes) (default: {DEFAULT_PRESET})")
-    network.add_argument("--hidden", type=flags.count, metavar="N", help="width of the LSTM's layers, in place of the preset's")
-    network.add_argument("--window", type=flags.count, metavar="N", help="notes that attention sees, in place of the preset's")
-    network.add_argument("--chords", action="store_const", const=True, help="learn the melody's part with its chords (default: its highest notes)")
+    network.add_argument(
+        "--preset", metavar="P", help=f"tiny, small or lstm (the published sizes) (default: {DEFAULT_PRESET})"
+    )
+    network.add_argument(
+        "--hidden", type=flags.count, metavar="N", help="width of the LSTM's layers, in place of the preset's"
+    )
+    network.add_argument(
+        "--window", type=flags.count, metavar="N", help="notes that attention sees, in place of the preset's"
+    )
+    network.add_argument(
+        "--chords",
+        action="store_const",
+        const=True,
+        help="learn the melody's part with its chords (default: its highest notes)",
+    )
     network.add_argument("--init", metavar="MODEL", help="start from a model's weights; it keeps its vocabulary")
     flags.add_training(parser)
 
@@ -62,10 +74,14 @@ def run(args: argparse.Namespace, console: Console) -> None:
         f"run {args.out}: {training.steps:,} steps of {training.batch_size} crops of {training.crop_frames} notes; {len(task.lines['train'])} melodies; "
         f"{len(config.symbols)} symbols, {len(config.durations)} durations; {config.n_layers} layers x {config.hidden}"
     )
-    train.follow("train lstm", task, args, device, lambda network, step: None, console, unit="bits per note", counted="notes")
+    train.follow(
+        "train lstm", task, args, device, lambda network, step: None, console, unit="bits per note", counted="notes"
+    )
 
 
-def network_settings(args: argparse.Namespace, dataset: SongsDataset, initial: LSTMConfig | None, before: dict | None) -> LSTMConfig:
+def network_settings(
+    args: argparse.Namespace, dataset: SongsDataset, initial: LSTMConfig | None, before: dict | None
+) -> LSTMConfig:
     """Work out the network's vocabulary and sizes.
 
     Parameters
@@ -87,13 +103,19 @@ def network_settings(args: argparse.Namespace, dataset: SongsDataset, initial: L
     WavecoreError
         If there is no such preset, a flag contradicts the model or the run, or the data have no melodies.
     """
-    from wavecore.models.lstm.model import LSTMConfig, PRESETS
+    from wavecore.models.lstm.model import PRESETS, LSTMConfig
     from wavecore.models.lstm.train import learnt_vocabulary
 
-    given = {name: value for name, value in (("hidden", args.hidden), ("window", args.window), ("chords", args.chords)) if value is not None}
+    given = {
+        name: value
+        for name, value in (("hidden", args.hidden), ("window", args.window), ("chords", args.chords))
+        if value is not None
+    }
     sizes = PRESETS[common.chosen([args.preset or DEFAULT_PRESET], list(PRESETS), what="preset")[0]]
     contradicted = (sizes if args.preset else {}) | given
-    found = train_notes.settled(LSTMConfig.from_dict, args, initial, before, contradicted, kind="an LSTM with attention")
+    found = train_notes.settled(
+        LSTMConfig.from_dict, args, initial, before, contradicted, kind="an LSTM with attention"
+    )
     if found is not None:
         return found
     vocabulary = learnt_vocabulary(dataset, chords=bool(args.chords))
@@ -114,7 +136,14 @@ def settings(*, seed: int) -> TrainingConfig:
     from wavecore.training.config import TrainingConfig
 
     return TrainingConfig(
-        steps=12_000, batch_size=32, crop_frames=64, learning_rate=2e-3, decay_fraction=0.5, transpose_semitones=6.0, glide_semitones=0.0, seed=seed
+        steps=12_000,
+        batch_size=32,
+        crop_frames=64,
+        learning_rate=2e-3,
+        decay_fraction=0.5,
+        transpose_semitones=6.0,
+        glide_semitones=0.0,
+        seed=seed,
     )
 
 

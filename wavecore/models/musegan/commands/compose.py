@@ -21,9 +21,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser : argparse.ArgumentParser
     """
     parser.add_argument("-o", "--out", type=Path, required=True, metavar="OUT.mid", help="the piece")
-    parser.add_argument("--model", metavar="M", help="a MuseGAN: a shipped one's name, or a folder (default: the shipped one)")
+    parser.add_argument(
+        "--model", metavar="M", help="a MuseGAN: a shipped one's name, or a folder (default: the shipped one)"
+    )
     what = parser.add_argument_group("what is written")
-    what.add_argument("--bars", type=flags.count, metavar="N", help=f"any number; phrases follow each other without a gap (default: {DEFAULT_BARS})")
+    what.add_argument(
+        "--bars",
+        type=flags.count,
+        metavar="N",
+        help=f"any number; phrases follow each other without a gap (default: {DEFAULT_BARS})",
+    )
     what.add_argument(
         "--accompany",
         type=Path,
@@ -31,7 +38,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="a part that is kept exactly, for a model that was trained with --given; it says how many bars",
     )
     how = parser.add_argument_group("how")
-    how.add_argument("--binarise", choices=BINARISE, default="threshold", help="light cells above one half, or draw each, or one note a track at most (default: threshold)")
+    how.add_argument(
+        "--binarise",
+        choices=BINARISE,
+        default="threshold",
+        help="light cells above one half, or draw each, or one note a track at most (default: threshold)",
+    )
     how.add_argument(
         "--vary",
         type=flags.share,
@@ -39,7 +51,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="X",
         help="how much the chords and melodies of a phrase differ from the last one's, 0 to 1; style and groove stay (default: 1)",
     )
-    how.add_argument("--tempo", type=float, metavar="BPM", help="quarter notes in a minute (default: 100, or the given file's)")
+    how.add_argument(
+        "--tempo", type=float, metavar="BPM", help="quarter notes in a minute (default: 100, or the given file's)"
+    )
     flags.add_seed(how)
     flags.add_device(how)
     flags.add_existing(parser)
@@ -62,8 +76,8 @@ def run(args: argparse.Namespace, console: Console) -> None:
 
     from wavecore import checkpoint
     from wavecore.models.musegan import rolls
-    from wavecore.symbolic import midi
     from wavecore.models.musegan.sample import compose, given_track
+    from wavecore.symbolic import midi
 
     if args.bars and args.accompany:
         raise UsageError("--bars is the length where nothing is given; --accompany has its own: leave --bars out")
@@ -75,13 +89,21 @@ def run(args: argparse.Namespace, console: Console) -> None:
     network, config = model.network, model.network.config
     source = midi.read(args.accompany) if args.accompany else None
     if source is None and config.given:
-        raise UsageError(f"{model.name} accompanies a track; give it one: --accompany FILE.mid (with a part {config.given!r})")
+        raise UsageError(
+            f"{model.name} accompanies a track; give it one: --accompany FILE.mid (with a part {config.given!r})"
+        )
     given = None if source is None else given_track(network, source)
     n_bars = (args.bars or DEFAULT_BARS) if given is None else len(given)
     seed, device = common.settle_seed(args.seed, console), common.settle_device(args.device, console)
     with console.progress("composing", unit="phrases") as show:
         roll = compose(
-            network.to(device), n_bars, rng=np.random.default_rng(seed), given=given, binarise=args.binarise, vary=args.vary, on_progress=show
+            network.to(device),
+            n_bars,
+            rng=np.random.default_rng(seed),
+            given=given,
+            binarise=args.binarise,
+            vary=args.vary,
+            on_progress=show,
         )
     pace = rolls.BEATS_PER_MINUTE if args.tempo is None else args.tempo
     song = rolls.to_song(roll, config.tracks, config.grid, beats_per_minute=pace, name=args.out.stem)
@@ -89,7 +111,16 @@ def run(args: argparse.Namespace, console: Console) -> None:
         song = _with_given(song, source, config, own_tempo=args.tempo is None)
     midi.write(song, args.out, overwrite=args.overwrite)
     notes = {part.name: len(part.events) for part in song.parts}
-    console.document({"model": model.name, "model_sha256": model.sha256, "seed": seed, "path": args.out, "bars": n_bars, "notes": notes})
+    console.document(
+        {
+            "model": model.name,
+            "model_sha256": model.sha256,
+            "seed": seed,
+            "path": args.out,
+            "bars": n_bars,
+            "notes": notes,
+        }
+    )
     console.result(f"{args.out}: {n_bars} bars; notes: {', '.join(f'{count} {name}' for name, count in notes.items())}")
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from wavecore.console import common, flags, resume as train_notes, run_settings
+from wavecore.console import common, flags, run_settings
+from wavecore.console import resume as train_notes
 from wavecore.console.console import Console
 from wavecore.errors import UsageError
 
@@ -34,7 +35,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help=f"tiny, small, seed (2 bars of 16 steps, chorales) or paper (4 bars of 96 steps, a band) (default: {DEFAULT_PRESET})",
     )
     network.add_argument(
-        "--variant", choices=VARIANTS, help="a generator and a critic for each track, one of each, or generators and one critic (default: hybrid)"
+        "--variant",
+        choices=VARIANTS,
+        help="a generator and a critic for each track, one of each, or generators and one critic (default: hybrid)",
     )
     network.add_argument(
         "--tracks",
@@ -45,8 +48,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     network.add_argument("--given", metavar="TRACK", help="one of the tracks, which is not written but accompanied")
     network.add_argument("--bars", type=flags.count, metavar="N", help="of a phrase, in place of the preset's")
     network.add_argument("--steps", type=flags.count, metavar="N", help="of a bar, in place of the preset's")
-    network.add_argument("--beats", type=flags.count, metavar="N", help="quarter notes of a bar, in place of the preset's 4")
-    network.add_argument("--neurons", choices=NEURONS, help="what critics hear of cells: their values, or what is lit (default: real)")
+    network.add_argument(
+        "--beats", type=flags.count, metavar="N", help="quarter notes of a bar, in place of the preset's 4"
+    )
+    network.add_argument(
+        "--neurons", choices=NEURONS, help="what critics hear of cells: their values, or what is lit (default: real)"
+    )
     network.add_argument("--init", metavar="MODEL", help="start from a model's weights")
     flags.add_training(parser)
 
@@ -70,7 +77,9 @@ def run(args: argparse.Namespace, console: Console) -> None:
     from wavecore.datasets.songs import SongsDataset
     from wavecore.models.musegan.train import MuseGANTask
 
-    dataset, model, before = run_settings.open_run(args, SongsDataset.open, kind="musegan", built_by="wavecore data midi")
+    dataset, model, before = run_settings.open_run(
+        args, SongsDataset.open, kind="musegan", built_by="wavecore data midi"
+    )
     config = network_settings(args, dataset, model and model.network.config, before)
     training = run_settings.training_settings(args, before, console, default=settings)
     device = common.settle_device(args.device, console)
@@ -89,10 +98,21 @@ def run(args: argparse.Namespace, console: Console) -> None:
             f"left out of training: {left['pieces']} pieces without these tracks, {left['bars']} bars of other lengths, "
             f"{left['notes']} notes out of range"
         )
-    train.follow("train musegan", task, args, device, lambda network, step: None, console, unit="bits between samples and held-out phrases", counted="time steps")
+    train.follow(
+        "train musegan",
+        task,
+        args,
+        device,
+        lambda network, step: None,
+        console,
+        unit="bits between samples and held-out phrases",
+        counted="time steps",
+    )
 
 
-def network_settings(args: argparse.Namespace, dataset: SongsDataset, initial: MuseGANConfig | None, before: dict | None) -> MuseGANConfig:
+def network_settings(
+    args: argparse.Namespace, dataset: SongsDataset, initial: MuseGANConfig | None, before: dict | None
+) -> MuseGANConfig:
     """Work out the network's sizes and tracks.
 
     Parameters
@@ -118,7 +138,7 @@ def network_settings(args: argparse.Namespace, dataset: SongsDataset, initial: M
     """
     from dataclasses import replace
 
-    from wavecore.models.musegan.config import MuseGANConfig, PRESETS
+    from wavecore.models.musegan.config import PRESETS, MuseGANConfig
     from wavecore.models.musegan.tracks import find_tracks
 
     given = {name: getattr(args, name) for name in ("variant", "given", "bars", "steps", "beats", "neurons")}
@@ -126,10 +146,14 @@ def network_settings(args: argparse.Namespace, dataset: SongsDataset, initial: M
     found = train_notes.settled(MuseGANConfig.from_dict, args, initial, before, given, kind="a MuseGAN")
     if found is not None:
         whose = "the run" if before is not None else "the model of --init"
-        if args.preset and any(getattr(found, width) != getattr(preset, width) for width in ("noise", "channels", "critic_channels")):
+        if args.preset and any(
+            getattr(found, width) != getattr(preset, width) for width in ("noise", "channels", "critic_channels")
+        ):
             raise UsageError(f"{whose} has layers of other widths than --preset {args.preset}; leave the flag out")
         if args.tracks and tuple(args.tracks) != found.track_names:
-            raise UsageError(f"{whose} has the tracks {', '.join(found.track_names)}, not {', '.join(args.tracks)}; leave --tracks out")
+            raise UsageError(
+                f"{whose} has the tracks {', '.join(found.track_names)}, not {', '.join(args.tracks)}; leave --tracks out"
+            )
         return found
     names = args.tracks or preset.track_names
     tracks = find_tracks([piece.song for piece in dataset.pieces["train"]], names)

@@ -27,17 +27,32 @@ def configure(parser: argparse.ArgumentParser) -> None:
     compose_options.add_output(parser, kind="a MuseNet")
     what = parser.add_argument_group("what")
     what.add_argument("--composer", metavar="STYLE", help="one of the model's styles (default: any)")
-    what.add_argument("--instruments", type=flags.names, metavar="A,B", help="who plays, asked for and not forced (default: who plays --prime, or any)")
+    what.add_argument(
+        "--instruments",
+        type=flags.names,
+        metavar="A,B",
+        help="who plays, asked for and not forced (default: who plays --prime, or any)",
+    )
     what.add_argument("--bars", type=flags.count, default=compose_options.DEFAULT_BARS, metavar="N",
                       help=f"length of the piece (default: {compose_options.DEFAULT_BARS})")  # fmt: skip
-    what.add_argument("--tempo", type=compose_options.tempo, metavar="X", help="beats a minute (default: that of --prime, else 120)")
+    what.add_argument(
+        "--tempo", type=compose_options.tempo, metavar="X", help="beats a minute (default: that of --prime, else 120)"
+    )
     what.add_argument("--prime", type=Path, metavar="FILE.mid", help="how it begins, which counts among the bars")
     what.add_argument("--prime-bars", type=flags.count, metavar="N", help="take so many bars of --prime (default: all)")
     how = parser.add_argument_group("how")
     how.add_argument("--temperature", type=flags.temperature, default=DEFAULT_TEMPERATURE, metavar="X",
                      help=f"0 takes the likeliest tokens (default: {DEFAULT_TEMPERATURE})")  # fmt: skip
-    how.add_argument("--top-k", type=flags.count, metavar="N", help="draw from the N likeliest tokens only (default: all)")
-    how.add_argument("--best-of", type=flags.count, default=1, metavar="N", help="write N pieces, keep the one that the critic prefers (default: 1)")
+    how.add_argument(
+        "--top-k", type=flags.count, metavar="N", help="draw from the N likeliest tokens only (default: all)"
+    )
+    how.add_argument(
+        "--best-of",
+        type=flags.count,
+        default=1,
+        metavar="N",
+        help="write N pieces, keep the one that the critic prefers (default: 1)",
+    )
     compose_options.add_rest(parser, how)
 
 
@@ -58,9 +73,9 @@ def run(args: argparse.Namespace, console: Console) -> None:
 
     import numpy as np
 
-    from wavecore.symbolic import midi
     from wavecore.models.musenet.sample import generate, scores
     from wavecore.models.musenet.tokens import decode
+    from wavecore.symbolic import midi
 
     if args.prime_bars and not args.prime:
         raise UsageError("--prime-bars says how much of --prime is taken; name a piece with --prime FILE.mid")
@@ -68,7 +83,9 @@ def run(args: argparse.Namespace, console: Console) -> None:
     if model is None:
         return
     if args.best_of > 1 and not model.network.config.critic:
-        raise UsageError(f"--best-of needs an inner critic, and {model.name} has none; train one: wavecore train musenet --critic --init MODEL")
+        raise UsageError(
+            f"--best-of needs an inner critic, and {model.name} has none; train one: wavecore train musenet --critic --init MODEL"
+        )
     song = midi.read(args.prime) if args.prime else None
     wish = wished(args, song)
     wish.prefix(model.network)  # refuse an unknown style before anything is drawn
@@ -76,7 +93,13 @@ def run(args: argparse.Namespace, console: Console) -> None:
     network = model.network.to(device)
     with console.progress("composing", unit="ticks") as show:
         bodies = generate(
-            network, wish, rng=np.random.default_rng(seed), n_samples=args.best_of, temperature=args.temperature, top_k=args.top_k, on_progress=show
+            network,
+            wish,
+            rng=np.random.default_rng(seed),
+            n_samples=args.best_of,
+            temperature=args.temperature,
+            top_k=args.top_k,
+            on_progress=show,
         )
     best = 0
     if args.best_of > 1:
@@ -85,7 +108,9 @@ def run(args: argparse.Namespace, console: Console) -> None:
         others = ", ".join(f"{score:+.2f}" for score in np.delete(found, best))
         console.say(f"the critic takes number {best + 1} of {len(bodies)}, {found[best]:+.2f}; the others {others}")
     piece = decode(np.concatenate([wish.prefix(network), bodies[best]]), name=args.out.stem)
-    compose_options.finish(args, console, model, replace(piece, meters=song.meters[:1] if song else ()), seed=seed, bars=args.bars)
+    compose_options.finish(
+        args, console, model, replace(piece, meters=song.meters[:1] if song else ()), seed=seed, bars=args.bars
+    )
 
 
 def wished(args: argparse.Namespace, song: Song | None) -> Wish:
@@ -115,7 +140,9 @@ def wished(args: argparse.Namespace, song: Song | None) -> Wish:
     if song:
         opening = encode(beginning(song, args.prime_bars, bar) if args.prime_bars else song)
         if not len(opening):
-            raise InputError(f"{args.prime} begins with nothing that MuseNet's instruments play; choose another piece, or more of its bars")
+            raise InputError(
+                f"{args.prime} begins with nothing that MuseNet's instruments play; choose another piece, or more of its bars"
+            )
         instruments, tempo = instruments or players(opening), tempo or mean_tempo(song)
     return Wish(args.bars * bar, args.composer, tempo, instruments, opening)
 
@@ -142,7 +169,11 @@ def beginning(song: Song, n_bars: int, bar: int) -> Song:
     end, song = n_bars * bar, song.regrid(TICKS_PER_BEAT)
     parts = []
     for part in song.parts:
-        kept = (replace(event, duration=min(event.duration, end - event.onset)) for event in part.events if event.onset < end)
+        kept = (
+            replace(event, duration=min(event.duration, end - event.onset))
+            for event in part.events
+            if event.onset < end
+        )
         parts.append(replace(part, events=tuple(kept)))
     return replace(song, parts=tuple(parts))
 

@@ -6,7 +6,8 @@ import argparse
 from functools import partial
 from typing import TYPE_CHECKING
 
-from wavecore.console import common, flags, resume as train_notes, run_settings
+from wavecore.console import common, flags, run_settings
+from wavecore.console import resume as train_notes
 from wavecore.console.console import Console
 from wavecore.errors import UsageError
 
@@ -28,19 +29,35 @@ def configure(parser: argparse.ArgumentParser) -> None:
     flags.add_run(parser, data="songs that `wavecore data midi` wrote")
     network = parser.add_argument_group("network")
     network.add_argument(
-        "--preset", metavar="P", help=f"tiny, small, medium or musenet (72 layers, 24 heads, 4,096 tokens) (default: {DEFAULT_PRESET})"
+        "--preset",
+        metavar="P",
+        help=f"tiny, small, medium or musenet (72 layers, 24 heads, 4,096 tokens) (default: {DEFAULT_PRESET})",
     )
     network.add_argument("--layers", type=flags.count, metavar="N", help="in place of the preset's")
     network.add_argument("--channels", type=flags.count, metavar="N", help="in place of the preset's")
-    network.add_argument("--context", type=flags.count, metavar="N", help="tokens of a window, in place of the preset's")
-    network.add_argument("--patterns", type=flags.names, metavar="A,B", help="attention of the layers, in turn: dense, strided, fixed")
+    network.add_argument(
+        "--context", type=flags.count, metavar="N", help="tokens of a window, in place of the preset's"
+    )
+    network.add_argument(
+        "--patterns", type=flags.names, metavar="A,B", help="attention of the layers, in turn: dense, strided, fixed"
+    )
     network.add_argument(
         "--embeddings", type=flags.names, metavar="A,B",
         help="what is told of a token beside its place: time, chord, part, countdown, or none (default: all)",
     )  # fmt: skip
-    network.add_argument("--init", metavar="MODEL", help="start from a model's weights; its inner critic is left behind")
-    network.add_argument("--critic", action="store_true", help="train the inner critic of --init, which tells samples from data; all else stays")
-    network.add_argument("--recompute", action="store_true", help="keep no activations, compute them again: less memory, a third more work")
+    network.add_argument(
+        "--init", metavar="MODEL", help="start from a model's weights; its inner critic is left behind"
+    )
+    network.add_argument(
+        "--critic",
+        action="store_true",
+        help="train the inner critic of --init, which tells samples from data; all else stays",
+    )
+    network.add_argument(
+        "--recompute",
+        action="store_true",
+        help="keep no activations, compute them again: less memory, a third more work",
+    )
     flags.add_training(parser)
 
 
@@ -91,7 +108,9 @@ def _train_language(args: argparse.Namespace, dataset: SongsDataset, before: dic
     )
     console.say(musenet_size.described(config))
     told = task.baselines
-    console.say(f"to beat, on the held-out tokens: {told['unigram_bits']:.3f} bits by counting tokens, {told['bigram_bits']:.3f} by counting pairs")
+    console.say(
+        f"to beat, on the held-out tokens: {told['unigram_bits']:.3f} bits by counting tokens, {told['bigram_bits']:.3f} by counting pairs"
+    )
 
     def write(averaged: MuseNet, step: int) -> None:
         from wavecore.models.musenet import plot_styles
@@ -102,23 +121,38 @@ def _train_language(args: argparse.Namespace, dataset: SongsDataset, before: dic
 
 
 def _train_critic(args: argparse.Namespace, dataset: SongsDataset, before: dict | None, console: Console) -> None:
-    from wavecore.cli import train
     from wavecore import checkpoint
-    from wavecore.models.musenet.critic import MuseNetCriticTask, POOL
+    from wavecore.cli import train
+    from wavecore.models.musenet.critic import POOL, MuseNetCriticTask
 
     # Also a run that goes on needs the model: its samples are made anew.
     model = checkpoint.load(before["init"] if before else args.init, kind="musenet")
     config = network_settings(args, dataset, model.network.config, None)
-    training = run_settings.training_settings(args, before, console, default=partial(critic_settings, context=config.context))
+    training = run_settings.training_settings(
+        args, before, console, default=partial(critic_settings, context=config.context)
+    )
     device = common.settle_device(args.device, console)
-    console.say(f"run {args.out}: the critic of {model.name}; the model first goes on with {sum(POOL.values())} windows of {config.context:,} tokens")
+    console.say(
+        f"run {args.out}: the critic of {model.name}; the model first goes on with {sum(POOL.values())} windows of {config.context:,} tokens"
+    )
     with console.progress("sampling", unit="windows") as show:
         task = MuseNetCriticTask(dataset, model.network, training, device=device, on_progress=show)
     train.record_start(args, model)
-    train.follow("train musenet", task, args, device, lambda network, step: None, console, unit="bits of doubt, 1 is guessing", counted="tokens")
+    train.follow(
+        "train musenet",
+        task,
+        args,
+        device,
+        lambda network, step: None,
+        console,
+        unit="bits of doubt, 1 is guessing",
+        counted="tokens",
+    )
 
 
-def network_settings(args: argparse.Namespace, dataset: SongsDataset, initial: MuseNetConfig | None, before: dict | None) -> MuseNetConfig:
+def network_settings(
+    args: argparse.Namespace, dataset: SongsDataset, initial: MuseNetConfig | None, before: dict | None
+) -> MuseNetConfig:
     """Work out the network's sizes.
 
     Parameters
@@ -142,16 +176,24 @@ def network_settings(args: argparse.Namespace, dataset: SongsDataset, initial: M
     """
     from dataclasses import replace
 
-    from wavecore.models.musenet.model import MuseNetConfig, PRESETS
+    from wavecore.models.musenet.model import PRESETS, MuseNetConfig
 
     preset = PRESETS[common.chosen([args.preset or DEFAULT_PRESET], list(PRESETS), what="preset")[0]]
     patterns = None if args.patterns is None else tuple(args.patterns)
     embeddings = None if args.embeddings is None else () if args.embeddings == ["none"] else tuple(args.embeddings)
-    given = {"n_layers": args.layers, "channels": args.channels, "context": args.context, "patterns": patterns, "embeddings": embeddings}
+    given = {
+        "n_layers": args.layers,
+        "channels": args.channels,
+        "context": args.context,
+        "patterns": patterns,
+        "embeddings": embeddings,
+    }
     of_preset = {} if args.preset is None else {name: getattr(preset, name) for name in given}
     contradicted = of_preset | {name: value for name, value in given.items() if value is not None}
     found = train_notes.settled(MuseNetConfig.from_dict, args, initial, before, contradicted, kind="a MuseNet")
-    return found or replace(preset, styles=dataset.styles, **{name: value for name, value in given.items() if value is not None})
+    return found or replace(
+        preset, styles=dataset.styles, **{name: value for name, value in given.items() if value is not None}
+    )
 
 
 def settings(*, seed: int, context: int) -> TrainingConfig:

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from wavecore.console import common, flags
-from wavecore.models.nsynth.commands import interpolate
 from wavecore.console.console import Console
 from wavecore.errors import InputError, UsageError
+from wavecore.models.nsynth.commands import interpolate
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +21,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     ----------
     parser : argparse.ArgumentParser
     """
-    parser.add_argument("latents", nargs="+", type=Path, metavar="LATENT", help=".npz files that `wavecore encode` wrote")
+    parser.add_argument(
+        "latents", nargs="+", type=Path, metavar="LATENT", help=".npz files that `wavecore encode` wrote"
+    )
     parser.add_argument("--model", metavar="M", help="the model that encoded them (default: the shipped nsynth one)")
     parser.add_argument("-o", "--out", type=Path, required=True, metavar="DIR", help="folder for STEM.wav")
     flags.add_generation(parser, default_temperature=None)
@@ -41,9 +43,9 @@ def run(args: argparse.Namespace, console: Console) -> None:
     WavecoreError
         As the exit codes say.
     """
+    from wavecore.audio import files, output
     from wavecore.models.nsynth import interpolate as library
     from wavecore.models.nsynth import latent_files
-    from wavecore.audio import files, output
 
     targets = [args.out / f"{path.stem}.wav" for path in args.latents]
     if len(set(targets)) < len(targets):
@@ -76,7 +78,9 @@ def run(args: argparse.Namespace, console: Console) -> None:
                 model, batch, seed=seed, temperature=temperature, backend=backend, device=device,
                 threads=os.cpu_count() or 1, on_progress=show,
             )  # fmt: skip
-        for (path, target), latent, x in zip(pairs, stored, library.without_offset(said, model.network.config.decoder.sample_rate), strict=True):
+        for (path, target), latent, x in zip(
+            pairs, stored, library.without_offset(said, model.network.config.decoder.sample_rate), strict=True
+        ):
             x = library.fade(library.level(x[: latent.n_samples], latent.level_db), latent.sample_rate)
             files.write(target, x, latent.sample_rate, overwrite=args.overwrite)
             outputs.append({"input": str(path), "path": str(target), "seconds": len(x) / latent.sample_rate})

@@ -6,9 +6,9 @@ import argparse
 from pathlib import Path
 
 from wavecore.console import common, flags
-from wavecore.models.nsynth.commands import interpolate
 from wavecore.console.console import Console
 from wavecore.errors import UsageError
+from wavecore.models.nsynth.commands import interpolate
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -19,7 +19,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser : argparse.ArgumentParser
     """
     parser.add_argument("inputs", nargs="+", type=Path, metavar="IN", help="audio files and folders of them")
-    parser.add_argument("--model", metavar="M", help="an nsynth model: shipped, a folder or a run (default: the shipped one)")
+    parser.add_argument(
+        "--model", metavar="M", help="an nsynth model: shipped, a folder or a run (default: the shipped one)"
+    )
     parser.add_argument("-o", "--out", type=Path, required=True, metavar="DIR", help="folder for STEM.npz")
     flags.add_existing(parser)
 
@@ -37,10 +39,10 @@ def run(args: argparse.Namespace, console: Console) -> None:
     WavecoreError
         As the exit codes say.
     """
-    from wavecore.models.nsynth import interpolate as library
-    from wavecore.models.nsynth import latent_files
     from wavecore.audio import files, output
     from wavecore.audio.finding import find_audio
+    from wavecore.models.nsynth import interpolate as library
+    from wavecore.models.nsynth import latent_files
 
     sources = find_audio(args.inputs)
     targets = [args.out / f"{source.stem}.npz" for source in sources]
@@ -60,7 +62,9 @@ def run(args: argparse.Namespace, console: Console) -> None:
         level_db = library.loud_db(x)
         heard = library.level(x, library.model_level(model, level_db)) if level_db > -100 else x
         (latent,) = library.encode(model, [heard])
-        stored = latent_files.StoredLatent(latent, rate, encoder.hop_length, len(x), model.sha256, max(level_db, -120.0))
+        stored = latent_files.StoredLatent(
+            latent, rate, encoder.hop_length, len(x), model.sha256, max(level_db, -120.0)
+        )
         latent_files.save(target, stored, overwrite=args.overwrite)
         outputs.append({"input": str(source), "path": str(target), "frames": len(latent), "channels": latent.shape[1]})
         console.result(f"{target}: {len(latent)} frames of {latent.shape[1]}")

@@ -9,9 +9,9 @@ import re
 from pathlib import Path
 
 from wavecore.console import common, flags, sidecar
-from wavecore.models.nsynth.commands import interpolate
 from wavecore.console.console import Console
-from wavecore.errors import InputError, OutputExistsError, UsageError
+from wavecore.errors import InputError, OutputExistsError
+from wavecore.models.nsynth.commands import interpolate
 
 RECORD = "grid.json"
 
@@ -28,11 +28,30 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="audio files, top left, top right, bottom left, bottom right; with --pitches folders of files NAME-PITCH-VELOCITY.wav",
     )  # fmt: skip
     parser.add_argument("--size", type=int, default=9, metavar="N", help="cells along a side (default: 9)")
-    parser.add_argument("--pitches", type=pitch_range, metavar="LOW:HIGH:STEP", help="a surface for each MIDI note, HIGH included")
-    parser.add_argument("--method", choices=("linear", "slerp"), default="linear", help="lines or great circles (default: linear)")
-    parser.add_argument("--seconds", type=float, default=interpolate.SECONDS, metavar="S", help="of each corner that is heard (default: 4)")
-    parser.add_argument("--model", metavar="M", help="an nsynth model: shipped, a folder or a run (default: the shipped one)")
-    parser.add_argument("-o", "--out", type=Path, required=True, metavar="DIR", help="folder of the cells; a job that was stopped goes on")
+    parser.add_argument(
+        "--pitches", type=pitch_range, metavar="LOW:HIGH:STEP", help="a surface for each MIDI note, HIGH included"
+    )
+    parser.add_argument(
+        "--method", choices=("linear", "slerp"), default="linear", help="lines or great circles (default: linear)"
+    )
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=interpolate.SECONDS,
+        metavar="S",
+        help="of each corner that is heard (default: 4)",
+    )
+    parser.add_argument(
+        "--model", metavar="M", help="an nsynth model: shipped, a folder or a run (default: the shipped one)"
+    )
+    parser.add_argument(
+        "-o",
+        "--out",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder of the cells; a job that was stopped goes on",
+    )
     flags.add_generation(parser, default_seed=0, default_temperature=None)
 
 
@@ -49,9 +68,9 @@ def run(args: argparse.Namespace, console: Console) -> None:
     WavecoreError
         As the exit codes say; OutputExistsError if the folder holds another surface.
     """
+    from wavecore.audio import files
     from wavecore.models.nsynth import grid
     from wavecore.models.nsynth import interpolate as library
-    from wavecore.audio import files
 
     every = grid.cells(args.size)
     interpolate.check_request(args.seconds, 1.0)

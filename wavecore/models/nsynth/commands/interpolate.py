@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from wavecore.console import common, flags, sidecar
-from wavecore.models.nsynth.weights import points, requested, weights
 from wavecore.console.console import Console
 from wavecore.errors import InputError, UsageError
+from wavecore.models.nsynth.weights import points, requested, weights
 
 SECONDS = 4.0
 CLEAR_PITCH = 0.7
@@ -28,7 +28,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     way = parser.add_mutually_exclusive_group()
     way.add_argument("--steps", type=int, metavar="N", help="stations from A to B, both included (default: 5)")
     way.add_argument(
-        "--weights", type=weights, metavar="W,W[:W,W..]", help="one mix, or several parted by colons: a weight for each sound"
+        "--weights",
+        type=weights,
+        metavar="W,W[:W,W..]",
+        help="one mix, or several parted by colons: a weight for each sound",
     )
     way.add_argument(
         "--morph",
@@ -38,16 +41,31 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="S=W,W:S=W,W..",
         help="one sound that changes while it sounds: weights at so many seconds; without a value from the first sound to the last",
     )
-    parser.add_argument("--method", choices=("linear", "slerp"), default="linear", help="lines or great circles (default: linear)")
+    parser.add_argument(
+        "--method", choices=("linear", "slerp"), default="linear", help="lines or great circles (default: linear)"
+    )
     parser.add_argument("--mix", action="store_true", help="write the plain mix of the signals as well, for comparison")
     parser.add_argument(
-        "--describe", action="store_true", help="say what the shipped note classifier hears, and how much belongs to one pitch"
+        "--describe",
+        action="store_true",
+        help="say what the shipped note classifier hears, and how much belongs to one pitch",
     )
-    parser.add_argument("--stretch", type=float, default=1.0, metavar="X", help="so many times as long, at the same pitch (default: 1)")
-    parser.add_argument("--seconds", type=float, default=SECONDS, metavar="S", help="of each sound that is heard (default: 4)")
-    parser.add_argument("--model", metavar="M", help="an nsynth model: shipped, a folder or a run (default: the shipped one)")
     parser.add_argument(
-        "-o", "--out", type=Path, default=Path(), metavar="DIR", help="folder of the WAVs and the sheet (default: the current one)"
+        "--stretch", type=float, default=1.0, metavar="X", help="so many times as long, at the same pitch (default: 1)"
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=SECONDS, metavar="S", help="of each sound that is heard (default: 4)"
+    )
+    parser.add_argument(
+        "--model", metavar="M", help="an nsynth model: shipped, a folder or a run (default: the shipped one)"
+    )
+    parser.add_argument(
+        "-o",
+        "--out",
+        type=Path,
+        default=Path(),
+        metavar="DIR",
+        help="folder of the WAVs and the sheet (default: the current one)",
     )
     flags.add_generation(parser, default_temperature=None)
     parser.add_argument("--overwrite", action="store_true", help="replace files that exist")
@@ -68,10 +86,10 @@ def run(args: argparse.Namespace, console: Console) -> None:
     """
     import os
 
+    from wavecore import checkpoint
+    from wavecore.audio import output
     from wavecore.models.nsynth import interpolate
     from wavecore.plots import audio as plots
-    from wavecore.audio import output
-    from wavecore import checkpoint
 
     stations = requested(args)
     check_request(args.seconds, args.stretch)
@@ -82,7 +100,10 @@ def run(args: argparse.Namespace, console: Console) -> None:
     common.require_folder(args.out)
     wavs = [args.out / f"{station.name}.wav" for station in stations]
     mixed = [args.out / f"{station.name}__plain-mix.wav" for station in stations] if args.mix else []
-    sheet = args.out / f"{'__'.join(path.stem for path in args.sounds)}__{'morph' if args.morph is not None else 'rainbowgrams'}.png"
+    sheet = (
+        args.out
+        / f"{'__'.join(path.stem for path in args.sounds)}__{'morph' if args.morph is not None else 'rainbowgrams'}.png"
+    )
     for path in [*wavs, *mixed, sheet]:
         output.refuse_existing(path, overwrite=args.overwrite)
     device = common.settle_device(args.device, console)
@@ -142,12 +163,17 @@ def keep(args, stations, wavs, said, mixed, plain, ear, sample_rate: int, consol
     list of dict
         Of every station what the JSON says.
     """
+    from wavecore.audio import files
     from wavecore.models.note_classifier import predict as listening
     from wavecore.models.nsynth import interpolate
-    from wavecore.audio import files
 
     outputs = [
-        {"path": str(path), "weights": station.document(), "seconds": len(x) / sample_rate, "level_db": interpolate.loud_db(x)}
+        {
+            "path": str(path),
+            "weights": station.document(),
+            "seconds": len(x) / sample_rate,
+            "level_db": interpolate.loud_db(x),
+        }
         for path, station, x in zip(wavs, stations, said, strict=True)
     ]
     for path, x in [*zip(wavs, said, strict=True), *zip(mixed, plain, strict=True)]:
@@ -253,7 +279,9 @@ def warn_of_pitch(model, path: Path, sound: np.ndarray, console: Console) -> Non
     found = harmonics.harmonic_series(sound, model.network.config.encoder.sample_rate)
     midi = 69 + 12 * np.log2(found.f0_hz / 440)
     if found.share > CLEAR_PITCH and not lowest - 1 < midi < highest + 1:
-        console.warn(f"{path} sounds at MIDI {midi:.0f}; {model.name} has learned {lowest} to {highest}, expect another pitch")
+        console.warn(
+            f"{path} sounds at MIDI {midi:.0f}; {model.name} has learned {lowest} to {highest}, expect another pitch"
+        )
 
 
 def load_nsynth(name: str | None, console: Console):

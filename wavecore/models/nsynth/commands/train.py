@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from wavecore.console import common, flags, resume as train_notes, run_settings
+from wavecore.console import common, flags, run_settings
+from wavecore.console import resume as train_notes
 from wavecore.console.console import Console
 from wavecore.errors import UsageError
 
@@ -77,7 +78,9 @@ def run(args: argparse.Namespace, console: Console) -> None:
 
     dataset, model, before = train_notes.open_notes(args, kind=None)
     if args.teach_encoder and args.init is None and before is None:
-        raise UsageError("--teach-encoder teaches the encoder of the model of --init; a new one learns with its decoder")
+        raise UsageError(
+            "--teach-encoder teaches the encoder of the model of --init; a new one learns with its decoder"
+        )
     teach, harmonics = args.teach_encoder, args.harmonics or 0
     if before:
         teach, harmonics = before["teach_encoder"], before["network"].get("harmonics", 0)
@@ -136,7 +139,9 @@ def initial_network(model, dataset, console: Console, *, teach: bool = False, ha
             start = warm_start.from_translation(model.network, dataset, on_progress=progress)
         network, whose, missed = start.network, f"{model.name}'s {start.target} decoder", start.missed
     if missing or (teach and kind == "nsynth"):
-        with console.progress("teaching the encoder timbre" if missing else "teaching the encoder", unit="steps") as progress:
+        with console.progress(
+            "teaching the encoder timbre" if missing else "teaching the encoder", unit="steps"
+        ) as progress:
             network, missed = warm_start.with_taught_encoder(network, dataset, harmonics=missing, on_progress=progress)
     if missed:
         console.say(f"starting from {whose}; {_describe(missed, told_pitch=bool(missing))}")
@@ -171,8 +176,8 @@ def network_settings(args: argparse.Namespace, initial, before: dict | None):
     """
     from dataclasses import replace
 
-    from wavecore.nn.encoders import EncoderConfig
     from wavecore.models.nsynth.model import NSynthConfig
+    from wavecore.nn.encoders import EncoderConfig
     from wavecore.nn.wavenet import preset
 
     given = {"encoder.kind": args.encoder, "pitch_channels": args.pitch_channels, "harmonics": args.harmonics}

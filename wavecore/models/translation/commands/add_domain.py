@@ -25,11 +25,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser : argparse.ArgumentParser
     """
     parser.add_argument(
-        "model", nargs="?", metavar="MODEL", help="a translation model: a shipped one's name, or a folder (default: the shipped one)"
+        "model",
+        nargs="?",
+        metavar="MODEL",
+        help="a translation model: a shipped one's name, or a folder (default: the shipped one)",
     )
-    flags.add_run(parser, data="a folder of recordings of one instrument, five minutes or more; or a data set that holds NAME")
+    flags.add_run(
+        parser, data="a folder of recordings of one instrument, five minutes or more; or a data set that holds NAME"
+    )
     parser.add_argument("--name", metavar="NAME", help="of the new domain: letters, digits, - and _")
-    parser.add_argument("--like", metavar="DOMAIN", help="whose decoder the new one starts from (default: whose says the recordings best)")
+    parser.add_argument(
+        "--like",
+        metavar="DOMAIN",
+        help="whose decoder the new one starts from (default: whose says the recordings best)",
+    )
     flags.add_training(parser)
 
 
@@ -64,10 +73,16 @@ def run(args: argparse.Namespace, console: Console) -> None:
     if before is None or not run_settings.has_checkpoint(args.out):
         like = args.like or _nearest(source.network, dataset, name, console)
         initial = add_domain.begin(source.network, name, like)
-    config = initial.config if initial else replace(source.network.config, domains=(name,), targets=(name,), shared_decoder=False)
+    config = (
+        initial.config
+        if initial
+        else replace(source.network.config, domains=(name,), targets=(name,), shared_decoder=False)
+    )
     BatchSource(dataset, config, training, 0)  # data that do not fit are refused before the folder is claimed
     train.record_start(args, source, name=name, like=like)
-    console.say(f"run {args.out}: {training.steps:,} steps for {name}, from {source.name}'s {like or 'checkpoint'}; the encoder stays as it is")
+    console.say(
+        f"run {args.out}: {training.steps:,} steps for {name}, from {source.name}'s {like or 'checkpoint'}; the encoder stays as it is"
+    )
 
     def write(averaged, step: int) -> None:
         from wavecore.models.translation.samples import write_samples
@@ -116,7 +131,12 @@ def _data(args: argparse.Namespace, source, name: str, before: dict | None, cons
         common.require_folder(args.out)
         with console.progress("reading", unit="files") as show:
             manifest = from_recordings(
-                args.data, made, domain=name, level_db=level_db, sample_rate=source.network.config.decoder.sample_rate, on_progress=show
+                args.data,
+                made,
+                domain=name,
+                level_db=level_db,
+                sample_rate=source.network.config.decoder.sample_rate,
+                on_progress=show,
             )
         for file, why in manifest.settings["skipped"]:
             console.warn(f"skipped {file}: {why}")
@@ -129,7 +149,10 @@ def _nearest(network, dataset, name: str, console: Console) -> str:
 
     bits = add_domain.bits_by_decoder(network, dataset, name)
     found = min(bits, key=bits.get)
-    console.say("bits per sample of the recordings before training: " + ", ".join(f"{target} {value:.2f}" for target, value in bits.items()))
+    console.say(
+        "bits per sample of the recordings before training: "
+        + ", ".join(f"{target} {value:.2f}" for target, value in bits.items())
+    )
     return found
 
 
@@ -151,7 +174,11 @@ def _finish(args: argparse.Namespace, source, dataset, name: str, console: Conso
     summary["added"] = summary.get("added", {}) | {name: added.card["training"]}
     network = add_domain.join(source.network, added.network)
     checkpoint.save(network, args.out / "model", training=summary, overwrite=True)
-    console.say(f"{name} plays MIDI {found[0]:.0f} to {found[1]:.0f}" if found else f"{name} shows no single pitch; nothing is moved by octaves for it")
+    console.say(
+        f"{name} plays MIDI {found[0]:.0f} to {found[1]:.0f}"
+        if found
+        else f"{name} shows no single pitch; nothing is moved by octaves for it"
+    )
     written = _sample(args.out, name, console)
     console.result(f"{args.out / 'model'}: {', '.join(network.config.targets)}")
     console.result(f"{written}: a whistled tune, played by {name}")
@@ -161,13 +188,13 @@ def _sample(out: Path, name: str, console: Console) -> Path:
     """Translate a whistled tune with the new decoder."""
     import numpy as np
 
+    from wavecore import checkpoint
     from wavecore.audio import files
     from wavecore.datasets import tunes
     from wavecore.datasets.synths import whistle
     from wavecore.models.nsynth.interpolate import model_temperature
-    from wavecore import checkpoint
-    from wavecore.symbolic.score import transpose
     from wavecore.models.translation.translate import translate_file
+    from wavecore.symbolic.score import transpose
 
     model = checkpoint.load(out / "model")
     rate = model.network.config.decoder.sample_rate
@@ -176,7 +203,9 @@ def _sample(out: Path, name: str, console: Console) -> Path:
     heard, said = out / "samples" / f"{SAMPLE_TUNE}.wav", out / "samples" / f"{SAMPLE_TUNE}__{name}.wav"
     files.write(heard, whistle.whistle(score, rng=np.random.default_rng(0), sample_rate=rate), rate, overwrite=True)
     with console.progress("playing a whistled tune", unit="samples") as show:
-        translate_file(model, heard, {name: said}, seed=0, temperature=model_temperature(model), overwrite=True, on_progress=show)
+        translate_file(
+            model, heard, {name: said}, seed=0, temperature=model_temperature(model), overwrite=True, on_progress=show
+        )
     return said
 
 

@@ -28,15 +28,28 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser : argparse.ArgumentParser
     """
     parser.add_argument("model", nargs="?", metavar="MODEL", help="a translation model (default: the shipped one)")
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="the same tunes in every domain, as `wavecore data domains --midi` builds them")
-    parser.add_argument("--from", dest="source", metavar="DOMAIN", help="that comes in (default: one that the model hears and does not play, whistle before others; or its first)")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="the same tunes in every domain, as `wavecore data domains --midi` builds them",
+    )
+    parser.add_argument(
+        "--from",
+        dest="source",
+        metavar="DOMAIN",
+        help="that comes in (default: one that the model hears and does not play, whistle before others; or its first)",
+    )
     parser.add_argument(
         "--voices", choices=("one", "several"), default="one",
         help="tunes of one voice, or of several at once, which have no contour to follow (default: one)",
     )  # fmt: skip
     parser.add_argument("--to", type=flags.names, metavar="A,B", help="(default: all that the model plays)")
     parser.add_argument("--split", choices=("train", "valid", "test"), default="test", help="(default: test)")
-    parser.add_argument("--clips", type=flags.count, default=20, metavar="N", help="tunes that are judged (default: 20)")
+    parser.add_argument(
+        "--clips", type=flags.count, default=20, metavar="N", help="tunes that are judged (default: 20)"
+    )
     parser.add_argument("--seconds", type=_seconds, default=5.0, metavar="S", help="of each (default: 5)")
     parser.add_argument(
         "--judge", choices=WHAT, default="model", help="what is judged: the model's translations, or, to see what the measures say of them, "
@@ -58,9 +71,9 @@ def run(args: argparse.Namespace, console: Console) -> None:
     WavecoreError
         As the exit codes say.
     """
+    from wavecore.datasets.domains.reader import DomainsDataset
     from wavecore.models.translation import evaluate as evaluation
     from wavecore.models.translation import tune_clips
-    from wavecore.datasets.domains.reader import DomainsDataset
 
     model = common.load_model(args.model, console)
     dataset = DomainsDataset.open(args.data)
@@ -72,14 +85,23 @@ def run(args: argparse.Namespace, console: Console) -> None:
     several = args.voices == "several"
     source = args.source or default_source(config.domains, () if several else config.targets)
     temperature = common.settle_temperature(args.temperature, model, console)
-    clips = tune_clips.choose(dataset, source, targets, split=args.split, n_clips=args.clips, seconds=args.seconds, several=several)
+    clips = tune_clips.choose(
+        dataset, source, targets, split=args.split, n_clips=args.clips, seconds=args.seconds, several=several
+    )
     ear = evaluation.fit_ear(dataset, seconds=args.seconds)
     if args.judge == "model":
         device = common.settle_device(args.device, console)
         backend = common.settle_backend(args.backend, device, console)
         with console.progress("translating", unit="tunes") as show:
             said = evaluation.translate(
-                model, clips, targets, seed=args.seed, temperature=temperature, backend=backend, device=device, on_progress=show
+                model,
+                clips,
+                targets,
+                seed=args.seed,
+                temperature=temperature,
+                backend=backend,
+                device=device,
+                on_progress=show,
             )
     else:
         said = tune_clips.instead(args.judge, clips, targets, seed=args.seed)
@@ -120,7 +142,9 @@ def default_source(domains: Sequence[str], targets: Sequence[str]) -> str:
 
 
 def _say(pairs: list[dict], found: dict[str, float | None], n_clips: int, console: Console) -> None:
-    console.result(f"{plural(n_clips, 'tune')}, medians; target's: share that a listener of its own takes for the target")
+    console.result(
+        f"{plural(n_clips, 'tune')}, medians; target's: share that a listener of its own takes for the target"
+    )
     console.result(f"{'':26}" + "".join(f"{title:>13}" for title in COLUMNS.values()))
     for pair in pairs:
         console.result(f"{pair['from'] + ' to ' + pair['to']:26}" + "".join(_cell(pair[name]) for name in COLUMNS))

@@ -136,9 +136,7 @@ def choose_targets(wanted: Sequence[str], known: Sequence[str]) -> list[str]:
     return list(known) if "all" in wanted else common.chosen(wanted, known, what="domain")
 
 
-def output_names(
-    sources: Sequence[Path], targets: Sequence[str], out: Path, model: str
-) -> dict[Path, dict[str, Path]]:
+def output_names(sources: Sequence[Path], targets: Sequence[str], out: Path, model: str) -> dict[Path, dict[str, Path]]:
     """Name all outputs.
 
     Parameters
@@ -206,9 +204,7 @@ class _Batch:
                 self._failed(source, error)
                 continue
             rate = info.sample_rate if self.args.rate == "native" else self.model_rate
-            outputs = {
-                target: path for target, path in outputs.items() if self._check_output(path, rate, taken)
-            }
+            outputs = {target: path for target, path in outputs.items() if self._check_output(path, rate, taken)}
             length = resampled_length(info.frames, from_rate=info.sample_rate, to_rate=self.model_rate)
             if outputs:
                 self.items.append(Item(source, info.sample_rate, length, outputs))
@@ -246,9 +242,7 @@ class _Batch:
             return
         if self.n_inputs == 1:
             raise self.failures[0]
-        raise PartialFailureError(
-            f"{len(self.failures)} of {self.n_inputs} inputs failed; the reasons stand above"
-        )
+        raise PartialFailureError(f"{len(self.failures)} of {self.n_inputs} inputs failed; the reasons stand above")
 
     def _sources(self) -> list[Path]:
         """Expand the inputs; each that cannot be found counts as one that failed."""
@@ -355,9 +349,7 @@ def _names_a_file(out: Path) -> bool:
     from wavecore.audio.finding import AUDIO_SUFFIXES
 
     kind = mimetypes.guess_type(out.name)[0] or ""
-    return (
-        out.suffix.lower() in AUDIO_SUFFIXES or kind.startswith(("audio/", "video/"))
-    ) and not out.is_dir()
+    return (out.suffix.lower() in AUDIO_SUFFIXES or kind.startswith(("audio/", "video/"))) and not out.is_dir()
 
 
 def _octave(text: str) -> int | None:

@@ -52,7 +52,10 @@ def test_voices_and_bars_that_stay(compose, piece, tmp_path):
     kept = grid_of(tmp_path / "kept.mid")
     np.testing.assert_array_equal(kept[:, [1, 3]], grid[:, [1, 3]])
     assert (kept[:, 0] != grid[:, 0]).any()
-    assert compose("--prime", path, "--bridge", "2", "--keep", "bass", "--steps", "3", "-o", tmp_path / "bridged.mid").code == 0
+    assert (
+        compose("--prime", path, "--bridge", "2", "--keep", "bass", "--steps", "3", "-o", tmp_path / "bridged.mid").code
+        == 0
+    )
     bridged = grid_of(tmp_path / "bridged.mid")
     changed = (bridged != grid).any(axis=1)
     assert not changed[:16].any() and not changed[32:].any() and changed[16:32].any()

@@ -27,7 +27,10 @@ def test_a_run_leaves_model_and_curves_and_goes_on(train, chorales, tmp_path):
     run = tmp_path / "run"
     done = train("--data", chorales, "--out", run, *SMALL, "--set", "steps=3")
     assert done.code == 0, done.err
-    assert "bits per cell, held out" in done.out and "3 steps of 2 crops of 8 sixteenths; 3 chorales; 5 layers x 4 channels" in done.err
+    assert (
+        "bits per cell, held out" in done.out
+        and "3 steps of 2 crops of 8 sixteenths; 3 chorales; 5 layers x 4 channels" in done.err
+    )
     model = checkpoint.load(run, kind="coconet")
     assert (model.network.config.n_layers, model.network.config.channels) == (5, 4)
     assert model.card["training"]["settings"]["transpose_semitones"] == 6.0

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from wavecore import checkpoint
-from wavecore.symbolic import midi
 from wavecore.models.gan.model import GAN, PRESETS
+from wavecore.symbolic import midi
 
 
 @pytest.fixture(scope="module", params=["tiny", "mogren-tiny"])
@@ -52,4 +52,8 @@ def test_what_is_refused(compose, tmp_path):
         done = compose(*words, "-o", out)
         assert done.code == code and message in done.err, (words, done.err)
     out.write_bytes(b"")
-    assert compose("-o", out).code == 6 and compose("--skip-existing", "-o", out).code == 0 and compose("--overwrite", "-o", out).code == 0
+    assert (
+        compose("-o", out).code == 6
+        and compose("--skip-existing", "-o", out).code == 0
+        and compose("--overwrite", "-o", out).code == 0
+    )

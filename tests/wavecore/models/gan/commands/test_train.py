@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from wavecore.datasets.songs import Piece, write_songs
 
 from wavecore import checkpoint
+from wavecore.datasets.songs import Piece, write_songs
 from wavecore.symbolic.note_sequence import NoteLine
 
 SMALL = ["--set", "batch_size=2", "--set", "validate_every=2", "--set", "checkpoint_every=2", "--seed", "4"]
@@ -15,7 +15,12 @@ def data(tmp_path_factory):
     rng = np.random.default_rng(0)
 
     def piece(name):
-        return Piece(NoteLine(tuple(map(str, rng.integers(60, 80, 30))), tuple(rng.choice([2, 4], 30).tolist())).to_song(name=name), "made")
+        return Piece(
+            NoteLine(tuple(map(str, rng.integers(60, 80, 30))), tuple(rng.choice([2, 4], 30).tolist())).to_song(
+                name=name
+            ),
+            "made",
+        )
 
     pieces = {split: [piece(f"{split}{row}") for row in range(3)] for split in ("train", "valid", "test")}
     return write_songs(tmp_path_factory.mktemp("songs") / "data", pieces).path
@@ -29,9 +34,27 @@ def train(cli):
 @pytest.mark.parametrize("preset", ["tiny", "mogren-tiny"])
 def test_a_run_leaves_model_and_curves_goes_on_and_is_taken_up(train, data, tmp_path, preset):
     run = tmp_path / "run"
-    done = train("--data", data, "--out", run, "--preset", preset, "--length", "12", "--instance-noise", "0.1", *SMALL, "--set", "steps=3")
+    done = train(
+        "--data",
+        data,
+        "--out",
+        run,
+        "--preset",
+        preset,
+        "--length",
+        "12",
+        "--instance-noise",
+        "0.1",
+        *SMALL,
+        "--set",
+        "steps=3",
+    )
     assert done.code == 0, done.err
-    assert "not shared with melodies, held out" in done.out and "3 steps of 2 sequences of 12 notes" in done.err and "3 melodies from 60 to 79" in done.err
+    assert (
+        "not shared with melodies, held out" in done.out
+        and "3 steps of 2 sequences of 12 notes" in done.err
+        and "3 melodies from 60 to 79" in done.err
+    )
     config = checkpoint.load(run, kind="gan").network.config
     assert (config.length, config.instance_noise, config.lowest, config.highest) == (12, 0.1, 60, 79)
     assert (run / "curves.png").is_file()

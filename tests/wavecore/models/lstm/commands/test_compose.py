@@ -5,10 +5,10 @@ import json
 import pytest
 import torch
 
-from wavecore.models.lstm.commands.compose import bar_of
 from wavecore import checkpoint
-from wavecore.symbolic import midi
+from wavecore.models.lstm.commands.compose import bar_of
 from wavecore.models.lstm.model import LSTM, LSTMConfig
+from wavecore.symbolic import midi
 from wavecore.symbolic.note_sequence import NoteLine, read_line
 from wavecore.symbolic.song import Meter, Song
 
@@ -46,7 +46,9 @@ def test_as_long_as_asked_and_the_same_for_a_seed(compose, tmp_path):
     assert first.parts == second.parts and 0 < first.end <= 4 * 4 * 480
     assert first.tempos[0].beats_per_minute == pytest.approx(100, rel=1e-4) and first.meter_at(0) == Meter(0, 4, 4)
     found = json.loads(compose("--seed", "4", "--top-k", "2", "--json", "-o", tmp_path / "c.mid").out)
-    assert (found["model"], found["seed"], found["bars"]) == ("singer", 4, 16) and found["notes"] == midi.read(tmp_path / "c.mid").n_notes
+    assert (found["model"], found["seed"], found["bars"]) == ("singer", 4, 16) and found["notes"] == midi.read(
+        tmp_path / "c.mid"
+    ).n_notes
 
 
 def test_a_beginning_is_kept_with_its_meter_and_tempo(compose, tune, tmp_path):

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from wavecore.datasets.songs import Piece, write_songs
 
 from wavecore import checkpoint
+from wavecore.datasets.songs import Piece, write_songs
 from wavecore.symbolic.note_sequence import NoteLine, symbol_of
 
 SMALL = [
@@ -41,7 +41,10 @@ def test_a_run_leaves_model_and_curves_and_goes_on(train, data, tmp_path):
     run = tmp_path / "run"
     done = train("--data", data, "--out", run, *SMALL, "--window", "3", "--set", "steps=3")
     assert done.code == 0, done.err
-    assert "bits per note, held out" in done.out and "3 steps of 2 crops of 8 notes; 3 melodies; 5 symbols, 2 durations; 1 layers x 6" in done.err
+    assert (
+        "bits per note, held out" in done.out
+        and "3 steps of 2 crops of 8 notes; 3 melodies; 5 symbols, 2 durations; 1 layers x 6" in done.err
+    )
     config = checkpoint.load(run, kind="lstm").network.config
     assert (config.symbols, config.durations, config.window) == (("rest", "67", "68", "69", "70"), (2, 4), 3)
     assert (run / "curves.png").is_file()

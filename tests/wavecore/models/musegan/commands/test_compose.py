@@ -5,12 +5,13 @@ import json
 import pytest
 import torch
 
-from wavecore.models.musegan.commands import compose as compose_musegan
 from wavecore import checkpoint
-from wavecore.models.musegan import rolls, sample as musegan_sampling
-from wavecore.symbolic import midi
+from wavecore.models.musegan import rolls
+from wavecore.models.musegan import sample as musegan_sampling
+from wavecore.models.musegan.commands import compose as compose_musegan
 from wavecore.models.musegan.model import MuseGAN, MuseGANConfig
 from wavecore.models.musegan.tracks import Track
+from wavecore.symbolic import midi
 from wavecore.symbolic.song import Event, Meter, Part, Song, Tempo
 
 CONFIG = {"bars": 2, "steps": 8, "n_pitches": 24, "lowest": 48, "noise": 4, "channels": 8, "critic_channels": 3}
@@ -40,7 +41,12 @@ def compose(cli, models):
 def tune(tmp_path):
     """A tune of three bars in 2/4, on a grid of its own, at two tempos."""
     events = (Event(0, 60, 96), Event(100, 64, 30), Event(400, 67, 100))
-    song = Song(96, (Part(events, "Lead", 73), Part((Event(0, 50, 10),), "other")), (Tempo(0, 400_000), Tempo(192, 600_000)), (Meter(0, 2, 4),))
+    song = Song(
+        96,
+        (Part(events, "Lead", 73), Part((Event(0, 50, 10),), "other")),
+        (Tempo(0, 400_000), Tempo(192, 600_000)),
+        (Meter(0, 2, 4),),
+    )
     midi.write(song, tmp_path / "tune.mid")
     return tmp_path / "tune.mid", song
 
@@ -51,12 +57,22 @@ def test_as_long_as_asked_and_the_same_for_a_seed(compose, tmp_path):
         assert done.code == 0, done.err
     assert "7 bars; notes: " in done.out
     a, b = (midi.read(tmp_path / f"{name}.mid") for name in ("a", "b"))
-    assert a.parts == b.parts and [(part.name, part.program, part.is_drum) for part in a.parts] == [("lead", 65, False), ("low", 33, False), ("kit", 0, True)]
+    assert a.parts == b.parts and [(part.name, part.program, part.is_drum) for part in a.parts] == [
+        ("lead", 65, False),
+        ("low", 33, False),
+        ("kit", 0, True),
+    ]
     assert a.tempos[0].beats_per_minute == pytest.approx(90, abs=0.01) and a.meters == (Meter(0, 4, 4),)
     assert 24 < a.end / a.ticks_per_beat <= 28
-    drawn = compose("--bars", "7", "--seed", "3", "--binarise", "bernoulli", "--vary", "0", "--json", "-o", tmp_path / "c.mid")
+    drawn = compose(
+        "--bars", "7", "--seed", "3", "--binarise", "bernoulli", "--vary", "0", "--json", "-o", tmp_path / "c.mid"
+    )
     found = json.loads(drawn.out)
-    assert (found["model"], found["seed"], found["bars"]) == ("free", 3, 7) and set(found["notes"]) == {"lead", "low", "kit"}
+    assert (found["model"], found["seed"], found["bars"]) == ("free", 3, 7) and set(found["notes"]) == {
+        "lead",
+        "low",
+        "kit",
+    }
     assert midi.read(tmp_path / "c.mid").parts != a.parts
 
 

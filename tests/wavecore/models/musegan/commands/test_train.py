@@ -2,22 +2,36 @@
 
 import numpy as np
 import pytest
-from wavecore.datasets.songs import Piece, write_songs
 
-from wavecore.models.musegan.commands import train as train_musegan
 from wavecore import checkpoint
+from wavecore.datasets.songs import Piece, write_songs
 from wavecore.models.musegan import config as musegan_config
-from wavecore.symbolic import chorale_song
+from wavecore.models.musegan.commands import train as train_musegan
 from wavecore.models.musegan.tracks import Track
+from wavecore.symbolic import chorale_song
 
-SMALL = ["--preset", "tiny", "--set", "batch_size=2", "--set", "validate_every=2", "--set", "checkpoint_every=2", "--seed", "4"]
+SMALL = [
+    "--preset",
+    "tiny",
+    "--set",
+    "batch_size=2",
+    "--set",
+    "validate_every=2",
+    "--set",
+    "checkpoint_every=2",
+    "--seed",
+    "4",
+]
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     rng = np.random.default_rng(0)
     pieces = {
-        split: [Piece(chorale_song.to_song(rng.integers(35, 80, (40, 4)), name=f"{split}{number}"), "bach") for number in range(2)]
+        split: [
+            Piece(chorale_song.to_song(rng.integers(35, 80, (40, 4)), name=f"{split}{number}"), "bach")
+            for number in range(2)
+        ]
         for split in ("train", "valid", "test")
     }
     return write_songs(tmp_path_factory.mktemp("songs") / "data", pieces).path
@@ -31,7 +45,21 @@ def train(cli):
 @pytest.fixture
 def trained(train, data, tmp_path):
     """The folder of a run of one step."""
-    done = train("--data", data, "--out", tmp_path / "m", *SMALL, "--set", "steps=1", "--tracks", "alto,bass", "--given", "alto", "--variant", "jamming")
+    done = train(
+        "--data",
+        data,
+        "--out",
+        tmp_path / "m",
+        *SMALL,
+        "--set",
+        "steps=1",
+        "--tracks",
+        "alto,bass",
+        "--given",
+        "alto",
+        "--variant",
+        "jamming",
+    )
     assert done.code == 0, done.err
     return tmp_path / "m"
 
@@ -41,7 +69,10 @@ def test_a_run_leaves_model_and_curves_and_goes_on(train, data, tmp_path):
     done = train("--data", data, "--out", run, *SMALL, "--set", "steps=3", "--bars", "3", "--steps", "8")
     assert done.code == 0, done.err
     assert "bits between samples and held-out phrases" in done.out
-    assert "3 steps of 2 phrases for each update; 2 phrases of 3 bars x 8 steps x 48 pitches; hybrid: soprano, alto, tenor, bass" in done.err
+    assert (
+        "3 steps of 2 phrases for each update; 2 phrases of 3 bars x 8 steps x 48 pitches; hybrid: soprano, alto, tenor, bass"
+        in done.err
+    )
     assert "notes out of range" in done.err
     model = checkpoint.load(run, kind="musegan")
     assert model.network.config.shape == (3, 8, 48, 4) and model.network.config.tracks[0] == Track("soprano", 74)
@@ -54,7 +85,9 @@ def test_a_run_leaves_model_and_curves_and_goes_on(train, data, tmp_path):
 def test_a_model_is_taken_up(train, data, trained, tmp_path):
     config = checkpoint.load(trained, kind="musegan").network.config
     assert (config.track_names, config.given, config.variant) == (("alto", "bass"), "alto", "jamming")
-    done = train("--data", data, "--out", tmp_path / "on", "--init", trained, *SMALL, "--set", "steps=1", "--tracks", "alto,bass")
+    done = train(
+        "--data", data, "--out", tmp_path / "on", "--init", trained, *SMALL, "--set", "steps=1", "--tracks", "alto,bass"
+    )
     assert done.code == 0, done.err
     assert "jamming: alto, bass, to go with alto" in done.err
     assert checkpoint.load(tmp_path / "on", kind="musegan").network.config == config

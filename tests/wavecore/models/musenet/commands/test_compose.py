@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from wavecore import checkpoint
-from wavecore.symbolic import midi
 from wavecore.models.musenet.model import MuseNet, MuseNetConfig
+from wavecore.symbolic import midi
 from wavecore.symbolic.song import Event, Meter, Part, Song, Tempo
 
 SIZES = {"n_layers": 1, "channels": 8, "n_heads": 2, "context": 40, "styles": ("bach", "pop")}
@@ -39,20 +39,27 @@ def compose(cli, models):
 @pytest.fixture
 def piece(tmp_path):
     """Four bars of 3/4 by a flute and a piano."""
-    parts = (Part(tuple(Event(480 * i, 70 + i, 480) for i in range(12)), "tune", 73), Part((Event(0, 40, 480 * 12, 88),), "ground"))
+    parts = (
+        Part(tuple(Event(480 * i, 70 + i, 480) for i in range(12)), "tune", 73),
+        Part((Event(0, 40, 480 * 12, 88),), "ground"),
+    )
     midi.write(Song(480, parts, (Tempo(0, 750_000),), (Meter(0, 3, 4),)), tmp_path / "piece.mid")
     return tmp_path / "piece.mid"
 
 
 def test_from_nothing_as_long_as_asked_and_the_same_for_a_seed(compose, tmp_path):
     for name in ("a", "b"):
-        done = compose("--composer", "bach", "--bars", "8", "--tempo", "100", "--seed", "3", "-o", tmp_path / f"{name}.mid")
+        done = compose(
+            "--composer", "bach", "--bars", "8", "--tempo", "100", "--seed", "3", "-o", tmp_path / f"{name}.mid"
+        )
         assert done.code == 0, done.err
     assert "8 bars" in done.out
     one, two = (midi.read(tmp_path / f"{name}.mid") for name in "ab")
     assert one.parts == two.parts and one.end <= 8 * 192 + 12 and one.ticks_per_beat == 48
     assert one.tempos[0].beats_per_minute == pytest.approx(100, rel=0.05)
-    other = compose("--bars", "8", "--top-k", "500", "--temperature", "1.2", "--seed", "4", "--json", "-o", tmp_path / "c.mid")
+    other = compose(
+        "--bars", "8", "--top-k", "500", "--temperature", "1.2", "--seed", "4", "--json", "-o", tmp_path / "c.mid"
+    )
     assert other.code == 0, other.err
     found = json.loads(other.out)
     assert (found["model"], found["seed"], found["bars"]) == ("judge", 4, 8)
@@ -66,10 +73,16 @@ def test_a_beginning_stays(compose, piece, tmp_path):
     flute = next(part for part in found.parts if part.name == "flute")
     assert flute.events[:12] == tuple(Event(48 * i, 70 + i, 48, 80) for i in range(12))
     assert found.meters == (Meter(0, 3, 4),) and found.tempos[0].beats_per_minute == pytest.approx(80, rel=0.05)
-    assert compose("--prime", piece, "--prime-bars", "1", "--bars", "3", "--seed", "1", "-o", tmp_path / "short.mid").code == 0
+    assert (
+        compose("--prime", piece, "--prime-bars", "1", "--bars", "3", "--seed", "1", "-o", tmp_path / "short.mid").code
+        == 0
+    )
     found = midi.read(tmp_path / "short.mid")
     flute, piano = (next(part for part in found.parts if part.name == name) for name in ("flute", "piano"))
-    assert flute.events[:3] == tuple(Event(48 * i, 70 + i, 48, 80) for i in range(3)) and Event(0, 40, 144, 88) in piano.events
+    assert (
+        flute.events[:3] == tuple(Event(48 * i, 70 + i, 48, 80) for i in range(3))
+        and Event(0, 40, 144, 88) in piano.events
+    )
     assert found.end <= 3 * 144 + 12
 
 

@@ -1,11 +1,11 @@
 """``wavecore train musenet`` from start to end, its critic, and what it refuses."""
 
 import pytest
-from wavecore.datasets.songs import Piece, write_songs
 
 from wavecore import checkpoint
-from wavecore.symbolic.song import Event, Part, Song
+from wavecore.datasets.songs import Piece, write_songs
 from wavecore.models.musenet import critic as musenet_critic
+from wavecore.symbolic.song import Event, Part, Song
 
 SMALL = [
     "--preset", "tiny", "--channels", "8", "--layers", "1", "--context", "20", "--patterns", "strided,dense", "--set", "batch_size=2",
@@ -20,7 +20,10 @@ def data(tmp_path_factory):
         return Piece(Song(48, (Part(events, program=40 if style == "bach" else 0),), name=f"{style}{number}"), style)
 
     splits = {"train": range(3), "valid": range(3, 5), "test": [5]}
-    pieces = {split: [piece(style, number) for number in numbers for style in ("bach", "pop")] for split, numbers in splits.items()}
+    pieces = {
+        split: [piece(style, number) for number in numbers for style in ("bach", "pop")]
+        for split, numbers in splits.items()
+    }
     return write_songs(tmp_path_factory.mktemp("songs") / "data", pieces).path
 
 
@@ -40,10 +43,20 @@ def test_a_run_leaves_model_curves_and_styles_and_goes_on(train, data, tmp_path)
     run = tmp_path / "run"
     done = train("--data", data, "--out", run, *SMALL, "--set", "steps=3", "--recompute")
     assert done.code == 0, done.err
-    assert "bits per token, held out" in done.out and "3 steps of 2 windows of 20 tokens; 6 pieces" in done.err and "by counting pairs" in done.err
+    assert (
+        "bits per token, held out" in done.out
+        and "3 steps of 2 windows of 20 tokens; 6 pieces" in done.err
+        and "by counting pairs" in done.err
+    )
     model = checkpoint.load(run, kind="musenet")
     config = model.network.config
-    assert (config.n_layers, config.channels, config.context, config.patterns, config.styles) == (1, 8, 20, ("strided", "dense"), ("bach", "pop"))
+    assert (config.n_layers, config.channels, config.context, config.patterns, config.styles) == (
+        1,
+        8,
+        20,
+        ("strided", "dense"),
+        ("bach", "pop"),
+    )
     assert model.card["training"]["settings"]["transpose_semitones"] == 5.0 and not config.critic
     assert (run / "curves.png").is_file() and (run / "styles.png").is_file()
     again = train("--out", run, "--resume")

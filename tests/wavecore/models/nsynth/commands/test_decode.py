@@ -3,8 +3,8 @@ import json
 import numpy as np
 import pytest
 
-from wavecore.models.nsynth import latent_files
 from wavecore.audio import files
+from wavecore.models.nsynth import latent_files
 
 RATE = 16_000
 
@@ -27,7 +27,9 @@ def test_latents_become_sounds_of_their_length_and_level(cli, latents, nsynth_mo
     assert rate == RATE and len(x) == 5000 and 0 < np.abs(x).max() < 1
     alone = cli("decode", latents[0], "--model", nsynth_model, "--seed", "5", "-o", tmp_path / "alone")
     assert alone.code == 0
-    np.testing.assert_array_equal(files.read(tmp_path / "alone" / "short.wav")[0], files.read(tmp_path / "out" / "short.wav")[0])
+    np.testing.assert_array_equal(
+        files.read(tmp_path / "alone" / "short.wav")[0], files.read(tmp_path / "out" / "short.wav")[0]
+    )
 
 
 def test_existing_sounds(cli, latents, nsynth_model, tmp_path):
@@ -39,7 +41,9 @@ def test_existing_sounds(cli, latents, nsynth_model, tmp_path):
 def test_what_cannot_be_decoded(cli, latents, nsynth_model, tmp_path):
     assert cli("decode", tmp_path / "none.npz", "--model", nsynth_model, "-o", tmp_path / "out").code == 3
     stored = latent_files.load(latents[0])
-    latent_files.save(tmp_path / "foreign.npz", latent_files.StoredLatent(**{**stored.__dict__, "model_sha256": "00" * 32}))
+    latent_files.save(
+        tmp_path / "foreign.npz", latent_files.StoredLatent(**{**stored.__dict__, "model_sha256": "00" * 32})
+    )
     done = cli("decode", tmp_path / "foreign.npz", "--model", nsynth_model, "-o", tmp_path / "out")
     assert done.code == 3 and "was encoded by a model 000000000000" in done.err
     (tmp_path / "m").mkdir()

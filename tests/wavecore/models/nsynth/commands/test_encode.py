@@ -3,9 +3,9 @@ import json
 import numpy as np
 import pytest
 
-from wavecore.models.nsynth import latent_files
-from wavecore.audio import files
 from wavecore import checkpoint
+from wavecore.audio import files
+from wavecore.models.nsynth import latent_files
 
 RATE = 16_000
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from wavecore.audio import files
-from wavecore.models.nsynth.commands.grid import corner_files, pitch_range
 from wavecore.errors import InputError
+from wavecore.models.nsynth.commands.grid import corner_files, pitch_range
 
 RATE = 16_000
 

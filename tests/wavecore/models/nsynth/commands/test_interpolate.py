@@ -3,8 +3,8 @@ import json
 import numpy as np
 import pytest
 
-from wavecore.audio import files
 from wavecore import checkpoint
+from wavecore.audio import files
 
 RATE = 16_000
 
@@ -47,7 +47,19 @@ def test_the_way_between_two_sounds(interpolate, pair, tmp_path):
 def test_mixes_of_three_and_other_lengths(interpolate, pair, tmp_path):
     a, b = pair
     (tmp_path / "c.wav").write_bytes(a.read_bytes())
-    done = interpolate(a, b, tmp_path / "c.wav", "--weights", "2,1,1:0,1,0", "--method", "slerp", "--stretch", "2", "-o", tmp_path / "o")
+    done = interpolate(
+        a,
+        b,
+        tmp_path / "c.wav",
+        "--weights",
+        "2,1,1:0,1,0",
+        "--method",
+        "slerp",
+        "--stretch",
+        "2",
+        "-o",
+        tmp_path / "o",
+    )
     assert done.code == 0, done.err
     assert files.probe(tmp_path / "o" / "a-050__b-025__c-025.wav").frames == pytest.approx(0.8 * RATE, abs=1100)
     assert (tmp_path / "o" / "a-000__b-100__c-000.wav").is_file()

@@ -5,12 +5,12 @@ import json
 
 import pytest
 
-from wavecore.audio import files
 from wavecore import checkpoint
+from wavecore.audio import files
 from wavecore.models.note_classifier.model import NoteClassifier, NoteClassifierConfig
-from wavecore.nn.wavenet import preset
 from wavecore.models.nsynth import pretrain_encoder, warm_start
 from wavecore.models.nsynth.train import NSynthTask
+from wavecore.nn.wavenet import preset
 
 SMALL = [
     "--preset", "tiny", "--set", "batch_size=2", "--set", "crop_frames=2", "--set", "validation_crops=1",

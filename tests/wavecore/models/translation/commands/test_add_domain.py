@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from wavecore.audio import files
 from wavecore import checkpoint
+from wavecore.audio import files
 from wavecore.training.loop import TranslationTask
 
 SMALL = [
@@ -57,7 +57,18 @@ def test_recordings_become_a_target(add, cli, model, recordings, tmp_path):
     record = json.loads((run / "command.json").read_text())
     assert record["name"] == "viola" and record["like"] in ("strings", "organ") and record["init_sha256"] == old.sha256
     assert len(files.read(run / "samples" / "ode-to-joy__viola.wav")[0]) > 16_000
-    done = cli("translate", recordings / "take0.wav", "--model", run / "model", "--to", "viola", "-o", tmp_path / "out", "--seed", 1)
+    done = cli(
+        "translate",
+        recordings / "take0.wav",
+        "--model",
+        run / "model",
+        "--to",
+        "viola",
+        "-o",
+        tmp_path / "out",
+        "--seed",
+        1,
+    )
     assert done.code == 0, done.err
 
 
@@ -89,7 +100,11 @@ def test_a_run_that_was_stopped_goes_on(add, model, recordings, tmp_path, monkey
     [
         (["{model}", "--data", "{data}"], 2, "the new domain has no name"),
         (["{model}", "--data", "{data}", "--name", "My Viola"], 2, "'My Viola' does not fit"),
-        (["{model}", "--data", "{data}", "--name", "organ"], 2, "a domain 'organ' already; it has whistle, strings, organ"),
+        (
+            ["{model}", "--data", "{data}", "--name", "organ"],
+            2,
+            "a domain 'organ' already; it has whistle, strings, organ",
+        ),
         (["{model}", "--name", "viola"], 2, "the recordings are missing"),
         (["{model}", "--data", "{data}x", "--name", "viola"], 3, "violax"),
         (["{model}", "--data", "{empty}", "--name", "viola"], 3, "no audio"),

@@ -43,7 +43,12 @@ def test_the_truth_is_right_and_silence_is_not(evaluate):
     done = evaluate("--judge", "truth", "--to", "organ", "--json")
     assert done.code == 0, done.err
     (truth,) = json.loads(done.out)["pairs"]
-    assert truth["raw_pitch_accuracy"] == 1 and truth["mel_distance"] == 0 and truth["rest_level_db"] in (None, -90) and truth["target_classifier_accuracy"] == 1
+    assert (
+        truth["raw_pitch_accuracy"] == 1
+        and truth["mel_distance"] == 0
+        and truth["rest_level_db"] in (None, -90)
+        and truth["target_classifier_accuracy"] == 1
+    )
     done = evaluate("--judge", "silence", "--to", "organ")
     assert done.code == 0 and "3 tunes, medians" in done.out
     row = next(line for line in done.out.splitlines() if line.startswith("whistle to organ"))

@@ -10,11 +10,11 @@ import pytest
 import soundfile
 import torch
 
-from wavecore.audio import files
-from wavecore.models.translation.commands.translate import choose_targets, output_names
-from wavecore.errors import UsageError
-from wavecore.nn.generate import resolve_backend
 from wavecore import checkpoint
+from wavecore.audio import files
+from wavecore.errors import UsageError
+from wavecore.models.translation.commands.translate import choose_targets, output_names
+from wavecore.nn.generate import resolve_backend
 
 KEYS = {
     "input", "domain", "path", "seconds", "samples_per_s", "realtime_factor",
@@ -78,9 +78,7 @@ def test_the_json_document(translate, tune, tmp_path, model):
 def test_the_sidecar_records_what_it_takes_to_do_it_again(translate, tune, model, tmp_path):
     assert translate(tune, "--to", "organ", "--rate", "native", "--temperature", "0.5").code == 0
     found = json.loads((tmp_path / "tune__tiny__organ.wav.json").read_text())
-    assert (
-        found["version"] and found["model"] == "tiny" and found["seed"] == 1 and found["temperature"] == 0.5
-    )
+    assert found["version"] and found["model"] == "tiny" and found["seed"] == 1 and found["temperature"] == 0.5
     assert found["model_sha256"] == checkpoint.file_sha256(model / "model.safetensors")
     assert found["rates"] == {"input": 16_000, "model": 16_000, "output": 16_000}
     assert found["command"][:2] == ["wavecore", "translate"] and "--temperature" in found["command"]
@@ -143,10 +141,7 @@ def test_skip_existing_makes_the_others(translate, tune, tmp_path):
     (tmp_path / "tune__tiny__organ.wav").write_text("mine")
     done = translate(tune, "--to", "all", "--skip-existing", "--json")
     assert done.code == 0 and [o["domain"] for o in json.loads(done.out)["outputs"]] == ["strings"]
-    assert (
-        "skipped: tune__tiny__organ.wav" in done.err
-        and (tmp_path / "tune__tiny__organ.wav").read_text() == "mine"
-    )
+    assert "skipped: tune__tiny__organ.wav" in done.err and (tmp_path / "tune__tiny__organ.wav").read_text() == "mine"
     done = translate(tune, "--to", "all", "--skip-existing", "--json")
     assert done.code == 0 and json.loads(done.out)["outputs"] == []
 
@@ -212,9 +207,7 @@ def test_an_item_that_fails_does_not_stop_the_others(translate, tune, tmp_path):
     done = translate("bad.wav", "nowhere.wav", tune, "--to", "organ", "--json")
     assert done.code == 7
     assert "bad.wav is a text file" in done.err and "nowhere.wav does not exist" in done.err
-    assert (
-        done.err.rstrip().splitlines()[-1] == "wavecore: error: 2 of 3 inputs failed; the reasons stand above"
-    )
+    assert done.err.rstrip().splitlines()[-1] == "wavecore: error: 2 of 3 inputs failed; the reasons stand above"
     assert [o["input"] for o in json.loads(done.out)["outputs"]] == [str(tune)]
     assert (tmp_path / "tune__tiny__organ.wav").is_file()
 
@@ -417,13 +410,9 @@ def test_through_a_process(model, tune, tmp_path):
         "--model",
         str(model),
     ]
-    done = subprocess.run(
-        [*command, "missing.wav"], cwd=tmp_path, capture_output=True, text=True, timeout=300
-    )
+    done = subprocess.run([*command, "missing.wav"], cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert done.returncode == 3 and done.stdout == "" and "missing.wav does not exist" in done.stderr
-    done = subprocess.run(
-        [*command, "tune.wav", "--json"], cwd=tmp_path, capture_output=True, text=True, timeout=300
-    )
+    done = subprocess.run([*command, "tune.wav", "--json"], cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["outputs"][0]["path"] == "tune__tiny__organ.wav"
     assert files.probe(tmp_path / "tune__tiny__organ.wav").frames == 9_600
