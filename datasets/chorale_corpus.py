@@ -65,10 +65,6 @@ def walk(
 def four_parts(piece) -> list:
     """Return the parts of a parsed chorale, ties joined.
 
-    Parameters
-    ----------
-    piece : music21.stream.Score
-
     Returns
     -------
     list of music21.stream.Part
@@ -113,11 +109,6 @@ def read_grids(
 
 def grid_of(piece, name: str) -> np.ndarray:
     """Read a parsed chorale as a grid.
-
-    Parameters
-    ----------
-    piece : music21.stream.Score
-    name : str
 
     Returns
     -------

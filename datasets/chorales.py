@@ -32,7 +32,6 @@ class ChoralesDataset:
         The folder.
     grids : dict of str to tuple of ndarray, shape (T, 4), int16
         By split: train, valid and test.
-    source, licence : str
     """
 
     path: Path
@@ -43,14 +42,6 @@ class ChoralesDataset:
     @classmethod
     def open(cls, path: str | Path) -> ChoralesDataset:
         """Read a data set.
-
-        Parameters
-        ----------
-        path : str or Path
-
-        Returns
-        -------
-        ChoralesDataset
 
         Raises
         ------
@@ -78,12 +69,7 @@ class ChoralesDataset:
         return cls(path, grids, manifest.get("source", ""), manifest.get("licence", ""))
 
     def summary(self) -> dict:
-        """Say what a model must remember of its data.
-
-        Returns
-        -------
-        dict
-        """
+        """Say what a model must remember of its data."""
         sizes = {split: {"pieces": len(grids), "steps": sum(map(len, grids))} for split, grids in self.grids.items()}
         return {"source": self.source, "licence": self.licence, "splits": sizes}
 
@@ -99,13 +85,8 @@ def write(
         By split.
     path : str or Path
         The folder; created.
-    source, licence : str
     overwrite : bool
         Whether a data set that is there may be replaced.
-
-    Returns
-    -------
-    ChoralesDataset
 
     Raises
     ------

@@ -17,9 +17,7 @@ def read_lines(
 
     Parameters
     ----------
-    dataset : SongsDataset
     split : {"train", "valid", "test"}
-    steps_per_beat : int
     chords : bool
         As of ``note_sequence.read_line``.
     shortest : int

@@ -35,7 +35,6 @@ class Skipped:
     ----------
     name : str
         The file or the corpus entry.
-    reason : str
     """
 
     name: str
@@ -50,7 +49,6 @@ class Melodies:
     ----------
     scores : tuple of Score
         Sorted by name; every name once.
-    skipped : tuple of Skipped
     companions : dict of str to Score
         What sounds beside a melody in its piece, by the melody's name, where there is anything.
     """
@@ -66,12 +64,7 @@ class Melodies:
         return len(self.scores)
 
     def report(self) -> str:
-        """Say in one line per file what was found and what was skipped.
-
-        Returns
-        -------
-        str
-        """
+        """Say in one line per file what was found and what was skipped."""
         lines = [f"{len(self.scores)} melodies, {len(self.skipped)} files skipped"]
         return "\n".join(lines + [f"  skipped {item.name}: {item.reason}" for item in self.skipped])
 
@@ -235,10 +228,6 @@ def chorales(voice: str = "soprano", *, cache: str | Path | None = None) -> Melo
     cache : str, Path or None
         A JSON file to read from, or to write when it is not there.
 
-    Returns
-    -------
-    Melodies
-
     Raises
     ------
     UsageError
@@ -258,10 +247,6 @@ def chorales(voice: str = "soprano", *, cache: str | Path | None = None) -> Melo
 
 def midi_files(folder: Path) -> list[Path]:
     """List the MIDI files of a folder, to any depth.
-
-    Parameters
-    ----------
-    folder : Path
 
     Returns
     -------

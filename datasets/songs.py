@@ -33,7 +33,6 @@ class Piece:
 
     Attributes
     ----------
-    song : Song
     style : str
         Its composer or collection.
     """
@@ -70,14 +69,6 @@ class SongsDataset:
     def open(cls, path: str | Path) -> SongsDataset:
         """Read a data set.
 
-        Parameters
-        ----------
-        path : str or Path
-
-        Returns
-        -------
-        SongsDataset
-
         Raises
         ------
         InputError
@@ -97,12 +88,7 @@ class SongsDataset:
             raise InputError(f"{path} is no data set of songs: {error}; `wavecore data midi` makes one") from error
 
     def summary(self) -> dict:
-        """Say what a model must remember of its data.
-
-        Returns
-        -------
-        dict
-        """
+        """Say what a model must remember of its data."""
         splits = {
             split: {
                 "pieces": len(pieces),
@@ -134,10 +120,6 @@ def write_songs(path: str | Path, pieces: Mapping[str, Sequence[Piece]], *, over
         By split: train, valid and test.  Names of pieces differ.
     overwrite : bool
         Whether a data set that is there may be replaced.
-
-    Returns
-    -------
-    SongsDataset
 
     Raises
     ------
@@ -182,7 +164,6 @@ def read_folder(folder: str | Path, *, style: str, licence: str = "") -> tuple[d
 
     Parameters
     ----------
-    folder : str or Path
     style : str
         Of all of them; pieces are named ``style/path``.
     licence : str

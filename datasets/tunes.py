@@ -88,12 +88,7 @@ def tune(name: str) -> Score:
 
 
 def tunes() -> tuple[Score, ...]:
-    """Return all tunes.
-
-    Returns
-    -------
-    tuple of Score
-    """
+    """Return all tunes."""
     return tuple(tune(name) for name in NAMES)
 
 

@@ -21,7 +21,6 @@ def run(function: Callable[[Task], Result], tasks: Iterable[Task], jobs: int) ->
     ----------
     function : callable
         Of a module, so that other processes find it.
-    tasks : iterable
     jobs : int
         Processes; 1 stays in this one.  A script that asks for more needs the
         ``if __name__ == "__main__":`` of all programs that start processes.

@@ -26,7 +26,6 @@ class Run:
     ----------
     codes : ndarray, shape (B, n), uint8
         Read if `forced`, else written.
-    forced : bool
     logits : ndarray, shape (B, n or 0, A), float32
         Written as far as it reaches, as are the next two.
     residual : ndarray, shape (B, n or 0, L, R), float32

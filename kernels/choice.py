@@ -73,7 +73,6 @@ def recall(key: str, names: list[str], path: Path) -> Choice | None:
         What it was made for: `Choice` belongs to one device, one network, one batch.
     names : list of str
         The candidates; a choice among others is none.
-    path : Path
 
     Returns
     -------
@@ -94,8 +93,6 @@ def remember(key: str, choice: Choice, path: Path) -> None:
 
     Parameters
     ----------
-    key : str
-    choice : Choice
     path : Path
         Made where it is missing.
 
@@ -138,10 +135,6 @@ def measure_choice(
         What the generators were made for.
     clock : callable
         Seconds.
-
-    Returns
-    -------
-    Choice
 
     Raises
     ------

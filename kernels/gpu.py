@@ -48,10 +48,6 @@ def open_fastest(
     batch, seed, streams, temperature
         As for every `Generator`.
 
-    Returns
-    -------
-    Generator
-
     Raises
     ------
     DeviceError
@@ -95,10 +91,6 @@ def candidates(
     ----------
     packed, precisions, device, reference_too, batch, seed, streams, temperature
         As of `open_fastest`.
-
-    Returns
-    -------
-    dict of str to callable
     """
     shared = {"batch": batch, "seed": seed, "streams": streams, "temperature": temperature, "device": device}
     found: dict[str, Callable[[], Generator]] = {}
@@ -121,9 +113,6 @@ def choice_key(packed: PackedWaveNet, batch: int, device: str, names: Sequence[s
 
     Parameters
     ----------
-    packed : PackedWaveNet
-    batch : int
-    device : str
     names : sequence of str
         The candidates.
 

@@ -43,7 +43,6 @@ class Ceilings:
 
         Parameters
         ----------
-        streams : int
         reads : int
             How often the working set is read for one sample of each stream.
         multiply_adds : int

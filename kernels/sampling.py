@@ -151,10 +151,6 @@ def sample(logits: np.ndarray, uniforms: np.ndarray, temperature: float) -> np.n
 def check_temperature(temperature: float) -> float:
     """Refuse a temperature that means nothing.
 
-    Parameters
-    ----------
-    temperature : float
-
     Returns
     -------
     float

@@ -41,7 +41,6 @@ class Case:
     ----------
     preset : str
         A WaveNet's size.
-    backend, device, dtype : str
     batch : int
         Streams.
     threads : int
@@ -62,7 +61,6 @@ class Result:
 
     Attributes
     ----------
-    preset, backend, device, dtype : str
     batch, threads : int
         As in ``Case``.
     samples_per_s : float or None
@@ -107,8 +105,6 @@ def plan(
 
     Parameters
     ----------
-    presets, backends : list of str
-    batches : list of int
     dtypes : list of str, optional
         Each backend's usual one if not given.
     device : str
@@ -118,7 +114,6 @@ def plan(
 
     Returns
     -------
-    cases : list of Case
     skipped : list of str
         Why a combination is not among them.
 
@@ -152,13 +147,8 @@ def measure_all(cases: list[Case], *, seconds: float) -> Iterator[Result]:
 
     Parameters
     ----------
-    cases : list of Case
     seconds : float
         To be timed per case.
-
-    Yields
-    ------
-    Result
     """
     for case in cases:
         # A new process: its peak memory is the case's, and no case inherits another's caches or threads.
@@ -173,15 +163,10 @@ def measure(case: Case, *, seconds: float, config: WaveNetConfig | None = None) 
 
     Parameters
     ----------
-    case : Case
     seconds : float
         To be timed.
     config : WaveNetConfig, optional
         The sizes, where ``case.preset`` is only a name for them.
-
-    Returns
-    -------
-    Result
 
     Raises
     ------
@@ -203,11 +188,6 @@ def measure(case: Case, *, seconds: float, config: WaveNetConfig | None = None) 
 def random_state(config: WaveNetConfig, *, seed: int = 0) -> dict[str, torch.Tensor]:
     """Draw weights whose activations and logits are of the scale of a trained network's.
 
-    Parameters
-    ----------
-    config : WaveNetConfig
-    seed : int
-
     Returns
     -------
     dict of str to Tensor
@@ -222,12 +202,6 @@ def random_state(config: WaveNetConfig, *, seed: int = 0) -> dict[str, torch.Ten
 
 def logit_error(state: dict[str, torch.Tensor], config: WaveNetConfig, case: Case) -> float:
     """Run a case teacher-forced beside the reference in float64 on the CPU.
-
-    Parameters
-    ----------
-    state : dict of str to Tensor
-    config : WaveNetConfig
-    case : Case
 
     Returns
     -------
@@ -318,10 +292,6 @@ def _latent(config: WaveNetConfig, batch: int, n_samples: int, rng: np.random.Ge
 
 def machine(device: str) -> dict[str, object]:
     """Describe what the figures were measured on.
-
-    Parameters
-    ----------
-    device : str
 
     Returns
     -------

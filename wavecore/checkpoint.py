@@ -148,13 +148,8 @@ def load(model: str | Path, *, kind: str | None = "translation") -> LoadedModel:
 
     Parameters
     ----------
-    model : str or Path
     kind : str or None
         One of ``KINDS``: what the caller can use; any of them if None.
-
-    Returns
-    -------
-    LoadedModel
 
     Raises
     ------
@@ -196,10 +191,6 @@ def find(model: str | Path) -> Path:
     model : str or Path
         The name of a shipped model, a model folder, or a training run's folder (its best model).
 
-    Returns
-    -------
-    Path
-
     Raises
     ------
     ModelError
@@ -232,14 +223,6 @@ def shipped() -> list[str]:
 def read_card(folder: Path) -> dict:
     """Read and check a model folder's ``config.json``.
 
-    Parameters
-    ----------
-    folder : Path
-
-    Returns
-    -------
-    dict
-
     Raises
     ------
     ModelError
@@ -256,13 +239,7 @@ def read_card(folder: Path) -> dict:
 
 
 def write_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Write tensors as one safetensors file, by a temporary name.
-
-    Parameters
-    ----------
-    tensors : mapping of str to Tensor
-    path : Path
-    """
+    """Write tensors as one safetensors file, by a temporary name."""
     with replacing(path) as temporary:
         # save_file would make a file that only its owner can read.
         temporary.write_bytes(to_bytes(dict(tensors)))
@@ -270,14 +247,6 @@ def write_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """Read a safetensors file.
-
-    Parameters
-    ----------
-    path : Path
-
-    Returns
-    -------
-    dict of str to Tensor
 
     Raises
     ------
@@ -291,13 +260,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def write_json(value: Mapping, path: Path) -> None:
-    """Write JSON by a temporary name.
-
-    Parameters
-    ----------
-    value : mapping
-    path : Path
-    """
+    """Write JSON by a temporary name."""
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
@@ -310,10 +273,6 @@ def replacing(path: Path) -> Iterator[Path]:
     ----------
     path : Path
         A file or a folder to be.
-
-    Yields
-    ------
-    Path
     """
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
@@ -328,10 +287,6 @@ def replacing(path: Path) -> Iterator[Path]:
 
 def file_sha256(path: Path) -> str:
     """Hash a file.
-
-    Parameters
-    ----------
-    path : Path
 
     Returns
     -------

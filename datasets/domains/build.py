@@ -65,7 +65,6 @@ def build_domains(
     ----------
     melodies : iterable of Score
         Monophonic, each with a name of its own; `wavecore.datasets.scores.melodies` gives them.
-    domains : iterable of DomainSpec
     out : str or Path
         The data set's folder: new, empty, or one where the same build was stopped.
     seconds : float or None

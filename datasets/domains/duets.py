@@ -21,7 +21,6 @@ def accompaniment(melody: Score, tracks: Iterable[Score]) -> Score:
 
     Parameters
     ----------
-    melody : Score
     tracks : iterable of Score
         Of the same piece; drums, and the melody's own, are left out.
 
@@ -44,7 +43,6 @@ def second_voice(melody: Score, accompaniment: Score, *, lowest: int) -> Score:
     ----------
     melody : Score
         Monophonic.
-    accompaniment : Score
     lowest : int
         MIDI number below which there is no note.
 

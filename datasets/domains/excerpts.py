@@ -81,7 +81,6 @@ class Excerpt:
     ----------
     id : str
         ``TUNE#NUMBER``.
-    tune, split : str
     score : Score
         Starts with a note at 0.
     n_samples : int
@@ -102,11 +101,6 @@ def generator(seed: int, *names: str) -> np.random.Generator:
     ----------
     seed : int
         0 or more.
-    *names : str
-
-    Returns
-    -------
-    numpy.random.Generator
     """
     digest = hashlib.sha256("\n".join(names).encode()).digest()
     return np.random.default_rng([seed, *np.frombuffer(digest, "<u4").tolist()])
@@ -129,17 +123,12 @@ def plan(
         Monophonic, each with a name of its own.
     seconds : float or None
         To reach in all; everything that fits when None.
-    settings : ExcerptSettings
     sample_rate : int
         Hz.
     seed : int
         0 or more.
     companions : mapping of str to Score, optional
         What accompanies a melody, by the melody's name; second voices are made of it.
-
-    Returns
-    -------
-    list of Excerpt
 
     Raises
     ------
@@ -192,16 +181,10 @@ def excerpts(
     ----------
     tune : Score
         Monophonic.
-    settings : ExcerptSettings
     sample_rate : int
         Hz.
-    seed : int
     companion : Score, optional
         What accompanies the tune.
-
-    Yields
-    ------
-    Excerpt
     """
     rng = generator(seed, "excerpts", tune.name)
     taken: list[tuple[float, float]] = []

@@ -29,7 +29,6 @@ class Domain:
 
     Attributes
     ----------
-    name : str
     kind : str
         ``soundfont``, ``whistle`` or ``recordings``.
     programs : tuple of dict
@@ -77,15 +76,12 @@ class Piece:
 
     Attributes
     ----------
-    id : str
     tune : str
         The piece it was cut from; all of a tune is in one split.
     split : str
         ``train``, ``valid`` or ``test``.
     source, licence : str
         Of the notes, or of the recording.
-    seconds : float
-    domains : dict of str to Slice
     notes : tuple of (onset_s, duration_s, pitch, velocity)
         What was played before any octave shift; empty for recordings.
     """
@@ -110,8 +106,6 @@ class Manifest:
         Hz.
     paired : bool
         Every piece exists in every domain, sample for sample; those of several voices not in a whistle.
-    domains : tuple of Domain
-    pieces : tuple of Piece
     shards : dict of str to dict
         Per shard ``samples`` and ``sha256``.
     settings : dict
@@ -129,11 +123,6 @@ class Manifest:
 def write(folder: Path, manifest: Manifest) -> Path:
     """Write a manifest, whole or not at all.
 
-    Parameters
-    ----------
-    folder : Path
-    manifest : Manifest
-
     Returns
     -------
     Path
@@ -147,14 +136,6 @@ def write(folder: Path, manifest: Manifest) -> Path:
 
 def read(folder: Path) -> Manifest:
     """Read and check a manifest.
-
-    Parameters
-    ----------
-    folder : Path
-
-    Returns
-    -------
-    Manifest
 
     Raises
     ------
@@ -183,13 +164,7 @@ def read(folder: Path) -> Manifest:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file by way of a temporary one.
-
-    Parameters
-    ----------
-    path : Path
-    text : str
-    """
+    """Write a text file by way of a temporary one."""
     partial = path.with_name(path.name + ".partial")
     partial.write_text(text, encoding="utf-8")
     os.replace(partial, path)
@@ -197,10 +172,6 @@ def write_text(path: Path, text: str) -> None:
 
 def file_sha256(path: Path) -> str:
     """Return the hash of a file.
-
-    Parameters
-    ----------
-    path : Path
 
     Returns
     -------

@@ -50,7 +50,6 @@ class DomainSpec:
 
     Attributes
     ----------
-    name : str
     instrument : str or int
         Of `wavecore.datasets.synths.soundfont.PROGRAMS`.
     bank : int
@@ -118,11 +117,6 @@ class Performance:
 def player_gains(spec: DomainSpec, sounds: soundfont.SoundFont) -> tuple[float, ...]:
     """Work out how loud every player of a domain plays.
 
-    Parameters
-    ----------
-    spec : DomainSpec
-    sounds : SoundFont
-
     Returns
     -------
     tuple of float
@@ -143,11 +137,8 @@ def perform(
 
     Parameters
     ----------
-    excerpt : Excerpt
-    spec : DomainSpec
     gains : tuple of float
         Of the players, from ``player_gains``.
-    sounds : SoundFont
     seed : int
         The data set's.
 
@@ -182,11 +173,6 @@ def _not_quite_together(score: Score, rng: np.random.Generator) -> Score:
 def able(excerpt: Excerpt, specs: tuple[DomainSpec, ...]) -> list[int]:
     """Say which domains can play an excerpt: nobody whistles two voices.
 
-    Parameters
-    ----------
-    excerpt : Excerpt
-    specs : tuple of DomainSpec
-
     Returns
     -------
     list of int
@@ -201,14 +187,8 @@ def performance(excerpt: Excerpt, spec: DomainSpec, seed: int) -> Performance:
 
     Parameters
     ----------
-    excerpt : Excerpt
-    spec : DomainSpec
     seed : int
         The data set's.
-
-    Returns
-    -------
-    Performance
 
     Raises
     ------

@@ -55,14 +55,11 @@ class DomainsDataset:
     ----------
     path : Path
         The folder.
-    manifest : Manifest
     shards : dict of str to ndarray of shape (samples,), uint8
         By file name.
 
     Attributes
     ----------
-    path : Path
-    manifest : Manifest
     domains : tuple of str
         The domains' names in the manifest's order.
     sample_rate : int
@@ -89,10 +86,6 @@ class DomainsDataset:
         ----------
         path : str or Path
             The folder with ``manifest.json``.
-
-        Returns
-        -------
-        DomainsDataset
 
         Raises
         ------
@@ -134,11 +127,6 @@ class DomainsDataset:
     def codes(self, piece: Piece, domain: str) -> np.ndarray:
         """Return a whole piece in one domain.
 
-        Parameters
-        ----------
-        piece : Piece
-        domain : str
-
         Returns
         -------
         ndarray, shape (T,), uint8
@@ -158,11 +146,6 @@ class DomainsDataset:
     def whole_pieces(self, split: str, domain: str) -> Iterator[tuple[Piece, np.ndarray]]:
         """Go through all pieces of a split in one domain.
 
-        Parameters
-        ----------
-        split : str
-        domain : str
-
         Yields
         ------
         tuple of Piece and ndarray of shape (T,), uint8
@@ -172,13 +155,6 @@ class DomainsDataset:
 
     def crop(self, rng: np.random.Generator, domain: str, split: str, n_samples: int) -> np.ndarray:
         """Draw a crop; every possible start is equally likely.
-
-        Parameters
-        ----------
-        rng : numpy.random.Generator
-        domain : str
-        split : str
-        n_samples : int
 
         Returns
         -------
@@ -208,11 +184,8 @@ class DomainsDataset:
 
         Parameters
         ----------
-        rng : numpy.random.Generator
         source_domain, target_domain : str
             The same name twice is allowed and gives the same codes twice.
-        split : str
-        n_samples : int
         hop : int
             The passage starts at a multiple of this many samples in its piece.
 

@@ -63,37 +63,15 @@ class Parts:
             manifests.write_text(kept, text)
 
     def path(self, piece_id: str) -> Path:
-        """Return where a piece is kept.
-
-        Parameters
-        ----------
-        piece_id : str
-
-        Returns
-        -------
-        Path
-        """
+        """Return where a piece is kept."""
         return self.folder / f"{hashlib.sha256(piece_id.encode()).hexdigest()[:32]}.npy"
 
     def has(self, piece_id: str) -> bool:
-        """Whether a piece is finished.
-
-        Parameters
-        ----------
-        piece_id : str
-
-        Returns
-        -------
-        bool
-        """
+        """Whether a piece is finished."""
         return self.path(piece_id).exists()
 
     def read(self, piece_id: str) -> np.ndarray:
         """Return a finished piece.
-
-        Parameters
-        ----------
-        piece_id : str
 
         Returns
         -------
@@ -120,7 +98,6 @@ def save_part(path: Path, codes: np.ndarray) -> None:
 
     Parameters
     ----------
-    path : Path
     codes : ndarray, shape (n_domains, T), uint8
     """
     partial = path.with_name(path.name + ".partial")

@@ -37,10 +37,6 @@ CODES = "codes.npy"
 def split_folder(split: str) -> str:
     """Return the name of a split's folder.
 
-    Parameters
-    ----------
-    split : str
-
     Returns
     -------
     str
@@ -61,7 +57,6 @@ class NotesDataset:
 
     Attributes
     ----------
-    path : Path
     manifest : dict
         How the data set was made; ``settings``, ``splits`` and more.
     splits : tuple of str
@@ -89,10 +84,6 @@ class NotesDataset:
         ----------
         path : str or Path
             The folder with ``manifest.json``.
-
-        Returns
-        -------
-        NotesDataset
 
         Raises
         ------

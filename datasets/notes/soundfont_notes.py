@@ -93,10 +93,6 @@ def build_notes(
     on_progress : callable, optional
         Called with the instruments done and the instruments in all.
 
-    Returns
-    -------
-    NotesDataset
-
     Raises
     ------
     OutputExistsError
@@ -197,7 +193,6 @@ def render_instrument(
     ----------
     sounds : SoundFont
         At 16 kHz.
-    program : Program
     pitches, velocities : sequence of int
         MIDI, ascending.
 

@@ -18,10 +18,6 @@ from wavecore.datasets.nsynth.note import N_SAMPLES, SAMPLE_RATE, Note
 def examples_text(notes: Iterable[Note]) -> str:
     """Return ``examples.json`` in the published layout.
 
-    Parameters
-    ----------
-    notes : iterable of Note
-
     Returns
     -------
     str
@@ -75,7 +71,6 @@ def write_manifest(
 
     Parameters
     ----------
-    out : Path
     splits : dict of str to dict
         As `write_split` returned them.
     source : str

@@ -43,25 +43,12 @@ class Member(NamedTuple):
 
 
 def is_archive(path: str | Path) -> bool:
-    """Tell by the name whether a file is a tar archive.
-
-    Parameters
-    ----------
-    path : str or Path
-
-    Returns
-    -------
-    bool
-    """
+    """Tell by the name whether a file is a tar archive."""
     return str(path).lower().endswith((".tar", ".tar.gz", ".tgz"))
 
 
 def members(path: str | Path) -> Iterator[Member]:
     """Go through the files of an archive, gzipped or not.
-
-    Parameters
-    ----------
-    path : str or Path
 
     Yields
     ------

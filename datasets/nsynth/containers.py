@@ -34,7 +34,6 @@ class Container:
     ----------
     kind : str
         ``folder``, ``archive`` or ``tfrecord``.
-    path : Path
     inside : str
         The split's folder in an archive.
     """
@@ -110,8 +109,6 @@ def entries(path: Path, *, taken: Collection[str] = ()) -> Iterator[tuple[str, C
 
     Yields
     ------
-    split : str
-    container : Container
     entries : dict
         As ``examples.json`` holds them, unchecked, by ``note_str``.
 
@@ -198,13 +195,11 @@ def sounds(container: Container, wanted: Collection[str]) -> Sounds:
 
     Parameters
     ----------
-    container : Container
     wanted : collection of str
         Names of notes; quick to search.
 
     Yields
     ------
-    name : str
     samples : ndarray of shape (64000,), float32, or InputError
         In [-1, 1]; the error says why a sound cannot be used.  The order is the
         container's, a folder's is that of `wanted`.

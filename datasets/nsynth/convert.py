@@ -34,7 +34,6 @@ class Imported(NamedTuple):
 
     Attributes
     ----------
-    dataset : NotesDataset
     skipped : tuple of Skipped
         Broken items, of all splits.
     noise : tuple of str
@@ -69,10 +68,6 @@ def import_nsynth(
         ``noise.txt``, ready to be excluded from another import.
     on_progress : callable, optional
         Called with the notes done and the notes in all.
-
-    Returns
-    -------
-    Imported
 
     Raises
     ------

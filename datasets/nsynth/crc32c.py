@@ -27,10 +27,6 @@ _LANES = 512
 def crc32c(data: bytes) -> int:
     """Compute the checksum of a message.
 
-    Parameters
-    ----------
-    data : bytes
-
     Returns
     -------
     int
@@ -53,10 +49,6 @@ def crc32c(data: bytes) -> int:
 
 def masked_crc32c(data: bytes) -> int:
     """Compute the checksum as TFRecord stores it: rotated by 15 bits, and a constant added.
-
-    Parameters
-    ----------
-    data : bytes
 
     Returns
     -------

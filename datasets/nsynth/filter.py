@@ -49,16 +49,7 @@ class NoteFilter:
             raise UsageError(f"there is no velocity {wrong[0]}; MIDI runs from 0 to 127")
 
     def keeps(self, note: Note) -> bool:
-        """Tell whether a note meets all conditions.
-
-        Parameters
-        ----------
-        note : Note
-
-        Returns
-        -------
-        bool
-        """
+        """Tell whether a note meets all conditions."""
         return (
             _one_of(note.instrument_family_str, self.families)
             and _one_of(note.instrument_source_str, self.sources)
@@ -77,10 +68,6 @@ def read_exclusions(path: str | Path) -> frozenset[str]:
     path : str or Path
         A text file, one ``note_str`` per line; empty lines and what follows a ``#``
         are passed over, and ``.wav`` at the end of a name.
-
-    Returns
-    -------
-    frozenset of str
 
     Raises
     ------

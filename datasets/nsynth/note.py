@@ -57,10 +57,8 @@ class Note:
         The names of the bits that are set.
     instrument_family : int
         Index in `FAMILIES`.
-    instrument_family_str : str
     instrument_source : int
         Index in `SOURCES`.
-    instrument_source_str : str
     """
 
     note: int
@@ -110,10 +108,6 @@ def make(
     sample_rate : int
         Hz.
 
-    Returns
-    -------
-    Note
-
     Raises
     ------
     InputError
@@ -148,10 +142,6 @@ def parse(entry: Mapping[str, Any], *, where: str = "") -> Note:
         JSON values; keys beyond the thirteen are left out.
     where : str
         The file, for messages.
-
-    Returns
-    -------
-    Note
 
     Raises
     ------

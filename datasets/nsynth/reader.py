@@ -39,10 +39,8 @@ class Skipped(NamedTuple):
 
     Attributes
     ----------
-    split : str
     name : str
         Its ``note_str``, as far as it is known.
-    reason : str
     """
 
     split: str
@@ -55,7 +53,6 @@ class NSynth:
 
     Parameters
     ----------
-    path : Path
     containers : dict of str to Container
         Where each split is.
     notes : dict of str to dict of str to Note
@@ -65,7 +62,6 @@ class NSynth:
 
     Attributes
     ----------
-    path : Path
     splits : tuple of str
         Those that are there, in the order train, valid, test.
     skipped : list of Skipped
@@ -97,10 +93,6 @@ class NSynth:
             ``.tar.gz`` of such folders; ``nsynth-SPLIT*.tfrecord``; or a folder
             that holds any of these (of several for one split the first kind named here).
 
-        Returns
-        -------
-        NSynth
-
         Raises
         ------
         InputError
@@ -122,7 +114,6 @@ class NSynth:
 
         Parameters
         ----------
-        split : str
         chosen : NoteFilter
             Everything by default.
 
@@ -144,13 +135,11 @@ class NSynth:
 
         Parameters
         ----------
-        split : str
         chosen : NoteFilter
             Everything by default.
 
         Yields
         ------
-        note : Note
         samples : ndarray, shape (64000,), float32
             In [-1, 1].  The order is the container's; a folder's is by ``note_str``.
 

@@ -29,10 +29,6 @@ _BYTES_LIST, _FLOAT_LIST, _INT64_LIST = 1, 2, 3
 def encode(features: Mapping[str, Value]) -> bytes:
     """Write features as an Example.
 
-    Parameters
-    ----------
-    features : mapping of str to list of bytes, list of int, or ndarray of any float type
-
     Returns
     -------
     bytes
@@ -47,7 +43,6 @@ def decode(data: bytes, *, where: str) -> dict[str, Value]:
 
     Parameters
     ----------
-    data : bytes
     where : str
         For messages.
 

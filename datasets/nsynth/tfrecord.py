@@ -22,11 +22,6 @@ LARGEST_RECORD = 64 * 2**20
 def write_records(file: BinaryIO, records: Iterable[bytes]) -> int:
     """Write records one after the other.
 
-    Parameters
-    ----------
-    file : binary file
-    records : iterable of bytes
-
     Returns
     -------
     int
@@ -43,10 +38,6 @@ def write_records(file: BinaryIO, records: Iterable[bytes]) -> int:
 
 def read_records(path: str | Path) -> Iterator[bytes]:
     """Read the records of a file one by one.
-
-    Parameters
-    ----------
-    path : str or Path
 
     Yields
     ------

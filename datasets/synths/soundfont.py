@@ -109,10 +109,6 @@ def find_soundfont(path: str | Path | None = None) -> Path:
     path : str, Path or None
         The file; FluidR3 GM from its usual places when None.
 
-    Returns
-    -------
-    Path
-
     Raises
     ------
     InputError
@@ -163,10 +159,6 @@ class SoundFont:
             A name of `PROGRAMS` or a number.
         bank : int
             MIDI bank.
-
-        Returns
-        -------
-        str
 
         Raises
         ------

@@ -107,10 +107,6 @@ class WhistleConfig:
     def draw(self, rng: np.random.Generator) -> dict[str, float]:
         """Draw one performance.
 
-        Parameters
-        ----------
-        rng : numpy.random.Generator
-
         Returns
         -------
         dict of str to float
@@ -174,10 +170,6 @@ def whistle(
 
 def octaves_in_range(score: Score) -> list[int]:
     """Return by how many octaves a score may be moved to be whistled.
-
-    Parameters
-    ----------
-    score : Score
 
     Returns
     -------

@@ -60,10 +60,6 @@ def library_path() -> Path | None:
 def load_library() -> ctypes.CDLL:
     """Load the compiled kernel.
 
-    Returns
-    -------
-    ctypes.CDLL
-
     Raises
     ------
     DeviceError

@@ -59,7 +59,6 @@ class NativeWeights:
 
     Parameters
     ----------
-    packed : PackedWaveNet
     storage : {"int16", "float16", "float32", "int8"}
         int16 and int8 are rounded per output channel and tap, to 32,767 or 127 steps at most on
         either side of zero.
@@ -240,10 +239,6 @@ def blocked(matrix: np.ndarray, *, rows: int = 1) -> np.ndarray:
 
 def aligned(n_bytes: int) -> np.ndarray:
     """Reserve memory that begins with a cache line.
-
-    Parameters
-    ----------
-    n_bytes : int
 
     Returns
     -------

@@ -243,10 +243,6 @@ def lay_out(packed: PackedWaveNet, batch: int) -> Layout:
     batch : int
         Number of streams B.
 
-    Returns
-    -------
-    Layout
-
     Raises
     ------
     DeviceError

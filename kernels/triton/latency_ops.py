@@ -362,7 +362,6 @@ def advance(
         Columns of one program of these roles.
     N_LAYERS, N_TAPS, N_RESIDUAL, N_SKIP, N_CLASSES : int
         Sizes without padding.
-    TRACE : bool
     SPIN, EXCHANGE : bool
         See `wavecore.kernels.triton.words`.
     """

@@ -94,10 +94,6 @@ def choose_layers_tiling(precision: str = "float16", capability: int = 90) -> La
         Of the operands.
     capability : int
         The GPU's compute capability times ten.
-
-    Returns
-    -------
-    LayersTiling
     """
     if precision == "float32":
         return LayersTiling(tile=32, columns=32, depth=32, stages=2)

@@ -85,11 +85,6 @@ def begin(
         Written if TRACE.
     history : (TAPS, N), float32
         Input scalars, that of time t in row t modulo TAPS.
-    first, first_bias : (TAPS, RESIDUAL + SKIP), (RESIDUAL + SKIP,), float32
-    clock, call : int64
-    slots, n_rows : int
-    TAPS, LAYERS, RESIDUAL, SKIP, TILE, COLUMNS : int
-    TRACE : bool
     """
     row = tl.program_id(0) * TILE + tl.arange(0, TILE)
     block = tl.program_id(1) * COLUMNS
@@ -120,12 +115,8 @@ def filter_gate(
     ----------
     gated : (N, GATE)
         Written.
-    ring : (slots, N, RESIDUAL)
-    weight : (TAPS * RESIDUAL, 2 * GATE)
     condition : (F, N, WIDTH)
         Projected frames, the first of them that of the run's first sample.
-    clock, call : int64
-    layer, slots, dilation, hop, n_rows : int
     TAPS, RESIDUAL, GATE, WIDTH, TILE, COLUMNS, DEPTH : int
         COLUMNS gate channels per program.
     """
@@ -168,17 +159,10 @@ def residual_skip(
         Of the next layer; the slot of t is written.
     residual_trace, skip_trace : (n, LAYERS, N, RESIDUAL), (n, LAYERS + 1, N, SKIP), float32
         Written if TRACE.
-    gated : (N, GATE)
-    weight, bias : (GATE, RESIDUAL + SKIP), (RESIDUAL + SKIP,), the bias in float32
-    clock, call : int64
     layer : int
         The next layer.
-    slots : int
     first_block : int
         Of the first program: after the last layer none is left to hear the residual columns.
-    n_rows : int
-    LAYERS, RESIDUAL, SKIP, GATE, TILE, COLUMNS, DEPTH : int
-    TRACE : bool
     """
     row = tl.program_id(0) * TILE + tl.arange(0, TILE)
     block = (first_block + tl.program_id(1)) * COLUMNS
@@ -212,13 +196,8 @@ def dense(
     ----------
     out : (n or 1, N, OUT)
         Written, of any float dtype; the rows of a sample begin `out_step` rows after those of the one before.
-    x : (N, IN), of any float dtype
-    weight : (IN, OUT)
     addend : (F, N, WIDTH), or (OUT,)
         The last columns of projected frames; or a bias, if WIDTH is 0.
-    clock, call : int64
-    hop, out_step, n_rows : int
-    IN, OUT, WIDTH, TILE, COLUMNS, DEPTH : int
     """
     row = tl.program_id(0) * TILE + tl.arange(0, TILE)
     column = tl.program_id(1) * COLUMNS + tl.arange(0, COLUMNS)
@@ -261,7 +240,6 @@ def draw(
         Numbers of the streams.
     scalars : (CLASSES,), float32
         What the network hears of each code.
-    call : int64
     batch, logits_step, n_rows : int
         Of the N streams the first `batch` are no padding.
     inverse_temperature : float

@@ -40,7 +40,6 @@ class GpuCeilings:
 
         Parameters
         ----------
-        streams : int
         multiply_adds : int
             For one sample of one stream.
         hops : int
@@ -56,10 +55,6 @@ class GpuCeilings:
 
 def measure_gpu(device: str) -> GpuCeilings:
     """Measure a GPU.
-
-    Parameters
-    ----------
-    device : str
 
     Returns
     -------
@@ -84,10 +79,6 @@ def measure_gpu(device: str) -> GpuCeilings:
 
 def measure_hop(device: str) -> float:
     """Time the hop.
-
-    Parameters
-    ----------
-    device : str
 
     Returns
     -------

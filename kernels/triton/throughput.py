@@ -83,10 +83,6 @@ def choose_tiling(packed: PackedWaveNet, precision: str = "float16", capability:
     capability : int
         The GPU's compute capability times ten.
 
-    Returns
-    -------
-    Tiling
-
     Raises
     ------
     DeviceError

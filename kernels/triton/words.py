@@ -59,10 +59,8 @@ def wait(words, stamps, status, limit, SPIN: tl.constexpr):
 
     Parameters
     ----------
-    words : block of pointers to int64, N
     stamps : block or scalar, int32
         What to wait for.
-    status : pointer to int32
     limit : scalar, int32
         Loads after which waiting is given up; above 0.
     SPIN : bool
@@ -108,9 +106,6 @@ def post(words, values, stamp, EXCHANGE: tl.constexpr):
 
     Parameters
     ----------
-    words : block of pointers to int64, N, or one pointer
-    values : block of float32, N, or scalar
-    stamp : scalar, int32
     EXCHANGE : bool
         Write with an atomic exchange.
     """

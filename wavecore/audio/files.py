@@ -87,10 +87,6 @@ def probe(path: str | os.PathLike[str]) -> AudioInfo:
     path : path-like
         The file.
 
-    Returns
-    -------
-    AudioInfo
-
     Raises
     ------
     InputError

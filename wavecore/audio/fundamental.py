@@ -64,7 +64,6 @@ def offsets(x: np.ndarray, fundamental: np.ndarray, f0_hz: float, sample_rate: i
         About where the fundamental is.
     sample_rate : int
         Hz.
-    n_partials : int
 
     Returns
     -------

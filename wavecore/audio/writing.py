@@ -194,12 +194,7 @@ class AudioWriter:
         self.frames += len(block)
 
     def report(self) -> WrittenAudio:
-        """What was written so far, as a value.
-
-        Returns
-        -------
-        WrittenAudio
-        """
+        """What was written so far, as a value."""
         return WrittenAudio(self.path, self.sample_rate, self.channels, self.frames, self.peak, self.n_over)
 
     def _checked(self, samples: np.ndarray | torch.Tensor) -> np.ndarray:

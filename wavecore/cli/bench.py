@@ -15,12 +15,7 @@ HEADER = "preset    backend    dtype    batch  cores    samples/s  x real time  
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of ``wavecore bench``.
-
-    Parameters
-    ----------
-    parser : argparse.ArgumentParser
-    """
+    """Add the arguments of ``wavecore bench``."""
     parser.add_argument("--preset", type=flags.names, default=["small"], metavar="P,..", help="sizes (default: small)")
     parser.add_argument(
         "--backend",
@@ -45,11 +40,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, console: Console) -> None:
     """Measure every case and report it.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-    console : Console
 
     Raises
     ------
@@ -88,16 +78,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
 
 
 def line(result) -> str:
-    """Format a result for people.
-
-    Parameters
-    ----------
-    result : measure.Result
-
-    Returns
-    -------
-    str
-    """
+    """Format a result for people."""
     case = f"{result.preset:10}{result.backend:11}{result.dtype:9}{result.batch:5}{result.threads:7}"
     if result.samples_per_s is None:
         return f"{case}    differs from the reference: logit error {result.parity:.2g}"
@@ -111,10 +92,6 @@ def line(result) -> str:
 def batches(text: str) -> list[int]:
     """Parse numbers of streams with commas between them.
 
-    Parameters
-    ----------
-    text : str
-
     Returns
     -------
     list of int
@@ -125,10 +102,6 @@ def batches(text: str) -> list[int]:
 
 def seconds(text: str) -> float:
     """Parse a length of time.
-
-    Parameters
-    ----------
-    text : str
 
     Returns
     -------

@@ -21,12 +21,7 @@ DEFAULT_SEED = 0
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of ``wavecore data domains``.
-
-    Parameters
-    ----------
-    parser : argparse.ArgumentParser
-    """
+    """Add the arguments of ``wavecore data domains``."""
     source = parser.add_argument_group("where the music comes from")
     source.add_argument(
         "--midi",
@@ -71,11 +66,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, console: Console) -> None:
     """Build a data set; given again after an interruption, go on with it.
 
-    Parameters
-    ----------
-    args : argparse.Namespace
-    console : Console
-
     Raises
     ------
     WavecoreError
@@ -100,10 +90,6 @@ def domain_specs(wanted: list[str] | None) -> list[DomainSpec]:
     wanted : list of str or None
         Names of the default domains, or of instruments with ``-`` for spaces;
         the default domains if None.
-
-    Returns
-    -------
-    list of DomainSpec
 
     Raises
     ------
@@ -168,11 +154,6 @@ def _render(args: argparse.Namespace, console: Console) -> None:
 def collect_melodies(args: argparse.Namespace, console: Console) -> tuple[list[Score], dict[str, Score]]:
     """Collect the melodies of all sources, or as many of them as are wanted.
 
-    Parameters
-    ----------
-    args : argparse.Namespace
-    console : Console
-
     Returns
     -------
     list of Score
@@ -197,12 +178,7 @@ def collect_melodies(args: argparse.Namespace, console: Console) -> tuple[list[S
 
 
 def chorale_cache() -> Path:
-    """Return where the melodies of music21's chorales are kept between builds.
-
-    Returns
-    -------
-    Path
-    """
+    """Return where the melodies of music21's chorales are kept between builds."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "wavecore" / "chorales-soprano.json"
 

@@ -15,12 +15,7 @@ if TYPE_CHECKING:
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of ``wavecore data bank``.
-
-    Parameters
-    ----------
-    parser : argparse.ArgumentParser
-    """
+    """Add the arguments of ``wavecore data bank``."""
     parser.add_argument(
         "--data",
         type=Path,
@@ -66,11 +61,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, console: Console) -> None:
     """Make a bank.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-    console : Console
 
     Raises
     ------
@@ -131,10 +121,6 @@ def instruments(text: str) -> dict[str, Wanted]:
     ----------
     text : str
         ``NAME[@PROGRAM]=SOURCE`` with commas between.
-
-    Returns
-    -------
-    dict of str to Wanted
 
     Raises
     ------

@@ -11,12 +11,7 @@ from wavecore.errors import UsageError
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of ``wavecore data chorales``.
-
-    Parameters
-    ----------
-    parser : argparse.ArgumentParser
-    """
+    """Add the arguments of ``wavecore data chorales``."""
     source = parser.add_argument_group("where they come from")
     source.add_argument(
         "--benchmark",
@@ -36,11 +31,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, console: Console) -> None:
     """Write a data set of chorales.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-    console : Console
 
     Raises
     ------

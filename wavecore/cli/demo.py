@@ -35,12 +35,7 @@ PAGE, RAINBOWGRAMS, PITCH = "index.html", "rainbowgrams.png", "pitch.png"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of ``wavecore demo``.
-
-    Parameters
-    ----------
-    parser : argparse.ArgumentParser
-    """
+    """Add the arguments of ``wavecore demo``."""
     parser.add_argument("-o", "--out", type=Path, default=Path("demo"), metavar="DIR", help="folder (default: ./demo)")
     parser.add_argument(
         "--model", metavar="M", help="a shipped model, a model folder or a run (default: the shipped one)"
@@ -57,11 +52,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, console: Console) -> None:
     """Make the demonstration; its folder gets all of it or nothing.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-    console : Console
 
     Raises
     ------

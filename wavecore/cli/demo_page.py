@@ -20,7 +20,6 @@ class Card:
 
     Attributes
     ----------
-    title : str
     note : str
         A line below the title.
     wav : bytes
@@ -40,13 +39,7 @@ class Card:
 
 @dataclass(frozen=True)
 class Picture:
-    """One picture on the page.
-
-    Attributes
-    ----------
-    title, caption : str
-    png : bytes
-    """
+    """One picture on the page."""
 
     title: str
     caption: str
@@ -72,7 +65,6 @@ def build_page(
         The sound that went in.
     results : sequence of Card
         The sounds that came out.
-    pictures : sequence of Picture
     facts : mapping of str to str
         What it takes to do it again; they stand at the foot.
 

@@ -27,9 +27,6 @@ class Check:
 
     Attributes
     ----------
-    name : str
-    ok : bool
-    detail : str
     fix : str
         What to do if it is not ok, else empty.
     """
@@ -46,7 +43,6 @@ class Part:
 
     Attributes
     ----------
-    name : str
     look : callable
         Returns what it found; raises if the part does not work.
     fix : str
@@ -62,21 +58,11 @@ class Part:
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of ``wavecore doctor``: none but the common ones.
-
-    Parameters
-    ----------
-    parser : argparse.ArgumentParser
-    """
+    """Add the arguments of ``wavecore doctor``: none but the common ones."""
 
 
 def run(args: argparse.Namespace, console: Console) -> None:
     """Run all checks and report them.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-    console : Console
 
     Raises
     ------
@@ -99,16 +85,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
 
 
 def examine(part: Part) -> Check:
-    """Check one part; whatever goes wrong is its result.
-
-    Parameters
-    ----------
-    part : Part
-
-    Returns
-    -------
-    Check
-    """
+    """Check one part; whatever goes wrong is its result."""
     try:
         return Check(part.name, True, part.look(), "")
     except Exception as error:
@@ -119,12 +96,7 @@ def examine(part: Part) -> Check:
 
 
 def all_parts() -> Iterator[Part]:
-    """List everything there is to check, the parts that others need first.
-
-    Yields
-    ------
-    Part
-    """
+    """List everything there is to check, the parts that others need first."""
     yield Part("python", _python, "install Python 3.11 or later, and wavecore in it")
     yield Part("torch", _torch, TORCH_FIX)
     yield Part("torchaudio", _torchaudio, TORCH_FIX)
@@ -161,7 +133,6 @@ def backend_error(backend: str, device: str) -> float:
 
     Parameters
     ----------
-    backend : str
     device : str
         ``cpu`` or ``cuda:N``.
 

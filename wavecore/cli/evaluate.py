@@ -16,12 +16,7 @@ COLUMNS = ("pitch_accuracy", "quality_f1", "quality_accuracy", "family_accuracy"
 
 
 def configure_nsynth(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of ``wavecore evaluate nsynth``.
-
-    Parameters
-    ----------
-    parser : argparse.ArgumentParser
-    """
+    """Add the arguments of ``wavecore evaluate nsynth``."""
     parser.add_argument("model", nargs="?", metavar="MODEL", help="an nsynth model (default: the shipped one)")
     parser.add_argument(
         "--data", type=Path, required=True, metavar="DIR", help="notes, as `wavecore data soundfont` builds them"
@@ -47,11 +42,6 @@ def configure_nsynth(parser: argparse.ArgumentParser) -> None:
 
 def run_nsynth(args: argparse.Namespace, console: Console) -> None:
     """Print NSynth's Table 1 for a data set of ours.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-    console : Console
 
     Raises
     ------
@@ -112,7 +102,6 @@ def say_where(places: dict[str, dict], console: Console) -> None:
     ----------
     places : dict
         As ``evaluate_notes.breakdown`` returns it.
-    console : Console
     """
     console.result(f"\n{'wavenet':14}{'notes':>8}{'pitch':>8}{'family agreement':>20}")
     for name, row in (*places["registers"].items(), *places["families"].items()):
@@ -124,14 +113,10 @@ def draw_families(notes, heard: dict, families: list[str], out: Path, sample_rat
 
     Parameters
     ----------
-    notes : list of Note
     heard : dict of str to ndarray of shape (n, T)
         Originals and reconstructions.
-    families : list of str
-    out : Path
     sample_rate : int
         Hz.
-    overwrite : bool
     """
     from wavecore.plots import audio as plots
 

@@ -19,12 +19,7 @@ OF_COCONET = {"crop": CROP, "orderings": ORDERINGS, "chronological": False, "pie
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of ``wavecore evaluate symbolic``.
-
-    Parameters
-    ----------
-    parser : argparse.ArgumentParser
-    """
+    """Add the arguments of ``wavecore evaluate symbolic``."""
     parser.add_argument(
         "model",
         nargs="?",
@@ -66,11 +61,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, console: Console) -> None:
     """Judge a composer.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-    console : Console
 
     Raises
     ------

@@ -16,13 +16,7 @@ COMMON = ("schema_version", "kind", "config", "training", "sha256")
 
 
 def list_models(args: argparse.Namespace, console: Console) -> None:
-    """List the shipped models, and those below the folders that were named.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-    console : Console
-    """
+    """List the shipped models, and those below the folders that were named."""
     from wavecore import checkpoint
 
     folders = [checkpoint.PRETRAINED / name for name in checkpoint.shipped()]
@@ -47,13 +41,7 @@ def list_models(args: argparse.Namespace, console: Console) -> None:
 
 
 def info(args: argparse.Namespace, console: Console) -> None:
-    """Print a model's card: what it is, how it was trained, how well it does.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-    console : Console
-    """
+    """Print a model's card: what it is, how it was trained, how well it does."""
     from wavecore import checkpoint
 
     folder = checkpoint.find(args.name)
@@ -82,11 +70,6 @@ def info(args: argparse.Namespace, console: Console) -> None:
 
 def verify(args: argparse.Namespace, console: Console) -> None:
     """Check that models are whole: the hash, the sizes, every weight finite.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-    console : Console
 
     Raises
     ------

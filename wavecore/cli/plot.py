@@ -19,22 +19,12 @@ def _configure(parser: argparse.ArgumentParser, what: str) -> None:
 
 
 def configure_sounds(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of the pictures of sounds.
-
-    Parameters
-    ----------
-    parser : argparse.ArgumentParser
-    """
+    """Add the arguments of the pictures of sounds."""
     _configure(parser, "audio files and folders of them; the first minute of each is drawn")
 
 
 def configure_latents(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of the picture of latents.
-
-    Parameters
-    ----------
-    parser : argparse.ArgumentParser
-    """
+    """Add the arguments of the picture of latents."""
     _configure(parser, "latents that `wavecore encode` wrote")
 
 
@@ -70,13 +60,7 @@ def _sheet(name: str) -> Callable[[argparse.Namespace, Console], None]:
 
 
 def run_pitch(args: argparse.Namespace, console: Console) -> None:
-    """Draw the pitch tracks of sounds over each other.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-    console : Console
-    """
+    """Draw the pitch tracks of sounds over each other."""
     from wavecore.audio.pitch import track_f0
     from wavecore.plots import audio as plots
 
@@ -87,13 +71,7 @@ def run_pitch(args: argparse.Namespace, console: Console) -> None:
 
 
 def run_latent(args: argparse.Namespace, console: Console) -> None:
-    """Draw the tracks of latents.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-    console : Console
-    """
+    """Draw the tracks of latents."""
     from wavecore.models.nsynth import latent_files
     from wavecore.plots import latent_chart
     from wavecore.plots import style as canvas

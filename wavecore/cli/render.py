@@ -17,12 +17,7 @@ OUTSIDE = 0.1
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of ``wavecore render``.
-
-    Parameters
-    ----------
-    parser : argparse.ArgumentParser
-    """
+    """Add the arguments of ``wavecore render``."""
     parser.add_argument("score", type=Path, metavar="SCORE.mid", help="what is played")
     parser.add_argument("-o", "--out", type=Path, required=True, metavar="OUT.wav", help="the sound")
     parser.add_argument(
@@ -67,11 +62,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, console: Console) -> None:
     """Play a score.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-    console : Console
 
     Raises
     ------

@@ -23,12 +23,7 @@ from wavecore.models.spectral import commands as train_spectral
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of ``wavecore train translation``.
-
-    Parameters
-    ----------
-    parser : argparse.ArgumentParser
-    """
+    """Add the arguments of ``wavecore train translation``."""
     flags.add_run(parser, data="a data set that `wavecore data domains` built")
     network = parser.add_argument_group("network")
     network.add_argument(
@@ -105,11 +100,6 @@ def _add_latent(network: argparse._ArgumentGroup) -> None:
 
 def run(args: argparse.Namespace, console: Console) -> None:
     """Train, or go on training.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-    console : Console
 
     Raises
     ------
@@ -219,13 +209,10 @@ def follow(
     ----------
     name : str
         Of the command that goes on with the run: the words between `wavecore` and its flags.
-    task : training.loop.Task
     args : argparse.Namespace
         ``out``, ``resume`` and ``workers``.
-    device : str
     write_samples : callable
         Called with (averaged network, step) after every validation.
-    console : Console
     unit : str
         What ``valid/bits`` measures.
     counted : str
@@ -321,8 +308,6 @@ def record_start(args: argparse.Namespace, model, **more: str) -> None:
 
     Parameters
     ----------
-    args : argparse.Namespace
-    model : LoadedModel or None
     **more : str
         To be noted as well.
     """

@@ -22,8 +22,6 @@ def chosen(wanted: Iterable[str], known: Sequence[str], *, what: str) -> list[st
 
     Parameters
     ----------
-    wanted : iterable of str
-    known : sequence of str
     what : str
         What the names are, in the singular.
 
@@ -45,17 +43,7 @@ def chosen(wanted: Iterable[str], known: Sequence[str], *, what: str) -> list[st
 
 
 def settle_seed(given: int | None, console: Console) -> int:
-    """Take the seed that was given, or draw one and say it.
-
-    Parameters
-    ----------
-    given : int or None
-    console : Console
-
-    Returns
-    -------
-    int
-    """
+    """Take the seed that was given, or draw one and say it."""
     if given is not None:
         return given
     drawn = secrets.randbelow(SEED_LIMIT)
@@ -64,18 +52,7 @@ def settle_seed(given: int | None, console: Console) -> int:
 
 
 def settle_temperature(given: float | None, model, console: Console) -> float:
-    """Take the temperature that was given, or the one at which a model is best heard.
-
-    Parameters
-    ----------
-    given : float or None
-    model : LoadedModel
-    console : Console
-
-    Returns
-    -------
-    float
-    """
+    """Take the temperature that was given, or the one at which a model is best heard."""
     from wavecore.models.nsynth.interpolate import model_temperature
 
     if given is not None:
@@ -93,11 +70,6 @@ def settle_device(name: str, console: Console) -> str:
     ----------
     name : str
         As given to ``--device``.
-    console : Console
-
-    Returns
-    -------
-    str
     """
     from wavecore.nn.generate import resolve_device
 
@@ -115,11 +87,6 @@ def settle_backend(name: str, device: str, console: Console) -> str:
         As given to ``--backend``.
     device : str
         As ``settle_device`` returned it.
-    console : Console
-
-    Returns
-    -------
-    str
     """
     from wavecore.nn.generate import resolve_backend
 
@@ -135,13 +102,8 @@ def load_model(name: str | None, console: Console, *, kind: str = "translation")
     ----------
     name : str or None
         A shipped model, a model folder or a run.
-    console : Console
     kind : str
         Of the model.
-
-    Returns
-    -------
-    LoadedModel
 
     Raises
     ------
@@ -157,10 +119,6 @@ def load_model(name: str | None, console: Console, *, kind: str = "translation")
 
 def default_model() -> str:
     """Name the first shipped model that translates.
-
-    Returns
-    -------
-    str
 
     Raises
     ------
@@ -186,14 +144,6 @@ REMEDIES = {
 def shipped(kind: str) -> str:
     """Name the first shipped model of a kind.
 
-    Parameters
-    ----------
-    kind : str
-
-    Returns
-    -------
-    str
-
     Raises
     ------
     ModelError
@@ -210,12 +160,7 @@ def shipped(kind: str) -> str:
 
 
 def version() -> str:
-    """Return the version that is installed.
-
-    Returns
-    -------
-    str
-    """
+    """Return the version that is installed."""
     from importlib import metadata
 
     try:
@@ -253,7 +198,6 @@ def tell_skipped(lines: Sequence[str], console: Console) -> None:
     ----------
     lines : sequence of str
         One for each file, with the reason.
-    console : Console
     """
     if lines:
         console.warn(f"skipped {plural(len(lines), 'file')}")

@@ -24,7 +24,6 @@ def add_output(parser: argparse.ArgumentParser, *, kind: str) -> None:
 
     Parameters
     ----------
-    parser : argparse.ArgumentParser
     kind : str
         Of the model, as the help calls it.
     """
@@ -39,7 +38,6 @@ def add_length(parser: argparse._ActionsContainer, *, told: str = "") -> None:
 
     Parameters
     ----------
-    parser : argparse parser or group
     told : str
         What else the help says of the tempo.
     """
@@ -58,7 +56,6 @@ def add_rest(parser: argparse.ArgumentParser, group: argparse._ArgumentGroup) ->
 
     Parameters
     ----------
-    parser : argparse.ArgumentParser
     group : argparse group
         For the first two.
     """
@@ -69,14 +66,6 @@ def add_rest(parser: argparse.ArgumentParser, group: argparse._ArgumentGroup) ->
 
 def tempo(text: str) -> float:
     """Read beats a minute.
-
-    Parameters
-    ----------
-    text : str
-
-    Returns
-    -------
-    float
 
     Raises
     ------
@@ -99,8 +88,6 @@ def open_model(args: argparse.Namespace, console: Console, *, kind: str) -> Load
 
     Parameters
     ----------
-    args : argparse.Namespace
-    console : Console
     kind : str
         Of the model, as its card says.
 
@@ -129,10 +116,6 @@ def finish(args: argparse.Namespace, console: Console, model: LoadedModel, song:
 
     Parameters
     ----------
-    args : argparse.Namespace
-    console : Console
-    model : LoadedModel
-    song : Song
     seed, bars : int
         With what, and how much was written.
 

@@ -32,40 +32,20 @@ class Console:
         self._bar = None
 
     def say(self, text: str) -> None:
-        """Tell what is going on, on stderr.
-
-        Parameters
-        ----------
-        text : str
-        """
+        """Tell what is going on, on stderr."""
         if not self.quiet:
             self._to_stderr(text)
 
     def warn(self, text: str) -> None:
-        """Warn on stderr, also when quiet.
-
-        Parameters
-        ----------
-        text : str
-        """
+        """Warn on stderr, also when quiet."""
         self._to_stderr(f"wavecore: warning: {text}")
 
     def error(self, text: str) -> None:
-        """Report an error on stderr, also when quiet.
-
-        Parameters
-        ----------
-        text : str
-        """
+        """Report an error on stderr, also when quiet."""
         self._to_stderr(f"wavecore: error: {text}")
 
     def result(self, text: str) -> None:
-        """Print a line for people on stdout; nothing with ``--json``.
-
-        Parameters
-        ----------
-        text : str
-        """
+        """Print a line for people on stdout; nothing with ``--json``."""
         if not self.json and not self.mute:
             print(text, flush=True)
 
@@ -114,12 +94,7 @@ class Console:
                 self._bar = None
 
     def postfix(self, text: str) -> None:
-        """Put figures behind the bar that is shown, if one is.
-
-        Parameters
-        ----------
-        text : str
-        """
+        """Put figures behind the bar that is shown, if one is."""
         if self._bar is not None:
             self._bar.set_postfix_str(text)
 
@@ -128,13 +103,8 @@ class Console:
 
         Parameters
         ----------
-        text : str
         colour : str
             A key of ``COLOURS``.
-
-        Returns
-        -------
-        str
         """
         return f"\x1b[{COLOURS[colour]}m{text}\x1b[0m" if _takes_colour(sys.stdout) else text
 
@@ -150,7 +120,6 @@ class Estimate:
 
     Parameters
     ----------
-    console : Console
     total : int
         Samples in all.
     sample_rate : int
@@ -200,10 +169,6 @@ class Estimate:
 def duration(seconds: float) -> str:
     """Write a time as people say it.
 
-    Parameters
-    ----------
-    seconds : float
-
     Returns
     -------
     str
@@ -224,7 +189,6 @@ def plural(count: int, thing: str) -> str:
 
     Parameters
     ----------
-    count : int
     thing : str
         In the singular; the plural takes an s.
 
@@ -243,10 +207,6 @@ def plain(value: Any) -> Any:
     ----------
     value : object
         Nested dicts, lists, tuples, numbers, texts.
-
-    Returns
-    -------
-    object
     """
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
@@ -258,16 +218,7 @@ def plain(value: Any) -> Any:
 
 
 def is_terminal(stream: TextIO) -> bool:
-    """Tell whether a person looks at a stream.
-
-    Parameters
-    ----------
-    stream : text file
-
-    Returns
-    -------
-    bool
-    """
+    """Tell whether a person looks at a stream."""
     return stream.isatty()
 
 

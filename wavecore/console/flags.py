@@ -43,7 +43,6 @@ class Parser(argparse.ArgumentParser):
     ----------
     prog : str
         How the command is called.
-    command : Command
     """
 
     def __init__(self, prog: str, command: Command):
@@ -63,10 +62,6 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> None:
         """Refuse the arguments.
 
-        Parameters
-        ----------
-        message : str
-
         Raises
         ------
         UsageError
@@ -76,14 +71,6 @@ class Parser(argparse.ArgumentParser):
 
     def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
         """Parse arguments; flags and inputs may be mixed.
-
-        Parameters
-        ----------
-        arguments : sequence of str
-
-        Returns
-        -------
-        argparse.Namespace
 
         Raises
         ------
@@ -104,7 +91,6 @@ def add_generation(
 
     Parameters
     ----------
-    parser : argparse.ArgumentParser
     default_seed : int, optional
         Drawn by the verb if not given.
     default_temperature : float, optional
@@ -134,7 +120,6 @@ def add_run(parser: argparse.ArgumentParser, *, data: str) -> None:
 
     Parameters
     ----------
-    parser : argparse.ArgumentParser
     data : str
         What the data are, for the help.
     """
@@ -144,12 +129,7 @@ def add_run(parser: argparse.ArgumentParser, *, data: str) -> None:
 
 
 def add_training(parser: argparse.ArgumentParser) -> None:
-    """Add what every training takes last: settings, seed, device, workers.
-
-    Parameters
-    ----------
-    parser : argparse.ArgumentParser
-    """
+    """Add what every training takes last: settings, seed, device, workers."""
     group = parser.add_argument_group("training")
     group.add_argument(
         "--set",
@@ -174,7 +154,6 @@ def add_seed(parser: argparse._ActionsContainer, *, default: int | None = None) 
 
     Parameters
     ----------
-    parser : argparse parser or group
     default : int, optional
         Drawn by the verb if not given.
     """
@@ -185,22 +164,12 @@ def add_seed(parser: argparse._ActionsContainer, *, default: int | None = None) 
 
 
 def add_device(parser: argparse._ActionsContainer) -> None:
-    """Add ``--device``.
-
-    Parameters
-    ----------
-    parser : argparse parser or group
-    """
+    """Add ``--device``."""
     parser.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda or cuda:N (default: auto)")
 
 
 def add_existing(parser: argparse.ArgumentParser) -> None:
-    """Add ``--overwrite`` and ``--skip-existing``.
-
-    Parameters
-    ----------
-    parser : argparse.ArgumentParser
-    """
+    """Add ``--overwrite`` and ``--skip-existing``."""
     group = parser.add_mutually_exclusive_group()
     group.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
     group.add_argument("--skip-existing", action="store_true", help="leave outputs that exist, make the others")
@@ -208,10 +177,6 @@ def add_existing(parser: argparse.ArgumentParser) -> None:
 
 def seed(text: str) -> int:
     """Parse a seed.
-
-    Parameters
-    ----------
-    text : str
 
     Returns
     -------
@@ -225,10 +190,6 @@ def seed(text: str) -> int:
 
 def temperature(text: str) -> float:
     """Parse a sampling temperature.
-
-    Parameters
-    ----------
-    text : str
 
     Returns
     -------
@@ -247,10 +208,6 @@ def temperature(text: str) -> float:
 def count(text: str) -> int:
     """Parse a number of things.
 
-    Parameters
-    ----------
-    text : str
-
     Returns
     -------
     int
@@ -261,10 +218,6 @@ def count(text: str) -> int:
 
 def count_or_none(text: str) -> int:
     """Parse a number of things that may be 0.
-
-    Parameters
-    ----------
-    text : str
 
     Returns
     -------
@@ -283,10 +236,6 @@ def _whole_number(text: str, least: int) -> int:
 def names(text: str) -> list[str]:
     """Parse names with commas between them.
 
-    Parameters
-    ----------
-    text : str
-
     Returns
     -------
     list of str
@@ -300,10 +249,6 @@ def names(text: str) -> list[str]:
 
 def share(text: str) -> float:
     """Read a share of a whole.
-
-    Parameters
-    ----------
-    text : str
 
     Returns
     -------

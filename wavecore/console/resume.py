@@ -26,7 +26,6 @@ def open_notes(args: argparse.Namespace, *, kind: str | None) -> tuple[NotesData
 
     Returns
     -------
-    dataset : NotesDataset
     model : LoadedModel or None
         None as well where a resumed run has weights of its own already.
     before : dict or None
@@ -57,7 +56,6 @@ def settled(
     ----------
     read : callable
         Builds the configuration from plain values.
-    args : argparse.Namespace
     initial : configuration or None
         Of the model to start from.
     before : dict or None

@@ -63,10 +63,6 @@ def has_checkpoint(out: Path) -> bool:
     ----------
     out : Path
         The run's folder.
-
-    Returns
-    -------
-    bool
     """
     return any((out / "checkpoint").glob("[0-9]*"))
 
@@ -166,15 +162,10 @@ def data_folder(args: argparse.Namespace, before: dict | None, *, built_by: str)
 
     Parameters
     ----------
-    args : argparse.Namespace
     before : dict or None
         What the run was started with, if it is resumed.
     built_by : str
         The command that builds such data, for the message.
-
-    Returns
-    -------
-    Path
 
     Raises
     ------
@@ -195,17 +186,12 @@ def network_settings(
 
     Parameters
     ----------
-    args : argparse.Namespace
     domains : sequence of str
         Of the data.
     initial : TranslationConfig or None
         Of the model to start from.
     before : dict or None
         What the run was started with, if it is resumed.
-
-    Returns
-    -------
-    TranslationConfig
 
     Raises
     ------
@@ -260,16 +246,10 @@ def training_settings(
 
     Parameters
     ----------
-    args : argparse.Namespace
     before : dict or None
         What the run was started with, if it is resumed.
-    console : Console
     default : callable, optional
         Makes the settings of a new run of its seed; those of ``TrainingConfig`` if not given.
-
-    Returns
-    -------
-    TrainingConfig
 
     Raises
     ------
@@ -296,10 +276,6 @@ def starting_network(network: TranslationNetwork, config: TranslationConfig) -> 
         The model; a shared decoder is forked if ``config`` has none.
     config : TranslationConfig
         From ``network_settings``.
-
-    Returns
-    -------
-    TranslationNetwork
     """
     from wavecore.models.translation.model import TranslationNetwork
 

@@ -19,10 +19,6 @@ if TYPE_CHECKING:
 def sidecar_path(output: Path) -> Path:
     """Return where an output's sidecar stands.
 
-    Parameters
-    ----------
-    output : Path
-
     Returns
     -------
     Path
@@ -36,7 +32,6 @@ def write_sidecar(path: Path, values: dict, *, overwrite: bool) -> None:
 
     Parameters
     ----------
-    path : Path
     values : dict
         Plain JSON values; numbers that are not finite become null.
     overwrite : bool
@@ -69,20 +64,12 @@ def describe_translation(
 
     Parameters
     ----------
-    result : TranslationResult
-    model : LoadedModel
     command : sequence of str
         The words of the command line.
-    seed : int
-    temperature : float
     device, backend : str
         As they were settled.
     input_rate, output_rate : int
         Hz.
-
-    Returns
-    -------
-    dict
     """
     return {
         "version": version(),

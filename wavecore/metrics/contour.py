@@ -25,10 +25,6 @@ BAND = 0.1
 def pitch_correlation(reference: PitchTrack, estimate: PitchTrack) -> float:
     """Correlate two contours, moment by moment.
 
-    Parameters
-    ----------
-    reference, estimate : PitchTrack
-
     Returns
     -------
     float
@@ -80,10 +76,6 @@ def warped_pitch_correlation(reference: PitchTrack, estimate: PitchTrack) -> flo
 
 def piano_roll(track: PitchTrack) -> np.ndarray:
     """Round a contour to notes.
-
-    Parameters
-    ----------
-    track : PitchTrack
 
     Returns
     -------

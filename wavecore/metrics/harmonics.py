@@ -65,10 +65,6 @@ def harmonic_series(x: np.ndarray, sample_rate: int) -> HarmonicSeries:
     sample_rate : int
         Hz.
 
-    Returns
-    -------
-    HarmonicSeries
-
     Raises
     ------
     InputError

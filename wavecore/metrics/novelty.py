@@ -110,7 +110,6 @@ def copied_ngrams(sequences: Iterable[Sequence[Hashable]], training: Iterable[Se
 
     Parameters
     ----------
-    sequences, training : iterable of sequence of hashable
     n : int
         Length of a stretch, at least 1.
 

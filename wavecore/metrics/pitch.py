@@ -188,10 +188,6 @@ def evaluate(
         raw chroma accuracy counts for all measures (of equals, the one with
         the better raw pitch accuracy, then the smaller one); at least 0.
 
-    Returns
-    -------
-    PitchScores
-
     Raises
     ------
     InputError
@@ -247,7 +243,6 @@ def resampled_f0(track: PitchTrack, times_s: np.ndarray) -> np.ndarray:
 
     Parameters
     ----------
-    track : PitchTrack
     times_s : ndarray, shape (N,), float
 
     Returns

@@ -146,7 +146,6 @@ def note_f1(wanted: Notes, found: Notes, *, onset_s: float = ONSET_S, cents: flo
 
     Parameters
     ----------
-    wanted, found : Notes
     onset_s : float
         By how much a note may begin earlier or later.
     cents : float

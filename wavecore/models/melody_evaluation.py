@@ -42,7 +42,6 @@ def evaluate(
     ----------
     network : LSTM or GAN
         In evaluation mode.
-    dataset : SongsDataset
     seed : int
         Of what is written.
     split : {"valid", "test"}

@@ -91,12 +91,7 @@ class EncoderConfig:
 
 
 class Encoder(nn.Module):
-    """What both encoders share: context, padding, shapes.
-
-    Parameters
-    ----------
-    config : EncoderConfig
-    """
+    """What both encoders share: context, padding, shapes."""
 
     context_frames: int
     """Frames of audio on either side that a latent frame depends on."""
@@ -142,10 +137,6 @@ class ConstantQEncoder(Encoder):
 
     The kernels are normalised to unit response, so a sinusoid of a given amplitude looks alike in every
     octave; an octave shift is then a shift of the bins, exact and without an artefact.
-
-    Parameters
-    ----------
-    config : EncoderConfig
 
     Attributes
     ----------
@@ -261,10 +252,6 @@ class WaveformEncoder(Encoder):
     """The papers' encoder: a non-causal dilated stack on the waveform, then pooling over each hop.
 
     Conv1d 1 -> channels, kernel 3; residual layers ReLU, dilated kernel 3, ReLU, 1x1; 1x1 to the latent; no normalisation.
-
-    Parameters
-    ----------
-    config : EncoderConfig
     """
 
     def __init__(self, config: EncoderConfig):
@@ -314,16 +301,7 @@ ENCODERS = {"cqt": ConstantQEncoder, "waveform": WaveformEncoder}
 
 
 def build_encoder(config: EncoderConfig) -> Encoder:
-    """Build the encoder that a configuration names.
-
-    Parameters
-    ----------
-    config : EncoderConfig
-
-    Returns
-    -------
-    Encoder
-    """
+    """Build the encoder that a configuration names."""
     return ENCODERS[config.kind](config)
 
 
@@ -362,7 +340,6 @@ def shift_octaves(spectrum: Tensor, octaves: Tensor | int, bins_per_octave: int)
     spectrum : Tensor, shape (B, n_bins, F), float in [0, 1]
     octaves : int or Tensor of shape (B,) or (B, F), octaves
         Positive is up; rounded to whole bins.
-    bins_per_octave : int
 
     Returns
     -------

@@ -121,10 +121,6 @@ def available_backends(device: str) -> list[str]:
     ----------
     device : str
         As ``resolve_device`` returned it.
-
-    Returns
-    -------
-    list of str
     """
     found = []
     for name in BACKENDS:
@@ -157,10 +153,6 @@ def native_kernel() -> str:
 def cpu_ceilings(n_bytes: int):
     """Measure what one core can do at best with a working set of this size.
 
-    Parameters
-    ----------
-    n_bytes : int
-
     Returns
     -------
     kernels.roofline.Ceilings or None
@@ -189,10 +181,6 @@ def cpu_read_speeds() -> dict[int, float] | None:
 @functools.lru_cache
 def gpu_ceilings(device: str):
     """Measure what a GPU can do at best.
-
-    Parameters
-    ----------
-    device : str
 
     Returns
     -------
@@ -318,7 +306,6 @@ def generate_blocks(
 
     Parameters
     ----------
-    generator : Generator
     latent : ndarray, shape (B, F, C), float32
     block_samples : int
         Largest block, at least 1; it does not change the samples.

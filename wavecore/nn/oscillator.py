@@ -178,7 +178,6 @@ def excite(phase: Tensor, f0_hz: Tensor, sizes: Tensor, offsets: Tensor, n_bands
         Of ``amplitudes``, for every sample.
     offsets : Tensor, shape (N_PARTIALS,) or (B, T, N_PARTIALS), float, radians
         By how much each partial is ahead of as many times the fundamental's phase.
-    n_bands : int
     sample_rate : int
         Hz.
 

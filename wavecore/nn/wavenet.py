@@ -106,10 +106,6 @@ def preset(name: str) -> WaveNetConfig:
     name : str
         One of ``PRESETS``.
 
-    Returns
-    -------
-    WaveNetConfig
-
     Raises
     ------
     UsageError

@@ -27,10 +27,6 @@ def draw(results: Sequence[Mapping], path: str | os.PathLike[str], *, overwrite:
     overwrite : bool
         Whether it may be replaced.
 
-    Returns
-    -------
-    Path
-
     Raises
     ------
     InputError

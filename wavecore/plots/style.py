@@ -30,10 +30,6 @@ def figure(width_in: float, height_in: float) -> Figure:
     ----------
     width_in, height_in : float
         Inches, at 160 dots each.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
     """
     from matplotlib.figure import Figure
 
@@ -43,13 +39,7 @@ def figure(width_in: float, height_in: float) -> Figure:
 
 
 def style(axes: Axes, title: str) -> None:
-    """Give axes the house's looks and a title.
-
-    Parameters
-    ----------
-    axes : matplotlib.axes.Axes
-    title : str
-    """
+    """Give axes the house's looks and a title."""
     axes.set_facecolor(BACKGROUND)
     axes.set_title(title, loc="left", color=TEXT, fontsize=10.5, fontweight="bold", pad=7)
     axes.tick_params(which="both", colors=MUTED, labelsize=8, length=0, pad=4)
@@ -63,7 +53,6 @@ def legend(axes: Axes, *, outside: bool = False) -> None:
 
     Parameters
     ----------
-    axes : matplotlib.axes.Axes
     outside : bool
         Below the axes, where long names overlap nothing.
     """
@@ -76,11 +65,6 @@ def legend(axes: Axes, *, outside: bool = False) -> None:
 
 def require_png(path: str | os.PathLike[str], overwrite: bool) -> None:
     """Refuse a picture's name before any work.
-
-    Parameters
-    ----------
-    path : path-like
-    overwrite : bool
 
     Raises
     ------
@@ -99,14 +83,8 @@ def save(made: Figure, path: str | os.PathLike[str], overwrite: bool) -> Path:
 
     Parameters
     ----------
-    made : matplotlib.figure.Figure
     path : path-like
         Ends in .png.
-    overwrite : bool
-
-    Returns
-    -------
-    Path
 
     Raises
     ------

@@ -130,12 +130,6 @@ def _steadied(tracks: np.ndarray, most: int) -> np.ndarray:
 def save(path: str | os.PathLike[str], bank: Bank, *, overwrite: bool = False) -> None:
     """Write a bank, whole or not at all; latents in half precision.
 
-    Parameters
-    ----------
-    path : path-like
-    bank : Bank
-    overwrite : bool
-
     Raises
     ------
     OutputExistsError
@@ -157,14 +151,6 @@ def save(path: str | os.PathLike[str], bank: Bank, *, overwrite: bool = False) -
 
 def load(path: str | os.PathLike[str]) -> Bank:
     """Read what ``save`` wrote.
-
-    Parameters
-    ----------
-    path : path-like
-
-    Returns
-    -------
-    Bank
 
     Raises
     ------
@@ -211,10 +197,6 @@ def of_model(model: LoadedModel) -> Bank:
     model : LoadedModel
         Of kind ``nsynth``.
 
-    Returns
-    -------
-    Bank
-
     Raises
     ------
     ModelError
@@ -235,8 +217,6 @@ def require_model(bank: Bank, model: LoadedModel, path: str | os.PathLike[str]) 
 
     Parameters
     ----------
-    bank : Bank
-    model : LoadedModel
     path : path-like
         For the message.
 

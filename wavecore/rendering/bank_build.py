@@ -69,10 +69,6 @@ def make(
     on_progress : callable, optional
         Called with (instruments done, instruments in all).
 
-    Returns
-    -------
-    Bank
-
     Raises
     ------
     UsageError

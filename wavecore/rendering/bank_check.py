@@ -50,7 +50,6 @@ def shares(
     ----------
     model : LoadedModel
         Of kind ``nsynth``, the one that the bank is made for.
-    bank : Bank
     temperature : float
         Divides the logits.
     backend, device : str
@@ -92,7 +91,6 @@ def clear(bank: Bank, heard: Mapping[str, np.ndarray], *, least: float = LEAST) 
 
     Parameters
     ----------
-    bank : Bank
     heard : mapping of str to ndarray, shape (n,)
         As ``shares`` returns it.
     least : float

@@ -22,7 +22,6 @@ class Line:
     ----------
     part : str
         Name of the part that it belongs to.
-    instrument : str
     score : Score
         One note at a time, in seconds.
     octave : int
@@ -136,7 +135,6 @@ def instruments(names: Sequence[str], known: Mapping[str, Sequence[float]]) -> d
 
     Parameters
     ----------
-    names : sequence of str
     known : mapping of str to (float, float)
         Ranges, as a model's card has them.
 

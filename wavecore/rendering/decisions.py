@@ -28,7 +28,6 @@ def answers(line: Score, begin: int, n_frames: int, *, frame_s: float, octave: i
         One note at a time.
     begin : int
         The first frame; before 0 nothing sounds.
-    n_frames : int
     frame_s : float
         Length of a frame, in seconds.
     octave : int

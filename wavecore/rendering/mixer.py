@@ -31,7 +31,6 @@ class Section:
         Which of all lines they are, stream by stream.
     octave : int
         By which they are played higher and faster; they are slowed down again.
-    generator : Generator
     told : iterator of ndarray, shape (m, F, C), float32
         What conditions the generator, without an end.
     """
@@ -44,10 +43,6 @@ class Section:
 
 def threads_for(n_sections: int) -> int:
     """Share the cores.
-
-    Parameters
-    ----------
-    n_sections : int
 
     Returns
     -------

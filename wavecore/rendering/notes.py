@@ -94,8 +94,6 @@ def conditions(network: NSynthNetwork, bank: Bank, lines: Sequence[Line]) -> Ite
     ----------
     network : NSynthNetwork
         With harmonics.
-    bank : Bank
-    lines : sequence of m Line
 
     Yields
     ------
@@ -127,10 +125,8 @@ def pitches(line: Line, begin: int, n_samples: int, *, sample_rate: int) -> np.n
 
     Parameters
     ----------
-    line : Line
     begin : int
         The first sample; before the first note stands its pitch, and every pitch stays until the next note.
-    n_samples : int
     sample_rate : int
         Hz.
 
@@ -153,12 +149,10 @@ def frames(bank: Bank, line: Line, begin: int, n_frames: int) -> np.ndarray:
 
     Parameters
     ----------
-    bank : Bank
     line : Line
         One note at a time.
     begin : int
         The first frame; before the first note stands that note's beginning.
-    n_frames : int
 
     Returns
     -------

@@ -39,7 +39,6 @@ def sketch(
         One note at a time.
     begin : int
         The first sample; before 0 there is silence.
-    n_samples : int
     sample_rate : int
         Hz.
     level_db : float

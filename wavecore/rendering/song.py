@@ -34,8 +34,6 @@ class RenderedLine:
 
     Attributes
     ----------
-    part, instrument : str
-    n_notes : int
     octave : int
         By which it was played higher and faster, and slowed down again.
     outside : float
@@ -58,14 +56,12 @@ class RenderResult:
 
     Attributes
     ----------
-    path : str
     seconds : float
         Of sound.
     samples_per_s : float
         Of all lines together, generated per second of work.
     realtime_factor : float
         Seconds of sound per second of work.
-    lines : tuple of RenderedLine
     """
 
     path: str
@@ -98,7 +94,6 @@ def render_song(
     ----------
     model : LoadedModel
         Of kind ``translation`` or ``nsynth``.
-    song : Song
     out : str or Path
         An audio file.
     seed : int
@@ -119,10 +114,6 @@ def render_song(
         Whether files that exist may be replaced.
     on_progress : callable, optional
         Called with (samples done, samples in all), of the mix.
-
-    Returns
-    -------
-    RenderResult
 
     Raises
     ------

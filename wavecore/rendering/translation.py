@@ -48,10 +48,6 @@ def sections(
         Divides the logits.
     backend, device : str
         See ``generate.open_generator``.
-
-    Returns
-    -------
-    list of Section
     """
     places: dict[tuple[str, int], list[int]] = {}
     for index, line in enumerate(lines):

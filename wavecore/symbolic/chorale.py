@@ -93,7 +93,6 @@ def line_of(notes: Iterable[Held], n_steps: int) -> np.ndarray:
 
     Parameters
     ----------
-    notes : iterable of Held
     n_steps : int
         Length T.
 
@@ -152,7 +151,6 @@ def transposed(grid: np.ndarray, semitones: int) -> np.ndarray:
     Parameters
     ----------
     grid : ndarray, shape (T, 4), integer
-    semitones : int
 
     Returns
     -------

@@ -27,8 +27,6 @@ def to_song(
     Parameters
     ----------
     grid : ndarray, shape (T, 4), integer
-    name : str
-    beats_per_minute : float
     program : int
         General MIDI's, of all four, 0 to 127.
 
@@ -48,10 +46,6 @@ def to_song(
 
 def melody_line(song: Song) -> np.ndarray:
     """Read a melody: the part of that name, or the one that lies highest, as one line on the grid.
-
-    Parameters
-    ----------
-    song : Song
 
     Returns
     -------

@@ -61,10 +61,6 @@ _NOISES = range(120, 128)
 def instrument_of(part: Part) -> str | None:
     """Say who plays a part.
 
-    Parameters
-    ----------
-    part : Part
-
     Returns
     -------
     str or None
@@ -82,14 +78,6 @@ def instrument_of(part: Part) -> str | None:
 
 def ordered(names: tuple[str, ...] | list[str] | set[str]) -> tuple[str, ...]:
     """Put instruments in the order of ``INSTRUMENTS``, each once.
-
-    Parameters
-    ----------
-    names : collection of str
-
-    Returns
-    -------
-    tuple of str
 
     Raises
     ------

@@ -18,7 +18,6 @@ def read(path: str | Path, *, source: str = "", licence: str = "") -> Song:
 
     Parameters
     ----------
-    path : str or Path
     source, licence : str
         Noted in the song.
 
@@ -65,7 +64,6 @@ def write(song: Song, path: str | Path, *, overwrite: bool = False) -> None:
 
     Parameters
     ----------
-    song : Song
     path : str or Path
         Ends in .mid or .midi.
     overwrite : bool
@@ -108,13 +106,8 @@ def require_path(path: str | Path, *, overwrite: bool) -> Path:
 
     Parameters
     ----------
-    path : str or Path
     overwrite : bool
         Whether a file that is there may be replaced.
-
-    Returns
-    -------
-    Path
 
     Raises
     ------

@@ -102,14 +102,6 @@ class NoteLine:
     def transposed(self, semitones: int) -> NoteLine:
         """Move all that sounds.
 
-        Parameters
-        ----------
-        semitones : int
-
-        Returns
-        -------
-        NoteLine
-
         Raises
         ------
         InputError
@@ -152,16 +144,10 @@ class NoteLine:
 
         Parameters
         ----------
-        name : str
-        beats_per_minute : float
         meter : tuple of int
             Beats of a bar and their kind.
         program : int
             General MIDI's.
-
-        Returns
-        -------
-        Song
         """
         step = TICKS_PER_BEAT // self.steps_per_beat
         events = (
@@ -174,10 +160,6 @@ class NoteLine:
 
 def pitches_of(symbol: str) -> tuple[int, ...]:
     """Read a symbol.
-
-    Parameters
-    ----------
-    symbol : str
 
     Returns
     -------
@@ -220,15 +202,6 @@ def symbol_of(pitches: Iterable[int]) -> str:
 def transposed(symbol: str, semitones: int) -> str:
     """Move a symbol.
 
-    Parameters
-    ----------
-    symbol : str
-    semitones : int
-
-    Returns
-    -------
-    str
-
     Raises
     ------
     InputError
@@ -241,14 +214,6 @@ def transposed(symbol: str, semitones: int) -> str:
 
 def melody_part(song: Song) -> Part:
     """Choose the part that has the melody: the one of that name, or the one that lies highest.
-
-    Parameters
-    ----------
-    song : Song
-
-    Returns
-    -------
-    Part
 
     Raises
     ------
@@ -269,7 +234,6 @@ def read_line(
 
     Parameters
     ----------
-    song : Song
     part : Part, optional
         Of it; the melody's if not given.
     steps_per_beat : int
@@ -315,13 +279,8 @@ def without_long_rests(line: NoteLine, bar: int) -> NoteLine:
 
     Parameters
     ----------
-    line : NoteLine
     bar : int
         Steps.
-
-    Returns
-    -------
-    NoteLine
     """
     first = next((place for place, symbol in enumerate(line.symbols) if symbol != REST), len(line.symbols))
     durations = [

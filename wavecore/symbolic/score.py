@@ -107,7 +107,6 @@ def monophonic(score: Score, *, legato_gap_s: float = LEGATO_GAP_S) -> Score:
 
     Parameters
     ----------
-    score : Score
     legato_gap_s : float
         Longest gap to close, in seconds.
 
@@ -133,16 +132,7 @@ def monophonic(score: Score, *, legato_gap_s: float = LEGATO_GAP_S) -> Score:
 
 
 def is_monophonic(score: Score) -> bool:
-    """Whether no two notes sound at once.
-
-    Parameters
-    ----------
-    score : Score
-
-    Returns
-    -------
-    bool
-    """
+    """Whether no two notes sound at once."""
     # A microsecond of rounding in sums of seconds is no overlap.
     return all(a.end_s <= b.onset_s + 1e-6 for a, b in zip(score.notes, score.notes[1:], strict=False))
 
@@ -152,13 +142,8 @@ def transpose(score: Score, semitones: int) -> Score:
 
     Parameters
     ----------
-    score : Score
     semitones : int
         Upward when positive.
-
-    Returns
-    -------
-    Score
 
     Raises
     ------
@@ -173,13 +158,8 @@ def stretch(score: Score, factor: float) -> Score:
 
     Parameters
     ----------
-    score : Score
     factor : float
         Above 1 is slower.
-
-    Returns
-    -------
-    Score
 
     Raises
     ------
@@ -197,14 +177,9 @@ def crop(score: Score, start_s: float, end_s: float) -> Score:
 
     Parameters
     ----------
-    score : Score
     start_s, end_s : float
         The stretch, in seconds.  Notes that start in it are kept and cut at its
         end; what sounds into it from before is left out.
-
-    Returns
-    -------
-    Score
 
     Raises
     ------
@@ -224,14 +199,6 @@ def crop(score: Score, start_s: float, end_s: float) -> Score:
 def pitch_range(score: Score) -> tuple[int, int]:
     """Return the lowest and the highest MIDI number.
 
-    Parameters
-    ----------
-    score : Score
-
-    Returns
-    -------
-    tuple of int
-
     Raises
     ------
     InputError
@@ -245,10 +212,6 @@ def pitch_range(score: Score) -> tuple[int, int]:
 
 def sounding_s(notes: Iterable[Note]) -> float:
     """Return for how long at least one note sounds.
-
-    Parameters
-    ----------
-    notes : iterable of Note
 
     Returns
     -------

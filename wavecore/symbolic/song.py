@@ -71,10 +71,8 @@ class Part:
     ----------
     events : tuple of Event
         Sorted by onset, then pitch; any iterable is accepted and sorted.
-    name : str
     program : int
         General MIDI program, 0 to 127.
-    is_drum : bool
     """
 
     events: tuple[Event, ...]
@@ -94,7 +92,6 @@ class Tempo:
 
     Attributes
     ----------
-    tick : int
     microseconds : int
         Of a beat, a quarter note: 1 to 2**24 - 1, what MIDI can say.
 
@@ -125,7 +122,6 @@ class Meter:
 
     Attributes
     ----------
-    tick : int
     numerator, denominator : int
         6 and 8 for 6/8; the denominator is a power of two up to 64.
 
@@ -156,12 +152,10 @@ class Song:
     ----------
     ticks_per_beat : int
         Of a quarter note, 1 to 32767.
-    parts : tuple of Part
     tempos : tuple of Tempo
         Sorted; before the first one a beat lasts half a second.
     meters : tuple of Meter
         Sorted; before the first one it is 4/4.
-    name, source, licence : str
 
     Raises
     ------
@@ -239,30 +233,12 @@ class Song:
         return starts, rates, np.concatenate([[0.0], np.cumsum(np.diff(starts) * rates[:-1])])
 
     def meter_at(self, tick: int) -> Meter:
-        """The meter that holds at a tick.
-
-        Parameters
-        ----------
-        tick : int
-
-        Returns
-        -------
-        Meter
-        """
+        """The meter that holds at a tick."""
         place = bisect_right([meter.tick for meter in self.meters], tick)
         return self.meters[place - 1] if place else Meter(0, 4, 4)
 
     def score(self, part: Part) -> Score:
-        """One part in seconds.
-
-        Parameters
-        ----------
-        part : Part
-
-        Returns
-        -------
-        Score
-        """
+        """One part in seconds."""
         onsets = self.seconds([event.onset for event in part.events])
         ends = self.seconds([event.end for event in part.events])
         notes = (
@@ -273,10 +249,6 @@ class Song:
 
     def regrid(self, ticks_per_beat: int) -> Song:
         """The same piece on another grid; exact where the new one is a multiple, else rounded.
-
-        Parameters
-        ----------
-        ticks_per_beat : int
 
         Returns
         -------

@@ -21,10 +21,8 @@ def allocate(score: Score, *, release_s: float = 0.0, most_voices: int = MOST_VO
 
     Parameters
     ----------
-    score : Score
     release_s : float
         For which a voice is not free after a note, to let it die away.
-    most_voices : int
 
     Returns
     -------
@@ -66,13 +64,8 @@ def most_at_once(score: Score, *, release_s: float = 0.0) -> int:
 
     Parameters
     ----------
-    score : Score
     release_s : float
         By which each sounds on.
-
-    Returns
-    -------
-    int
     """
     events = [(note.onset_s + TOUCHING_S, 1) for note in score.notes] + [
         (note.end_s + release_s, -1) for note in score.notes

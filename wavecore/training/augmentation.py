@@ -31,7 +31,6 @@ def detune_segment(x: np.ndarray, *, sample_rate: int, rng: np.random.Generator)
     x : ndarray, shape (T,), float32 in [-1, 1]
     sample_rate : int
         Hz.
-    rng : numpy.random.Generator
 
     Returns
     -------
@@ -93,7 +92,6 @@ def add_noise_and_gain(x: np.ndarray, *, rng: np.random.Generator) -> np.ndarray
     Parameters
     ----------
     x : ndarray, shape (T,), float32 in [-1, 1]
-    rng : numpy.random.Generator
 
     Returns
     -------
@@ -116,7 +114,6 @@ def add_history_noise(
     Parameters
     ----------
     x : ndarray, shape (T,), float32 in [-1, 1]
-    rng : numpy.random.Generator
     loudest_db : float
         Highest level of the noise, dB of full scale.
 
@@ -147,7 +144,6 @@ def add_history_tone(
     x : ndarray, shape (T,), float32 in [-1, 1]
     sample_rate : int
         Hz.
-    rng : numpy.random.Generator
     loudest_db : float
         Highest level of the tone, dB of full scale.
 
@@ -175,7 +171,6 @@ def add_history_offset(x: np.ndarray, *, rng: np.random.Generator) -> np.ndarray
     Parameters
     ----------
     x : ndarray, shape (T,), float32 in [-1, 1]
-    rng : numpy.random.Generator
 
     Returns
     -------
@@ -196,7 +191,6 @@ def drop_history(x: np.ndarray, *, sample_rate: int, rng: np.random.Generator) -
     x : ndarray, shape (T,), float32 in [-1, 1]
     sample_rate : int
         Hz.
-    rng : numpy.random.Generator
 
     Returns
     -------

@@ -15,7 +15,6 @@ def resolve(precision: str, device: torch.device) -> str:
     precision : {"auto", "float32", "bfloat16"}
         ``auto`` takes bfloat16 on a GPU and on a processor with bfloat16 units, and float32
         elsewhere, where it would be emulated.  An AVX512-BF16 processor trained twice as fast with it.
-    device : torch.device
 
     Returns
     -------
@@ -34,12 +33,7 @@ def resolve(precision: str, device: torch.device) -> str:
 
 
 def has_bfloat16_units() -> bool:
-    """Tell whether this processor multiplies bfloat16 natively.
-
-    Returns
-    -------
-    bool
-    """
+    """Tell whether this processor multiplies bfloat16 natively."""
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
@@ -52,10 +46,5 @@ def autocast(precision: str, device: torch.device) -> torch.autocast:
     Parameters
     ----------
     precision : {"auto", "float32", "bfloat16"}
-    device : torch.device
-
-    Returns
-    -------
-    torch.autocast
     """
     return torch.autocast(device.type, torch.bfloat16, enabled=resolve(precision, device) == "bfloat16")

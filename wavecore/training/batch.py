@@ -13,10 +13,6 @@ class TensorBatch:
     def to(self, device: torch.device | str) -> Self:
         """Copy every tensor to a device.
 
-        Parameters
-        ----------
-        device : torch.device or str
-
         Returns
         -------
         TensorBatch

@@ -208,10 +208,6 @@ class TrainingConfig:
         ----------
         step : int
             0 to ``steps`` - 1.
-
-        Returns
-        -------
-        float
         """
         rise = min(1.0, (step + 1) / max(1, self.warmup_steps))
         decay_steps = self.decay_fraction * self.steps
@@ -219,16 +215,7 @@ class TrainingConfig:
         return self.learning_rate * rise * fall
 
     def confusion(self, step: int) -> float:
-        """Return lambda at a step.
-
-        Parameters
-        ----------
-        step : int
-
-        Returns
-        -------
-        float
-        """
+        """Return lambda at a step."""
         return self.confusion_weight * min(1.0, (step + 1) / max(1, self.confusion_warmup_steps))
 
 
@@ -237,13 +224,8 @@ def with_settings(config: TrainingConfig, settings: list[str]) -> TrainingConfig
 
     Parameters
     ----------
-    config : TrainingConfig
     settings : list of str
         As given to ``--set``; values take the type of the field.
-
-    Returns
-    -------
-    TrainingConfig
 
     Raises
     ------

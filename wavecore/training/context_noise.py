@@ -25,7 +25,6 @@ def spoil_history(
         Its ``history_*`` settings.
     sample_rate : int
         Hz.
-    rng : numpy.random.Generator
 
     Returns
     -------

@@ -106,16 +106,7 @@ class Processes:
         self.average([parameter.grad for parameter in parameters if parameter.grad is not None])
 
     def sum_value(self, value: float) -> float:
-        """Add a number up over the processes.
-
-        Parameters
-        ----------
-        value : float
-
-        Returns
-        -------
-        float
-        """
+        """Add a number up over the processes."""
         return self.mean_values({"value": value})["value"] * self.size
 
     def mean_values(self, values: dict[str, float]) -> dict[str, float]:
@@ -125,10 +116,6 @@ class Processes:
         ----------
         values : dict of str to float
             The same names everywhere.
-
-        Returns
-        -------
-        dict of str to float
         """
         if self.size == 1:
             return values
@@ -178,10 +165,6 @@ class Processes:
     def gather(self, values: dict[str, float]) -> list[dict[str, float]]:
         """Tell every process everybody's numbers.
 
-        Parameters
-        ----------
-        values : dict of str to float
-
         Returns
         -------
         list of dict of str to float
@@ -200,16 +183,7 @@ class Processes:
         return json.loads(bytes(text.cpu().numpy()))
 
     def agree(self, number: int) -> int:
-        """Return the first process's number.
-
-        Parameters
-        ----------
-        number : int
-
-        Returns
-        -------
-        int
-        """
+        """Return the first process's number."""
         found = torch.tensor(number)
         self.spread([found])
         return int(found)
@@ -231,10 +205,6 @@ def join(device: str = "cpu") -> Iterator[Processes]:
     ----------
     device : str
         Where this process trains; gloo connects processors, nccl GPUs.
-
-    Yields
-    ------
-    Processes
 
     Raises
     ------
@@ -268,12 +238,7 @@ def join(device: str = "cpu") -> Iterator[Processes]:
 
 
 def current() -> Processes:
-    """Return the processes that were joined, or this one alone.
-
-    Returns
-    -------
-    Processes
-    """
+    """Return the processes that were joined, or this one alone."""
     if not distributed.is_initialized():
         return ALONE
     return Processes(distributed.get_rank(), distributed.get_world_size())
@@ -291,12 +256,7 @@ def job() -> str | None:
 
 
 def restarts() -> int:
-    """Return how often ``torchrun`` has started this job's processes anew.
-
-    Returns
-    -------
-    int
-    """
+    """Return how often ``torchrun`` has started this job's processes anew."""
     return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
 
 
@@ -307,10 +267,6 @@ def own_device(device: str) -> str:
     ----------
     device : str
         ``cuda`` without a number becomes ``cuda:N``, N the process's number on this machine.
-
-    Returns
-    -------
-    str
     """
     number = os.environ.get("LOCAL_RANK")
     return f"cuda:{number}" if device == "cuda" and number is not None else device

@@ -33,7 +33,6 @@ class Progress:
 
     Attributes
     ----------
-    step, steps : int
     losses : dict of str to float
         Named values; those of a validation start with ``valid/``.
     samples_per_s : float
@@ -92,9 +91,6 @@ def train(
 
     Parameters
     ----------
-    dataset : DomainsDataset
-    network_config : TranslationConfig
-    training : TrainingConfig
     out, resume
         As of ``run_task``.
     initial : TranslationNetwork, optional
@@ -132,12 +128,10 @@ def run_task(
 
     Parameters
     ----------
-    task : Task
     out : str or Path
         The run's folder (see ``run_folder``).
     resume : bool
         Go on from the newest checkpoint in ``out``.
-    device : str
     workers : int
         Processes that draw batches ahead (see ``ahead``); the run is the same whatever their number.
     on_progress : callable, optional
@@ -185,9 +179,6 @@ class TranslationTask:
 
     Parameters
     ----------
-    dataset : DomainsDataset
-    network_config : TranslationConfig
-    training : TrainingConfig
     initial : TranslationNetwork, optional
         Weights to start from.
     spread_decoders : bool
@@ -212,50 +203,21 @@ class TranslationTask:
         self.source = BatchSource(dataset, network_config, training, self._network.encoder.context_frames)
 
     def build(self) -> TranslationNetwork:
-        """Return the network that is to be trained.
-
-        Returns
-        -------
-        TranslationNetwork
-        """
+        """Return the network that is to be trained."""
         return self._network
 
     def trainer(self, network: TranslationNetwork, device: str) -> Trainer:
-        """Build the trainer.
-
-        Parameters
-        ----------
-        network : TranslationNetwork
-        device : str
-
-        Returns
-        -------
-        Trainer
-        """
+        """Build the trainer."""
         if self.spread_decoders:
             return SpreadTrainer(network, self.training, distributed.current(), device=device)
         return Trainer(network, self.training, device=device)
 
     def batch(self, step: int) -> Batch:
-        """Draw the batch of a step.
-
-        Parameters
-        ----------
-        step : int
-
-        Returns
-        -------
-        Batch
-        """
+        """Draw the batch of a step."""
         return self.source.training_batch(step)
 
     def validate(self, network: TranslationNetwork, device: str) -> dict[str, float]:
         """Measure a network on held-out crops.
-
-        Parameters
-        ----------
-        network : TranslationNetwork
-        device : str
 
         Returns
         -------
@@ -269,12 +231,7 @@ class TranslationTask:
         return found
 
     def describe(self) -> dict:
-        """Summarise the data.
-
-        Returns
-        -------
-        dict
-        """
+        """Summarise the data."""
         return describe(self.source.dataset)
 
 

@@ -62,14 +62,5 @@ def accuracy(classifier_logits: Tensor, domains: Tensor) -> Tensor:
 
 
 def bits(nats: float | Tensor) -> float:
-    """Convert nats to bits.
-
-    Parameters
-    ----------
-    nats : float or scalar Tensor
-
-    Returns
-    -------
-    float
-    """
+    """Convert nats to bits."""
     return float(torch.as_tensor(nats)) / LN2

@@ -47,7 +47,6 @@ def batches(draw: Callable[[int], Any], steps: range, *, workers: int) -> Iterat
     ----------
     draw : callable
         Gives the batch of a step: tensors, or dataclasses of them.
-    steps : range
     workers : int
         Processes that draw; with 0 each batch is drawn when it is asked for, here.  They end with the context.
 

@@ -28,12 +28,7 @@ KEEP = 2
 
 
 class RunFolder:
-    """Reads and writes one run's folder.
-
-    Parameters
-    ----------
-    path : str or Path
-    """
+    """Reads and writes one run's folder."""
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
@@ -46,10 +41,8 @@ class RunFolder:
         ----------
         network : object
             A configuration with ``to_dict``.
-        training : TrainingConfig
         data : str
             The data set's folder.
-        resume : bool
 
         Raises
         ------
@@ -83,8 +76,6 @@ class RunFolder:
 
         Parameters
         ----------
-        tensors : dict of str to Tensor
-        step : int
         history : list of dict
             One record per report so far.
         extra : dict

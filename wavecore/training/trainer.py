@@ -27,7 +27,6 @@ class AveragedTrainer:
     ----------
     network : nn.Module
         Built by ``type(network)(network.config)``.
-    config : TrainingConfig
     groups : dict of str to (dict of str to Parameter, float)
         Per optimiser: its parameters by name, and its learning rate.
     device : str
@@ -181,25 +180,11 @@ class AveragedTrainer:
         return self.averaged_network()
 
     def merge(self, found: dict[str, float]) -> dict[str, float]:
-        """Join what the processes found on held-out crops.
-
-        Parameters
-        ----------
-        found : dict of str to float
-
-        Returns
-        -------
-        dict of str to float
-        """
+        """Join what the processes found on held-out crops."""
         return found
 
     def tensors(self) -> dict[str, Tensor]:
-        """Collect all state but the step: weights, average, optimiser moments.
-
-        Returns
-        -------
-        dict of str to Tensor
-        """
+        """Collect all state but the step: weights, average, optimiser moments."""
         found = {f"network.{k}": v for k, v in self.network.state_dict().items()}
         found |= {f"average.{k}": v for k, v in self.average.items()}
         for label, parameters in self.parameters.items():
@@ -210,11 +195,6 @@ class AveragedTrainer:
 
     def restore(self, tensors: dict[str, Tensor], step: int) -> None:
         """Take up the state that ``tensors`` returned.
-
-        Parameters
-        ----------
-        tensors : dict of str to Tensor
-        step : int
 
         Raises
         ------

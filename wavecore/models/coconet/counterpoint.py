@@ -42,12 +42,7 @@ class Counterpoint:
     pitches: float
 
     def to_dict(self) -> dict[str, float]:
-        """Return the counts by name.
-
-        Returns
-        -------
-        dict of str to float
-        """
+        """Return the counts by name."""
         return asdict(self)
 
 
@@ -58,10 +53,6 @@ def count(grids: list[np.ndarray]) -> Counterpoint:
     ----------
     grids : list of ndarray, shape (T, 4), integer
         MIDI numbers from soprano to bass, -1 for a rest; at least one chorale of two sixteenths.
-
-    Returns
-    -------
-    Counterpoint
 
     Raises
     ------
@@ -94,10 +85,6 @@ def parallels(grid: np.ndarray, interval: int) -> int:
     grid : ndarray, shape (T, 4), integer
     interval : int
         Semitones, octaves folded: 7 for fifths, 0 for octaves and unisons.
-
-    Returns
-    -------
-    int
     """
     found = 0
     before, after = grid[:-1], grid[1:]

@@ -60,11 +60,7 @@ def likelihood(
 
     Parameters
     ----------
-    network : Coconet
     crops : sequence of ndarray, shape (T, 4), integer
-    seed : int
-    n_orderings : int
-    chronological : bool
     told : callable
         Called with (what, done, in all).
 
@@ -91,13 +87,6 @@ def likelihood(
 def samples(network: Coconet, *, n_samples: int, n_bars: int, seed: int, told: Told) -> dict[str, np.ndarray]:
     """Compose from nothing, in both ways.
 
-    Parameters
-    ----------
-    network : Coconet
-    n_samples, n_bars : int
-    seed : int
-    told : callable
-
     Returns
     -------
     dict of str to ndarray, shape (n_samples, T, 4), int16
@@ -122,10 +111,7 @@ def harmonised(network: Coconet, crops: Sequence[np.ndarray], *, seed: int, told
 
     Parameters
     ----------
-    network : Coconet
     crops : sequence of ndarray, shape (T, 4), integer
-    seed : int
-    told : callable
 
     Returns
     -------

@@ -45,7 +45,6 @@ class FramewiseLikelihood:
         The same of every order for itself.
     standard_error : float
         Of ``nats``, from the differences between chorales.
-    n_frames, n_pieces, n_orderings : int
     """
 
     nats: float
@@ -81,10 +80,6 @@ def framewise(
         Whether frames are taken from the first to the last, and not in a random order.
     on_progress : callable, optional
         Called with (forward passes done, forward passes in all).
-
-    Returns
-    -------
-    FramewiseLikelihood
 
     Raises
     ------

@@ -32,7 +32,6 @@ class CoconetConfig:
     ----------
     n_layers : int
         Convolutions in all, at least 4: the first one, 3 x 3 ones, and the last two, which are 2 x 2.
-    channels : int
     separable : bool
         Whether a convolution is one for each channel and then a 1 x 1 one.
     dilations : tuple of int
@@ -68,25 +67,12 @@ class CoconetConfig:
         return self.lowest + self.n_pitches - 1
 
     def to_dict(self) -> dict:
-        """Return the sizes as JSON has them.
-
-        Returns
-        -------
-        dict
-        """
+        """Return the sizes as JSON has them."""
         return asdict(self) | {"dilations": list(self.dilations)}
 
     @classmethod
     def from_dict(cls, values: dict) -> CoconetConfig:
         """Build a configuration from what ``to_dict`` returned.
-
-        Parameters
-        ----------
-        values : dict
-
-        Returns
-        -------
-        CoconetConfig
 
         Raises
         ------
@@ -109,12 +95,7 @@ PRESETS = {
 
 
 class Coconet(nn.Module):
-    """Pitches of hidden cells from those of known ones.
-
-    Parameters
-    ----------
-    config : CoconetConfig
-    """
+    """Pitches of hidden cells from those of known ones."""
 
     kind = "coconet"
 
@@ -173,12 +154,7 @@ class Coconet(nn.Module):
         return planes.contiguous(memory_format=torch.channels_last)
 
     def card(self) -> dict:
-        """Say what a model folder tells of the network beside its sizes.
-
-        Returns
-        -------
-        dict
-        """
+        """Say what a model folder tells of the network beside its sizes."""
         return {"voices": N_VOICES, "steps_per_quarter": 4}
 
 

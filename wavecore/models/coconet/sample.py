@@ -48,7 +48,6 @@ def gibbs(
         What is given; free cells are not looked at.
     free : ndarray, shape (B, T, 4) or (T, 4), bool
         Cells to fill; the others stay as they are.
-    rng : numpy.random.Generator
     n_steps : int, optional
         4 T if not given.
     temperature : float
@@ -92,7 +91,6 @@ def ancestral(
 
     Parameters
     ----------
-    network : Coconet
     grid : ndarray, shape (B, T, 4), integer
     free : ndarray, shape (B, T, 4) or (T, 4), bool
     rng : numpy.random.Generator
@@ -192,7 +190,6 @@ def pick(logits: np.ndarray, rng: np.random.Generator, temperature: float) -> np
     Parameters
     ----------
     logits : ndarray, shape (n, P), float
-    rng : numpy.random.Generator
     temperature : float
         0 takes the largest.
 

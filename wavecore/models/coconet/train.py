@@ -54,14 +54,7 @@ class Crops(TensorBatch):
 
 
 class CoconetTrainer(AveragedTrainer):
-    """One optimiser for all weights.
-
-    Parameters
-    ----------
-    network : Coconet
-    config : TrainingConfig
-    device : str
-    """
+    """One optimiser for all weights."""
 
     def __init__(self, network: Coconet, config: TrainingConfig, *, device: str = "cpu"):
         network = network.to(memory_format=torch.channels_last)
@@ -70,10 +63,6 @@ class CoconetTrainer(AveragedTrainer):
 
     def update(self, batch: Crops) -> dict[str, float]:
         """Do one step.
-
-        Parameters
-        ----------
-        batch : Crops
 
         Returns
         -------
@@ -100,8 +89,6 @@ def surprise(logits: Tensor, crops: Crops, config: CoconetConfig) -> Tensor:
     Parameters
     ----------
     logits : Tensor, shape (B, T, 4, P), float
-    crops : Crops
-    config : CoconetConfig
 
     Returns
     -------
@@ -120,8 +107,6 @@ class CoconetTask:
 
     Parameters
     ----------
-    dataset : ChoralesDataset
-    network_config : CoconetConfig
     training : TrainingConfig
         ``crop_frames`` is the length of a crop in sixteenths.  Chorales are transposed as far as the network's pitches allow, but no further
         than ``transpose_semitones``; what belongs to sound has no effect.
@@ -162,39 +147,15 @@ class CoconetTask:
         self._network = initial
 
     def build(self) -> Coconet:
-        """Return the network that is to be trained.
-
-        Returns
-        -------
-        Coconet
-        """
+        """Return the network that is to be trained."""
         return self._network
 
     def trainer(self, network: Coconet, device: str) -> CoconetTrainer:
-        """Build the trainer.
-
-        Parameters
-        ----------
-        network : Coconet
-        device : str
-
-        Returns
-        -------
-        CoconetTrainer
-        """
+        """Build the trainer."""
         return CoconetTrainer(network, self.training, device=device)
 
     def batch(self, step: int) -> Crops:
-        """Draw the batch of a step: every chorale comes once in an epoch.
-
-        Parameters
-        ----------
-        step : int
-
-        Returns
-        -------
-        Crops
-        """
+        """Draw the batch of a step: every chorale comes once in an epoch."""
         grids, size = self.dataset.grids["train"], self.training.batch_size
         rng = np.random.default_rng((self.training.seed, step))
         places = np.arange(step * size, (step + 1) * size)
@@ -224,11 +185,6 @@ class CoconetTask:
     def validate(self, network: Coconet, device: str) -> dict[str, float]:
         """Measure a network on held-out crops, the same ones at every call.
 
-        Parameters
-        ----------
-        network : Coconet
-        device : str
-
         Returns
         -------
         dict of str to float
@@ -243,12 +199,7 @@ class CoconetTask:
         return {"valid/bits": losses.bits(torch.cat(nats).mean())}
 
     def describe(self) -> dict:
-        """Summarise the data.
-
-        Returns
-        -------
-        dict
-        """
+        """Summarise the data."""
         return self.dataset.summary()
 
 
@@ -257,7 +208,6 @@ def draw_known(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
 
     Parameters
     ----------
-    rng : numpy.random.Generator
     shape : tuple of int
         (T, 4).
 

@@ -30,7 +30,6 @@ class NoteScale:
         Steps in ascending order; the first and the last are -1 and 1, between them lie equal ratios.  Numbers become the nearest of them.
     note_steps : int
         How long notes are of which the pitch alone is known.
-    steps_per_beat : int
 
     Raises
     ------

@@ -125,25 +125,12 @@ class GANConfig:
         return NoteScale(self.lowest, self.highest, self.durations, self.note_steps, self.steps_per_beat)
 
     def to_dict(self) -> dict:
-        """Return all values as JSON has them.
-
-        Returns
-        -------
-        dict
-        """
+        """Return all values as JSON has them."""
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
     @classmethod
     def from_dict(cls, values: dict) -> GANConfig:
         """Build a configuration from what ``to_dict`` returned.
-
-        Parameters
-        ----------
-        values : dict
-
-        Returns
-        -------
-        GANConfig
 
         Raises
         ------
@@ -172,12 +159,7 @@ guesses as soon as pitches and durations come as often as they should, and never
 
 
 class GAN(nn.Module):
-    """A generator and its discriminator.
-
-    Parameters
-    ----------
-    config : GANConfig
-    """
+    """A generator and its discriminator."""
 
     kind = "gan"
 
@@ -220,12 +202,7 @@ class GAN(nn.Module):
         return torch.cat([pitches, levels[(written[..., 1:] - levels).abs().argmin(-1, keepdim=True)]], dim=-1)
 
     def card(self) -> dict:
-        """Say what a model folder tells of the network beside its configuration.
-
-        Returns
-        -------
-        dict
-        """
+        """Say what a model folder tells of the network beside its configuration."""
         return {
             "variant": self.config.variant,
             "notes": self.config.length,
@@ -238,10 +215,8 @@ def draw_noise(config: GANConfig, n: int, rng: np.random.Generator) -> Tensor:
 
     Parameters
     ----------
-    config : GANConfig
     n : int
         Sequences.
-    rng : numpy.random.Generator
 
     Returns
     -------
@@ -258,7 +233,6 @@ class DenseGenerator(nn.Module):
 
     Parameters
     ----------
-    latent : int
     widths : tuple of int
         Of the hidden layers.
     length, n_features : int
@@ -294,7 +268,6 @@ class RecurrentDiscriminator(nn.Module):
 
     Parameters
     ----------
-    n_features : int
     hidden : int
         Width of the LSTMs.
     widths : tuple of int

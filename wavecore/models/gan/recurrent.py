@@ -78,7 +78,6 @@ class BidirectionalDiscriminator(nn.Module):
 
     Parameters
     ----------
-    n_features : int
     hidden, n_layers : int
         Width of each direction, and number of the LSTM's layers.
     """

@@ -31,12 +31,6 @@ def sequences(network: GAN, n: int, rng: np.random.Generator) -> list[NoteLine]:
     ----------
     network : GAN
         In evaluation mode, on any device.
-    n : int
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    list of NoteLine
     """
     noise = draw_noise(network.config, n, rng).to(next(network.parameters()).device)
     return [network.config.scale.decode(values) for values in network(noise).cpu().numpy()]
@@ -61,15 +55,10 @@ def compose(
         Of the grid, at which it ends: what would sound on is cut there.
     bar : int
         Steps.  A sequence that has no whole bar is followed by a rest up to the bar line.
-    rng : numpy.random.Generator
     scale : iterable of int, optional
         Pitch classes, as of ``pitch_classes``, to which notes are moved; they stay as they are if not given.
     on_progress : callable, optional
         Called with (steps done, steps in all).
-
-    Returns
-    -------
-    NoteLine
 
     Raises
     ------
@@ -119,10 +108,6 @@ def joined(first: NoteLine, second: NoteLine) -> NoteLine:
     ----------
     first, second : NoteLine
         Of one grid; both with velocities or both without, where both have symbols.
-
-    Returns
-    -------
-    NoteLine
     """
     names = ("symbols", "durations", "velocities")
     return replace(first, **{name: (*getattr(first, name), *getattr(second, name)) for name in names})
@@ -133,13 +118,8 @@ def snapped(line: NoteLine, scale: Iterable[int]) -> NoteLine:
 
     Parameters
     ----------
-    line : NoteLine
     scale : iterable of int
         Pitch classes, 0 to 11.
-
-    Returns
-    -------
-    NoteLine
 
     Raises
     ------

@@ -65,14 +65,7 @@ class Sequences(TensorBatch):
 
 
 class GANTrainer(AveragedTrainer):
-    """Two adversaries, each with an optimiser.
-
-    Parameters
-    ----------
-    network : GAN
-    config : TrainingConfig
-    device : str
-    """
+    """Two adversaries, each with an optimiser."""
 
     def __init__(self, network: GAN, config: TrainingConfig, *, device: str = "cpu"):
         groups = {label: (_named(network, label), config.learning_rate) for label in ("discriminator", "generator")}
@@ -80,10 +73,6 @@ class GANTrainer(AveragedTrainer):
 
     def relative_rate(self, name: str) -> float:
         """Say how fast a parameter learns, compared with ``learning_rate``.
-
-        Parameters
-        ----------
-        name : str
 
         Returns
         -------
@@ -98,10 +87,6 @@ class GANTrainer(AveragedTrainer):
 
     def update(self, batch: Sequences) -> dict[str, float]:
         """Do one step: the discriminator's update, then the generator's.
-
-        Parameters
-        ----------
-        batch : Sequences
 
         Returns
         -------
@@ -161,11 +146,6 @@ class GANTrainer(AveragedTrainer):
 def fitted(config: GANConfig, dataset: SongsDataset) -> GANConfig:
     """Let a GAN's pitches reach as far as the melodies that it is to learn.
 
-    Parameters
-    ----------
-    config : GANConfig
-    dataset : SongsDataset
-
     Returns
     -------
     GANConfig
@@ -190,7 +170,6 @@ class GANTask:
     ----------
     dataset : SongsDataset
         Of which melodies shorter than a sequence are left out.
-    network_config : GANConfig
     training : TrainingConfig
         Sequences are transposed by up to ``transpose_semitones``, as far as the network's pitches go; ``classifier_learning_rate`` is the
         discriminator's; what belongs to sound has no effect.
@@ -241,39 +220,15 @@ class GANTask:
         self._network = initial
 
     def build(self) -> GAN:
-        """Return the network that is to be trained.
-
-        Returns
-        -------
-        GAN
-        """
+        """Return the network that is to be trained."""
         return self._network
 
     def trainer(self, network: GAN, device: str) -> GANTrainer:
-        """Build the trainer.
-
-        Parameters
-        ----------
-        network : GAN
-        device : str
-
-        Returns
-        -------
-        GANTrainer
-        """
+        """Build the trainer."""
         return GANTrainer(network, self.training, device=device)
 
     def batch(self, step: int) -> Sequences:
-        """Draw the batch of a step: every melody comes once in an epoch.
-
-        Parameters
-        ----------
-        step : int
-
-        Returns
-        -------
-        Sequences
-        """
+        """Draw the batch of a step: every melody comes once in an epoch."""
         config, size = self.network_config, self.training.batch_size
         rng = np.random.default_rng((self.training.seed, step))
         places = range(step * size, (step + 1) * size)
@@ -306,7 +261,6 @@ class GANTask:
         ----------
         network : GAN
             In evaluation mode.
-        device : str
 
         Returns
         -------
@@ -330,12 +284,7 @@ class GANTask:
         return histograms.histograms([line.table()[:, :3] for line in lines], longest=self.network_config.durations[-1])
 
     def describe(self) -> dict:
-        """Summarise the data.
-
-        Returns
-        -------
-        dict
-        """
+        """Summarise the data."""
         return self.dataset.summary() | {"melodies": len(self.melodies)}
 
 

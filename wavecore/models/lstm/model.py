@@ -31,7 +31,6 @@ class LSTMConfig:
         As of ``NoteVocabulary``.
     durations : tuple of int
         As of ``NoteVocabulary``.
-    steps_per_beat : int
     chords : bool
         Whether lines are read with their chords.
     embedding : int
@@ -72,25 +71,12 @@ class LSTMConfig:
         return NoteVocabulary(self.symbols, self.durations, self.steps_per_beat)
 
     def to_dict(self) -> dict:
-        """Return vocabulary and sizes as JSON has them.
-
-        Returns
-        -------
-        dict
-        """
+        """Return vocabulary and sizes as JSON has them."""
         return asdict(self) | {"symbols": list(self.symbols), "durations": list(self.durations)}
 
     @classmethod
     def from_dict(cls, values: dict) -> LSTMConfig:
         """Build a configuration from what ``to_dict`` returned.
-
-        Parameters
-        ----------
-        values : dict
-
-        Returns
-        -------
-        LSTMConfig
 
         Raises
         ------
@@ -129,12 +115,7 @@ class LSTMState:
 
 
 class LSTM(nn.Module):
-    """What comes next in a line.
-
-    Parameters
-    ----------
-    config : LSTMConfig
-    """
+    """What comes next in a line."""
 
     kind = "lstm"
 
@@ -198,12 +179,7 @@ class LSTM(nn.Module):
         return (totals[..., :-1] / totals[..., -1:]).to(states.dtype), kept
 
     def card(self) -> dict:
-        """Say what a model folder tells of the network beside its configuration.
-
-        Returns
-        -------
-        dict
-        """
+        """Say what a model folder tells of the network beside its configuration."""
         return {
             "steps_per_beat": self.config.steps_per_beat,
             "n_symbols": len(self.config.symbols),

@@ -37,7 +37,6 @@ def compose(
     ----------
     network : LSTM
         In evaluation mode, on any device.
-    rng : numpy.random.Generator
     n_steps : int, optional
         Steps of the grid at which the line ends: what would sound on is cut there.
     n_notes : int, optional

@@ -52,14 +52,7 @@ class Crops(TensorBatch):
 
 
 class LSTMTrainer(AveragedTrainer):
-    """One optimiser for all weights.
-
-    Parameters
-    ----------
-    network : LSTM
-    config : TrainingConfig
-    device : str
-    """
+    """One optimiser for all weights."""
 
     def __init__(self, network: LSTM, config: TrainingConfig, *, device: str = "cpu"):
         super().__init__(
@@ -68,10 +61,6 @@ class LSTMTrainer(AveragedTrainer):
 
     def update(self, batch: Crops) -> dict[str, float]:
         """Do one step.
-
-        Parameters
-        ----------
-        batch : Crops
 
         Returns
         -------
@@ -99,7 +88,6 @@ def surprise(note_logits: Tensor, duration_logits: Tensor, crops: Crops) -> tupl
     ----------
     note_logits : Tensor, shape (B, T, N), float
     duration_logits : Tensor, shape (B, T, D), float
-    crops : Crops
 
     Returns
     -------
@@ -119,10 +107,8 @@ def bits_per_note(network: LSTM, lines: Sequence[np.ndarray], device: str) -> tu
 
     Parameters
     ----------
-    network : LSTM
     lines : sequence of ndarray, shape (2, n), int64
         Numbers of symbols and of durations.
-    device : str
 
     Returns
     -------
@@ -154,14 +140,8 @@ def learnt_vocabulary(
 
     Parameters
     ----------
-    dataset : SongsDataset
     chords : bool
         Whether what begins together is one symbol.
-    steps_per_beat : int
-
-    Returns
-    -------
-    NoteVocabulary
 
     Raises
     ------
@@ -176,8 +156,6 @@ class LSTMTask:
 
     Parameters
     ----------
-    dataset : SongsDataset
-    network_config : LSTMConfig
     training : TrainingConfig
         ``crop_frames`` is the length of a crop in notes and rests; of a melody that is shorter, half at least.  Melodies are transposed by up to ``transpose_semitones``, as far as the
         vocabulary goes; what belongs to sound has no effect.
@@ -227,39 +205,15 @@ class LSTMTask:
         self._network = initial
 
     def build(self) -> LSTM:
-        """Return the network that is to be trained.
-
-        Returns
-        -------
-        LSTM
-        """
+        """Return the network that is to be trained."""
         return self._network
 
     def trainer(self, network: LSTM, device: str) -> LSTMTrainer:
-        """Build the trainer.
-
-        Parameters
-        ----------
-        network : LSTM
-        device : str
-
-        Returns
-        -------
-        LSTMTrainer
-        """
+        """Build the trainer."""
         return LSTMTrainer(network, self.training, device=device)
 
     def batch(self, step: int) -> Crops:
-        """Draw the batch of a step: every melody comes once in an epoch.
-
-        Parameters
-        ----------
-        step : int
-
-        Returns
-        -------
-        Crops
-        """
+        """Draw the batch of a step: every melody comes once in an epoch."""
         lines, size, length = self.lines["train"], self.training.batch_size, self.training.crop_frames
         rng = np.random.default_rng((self.training.seed, step))
         rows = []
@@ -278,11 +232,6 @@ class LSTMTask:
     def validate(self, network: LSTM, device: str) -> dict[str, float]:
         """Measure a network on whole held-out melodies.
 
-        Parameters
-        ----------
-        network : LSTM
-        device : str
-
         Returns
         -------
         dict of str to float
@@ -292,12 +241,7 @@ class LSTMTask:
         return {"valid/bits": notes + durations, "valid/note_bits": notes, "valid/duration_bits": durations}
 
     def describe(self) -> dict:
-        """Summarise the data.
-
-        Returns
-        -------
-        dict
-        """
+        """Summarise the data."""
         return self.dataset.summary() | {"melodies": {split: len(lines) for split, lines in self.lines.items()}}
 
 

@@ -23,7 +23,6 @@ class NoteVocabulary:
         Each once; "rest" is among them, and something that sounds.
     durations : tuple of int
         Steps, ascending.
-    steps_per_beat : int
 
     Raises
     ------
@@ -61,10 +60,6 @@ class NoteVocabulary:
             Of one grid.
         least : int
             How often a chord or a duration must come to be known.
-
-        Returns
-        -------
-        NoteVocabulary
 
         Raises
         ------
@@ -122,10 +117,6 @@ class NoteVocabulary:
         ----------
         notes, durations : ndarray, shape (T,), integer
 
-        Returns
-        -------
-        NoteLine
-
         Raises
         ------
         InputError
@@ -144,10 +135,6 @@ class NoteVocabulary:
 
     def moved(self, semitones: int) -> np.ndarray:
         """Number all symbols transposed.
-
-        Parameters
-        ----------
-        semitones : int
 
         Returns
         -------

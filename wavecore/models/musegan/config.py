@@ -139,25 +139,12 @@ class MuseGANConfig:
         return self.n_pitches // last, last
 
     def to_dict(self) -> dict:
-        """Return the sizes as JSON has them.
-
-        Returns
-        -------
-        dict
-        """
+        """Return the sizes as JSON has them."""
         return asdict(self) | {"tracks": [track.to_dict() for track in self.tracks]}
 
     @classmethod
     def from_dict(cls, values: dict) -> MuseGANConfig:
         """Build a configuration from what ``to_dict`` returned.
-
-        Parameters
-        ----------
-        values : dict
-
-        Returns
-        -------
-        MuseGANConfig
 
         Raises
         ------

@@ -18,7 +18,6 @@ class Critic(nn.Module):
     ----------
     n_tracks : int
         That it hears.
-    config : MuseGANConfig
     """
 
     def __init__(self, n_tracks: int, config: MuseGANConfig):

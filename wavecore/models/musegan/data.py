@@ -18,9 +18,7 @@ class PhraseStore:
 
     Parameters
     ----------
-    dataset : SongsDataset
     split : {"train", "valid", "test"}
-    config : MuseGANConfig
 
     Attributes
     ----------

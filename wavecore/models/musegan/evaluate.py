@@ -36,7 +36,6 @@ def evaluate(
     ----------
     network : MuseGAN
         In evaluation mode.
-    dataset : SongsDataset
     seed : int
         Of the noise.
     split : {"valid", "test"}

@@ -11,12 +11,7 @@ from wavecore.models.musegan.layers import SLOPE, DrawnOut
 
 
 class TemporalNetwork(nn.Module):
-    """One noise vector becomes one for each bar.
-
-    Parameters
-    ----------
-    config : MuseGANConfig
-    """
+    """One noise vector becomes one for each bar."""
 
     def __init__(self, config: MuseGANConfig):
         super().__init__()
@@ -48,7 +43,6 @@ class BarGenerator(nn.Module):
         Width of the vector.
     n_tracks : int
         That it writes.
-    config : MuseGANConfig
     """
 
     def __init__(self, n_in: int, n_tracks: int, config: MuseGANConfig):
@@ -79,12 +73,7 @@ class BarGenerator(nn.Module):
 
 
 class Encoder(nn.Module):
-    """A given track's bars become vectors: what the other tracks are told of it.
-
-    Parameters
-    ----------
-    config : MuseGANConfig
-    """
+    """A given track's bars become vectors: what the other tracks are told of it."""
 
     def __init__(self, config: MuseGANConfig):
         super().__init__()
@@ -115,12 +104,7 @@ class Encoder(nn.Module):
 
 
 class Generator(nn.Module):
-    """All of a MuseGAN that writes.
-
-    Parameters
-    ----------
-    config : MuseGANConfig
-    """
+    """All of a MuseGAN that writes."""
 
     def __init__(self, config: MuseGANConfig):
         super().__init__()

@@ -24,12 +24,7 @@ from wavecore.models.musegan.generators import Generator
 
 
 class MuseGAN(nn.Module):
-    """Generators and critics.
-
-    Parameters
-    ----------
-    config : MuseGANConfig
-    """
+    """Generators and critics."""
 
     kind = "musegan"
 
@@ -92,12 +87,7 @@ class MuseGAN(nn.Module):
         )
 
     def card(self) -> dict:
-        """Say what a model folder tells of the network beside its sizes.
-
-        Returns
-        -------
-        dict
-        """
+        """Say what a model folder tells of the network beside its sizes."""
         return {
             "variant": self.config.variant,
             "tracks": [track.label for track in self.config.tracks],

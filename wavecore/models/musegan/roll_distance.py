@@ -26,7 +26,6 @@ def profile(phrases: np.ndarray, *, lowest: int, drums: Sequence[bool]) -> dict[
     phrases : ndarray, shape (N, bars, steps, pitches, M), bool
     lowest : int
         MIDI number of the first pitch.
-    drums : sequence of bool, length M
 
     Returns
     -------

@@ -63,11 +63,6 @@ def measure(phrases: np.ndarray, *, lowest: int, beats: int, drums: Sequence[boo
         MIDI number of the first pitch.
     beats : int
         Quarter notes of a bar; they divide the steps.
-    drums : sequence of bool, length M
-
-    Returns
-    -------
-    RollMeasures
 
     Raises
     ------
@@ -112,7 +107,6 @@ def check(phrases: np.ndarray, drums: Sequence[bool]) -> np.ndarray:
     Parameters
     ----------
     phrases : array_like, shape (N, bars, steps, pitches, M), bool
-    drums : sequence of bool, length M
 
     Returns
     -------
@@ -192,7 +186,6 @@ def drum_pattern(roll: np.ndarray, *, steps_per_beat: int) -> float:
     ----------
     roll : ndarray, shape (N, bars, steps, pitches), bool
         Every lit cell is a stroke.
-    steps_per_beat : int
 
     Returns
     -------

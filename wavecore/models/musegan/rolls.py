@@ -114,16 +114,10 @@ def draw(song: Song, tracks: Sequence[Track], grid: Grid, *, velocities: bool = 
 
     Parameters
     ----------
-    song : Song
     tracks : sequence of Track
         Parts of one track are laid over each other; a track that the piece lacks is silent.
-    grid : Grid
     velocities : bool
         Whether cells hold velocities.
-
-    Returns
-    -------
-    Drawn
     """
     stretches, left_out = _stretches(song, grid)
     notes, outside = [], 0
@@ -155,11 +149,8 @@ def to_song(
     ----------
     roll : ndarray, shape (n_bars, steps, pitches, tracks), bool or uint8
         Where it holds velocities a note has that of its first step.
-    tracks : sequence of Track
-    grid : Grid
     beats_per_minute : float
         Quarter notes.
-    name : str
 
     Returns
     -------

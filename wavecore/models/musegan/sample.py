@@ -42,7 +42,6 @@ def compose(
         In evaluation mode.
     n_bars : int
         Any number; of the last phrase what is too much is cut off.
-    rng : numpy.random.Generator
     given : ndarray, shape (n_bars, steps, pitches), bool, optional
         The given track, where the network has one.
     binarise : {"threshold", "bernoulli", "likeliest"}
@@ -84,9 +83,6 @@ def phrase_noise(network: MuseGAN, n_phrases: int, *, rng: np.random.Generator, 
 
     Parameters
     ----------
-    network : MuseGAN
-    n_phrases : int
-    rng : numpy.random.Generator
     vary : float
         As of ``compose``.
 
@@ -225,7 +221,6 @@ def accompanied(song: Song, track: Track) -> Part:
 
     Parameters
     ----------
-    song : Song
     track : Track
         The given one.  A piece of one part need not call it so.
 

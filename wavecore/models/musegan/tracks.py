@@ -29,7 +29,6 @@ class Track:
         anything else those of that name, in capitals or not.
     program : int
         With which it is played: General MIDI, 0 to 127.
-    is_drum : bool
 
     Raises
     ------
@@ -63,12 +62,7 @@ class Track:
         return rest if colon and kind == "family" else self.name
 
     def to_dict(self) -> dict:
-        """Return the track as JSON has it.
-
-        Returns
-        -------
-        dict
-        """
+        """Return the track as JSON has it."""
         return asdict(self)
 
 
@@ -77,7 +71,6 @@ def parts_of(song: Song, name: str) -> list[Part]:
 
     Parameters
     ----------
-    song : Song
     name : str
         As of ``Track``.
 
@@ -100,7 +93,6 @@ def find_tracks(songs: Sequence[Song], names: Sequence[str]) -> tuple[Track, ...
 
     Parameters
     ----------
-    songs : sequence of Song
     names : sequence of str
         As of ``Track``.
 

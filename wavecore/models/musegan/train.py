@@ -67,12 +67,6 @@ class MuseGANTrainer(AveragedTrainer):
     """An optimiser for the generators, with encoder and temporal networks, and one for the critics.
 
     Everything is computed in float32, whatever the settings' precision: a slope is differentiated again.
-
-    Parameters
-    ----------
-    network : MuseGAN
-    config : TrainingConfig
-    device : str
     """
 
     def __init__(self, network: MuseGAN, config: TrainingConfig, *, device: str = "cpu"):
@@ -87,10 +81,6 @@ class MuseGANTrainer(AveragedTrainer):
 
     def update(self, batch: Phrases) -> dict[str, float]:
         """Do one step: the critics' updates, then the generators'.
-
-        Parameters
-        ----------
-        batch : Phrases
 
         Returns
         -------
@@ -145,7 +135,6 @@ def apart(real: np.ndarray, written: np.ndarray, config: MuseGANConfig) -> float
     Parameters
     ----------
     real, written : ndarray, shape (N, bars, steps, pitches, tracks), bool
-    config : MuseGANConfig
 
     Returns
     -------
@@ -163,8 +152,6 @@ class MuseGANTask:
 
     Parameters
     ----------
-    dataset : SongsDataset
-    network_config : MuseGANConfig
     training : TrainingConfig
         ``batch_size`` phrases for every update.  They are transposed as far as the network's pitches allow, but no further than
         ``transpose_semitones``; drums are not.  What belongs to crops and sound has no effect, nor has ``precision``.
@@ -208,39 +195,15 @@ class MuseGANTask:
         self._network = initial
 
     def build(self) -> MuseGAN:
-        """Return the network that is to be trained.
-
-        Returns
-        -------
-        MuseGAN
-        """
+        """Return the network that is to be trained."""
         return self._network
 
     def trainer(self, network: MuseGAN, device: str) -> MuseGANTrainer:
-        """Build the trainer.
-
-        Parameters
-        ----------
-        network : MuseGAN
-        device : str
-
-        Returns
-        -------
-        MuseGANTrainer
-        """
+        """Build the trainer."""
         return MuseGANTrainer(network, self.training, device=device)
 
     def batch(self, step: int) -> Phrases:
-        """Draw what a step needs.
-
-        Parameters
-        ----------
-        step : int
-
-        Returns
-        -------
-        Phrases
-        """
+        """Draw what a step needs."""
         config, store, size = self.network_config, self.stores["train"], self.training.batch_size
         rng = np.random.default_rng((self.training.seed, step))
         most = int(self.training.transpose_semitones)
@@ -263,7 +226,6 @@ class MuseGANTask:
         ----------
         network : MuseGAN
             In evaluation mode.
-        device : str
 
         Returns
         -------
@@ -289,12 +251,7 @@ class MuseGANTask:
         }
 
     def describe(self) -> dict:
-        """Summarise the data.
-
-        Returns
-        -------
-        dict
-        """
+        """Summarise the data."""
         phrases = {
             split: {"phrases": len(store.starts), "left_out": store.left_out} for split, store in self.stores.items()
         }

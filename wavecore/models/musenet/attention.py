@@ -68,7 +68,6 @@ class Pattern:
         ----------
         first, last : int
             Positions ``first`` to ``last`` - 1 hear.
-        device : torch.device or str
 
         Returns
         -------
@@ -90,7 +89,6 @@ def attend(query: Tensor, key: Tensor, value: Tensor, pattern: Pattern) -> Tenso
     Parameters
     ----------
     query, key, value : Tensor, shape (B, H, T, D), float
-    pattern : Pattern
 
     Returns
     -------
@@ -177,7 +175,6 @@ class CausalAttention(nn.Module):
         C, a multiple of ``n_heads``.
     n_heads : int
         H.
-    pattern : Pattern
     """
 
     def __init__(self, channels: int, n_heads: int, pattern: Pattern):

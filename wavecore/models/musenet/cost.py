@@ -30,7 +30,6 @@ class Cost:
 
     Attributes
     ----------
-    parameters : int
     weight_bytes : int
         Of float32 weights.
     training_bytes : int
@@ -77,31 +76,13 @@ class Spread:
 
 
 def layer_parameters(config: MuseNetConfig) -> int:
-    """Count the weights of one layer.
-
-    Parameters
-    ----------
-    config : MuseNetConfig
-
-    Returns
-    -------
-    int
-    """
+    """Count the weights of one layer."""
     width = config.channels
     return 12 * width * width + 13 * width  # products of 3, 1, 4 and 4 widths, their biases, two norms
 
 
 def n_parameters(config: MuseNetConfig) -> int:
-    """Count all weights.
-
-    Parameters
-    ----------
-    config : MuseNetConfig
-
-    Returns
-    -------
-    int
-    """
+    """Count all weights."""
     width = config.channels
     vectors = (
         config.vocabulary.size + KINDS + N_PITCHES + config.context + sum(SIZES[name] for name in config.embeddings)
@@ -111,16 +92,7 @@ def n_parameters(config: MuseNetConfig) -> int:
 
 
 def heard(config: MuseNetConfig) -> float:
-    """Say how many positions a position of a whole window hears, the mean over positions and layers.
-
-    Parameters
-    ----------
-    config : MuseNetConfig
-
-    Returns
-    -------
-    float
-    """
+    """Say how many positions a position of a whole window hears, the mean over positions and layers."""
     n, block, summary = config.context, config.block, config.summary
     means = []
     for pattern in config.layer_patterns:
@@ -137,16 +109,7 @@ def heard(config: MuseNetConfig) -> float:
 
 
 def cost(config: MuseNetConfig) -> Cost:
-    """Work out what a network costs.
-
-    Parameters
-    ----------
-    config : MuseNetConfig
-
-    Returns
-    -------
-    Cost
-    """
+    """Work out what a network costs."""
     width, n, parameters = config.channels, config.context, n_parameters(config)
     vocabulary = config.vocabulary.size
     layer = n * width * (KEPT + (DROPPED if config.dropout else 0)) * FLOAT_BYTES
@@ -173,16 +136,10 @@ def spread(config: MuseNetConfig, *, n_devices: int, gibibytes: float, recompute
 
     Parameters
     ----------
-    config : MuseNetConfig
-    n_devices : int
     gibibytes : float
         Memory of each.
     recompute : bool
         Whether activations are computed again.
-
-    Returns
-    -------
-    Spread
 
     Raises
     ------
@@ -206,16 +163,7 @@ def spread(config: MuseNetConfig, *, n_devices: int, gibibytes: float, recompute
 
 
 def described(config: MuseNetConfig) -> str:
-    """Tell in a few lines what a network costs.
-
-    Parameters
-    ----------
-    config : MuseNetConfig
-
-    Returns
-    -------
-    str
-    """
+    """Tell in a few lines what a network costs."""
     costs = cost(config)
     return (
         f"{config.n_layers} layers x {config.channels} channels, {config.n_heads} heads, {config.context:,} tokens: "

@@ -41,7 +41,6 @@ def verdict(network: MuseNet, heard: Heard) -> tuple[Tensor, Tensor]:
     ----------
     network : MuseNet
         With a critic.
-    heard : Heard
 
     Returns
     -------
@@ -65,8 +64,6 @@ class CriticTrainer(AveragedTrainer):
     ----------
     network : MuseNet
         With a critic; all else stays as it is.
-    config : TrainingConfig
-    device : str
     """
 
     def __init__(self, network: MuseNet, config: TrainingConfig, *, device: str = "cpu"):
@@ -75,10 +72,6 @@ class CriticTrainer(AveragedTrainer):
 
     def update(self, batch: Heard) -> dict[str, float]:
         """Do one step.
-
-        Parameters
-        ----------
-        batch : Heard
 
         Returns
         -------
@@ -103,7 +96,6 @@ class MuseNetCriticTask:
 
     Parameters
     ----------
-    dataset : SongsDataset
     initial : MuseNet
         With or without a critic; with one, that one goes on learning, from new samples.
     training : TrainingConfig
@@ -145,50 +137,21 @@ class MuseNetCriticTask:
             self.heard[split] = hear(sampler, pairs)
 
     def build(self) -> MuseNet:
-        """Return the network whose critic is to be trained.
-
-        Returns
-        -------
-        MuseNet
-        """
+        """Return the network whose critic is to be trained."""
         return self._network
 
     def trainer(self, network: MuseNet, device: str) -> CriticTrainer:
-        """Build the trainer.
-
-        Parameters
-        ----------
-        network : MuseNet
-        device : str
-
-        Returns
-        -------
-        CriticTrainer
-        """
+        """Build the trainer."""
         return CriticTrainer(network, self.training, device=device)
 
     def batch(self, step: int) -> Heard:
-        """Draw the batch of a step.
-
-        Parameters
-        ----------
-        step : int
-
-        Returns
-        -------
-        Heard
-        """
+        """Draw the batch of a step."""
         rng = np.random.default_rng((self.training.seed, step))
         return self.heard["train"].rows(rng.integers(0, len(self.heard["train"].judged), self.training.batch_size))
 
     @torch.no_grad()
     def validate(self, network: MuseNet, device: str) -> dict[str, float]:
         """Measure a critic on continuations of held-out pieces, the same ones at every call.
-
-        Parameters
-        ----------
-        network : MuseNet
-        device : str
 
         Returns
         -------
@@ -199,12 +162,7 @@ class MuseNetCriticTask:
         return {"valid/bits": losses.bits(nats), "valid/right": float(right)}
 
     def describe(self) -> dict:
-        """Summarise the data.
-
-        Returns
-        -------
-        dict
-        """
+        """Summarise the data."""
         return self.dataset.summary() | {"samples": {split: len(heard.judged) for split, heard in self.heard.items()}}
 
 
@@ -213,7 +171,6 @@ def with_critic(network: MuseNet, *, seed: int) -> MuseNet:
 
     Parameters
     ----------
-    network : MuseNet
     seed : int
         Of the critic's weights.
 
@@ -231,10 +188,6 @@ def with_critic(network: MuseNet, *, seed: int) -> MuseNet:
 
 def without_critic(network: MuseNet) -> MuseNet:
     """Take a network's critic away, for a language model that learns on.
-
-    Parameters
-    ----------
-    network : MuseNet
 
     Returns
     -------

@@ -65,10 +65,6 @@ class Heard(TensorBatch):
         Parameters
         ----------
         numbers : sequence of int, shape (n,)
-
-        Returns
-        -------
-        Heard
         """
         return Heard(*(getattr(self, name)[numbers] for name in self.__dataclass_fields__))
 
@@ -88,17 +84,10 @@ def make_pairs(
     ----------
     network : MuseNet
         In evaluation mode.
-    pieces : sequence of TokenPiece
-    n_pairs : int
-    rng : numpy.random.Generator
     rows : int
         Windows that are continued beside each other, from beginnings of one length.
     on_progress : callable, optional
         Called with (pairs done, pairs in all).
-
-    Returns
-    -------
-    Pairs
     """
     prefixes = [prefix_of(piece, network.config.vocabulary) for piece in pieces]
     drawn = rng.choice(len(pieces), n_pairs, p=odds(pieces)).tolist()
@@ -155,7 +144,6 @@ def hear(network: MuseNet, pairs: Pairs) -> Heard:
     ----------
     network : MuseNet
         In evaluation mode, on any device.
-    pairs : Pairs
 
     Returns
     -------

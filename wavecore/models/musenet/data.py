@@ -38,8 +38,6 @@ class TokenPiece:
     ----------
     body : ndarray, shape (N,), int16
         Without a prefix, and without the silence before the first note.
-    style, name : str
-    beats_per_minute : float
     """
 
     body: np.ndarray
@@ -90,10 +88,6 @@ class Changes:
 def prepare(pieces: Iterable[Piece]) -> list[TokenPiece]:
     """Write pieces as tokens.
 
-    Parameters
-    ----------
-    pieces : iterable of Piece
-
     Returns
     -------
     list of TokenPiece
@@ -118,10 +112,6 @@ def prepare(pieces: Iterable[Piece]) -> list[TokenPiece]:
 def tokens_per_second(pieces: Sequence[TokenPiece]) -> int:
     """Say how many tokens a second of music takes.
 
-    Parameters
-    ----------
-    pieces : sequence of TokenPiece
-
     Returns
     -------
     int
@@ -133,10 +123,6 @@ def tokens_per_second(pieces: Sequence[TokenPiece]) -> int:
 
 def odds(pieces: Sequence[TokenPiece]) -> np.ndarray:
     """Say how often pieces are drawn.
-
-    Parameters
-    ----------
-    pieces : sequence of TokenPiece
 
     Returns
     -------
@@ -156,8 +142,6 @@ def prefix_of(
 
     Parameters
     ----------
-    piece : TokenPiece
-    vocabulary : Vocabulary
     rng : numpy.random.Generator, optional
         Leaves some of it out.
     stretch : float
@@ -184,7 +168,6 @@ def draw_begin(length: int, n_tokens: int, rng: np.random.Generator) -> int:
         Of the piece.
     n_tokens : int
         Of the window, the prefix left out.
-    rng : numpy.random.Generator
 
     Returns
     -------
@@ -201,11 +184,8 @@ def window(
 
     Parameters
     ----------
-    piece : TokenPiece
-    vocabulary : Vocabulary
     length : int
         T, of what the network hears.
-    rng : numpy.random.Generator
     changes : Changes, optional
         For training; without, the piece is left as it is.
 
@@ -245,16 +225,8 @@ def stack(
 
     Parameters
     ----------
-    pieces : sequence of TokenPiece
-    vocabulary : Vocabulary
-    length : int
-    rng : numpy.random.Generator
     changes : Changes, optional
         These as of ``window``.
-
-    Returns
-    -------
-    Windows
     """
     shape = (len(pieces), length)
     tokens, targets, inside = np.zeros(shape, np.int64), np.zeros(shape, np.int64), np.zeros(shape, bool)

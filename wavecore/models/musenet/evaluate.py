@@ -44,7 +44,6 @@ def evaluate(
     split : {"valid", "test"}
     n_samples : int
         Pieces to write in each style; without any none is.
-    temperature : float
     told : callable, optional
         Called with (pieces written, pieces in all).
 

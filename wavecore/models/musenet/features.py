@@ -31,7 +31,6 @@ class Timeline:
     ----------
     total_ticks : int
         How long the piece is, or is to become.
-    beats_per_minute : float
 
     Raises
     ------
@@ -134,11 +133,6 @@ def measured(body: np.ndarray, beats_per_minute: float) -> Timeline:
     ----------
     body : ndarray, shape (N,), integer
         Its tokens without a prefix.
-    beats_per_minute : float
-
-    Returns
-    -------
-    Timeline
     """
     found = Timeline(int(waits(body).sum()), beats_per_minute)
     found.extend(body)

@@ -23,11 +23,6 @@ ROWS = 4
 def surprise(network: MuseNet, windows: Windows) -> Tensor:
     """Mean surprise at what comes next in windows, mixed as they say.
 
-    Parameters
-    ----------
-    network : MuseNet
-    windows : Windows
-
     Returns
     -------
     Tensor, shape (), float32
@@ -63,14 +58,8 @@ def draw_windows(pieces: Sequence[TokenPiece], vocabulary: Vocabulary, length: i
     ----------
     pieces : sequence of TokenPiece
         Of one split.
-    vocabulary : Vocabulary
     length : int
         Tokens of a window.
-    per_style : int
-
-    Returns
-    -------
-    Windows
     """
     rng = np.random.default_rng(VALIDATION_SEED)
     chosen: list[TokenPiece] = []
@@ -89,8 +78,6 @@ def bits_per_token(network: MuseNet, held_out: Windows, device: str) -> float:
     ----------
     network : MuseNet
         In evaluation mode.
-    held_out : Windows
-    device : str
 
     Returns
     -------
@@ -108,11 +95,6 @@ def bits_per_token(network: MuseNet, held_out: Windows, device: str) -> float:
 
 def count_baselines(train: Sequence[TokenPiece], held_out: Windows) -> dict[str, float]:
     """Say how well counts of the training pieces' tokens do on the same windows.
-
-    Parameters
-    ----------
-    train : sequence of TokenPiece
-    held_out : Windows
 
     Returns
     -------

@@ -45,7 +45,6 @@ class MuseNetConfig:
 
     Attributes
     ----------
-    n_layers, channels : int
     n_heads : int
         A divisor of ``channels``.
     context : int
@@ -56,7 +55,6 @@ class MuseNetConfig:
         Of the sparse patterns.
     embeddings : tuple of str
         Which of "time", "chord", "part" and "countdown" the network is told.
-    styles : tuple of str
     dropout : float
         Of what a layer adds, while it trains; 0 to below 1.
     critic : bool
@@ -112,25 +110,12 @@ class MuseNetConfig:
         )
 
     def to_dict(self) -> dict:
-        """Return the sizes as JSON has them.
-
-        Returns
-        -------
-        dict
-        """
+        """Return the sizes as JSON has them."""
         return asdict(self) | {name: list(getattr(self, name)) for name in ("patterns", "embeddings", "styles")}
 
     @classmethod
     def from_dict(cls, values: dict) -> MuseNetConfig:
         """Build a configuration from what ``to_dict`` returned.
-
-        Parameters
-        ----------
-        values : dict
-
-        Returns
-        -------
-        MuseNetConfig
 
         Raises
         ------
@@ -160,7 +145,6 @@ class Cache:
 
     Attributes
     ----------
-    layers : tuple of LayerCache
     vectors : Tensor, shape (V, C), float32
         Of all tokens.
     """
@@ -176,10 +160,6 @@ class Cache:
 
 class MuseNet(nn.Module):
     """The next token from those before.
-
-    Parameters
-    ----------
-    config : MuseNetConfig
 
     Attributes
     ----------
@@ -272,7 +252,6 @@ class MuseNet(nn.Module):
         ----------
         x : Tensor, shape (B, T, C), float32
             From ``embed``.
-        cache : Cache, optional
 
         Returns
         -------
@@ -324,12 +303,7 @@ class MuseNet(nn.Module):
         return self.critic(hidden)[..., 0].float()
 
     def new_cache(self) -> Cache:
-        """Make an empty cache for sampling, of the weights as they are.
-
-        Returns
-        -------
-        Cache
-        """
+        """Make an empty cache for sampling, of the weights as they are."""
         return Cache(tuple(LayerCache(self.config.context) for _ in self.layers), self.tokens())
 
     def style_vectors(self) -> Tensor:
@@ -342,12 +316,7 @@ class MuseNet(nn.Module):
         return self.tokens()[self.config.vocabulary.size - len(self.config.styles) :].detach()
 
     def card(self) -> dict:
-        """Say what a model folder tells of the network beside its sizes.
-
-        Returns
-        -------
-        dict
-        """
+        """Say what a model folder tells of the network beside its sizes."""
         return {
             "styles": list(self.config.styles), "instruments": list(INSTRUMENTS), "ticks_per_beat": TICKS_PER_BEAT, "context": self.config.context,
             "critic": self.config.critic,
@@ -355,13 +324,7 @@ class MuseNet(nn.Module):
 
 
 class TokenVectors(nn.Module):
-    """A vector for every token, which it shares in part with others.
-
-    Parameters
-    ----------
-    vocabulary : Vocabulary
-    channels : int
-    """
+    """A vector for every token, which it shares in part with others."""
 
     def __init__(self, vocabulary: Vocabulary, channels: int):
         super().__init__()

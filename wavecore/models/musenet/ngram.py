@@ -39,7 +39,6 @@ def unigram(train: Sequence[np.ndarray], held_out: Sequence[np.ndarray], n_token
     ----------
     train, held_out : sequence of ndarray, shape (N,), integer
         0 to ``n_tokens`` - 1.
-    n_tokens : int
 
     Returns
     -------

@@ -35,8 +35,6 @@ class Wish:
     ----------
     n_ticks : int
         Its length, 48 to a beat, the opening included.
-    style : str or None
-    beats_per_minute : float or None
     instruments : tuple of str
         None of them leaves it open.
     opening : ndarray or sequence of int, shape (N,)
@@ -76,10 +74,6 @@ class Wish:
     def prefix(self, network: MuseNet) -> np.ndarray:
         """Write it as tokens.
 
-        Parameters
-        ----------
-        network : MuseNet
-
         Returns
         -------
         ndarray, shape (P,), int16
@@ -110,8 +104,6 @@ def generate(
     ----------
     network : MuseNet
         In evaluation mode, on any device.
-    wish : Wish
-    rng : numpy.random.Generator
     n_samples : int
         Pieces, drawn beside each other.
     temperature : float
@@ -186,8 +178,6 @@ def extended(network: MuseNet, begun: Sequence[Begun], n_tokens: int, *, rng: np
         In evaluation mode.
     begun : sequence of Begun
         All with prefixes and windows of one length.
-    n_tokens : int
-    rng : numpy.random.Generator
 
     Returns
     -------

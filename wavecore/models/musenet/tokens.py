@@ -97,8 +97,6 @@ class Vocabulary:
 
         Parameters
         ----------
-        style : str, optional
-        beats_per_minute : float, optional
         instruments : sequence of str
             All that play; none leaves it open.
 
@@ -153,20 +151,12 @@ def bin_tempo(number: int) -> float:
     ----------
     number : int
         0 to 31.
-
-    Returns
-    -------
-    float
     """
     return SLOWEST * 2 ** (number / TEMPOS_PER_DOUBLING)
 
 
 def mean_tempo(song: Song) -> float:
     """Return the one tempo at which a piece would last as long.
-
-    Parameters
-    ----------
-    song : Song
 
     Returns
     -------
@@ -182,10 +172,6 @@ def encode(song: Song) -> np.ndarray:
     """Write the notes of a piece as tokens.
 
     At every tick first come notes that end, then notes that begin, both by instrument and pitch.
-
-    Parameters
-    ----------
-    song : Song
 
     Returns
     -------

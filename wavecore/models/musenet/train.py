@@ -29,14 +29,7 @@ from wavecore.training.trainer import AveragedTrainer
 
 
 class MuseNetTrainer(AveragedTrainer):
-    """One optimiser for all weights.
-
-    Parameters
-    ----------
-    network : MuseNet
-    config : TrainingConfig
-    device : str
-    """
+    """One optimiser for all weights."""
 
     def __init__(self, network: MuseNet, config: TrainingConfig, *, device: str = "cpu"):
         super().__init__(
@@ -44,24 +37,11 @@ class MuseNetTrainer(AveragedTrainer):
         )
 
     def is_table(self, name: str) -> bool:
-        """Say whether a parameter's rows are looked up: all that is no layer's.
-
-        Parameters
-        ----------
-        name : str
-
-        Returns
-        -------
-        bool
-        """
+        """Say whether a parameter's rows are looked up: all that is no layer's."""
         return not name.startswith("layers.")
 
     def update(self, batch: Windows) -> dict[str, float]:
         """Do one step.
-
-        Parameters
-        ----------
-        batch : Windows
 
         Returns
         -------
@@ -92,8 +72,6 @@ class MuseNetTask:
 
     Parameters
     ----------
-    dataset : SongsDataset
-    network_config : MuseNetConfig
     training : TrainingConfig
         ``crop_frames`` is the length of a window in tokens, and the network's context.  ``transpose_semitones`` is how far it is transposed,
         ``augment_probability`` the share of windows of another volume, of another pace, and of those that are mixed; ``validation_crops`` is the
@@ -148,39 +126,15 @@ class MuseNetTask:
         self._network = initial
 
     def build(self) -> MuseNet:
-        """Return the network that is to be trained.
-
-        Returns
-        -------
-        MuseNet
-        """
+        """Return the network that is to be trained."""
         return self._network
 
     def trainer(self, network: MuseNet, device: str) -> MuseNetTrainer:
-        """Build the trainer.
-
-        Parameters
-        ----------
-        network : MuseNet
-        device : str
-
-        Returns
-        -------
-        MuseNetTrainer
-        """
+        """Build the trainer."""
         return MuseNetTrainer(network, self.training, device=device)
 
     def batch(self, step: int) -> Windows:
-        """Draw the batch of a step.
-
-        Parameters
-        ----------
-        step : int
-
-        Returns
-        -------
-        Windows
-        """
+        """Draw the batch of a step."""
         rng = np.random.default_rng((self.training.seed, step))
         numbers = rng.choice(len(self.odds), self.training.batch_size, p=self.odds)
         changes = Changes(semitones(self.training, step), self.training.augment_probability)
@@ -205,11 +159,6 @@ class MuseNetTask:
     def validate(self, network: MuseNet, device: str) -> dict[str, float]:
         """Measure a network on held-out windows.
 
-        Parameters
-        ----------
-        network : MuseNet
-        device : str
-
         Returns
         -------
         dict of str to float
@@ -223,28 +172,13 @@ class MuseNetTask:
         return count_baselines(self.pieces["train"], self.held_out)
 
     def describe(self) -> dict:
-        """Summarise the data.
-
-        Returns
-        -------
-        dict
-        """
+        """Summarise the data."""
         tokens = {split: sum(len(piece.body) for piece in pieces) for split, pieces in self.pieces.items()}
         return self.dataset.summary() | {"tokens": tokens, "baselines": self.baselines}
 
 
 def semitones(training: TrainingConfig, step: int) -> int:
-    """Say how far windows are transposed: less while the learning rate falls, at last not at all.
-
-    Parameters
-    ----------
-    training : TrainingConfig
-    step : int
-
-    Returns
-    -------
-    int
-    """
+    """Say how far windows are transposed: less while the learning rate falls, at last not at all."""
     falling = training.decay_fraction * training.steps
     left = min(1.0, (training.steps - step) / falling) if falling else 1.0
     return round(training.transpose_semitones * left)
@@ -252,12 +186,6 @@ def semitones(training: TrainingConfig, step: int) -> int:
 
 def require_fit(dataset: SongsDataset, network_config: MuseNetConfig, training: TrainingConfig) -> None:
     """Refuse data and settings that do not suit a network.
-
-    Parameters
-    ----------
-    dataset : SongsDataset
-    network_config : MuseNetConfig
-    training : TrainingConfig
 
     Raises
     ------

@@ -10,12 +10,7 @@ from wavecore.console.console import Console
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of ``wavecore train note-classifier``.
-
-    Parameters
-    ----------
-    parser : argparse.ArgumentParser
-    """
+    """Add the arguments of ``wavecore train note-classifier``."""
     flags.add_run(parser, data="notes that `wavecore data soundfont` or `data nsynth` built")
     network = parser.add_argument_group("network")
     network.add_argument("--channels", type=int, metavar="N", help="width of the convolutions (default: 120)")
@@ -25,11 +20,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, console: Console) -> None:
     """Train, or go on training.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-    console : Console
 
     Raises
     ------
@@ -59,16 +49,10 @@ def network_settings(args: argparse.Namespace, dataset, initial, before: dict | 
 
     Parameters
     ----------
-    args : argparse.Namespace
-    dataset : NotesDataset
     initial : NoteClassifierConfig or None
         Of the model to start from.
     before : dict or None
         What the run was started with, if it is resumed.
-
-    Returns
-    -------
-    NoteClassifierConfig
 
     Raises
     ------

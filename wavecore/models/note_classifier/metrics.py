@@ -46,10 +46,8 @@ class NoteScores:
 
     Attributes
     ----------
-    n_notes : int
     pitch_accuracy : float
         Share of notes whose MIDI number is the likeliest one, 0 to 1.
-    quality : QualityScores
     family_accuracy, source_accuracy : float
         0 to 1.
     """
@@ -61,12 +59,7 @@ class NoteScores:
     source_accuracy: float
 
     def to_dict(self) -> dict:
-        """Return the scores as plain JSON values.
-
-        Returns
-        -------
-        dict
-        """
+        """Return the scores as plain JSON values."""
         return asdict(self)
 
 
@@ -85,10 +78,6 @@ def note_scores(
     quality : tuple of ndarray, shapes (N, Q) and (N, Q), float and bits
     family : tuple of ndarray, shapes (N, n_families) and (N,), float and integer
     source : tuple of ndarray, shapes (N, n_sources) and (N,), float and integer
-
-    Returns
-    -------
-    NoteScores
 
     Raises
     ------
@@ -150,10 +139,6 @@ def quality_scores(logits: np.ndarray, bits: np.ndarray) -> QualityScores:
     logits : ndarray, shape (N, Q), float
     bits : ndarray, shape (N, Q), integer or bool
         0 and 1.
-
-    Returns
-    -------
-    QualityScores
 
     Raises
     ------

@@ -77,26 +77,12 @@ class NoteClassifierConfig:
             raise UsageError(f"filtered must be true or false, not {self.filtered!r}")
 
     def to_dict(self) -> dict:
-        """Return the configuration as plain JSON values.
-
-        Returns
-        -------
-        dict
-        """
+        """Return the configuration as plain JSON values."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: dict) -> NoteClassifierConfig:
-        """Build a configuration from what ``to_dict`` returned.
-
-        Parameters
-        ----------
-        values : dict
-
-        Returns
-        -------
-        NoteClassifierConfig
-        """
+        """Build a configuration from what ``to_dict`` returned."""
         names = {name: tuple(values[name]) for name in ("families", "sources", "qualities")}
         # Models of before the field was there heard everything.
         return cls(**{"filtered": False} | values | names)
@@ -123,12 +109,7 @@ class NoteLogits:
 
 
 class NoteClassifier(nn.Module):
-    """The classifier.
-
-    Parameters
-    ----------
-    config : NoteClassifierConfig
-    """
+    """The classifier."""
 
     kind = "note-classifier"
 
@@ -160,10 +141,6 @@ class NoteClassifier(nn.Module):
         audio : Tensor, shape (B, T), float
             From the onset on, in [-1, 1] at the classifier's rate; their level does not matter.  It
             learnt from notes of ``config.n_samples``.
-
-        Returns
-        -------
-        NoteLogits
 
         Raises
         ------
@@ -206,10 +183,6 @@ class NoteClassifier(nn.Module):
         Parameters
         ----------
         spectrum : Tensor, shape (B, n_fft / 2, F), float in [0, 1]
-
-        Returns
-        -------
-        NoteLogits
         """
         x = self.norms[0](spectrum)
         templates = self.harmonics(x.mean(dim=-1))
@@ -221,12 +194,7 @@ class NoteClassifier(nn.Module):
         return NoteLogits(pitch + templates.float(), *others)
 
     def card(self) -> dict:
-        """Say what a model folder's card holds beside the sizes.
-
-        Returns
-        -------
-        dict
-        """
+        """Say what a model folder's card holds beside the sizes."""
         return {
             "sample_rate": self.config.sample_rate,
             "families": list(self.config.families),

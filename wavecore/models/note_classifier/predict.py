@@ -40,12 +40,7 @@ class Heard:
     series: HarmonicSeries
 
     def to_dict(self) -> dict:
-        """Return what was heard as plain JSON values.
-
-        Returns
-        -------
-        dict
-        """
+        """Return what was heard as plain JSON values."""
         return asdict(self) | {"qualities": list(self.qualities)}
 
 
@@ -62,10 +57,6 @@ def listen(classifier: LoadedModel, sounds: Sequence[np.ndarray], sample_rate: i
         judged; what is shorter ends in silence.
     sample_rate : int
         Hz; the classifier's.
-
-    Returns
-    -------
-    list of Heard
 
     Raises
     ------

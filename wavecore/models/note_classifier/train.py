@@ -49,14 +49,7 @@ class LabelledNotes(TensorBatch):
 
 
 class ClassifierTrainer(AveragedTrainer):
-    """One optimiser for all weights.
-
-    Parameters
-    ----------
-    network : NoteClassifier
-    config : TrainingConfig
-    device : str
-    """
+    """One optimiser for all weights."""
 
     def __init__(self, network: NoteClassifier, config: TrainingConfig, *, device: str = "cpu"):
         groups = {"classifier": (dict(network.named_parameters()), config.learning_rate)}
@@ -64,10 +57,6 @@ class ClassifierTrainer(AveragedTrainer):
 
     def update(self, batch: LabelledNotes) -> dict[str, float]:
         """Do one step.
-
-        Parameters
-        ----------
-        batch : LabelledNotes
 
         Returns
         -------
@@ -99,11 +88,6 @@ class ClassifierTrainer(AveragedTrainer):
 def surprise(logits: NoteLogits, notes: LabelledNotes) -> Tensor:
     """How unlikely a classifier thinks what is true of notes.
 
-    Parameters
-    ----------
-    logits : NoteLogits
-    notes : LabelledNotes
-
     Returns
     -------
     Tensor, shape (), float
@@ -123,7 +107,6 @@ class ClassifierTask:
     ----------
     dataset : NotesDataset
         With the splits train and valid.
-    network_config : NoteClassifierConfig
     training : TrainingConfig
         ``transpose_semitones`` detunes notes, ``noise_probability`` is the share with noise and another level; of
         the rest, what belongs to crops, domains and decoders has no effect.
@@ -158,39 +141,15 @@ class ClassifierTask:
         self._network = initial
 
     def build(self) -> NoteClassifier:
-        """Return the network that is to be trained.
-
-        Returns
-        -------
-        NoteClassifier
-        """
+        """Return the network that is to be trained."""
         return self._network
 
     def trainer(self, network: NoteClassifier, device: str) -> ClassifierTrainer:
-        """Build the trainer.
-
-        Parameters
-        ----------
-        network : NoteClassifier
-        device : str
-
-        Returns
-        -------
-        ClassifierTrainer
-        """
+        """Build the trainer."""
         return ClassifierTrainer(network, self.training, device=device)
 
     def batch(self, step: int) -> LabelledNotes:
-        """Draw the batch of a step.
-
-        Parameters
-        ----------
-        step : int
-
-        Returns
-        -------
-        LabelledNotes
-        """
+        """Draw the batch of a step."""
         rng = np.random.default_rng((self.training.seed, step))
         rows = rng.integers(0, len(self.dataset.notes("train")), self.training.batch_size)
         return self._labelled("train", rows, rng)
@@ -203,20 +162,11 @@ class ClassifierTask:
         rows : ndarray, shape (B,), integer
             Of the split.
         split : {"train", "valid", "test"}
-
-        Returns
-        -------
-        LabelledNotes
         """
         return self._labelled(split, rows, None)
 
     def validate(self, network: NoteClassifier, device: str) -> dict[str, float]:
         """Measure a network on all held-out notes, whose instruments it does not know.
-
-        Parameters
-        ----------
-        network : NoteClassifier
-        device : str
 
         Returns
         -------
@@ -241,14 +191,12 @@ class ClassifierTask:
         ----------
         network : NoteClassifier
             In evaluation mode.
-        device : str
         split : {"train", "valid", "test"}
 
         Returns
         -------
         nats : float
             Per note, see ``surprise``.
-        scores : NoteScores
         """
         network = network.to(device)
         nats, pairs = [], {name: ([], []) for name in ("pitch", "quality", "family", "source")}
@@ -265,12 +213,7 @@ class ClassifierTask:
         return math.fsum(nats) / n_notes, note_scores(**joined)
 
     def describe(self) -> dict:
-        """Summarise the data.
-
-        Returns
-        -------
-        dict
-        """
+        """Summarise the data."""
         return self.dataset.summary()
 
     def _labelled(self, split: str, rows: np.ndarray, rng: np.random.Generator | None) -> LabelledNotes:

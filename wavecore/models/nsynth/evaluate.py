@@ -32,8 +32,6 @@ def choose(
 
     Parameters
     ----------
-    dataset : NotesDataset
-    split : str
     n_notes : int
         At most; all of them if there are fewer.
     pitches : collection of int, optional
@@ -41,7 +39,6 @@ def choose(
 
     Returns
     -------
-    list of Note
     ndarray, shape (n, T), float32
         Their sounds.
 
@@ -187,10 +184,6 @@ def judge(classifier: LoadedModel, notes: list[Note], sounds: np.ndarray) -> Not
         What is true of them.
     sounds : ndarray, shape (n, T), float32
 
-    Returns
-    -------
-    NoteScores
-
     Raises
     ------
     UsageError
@@ -219,7 +212,6 @@ def breakdown(classifier: LoadedModel, notes: list[Note], originals: np.ndarray,
     ----------
     classifier : LoadedModel
         Of kind ``note-classifier``.
-    notes : list of Note
     originals, sounds : ndarray, shape (n, T), float32
 
     Returns
@@ -247,16 +239,7 @@ def breakdown(classifier: LoadedModel, notes: list[Note], originals: np.ndarray,
 
 
 def summary(scores: NoteScores) -> dict:
-    """Reduce scores to a row of the table.
-
-    Parameters
-    ----------
-    scores : NoteScores
-
-    Returns
-    -------
-    dict
-    """
+    """Reduce scores to a row of the table."""
     return {
         "pitch_accuracy": scores.pitch_accuracy,
         "quality_f1": scores.quality.f1,

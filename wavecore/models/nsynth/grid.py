@@ -99,7 +99,6 @@ def generate_cells(
     size : int
         Of the whole surface; with the seed it decides what a cell draws, so that a job that was
         stopped goes on with the same sounds.
-    seed : int
     method : {"linear", "slerp"}
     level_db : float
         Of every cell, see ``interpolate.loud_db``.
@@ -112,7 +111,6 @@ def generate_cells(
 
     Yields
     ------
-    Cell
     ndarray, shape (T,), float32
 
     Raises

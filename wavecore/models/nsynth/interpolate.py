@@ -83,7 +83,6 @@ def pitch_track(sound: np.ndarray, n_frames: int, hop_length: int, sample_rate: 
     ----------
     sound : ndarray, shape (T,), float
         T at most n_frames * hop_length; after its end its last pitch is held.
-    n_frames : int
     hop_length : int
         Samples per frame.
     sample_rate : int
@@ -110,7 +109,6 @@ def model_level(model: LoadedModel, default_db: float) -> float:
 
     Parameters
     ----------
-    model : LoadedModel
     default_db : float
         For a model that does not know.
 
@@ -124,10 +122,6 @@ def model_level(model: LoadedModel, default_db: float) -> float:
 
 def model_temperature(model: LoadedModel) -> float:
     """Say at which temperature a model is best heard.
-
-    Parameters
-    ----------
-    model : LoadedModel
 
     Returns
     -------
@@ -319,7 +313,6 @@ def weights_over_time(points: Sequence[tuple[float, Sequence[float]]], n_frames:
     ----------
     points : sequence of (float, sequence of n floats)
         Times in seconds, ascending, and the weights there, which hold before the first and after the last.
-    n_frames : int
     frame_s : float
         Seconds per frame.
 

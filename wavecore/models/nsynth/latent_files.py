@@ -44,16 +44,6 @@ class StoredLatent:
 def save(path: str | os.PathLike[str], stored: StoredLatent, *, overwrite: bool = False) -> Path:
     """Write an .npz file, whole or not at all.
 
-    Parameters
-    ----------
-    path : path-like
-    stored : StoredLatent
-    overwrite : bool
-
-    Returns
-    -------
-    Path
-
     Raises
     ------
     OutputExistsError
@@ -71,14 +61,6 @@ def save(path: str | os.PathLike[str], stored: StoredLatent, *, overwrite: bool 
 
 def load(path: str | os.PathLike[str]) -> StoredLatent:
     """Read what ``save`` wrote.
-
-    Parameters
-    ----------
-    path : path-like
-
-    Returns
-    -------
-    StoredLatent
 
     Raises
     ------
@@ -111,8 +93,6 @@ def require_model(stored: StoredLatent, model: LoadedModel, path: str | os.PathL
 
     Parameters
     ----------
-    stored : StoredLatent
-    model : LoadedModel
     path : path-like
         For the message.
 

@@ -86,26 +86,12 @@ class NSynthConfig:
         return self.encoder.latent_channels + bool(self.harmonics)
 
     def to_dict(self) -> dict:
-        """Return the configuration as plain JSON values.
-
-        Returns
-        -------
-        dict
-        """
+        """Return the configuration as plain JSON values."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: dict) -> NSynthConfig:
-        """Build a configuration from what ``to_dict`` returned.
-
-        Parameters
-        ----------
-        values : dict
-
-        Returns
-        -------
-        NSynthConfig
-        """
+        """Build a configuration from what ``to_dict`` returned."""
         return cls(
             EncoderConfig(**values["encoder"]), WaveNetConfig(**values["decoder"]),
             values["pitch_channels"], values["condition_channels"], values.get("harmonics", 0),
@@ -117,10 +103,6 @@ class Expansion(nn.Module):
 
     A pitch is one direction of a latent and another filter in every layer of the decoder.  A
     narrow decoder that sees the latent through one matrix a layer learns this slowly.
-
-    Parameters
-    ----------
-    in_channels, out_channels : int
     """
 
     def __init__(self, in_channels: int, out_channels: int):
@@ -151,12 +133,7 @@ class Expansion(nn.Module):
 
 
 class NSynthNetwork(nn.Module):
-    """Encoder and decoder.
-
-    Parameters
-    ----------
-    config : NSynthConfig
-    """
+    """Encoder and decoder."""
 
     kind = "nsynth"
 
@@ -367,12 +344,7 @@ class NSynthNetwork(nn.Module):
         return {name: tensor.detach().clone() for name, tensor in self.decoder.state_dict().items()}
 
     def card(self) -> dict:
-        """Say what a model folder's card holds beside the sizes.
-
-        Returns
-        -------
-        dict
-        """
+        """Say what a model folder's card holds beside the sizes."""
         conditioned = bool(self.config.pitch_channels or self.config.harmonics)
         # Of the latent, whatever the decoder's own is.
         return {"pitch_conditioned": conditioned, "hop_length": self.config.encoder.hop_length}

@@ -102,17 +102,12 @@ def spectra_of(dataset: NotesDataset, encoder: ConstantQEncoder, *, level_db: fl
 
     Parameters
     ----------
-    dataset : NotesDataset
     encoder : ConstantQEncoder
         Gives the frames' rate and resolution; its weights have no part in it.
     level_db : float
         That notes are brought to.
     n_notes : int
         At most.
-
-    Returns
-    -------
-    Spectra
 
     Raises
     ------
@@ -151,12 +146,10 @@ def teach(
     ----------
     network : NSynthNetwork
         With a constant-Q encoder and without pitch conditioning; it is changed.
-    lessons : Spectra
     wanted : callable
         From spectra, shape (B, n_bins, F + 4), to conditions, shape (B, F, C), that the decoder knows.
     spread : Tensor, shape (C,), float
         Standard deviations of the conditions.
-    steps : int
     seed : int
         Of the crops; the judges' weights come from torch's generator.
     on_progress : callable, optional
@@ -250,11 +243,8 @@ def draw_crops(
 
     Parameters
     ----------
-    lessons : Spectra
-    generator : torch.Generator
     bins_per_octave : int
         Crops are moved only where a semitone is a whole number of bins.
-    n_crops : int
 
     Returns
     -------
@@ -290,7 +280,6 @@ def colour_and_cover(spectra: Tensor, generator: torch.Generator) -> tuple[Tenso
     ----------
     spectra : Tensor, shape (B, n_bins, F), float32 in [0, 1]
         As ``ConstantQEncoder.spectrum`` returns them.
-    generator : torch.Generator
 
     Returns
     -------

@@ -34,7 +34,6 @@ def write_samples(
         For the names; files of the same step are replaced.
     n_notes : int
         At least 1; as many as there are, at most.
-    seed : int
 
     Returns
     -------

@@ -68,14 +68,7 @@ class NotesBatch(TensorBatch):
 
 
 class NSynthTrainer(AveragedTrainer):
-    """One optimiser for encoder and decoder.
-
-    Parameters
-    ----------
-    network : NSynthNetwork
-    config : TrainingConfig
-    device : str
-    """
+    """One optimiser for encoder and decoder."""
 
     def __init__(self, network: NSynthNetwork, config: TrainingConfig, *, device: str = "cpu"):
         learning = {}
@@ -89,10 +82,6 @@ class NSynthTrainer(AveragedTrainer):
     def relative_rate(self, name: str) -> float:
         """Say how fast a parameter learns, relative to the others.
 
-        Parameters
-        ----------
-        name : str
-
         Returns
         -------
         float
@@ -102,10 +91,6 @@ class NSynthTrainer(AveragedTrainer):
 
     def update(self, batch: NotesBatch) -> dict[str, float]:
         """Do one step.
-
-        Parameters
-        ----------
-        batch : NotesBatch
 
         Returns
         -------
@@ -130,8 +115,6 @@ def predict(network: NSynthNetwork, batch: NotesBatch, precision: str) -> Tensor
 
     Parameters
     ----------
-    network : NSynthNetwork
-    batch : NotesBatch
     precision : str
         Of ``TrainingConfig``.
 
@@ -163,7 +146,6 @@ class NSynthTask:
     ----------
     dataset : NotesDataset
         With the splits train and valid.
-    network_config : NSynthConfig
     training : TrainingConfig
         ``transpose_semitones`` detunes whole crops; what belongs to domains has no effect.
     initial : NSynthNetwork, optional
@@ -212,39 +194,15 @@ class NSynthTask:
         self._pitches = {split: np.array([note.pitch for note in dataset.notes(split)]) for split in dataset.splits}
 
     def build(self) -> NSynthNetwork:
-        """Return the network that is to be trained.
-
-        Returns
-        -------
-        NSynthNetwork
-        """
+        """Return the network that is to be trained."""
         return self._network
 
     def trainer(self, network: NSynthNetwork, device: str) -> NSynthTrainer:
-        """Build the trainer.
-
-        Parameters
-        ----------
-        network : NSynthNetwork
-        device : str
-
-        Returns
-        -------
-        NSynthTrainer
-        """
+        """Build the trainer."""
         return NSynthTrainer(network, self.training, device=device)
 
     def batch(self, step: int) -> NotesBatch:
-        """Draw the batch of a step.
-
-        Parameters
-        ----------
-        step : int
-
-        Returns
-        -------
-        NotesBatch
-        """
+        """Draw the batch of a step."""
         rng = np.random.default_rng((self.training.seed, step))
         return self._batch(rng, "train", self.training.batch_size, augment=True)
 
@@ -253,23 +211,13 @@ class NSynthTask:
 
         Parameters
         ----------
-        n_crops : int
         split : {"valid", "test"}
-
-        Returns
-        -------
-        NotesBatch
         """
         return self._batch(np.random.default_rng(0), split, n_crops, augment=False)
 
     @torch.no_grad()
     def validate(self, network: NSynthNetwork, device: str) -> dict[str, float]:
         """Measure a network on held-out crops of unseen instruments.
-
-        Parameters
-        ----------
-        network : NSynthNetwork
-        device : str
 
         Returns
         -------

@@ -48,7 +48,6 @@ class Start:
 
     Attributes
     ----------
-    network : NSynthNetwork
     target : str
         The domain whose decoder it has.
     bits : dict of str to float
@@ -84,15 +83,10 @@ def from_translation(
         Its training notes are learnt from.
     latent_channels, hop_length : int
         Of the new latent.
-    steps : int
     seed : int
         Of the new weights and the crops.
     on_progress : callable, optional
         Called with (steps done, steps in all).
-
-    Returns
-    -------
-    Start
 
     Raises
     ------
@@ -139,8 +133,6 @@ def with_taught_encoder(
     harmonics : int
         Bands of an oscillator that the decoder is to be told as well, to which it hardly listens
         yet.  The pitch stands beside the latent then, and the encoder is taught timbre alone.
-    steps : int
-    seed : int
     on_progress : callable, optional
         Called with (steps done, steps in all).
 
@@ -148,7 +140,6 @@ def with_taught_encoder(
     -------
     network : NSynthNetwork
         With the same decoder, but for what it is told of the oscillator.
-    missed : Missed
 
     Raises
     ------

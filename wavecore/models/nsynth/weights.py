@@ -17,7 +17,6 @@ class Station:
 
     Attributes
     ----------
-    name : str
     points : tuple of (float or None, tuple of float)
         Seconds and a weight for each sound; without seconds the weights hold from beginning to end.
     """
@@ -30,7 +29,6 @@ class Station:
 
         Parameters
         ----------
-        n_frames : int
         frame_s : float
             Seconds per frame.
 
@@ -44,26 +42,13 @@ class Station:
         return np.array(weights) if time is None else interpolate.weights_over_time(self.points, n_frames, frame_s)
 
     def document(self) -> list:
-        """Return the weights as plain JSON values.
-
-        Returns
-        -------
-        list of float, or list of [seconds, list of float]
-        """
+        """Return the weights as plain JSON values."""
         time, weights = self.points[0]
         return list(weights) if time is None else [[time, list(weights)] for time, weights in self.points]
 
 
 def requested(args: argparse.Namespace) -> list[Station]:
     """Work out which sounds are asked for.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-
-    Returns
-    -------
-    list of Station
 
     Raises
     ------
@@ -97,11 +82,6 @@ def _fitting(row: list[float], n_sounds: int) -> tuple[float, ...]:
 def station_name(sounds: list[Path], row: list[float]) -> str:
     """Name an output after its weights.
 
-    Parameters
-    ----------
-    sounds : list of Path
-    row : list of float
-
     Returns
     -------
     str
@@ -120,10 +100,6 @@ def weights(text: str) -> list[list[float]]:
     ----------
     text : str
         ``0.5,0.5`` or ``1,0:0.3,0.7``.
-
-    Returns
-    -------
-    list of list of float
 
     Raises
     ------

@@ -10,12 +10,7 @@ from wavecore.console.console import Console
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of ``wavecore train spectral``.
-
-    Parameters
-    ----------
-    parser : argparse.ArgumentParser
-    """
+    """Add the arguments of ``wavecore train spectral``."""
     flags.add_run(parser, data="notes that `wavecore data soundfont` or `data nsynth` built")
     network = parser.add_argument_group("network")
     network.add_argument(
@@ -32,11 +27,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, console: Console) -> None:
     """Train, or go on training.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-    console : Console
 
     Raises
     ------
@@ -66,15 +56,10 @@ def network_settings(args: argparse.Namespace, initial, before: dict | None):
 
     Parameters
     ----------
-    args : argparse.Namespace
     initial : SpectralConfig or None
         Of the model to start from.
     before : dict or None
         What the run was started with, if it is resumed.
-
-    Returns
-    -------
-    SpectralConfig
 
     Raises
     ------

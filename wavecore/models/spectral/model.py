@@ -74,36 +74,17 @@ class SpectralConfig:
         return 1 if self.variant == "magnitude" else 2
 
     def to_dict(self) -> dict:
-        """Return the configuration as plain JSON values.
-
-        Returns
-        -------
-        dict
-        """
+        """Return the configuration as plain JSON values."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: dict) -> SpectralConfig:
-        """Build a configuration from what ``to_dict`` returned.
-
-        Parameters
-        ----------
-        values : dict
-
-        Returns
-        -------
-        SpectralConfig
-        """
+        """Build a configuration from what ``to_dict`` returned."""
         return cls(**values)
 
 
 class SpectralNetwork(nn.Module):
-    """Encoder and decoder of spectrograms.
-
-    Parameters
-    ----------
-    config : SpectralConfig
-    """
+    """Encoder and decoder of spectrograms."""
 
     kind = "spectral"
 
@@ -174,12 +155,7 @@ class SpectralNetwork(nn.Module):
         return torch.cat([torch.sigmoid(found[:, :1]), torch.tanh(found[:, 1:])], dim=1)
 
     def card(self) -> dict:
-        """Say what a model folder's card holds beside the sizes.
-
-        Returns
-        -------
-        dict
-        """
+        """Say what a model folder's card holds beside the sizes."""
         config = self.config
         return {
             "sample_rate": config.sample_rate,
@@ -205,7 +181,6 @@ def to_images(audio: Tensor, config: SpectralConfig) -> Tensor:
     ----------
     audio : Tensor, shape (B, T), float32 in [-1, 1]
         T at most ``n_frames * hop_length``; shorter notes end in silence.
-    config : SpectralConfig
 
     Returns
     -------
@@ -241,7 +216,6 @@ def to_audio(images: Tensor, config: SpectralConfig, n_samples: int, *, iteratio
     Parameters
     ----------
     images : Tensor, shape (B, image_channels, 512, 256), float32
-    config : SpectralConfig
     n_samples : int
         To keep.
     iterations : int
@@ -278,7 +252,6 @@ def loss(said: Tensor, wanted: Tensor, config: SpectralConfig) -> Tensor:
     Parameters
     ----------
     said, wanted : Tensor, shape (B, image_channels, 512, 256), float32
-    config : SpectralConfig
 
     Returns
     -------

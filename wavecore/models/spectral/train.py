@@ -34,14 +34,7 @@ class SpectralBatch:
 
 
 class SpectralTrainer(AveragedTrainer):
-    """One optimiser for encoder and decoder.
-
-    Parameters
-    ----------
-    network : SpectralNetwork
-    config : TrainingConfig
-    device : str
-    """
+    """One optimiser for encoder and decoder."""
 
     def __init__(self, network: SpectralNetwork, config: TrainingConfig, *, device: str = "cpu"):
         super().__init__(
@@ -50,10 +43,6 @@ class SpectralTrainer(AveragedTrainer):
 
     def update(self, batch: SpectralBatch) -> dict[str, float]:
         """Do one step.
-
-        Parameters
-        ----------
-        batch : SpectralBatch
 
         Returns
         -------
@@ -78,7 +67,6 @@ def predict(network: SpectralNetwork, images: Tensor, pitches: Tensor) -> Tensor
 
     Parameters
     ----------
-    network : SpectralNetwork
     images : Tensor, shape (B, image_channels, 512, 256), float32
     pitches : Tensor, shape (B,), int64
 
@@ -96,7 +84,6 @@ class SpectralTask:
     ----------
     dataset : NotesDataset
         With the splits train and valid.
-    network_config : SpectralConfig
     training : TrainingConfig
         ``batch_size``, the rates and the numbers of steps count; the rest has no effect.
     initial : SpectralNetwork, optional
@@ -137,39 +124,15 @@ class SpectralTask:
         self._pitches = {split: np.array([note.pitch for note in dataset.notes(split)]) for split in dataset.splits}
 
     def build(self) -> SpectralNetwork:
-        """Return the network that is to be trained.
-
-        Returns
-        -------
-        SpectralNetwork
-        """
+        """Return the network that is to be trained."""
         return self._network
 
     def trainer(self, network: SpectralNetwork, device: str) -> SpectralTrainer:
-        """Build the trainer.
-
-        Parameters
-        ----------
-        network : SpectralNetwork
-        device : str
-
-        Returns
-        -------
-        SpectralTrainer
-        """
+        """Build the trainer."""
         return SpectralTrainer(network, self.training, device=device)
 
     def batch(self, step: int) -> SpectralBatch:
-        """Draw the batch of a step.
-
-        Parameters
-        ----------
-        step : int
-
-        Returns
-        -------
-        SpectralBatch
-        """
+        """Draw the batch of a step."""
         rng = np.random.default_rng((self.training.seed, step))
         return self._batch("train", rng.integers(0, len(self._pitches["train"]), self.training.batch_size))
 
@@ -181,7 +144,6 @@ class SpectralTask:
         ----------
         network : SpectralNetwork
             In evaluation mode.
-        device : str
 
         Returns
         -------
@@ -200,12 +162,7 @@ class SpectralTask:
         return {"valid/bits": total / n}
 
     def describe(self) -> dict:
-        """Summarise the data.
-
-        Returns
-        -------
-        dict
-        """
+        """Summarise the data."""
         return self.dataset.summary()
 
     def _batch(self, split: str, rows: np.ndarray) -> SpectralBatch:

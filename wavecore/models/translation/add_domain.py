@@ -69,7 +69,6 @@ def bits_by_decoder(source: TranslationNetwork, dataset: DomainsDataset, name: s
 
     Parameters
     ----------
-    source : TranslationNetwork
     dataset : DomainsDataset
         Its training sounds of `name` are taken.
     name : str
@@ -166,11 +165,6 @@ def join(source: TranslationNetwork, added: TranslationNetwork) -> TranslationNe
 
 def midi_range(dataset: DomainsDataset, name: str) -> list[float] | None:
     """Follow the pitch of recordings, to know what the domain can play.
-
-    Parameters
-    ----------
-    dataset : DomainsDataset
-    name : str
 
     Returns
     -------

@@ -75,9 +75,6 @@ class BatchSource:
 
     Parameters
     ----------
-    dataset : DomainsDataset
-    network : TranslationConfig
-    training : TrainingConfig
     context_frames : int
         The encoder's.
 
@@ -107,16 +104,7 @@ class BatchSource:
         self.context_frames = context_frames
 
     def training_batch(self, step: int) -> Batch:
-        """Draw the batch of a training step.
-
-        Parameters
-        ----------
-        step : int
-
-        Returns
-        -------
-        Batch
-        """
+        """Draw the batch of a training step."""
         rng = np.random.default_rng((self.training.seed, step))
         n_targets, n_groups = len(self.network.targets), self.training.targets_per_step
         targets = rng.integers(0, n_targets, self.training.batch_size)
@@ -138,12 +126,7 @@ class BatchSource:
         ----------
         source, target : str
             Domains of input and output.
-        n_crops : int
         split : {"valid", "test"}
-
-        Returns
-        -------
-        Batch
         """
         rng = np.random.default_rng(self.network.targets.index(target))
         return self._batch(rng, [(source, target)] * n_crops, split, augment=False)
@@ -235,8 +218,6 @@ class BatchSource:
 
         Parameters
         ----------
-        domain : str
-        n_crops : int
         split : {"train", "valid", "test"}
 
         Returns

@@ -23,10 +23,6 @@ SILENCE_DB = -70.0
 def describe(dataset: DomainsDataset) -> dict:
     """Summarise a data set for a model's card.
 
-    Parameters
-    ----------
-    dataset : DomainsDataset
-
     Returns
     -------
     dict

@@ -35,7 +35,6 @@ def held_by(targets: tuple[str, ...], processes: Processes) -> tuple[str, ...]:
     ----------
     targets : tuple of str
         Of the network.
-    processes : Processes
 
     Returns
     -------
@@ -52,9 +51,6 @@ class SpreadTrainer(Trainer):
     ----------
     network : TranslationNetwork
         Whole, the same everywhere; the decoders of other processes are dropped from it.
-    config : TrainingConfig
-    processes : Processes
-    device : str
 
     Raises
     ------
@@ -83,12 +79,7 @@ class SpreadTrainer(Trainer):
         self.processes = processes
 
     def average_gradients(self, label: str) -> None:
-        """Average the gradients of what everybody holds.
-
-        Parameters
-        ----------
-        label : str
-        """
+        """Average the gradients of what everybody holds."""
         everybodys, own = self._split(label)
         self.processes.average_gradients(everybodys)
         for parameter in own:
@@ -98,10 +89,6 @@ class SpreadTrainer(Trainer):
 
     def gradient_norm(self, label: str) -> Tensor:
         """Measure the whole network's gradient.
-
-        Parameters
-        ----------
-        label : str
 
         Returns
         -------
@@ -154,11 +141,6 @@ class SpreadTrainer(Trainer):
 
     def restore(self, tensors: dict[str, Tensor], step: int) -> None:
         """Take up this process's part of a whole state.
-
-        Parameters
-        ----------
-        tensors : dict of str to Tensor
-        step : int
 
         Raises
         ------

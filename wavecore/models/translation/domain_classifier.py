@@ -33,10 +33,6 @@ class DomainEar:
     sample_rate : int
         Hz.
 
-    Attributes
-    ----------
-    domains : tuple of str
-
     Raises
     ------
     InputError
@@ -76,7 +72,6 @@ class DomainEar:
         Parameters
         ----------
         sounds : sequence of ndarray, shape (T,), float
-        domain : str
 
         Returns
         -------

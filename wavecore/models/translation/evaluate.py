@@ -81,7 +81,6 @@ def fit_ear(dataset: DomainsDataset, *, seconds: float) -> DomainEar:
 
     Parameters
     ----------
-    dataset : DomainsDataset
     seconds : float
         Of a clip, at most.
 
@@ -116,12 +115,6 @@ def translate(
 
     Parameters
     ----------
-    model : LoadedModel
-    clips : sequence of Clip
-    targets : sequence of str
-    seed : int
-    temperature : float
-    backend, device : str
     on_progress : callable, optional
         Called with (clips done, clips in all).
 
@@ -150,16 +143,10 @@ def judge(clips: Sequence[Clip], target: str, said: Sequence[np.ndarray], *, sam
 
     Parameters
     ----------
-    clips : sequence of Clip
-    target : str
     said : sequence of ndarray, shape (T,), float32
         As long as the clips.
     sample_rate : int
         Hz.
-
-    Returns
-    -------
-    list of ClipScores
     """
     scores = []
     for clip, sound in zip(clips, said, strict=True):
@@ -200,10 +187,7 @@ def summarise(
 
     Parameters
     ----------
-    source, target : str
-    scores : sequence of ClipScores
     said : sequence of ndarray, shape (T,), float32
-    ear : DomainEar
 
     Returns
     -------
@@ -227,9 +211,6 @@ def latents(model: LoadedModel, source: BatchSource, split: str, n_crops: int) -
 
     Parameters
     ----------
-    model : LoadedModel
-    source : BatchSource
-    split : str
     n_crops : int
         Of each domain.
 
@@ -249,11 +230,6 @@ def latents(model: LoadedModel, source: BatchSource, split: str, n_crops: int) -
 def measured_domains(model: LoadedModel, dataset: DomainsDataset) -> tuple[str, ...]:
     """Say which of a model's domains the data have.
 
-    Parameters
-    ----------
-    model : LoadedModel
-    dataset : DomainsDataset
-
     Returns
     -------
     tuple of str
@@ -267,8 +243,6 @@ def probe(model: LoadedModel, dataset: DomainsDataset, split: str) -> float | No
 
     Parameters
     ----------
-    model : LoadedModel
-    dataset : DomainsDataset
     split : str
         That it is tested on; it learns from training sounds.
 
@@ -290,9 +264,6 @@ def reconstruction_bits(model: LoadedModel, dataset: DomainsDataset, split: str,
 
     Parameters
     ----------
-    model : LoadedModel
-    dataset : DomainsDataset
-    split : str
     n_crops : int
         Of each domain.
 

@@ -28,8 +28,6 @@ class TranslationConfig:
         Every domain the encoder hears; the classifier's classes.
     targets : tuple of str
         The domains that can be generated; a subset of ``domains``.
-    encoder : EncoderConfig
-    decoder : WaveNetConfig
     classifier_channels : int
         Width of the domain classifier.
     shared_decoder : bool
@@ -58,26 +56,12 @@ class TranslationConfig:
                 raise UsageError(f"encoder and decoder disagree on {name}: {values}")
 
     def to_dict(self) -> dict:
-        """Return the configuration as plain JSON values.
-
-        Returns
-        -------
-        dict
-        """
+        """Return the configuration as plain JSON values."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: dict) -> TranslationConfig:
-        """Build a configuration from what ``to_dict`` returned.
-
-        Parameters
-        ----------
-        values : dict
-
-        Returns
-        -------
-        TranslationConfig
-        """
+        """Build a configuration from what ``to_dict`` returned."""
         return cls(
             domains=tuple(values["domains"]),
             targets=tuple(values["targets"]),
@@ -89,12 +73,7 @@ class TranslationConfig:
 
 
 class DomainClassifier(nn.Module):
-    """Tells the domain from the latent: three 1x1 convolutions with ELU, one to the domains, mean over time.
-
-    Parameters
-    ----------
-    latent_channels, channels, n_domains : int
-    """
+    """Tells the domain from the latent: three 1x1 convolutions with ELU, one to the domains, mean over time."""
 
     def __init__(self, latent_channels: int, channels: int, n_domains: int):
         super().__init__()
@@ -124,12 +103,7 @@ class DomainClassifier(nn.Module):
 
 
 class TranslationNetwork(nn.Module):
-    """Encoder, decoders and domain classifier.
-
-    Parameters
-    ----------
-    config : TranslationConfig
-    """
+    """Encoder, decoders and domain classifier."""
 
     kind = "translation"
 
@@ -236,12 +210,7 @@ class TranslationNetwork(nn.Module):
         return state
 
     def card(self) -> dict:
-        """Say what a model folder's card holds beside the sizes.
-
-        Returns
-        -------
-        dict
-        """
+        """Say what a model folder's card holds beside the sizes."""
         return {"domains": list(self.config.domains), "targets": list(self.config.targets)}
 
     def fork(self) -> TranslationNetwork:

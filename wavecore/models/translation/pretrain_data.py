@@ -41,7 +41,6 @@ class Lessons:
 
     Attributes
     ----------
-    domains : tuple of str
     hearing_frames : int
         Of the encoder: frames of spectra on either side of what is learnt.
     spectra : Tensor, shape (n, D, n_bins, SEGMENT + 2 * hearing_frames), float16 in [0, 1]
@@ -119,10 +118,6 @@ def collect(
     on_progress : callable, optional
         Called with (pieces done, pieces in all).
 
-    Returns
-    -------
-    Lessons
-
     Raises
     ------
     UsageError
@@ -179,18 +174,12 @@ def draw(
 
     Parameters
     ----------
-    lessons : Lessons
-    generator : torch.Generator
     bins_per_octave : int
         A multiple of 24: pitches are moved and named in quarter tones.
     n_crops : int
         B.
     moved, changed : float, 0 to 1
         Shares of crops whose pitch is moved, and that are coloured and covered.
-
-    Returns
-    -------
-    Crops
 
     Raises
     ------

@@ -57,7 +57,6 @@ class LessonConfig:
 
     Attributes
     ----------
-    steps : int
     apart : float
         How much it counts that a passage's latents differ between two domains.
     confusion : float
@@ -118,8 +117,6 @@ def teach(
     ----------
     encoder : ConstantQEncoder
         It is changed.
-    lessons : Lessons
-    config : LessonConfig
     seed : int
         Of crops, noise and the judges' first weights.
     on_progress : callable, optional

@@ -23,7 +23,6 @@ def rest_gain(n_samples: int, *, sample_rate: int, rng: np.random.Generator) -> 
         Length T of the passage.
     sample_rate : int
         Hz.
-    rng : numpy.random.Generator
 
     Returns
     -------

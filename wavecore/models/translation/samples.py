@@ -90,8 +90,6 @@ def input_domain(config: TranslationConfig, target: str, *, paired: bool) -> str
 
     Parameters
     ----------
-    config : TranslationConfig
-    target : str
     paired : bool
         Whether the data hold every piece in every domain.
 
@@ -115,12 +113,8 @@ def held_out_passage(
 
     Parameters
     ----------
-    network : TranslationNetwork
-    dataset : DomainsDataset
-    target : str
     n_frames : int
         Latent frames; fewer where no piece is that long.
-    rng : numpy.random.Generator
 
     Returns
     -------

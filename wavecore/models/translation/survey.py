@@ -63,15 +63,10 @@ def survey(source: str | Path, *, sample_rate: int, min_samples: int) -> Survey:
 
     Parameters
     ----------
-    source : str or Path
     sample_rate : int
         The model's, Hz.
     min_samples : int
         The shortest sound the model takes, in samples at its rate.
-
-    Returns
-    -------
-    Survey
 
     Raises
     ------
@@ -97,7 +92,6 @@ def choose_excerpts(n_samples: int, sample_rate: int) -> tuple[tuple[int, int], 
 
     Parameters
     ----------
-    n_samples : int
     sample_rate : int
         Hz.
 

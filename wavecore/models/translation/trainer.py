@@ -15,17 +15,7 @@ from wavecore.training.trainer import AveragedTrainer
 
 
 def build_network(config: TranslationConfig, *, seed: int) -> TranslationNetwork:
-    """Build a network whose starting weights depend on the seed alone.
-
-    Parameters
-    ----------
-    config : TranslationConfig
-    seed : int
-
-    Returns
-    -------
-    TranslationNetwork
-    """
+    """Build a network whose starting weights depend on the seed alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return TranslationNetwork(config)
@@ -36,8 +26,6 @@ class Trainer(AveragedTrainer):
 
     Parameters
     ----------
-    network : TranslationNetwork
-    config : TrainingConfig
     device : str
         Where to train; ``config.precision`` says in which number format.
     """
@@ -62,10 +50,6 @@ class Trainer(AveragedTrainer):
 
     def update(self, batch: Batch) -> dict[str, float]:
         """Do one step: the classifier's update, then the autoencoder's.
-
-        Parameters
-        ----------
-        batch : Batch
 
         Returns
         -------

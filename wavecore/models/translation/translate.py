@@ -61,7 +61,6 @@ class TranslationResult:
         octaves folded; None if the input has no voiced frame.
     peak_db : float
         Of the output, relative to full scale.
-    warnings : tuple of str
     """
 
     input: str
@@ -95,7 +94,6 @@ def translate_file(
 
     Parameters
     ----------
-    model : LoadedModel
     source : str or Path
         Any audio file.
     outputs : mapping of str to str or Path
@@ -166,14 +164,6 @@ def check_request(
     model: LoadedModel, source: str | Path, outputs: Mapping[str, str | Path], *, rate: str, overwrite: bool
 ) -> None:
     """Refuse what cannot be done before anything is done.
-
-    Parameters
-    ----------
-    model : LoadedModel
-    source : str or Path
-    outputs : mapping of str to str or Path
-    rate : str
-    overwrite : bool
 
     Raises
     ------

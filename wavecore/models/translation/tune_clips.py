@@ -24,7 +24,6 @@ class Clip:
 
     Attributes
     ----------
-    name : str
     source : ndarray, shape (T,), float32
         As it comes in.
     truth : dict of str to ndarray, shape (T,), float32
@@ -57,7 +56,6 @@ def choose(
         Paired: the same tunes in every domain.
     source : str
         The domain that comes in.
-    targets : sequence of str
     split : {"train", "valid", "test"}
     n_clips : int
         At most.
@@ -104,10 +102,6 @@ def choose(
 def is_of_several(piece: Piece) -> bool:
     """Tell whether notes of a piece sound at once.
 
-    Parameters
-    ----------
-    piece : Piece
-
     Returns
     -------
     bool
@@ -124,8 +118,6 @@ def instead(what: str, clips: Sequence[Clip], targets: Sequence[str], *, seed: i
     ----------
     what : str
         One of ``INSTEAD``.
-    clips : sequence of Clip
-    targets : sequence of str
     seed : int
         Of the noise.
 

@@ -19,11 +19,9 @@ def validate(
     ----------
     network : TranslationNetwork
         In evaluation mode.  Of targets whose decoders it does not hold nothing is found.
-    source : BatchSource
     n_crops : int
         Per domain.
     split : {"valid", "test"}
-    device : str
 
     Returns
     -------

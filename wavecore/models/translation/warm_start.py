@@ -29,7 +29,6 @@ class Start:
 
     Attributes
     ----------
-    network : TranslationNetwork
     taught : Taught
         What the encoder learnt.
     origins : dict of str to str
@@ -66,10 +65,6 @@ def with_taught_encoder(
         Of new weights and crops.
     on_progress : callable, optional
         Called with (steps done, steps in all).
-
-    Returns
-    -------
-    Start
 
     Raises
     ------
@@ -116,10 +111,6 @@ def lessons_like(training: TrainingConfig) -> LessonConfig:
     training : TrainingConfig
         Without pairs, the same passage need not be the same in two domains; the pressure to forget the domain
         goes with ``confusion_weight``; music is moved, and coloured and covered, where the run's crops are.
-
-    Returns
-    -------
-    LessonConfig
     """
     usual, default = LessonConfig(), TrainingConfig()
     return LessonConfig(
@@ -140,7 +131,6 @@ def refit(state: dict[str, Tensor], weight: Tensor, bias: Tensor, *, n_layers: i
         Of a ``WaveNet`` that knows a latent z'.
     weight, bias : Tensor, shapes (C, C') and (C',), float
         z' is about ``z @ weight + bias``.
-    n_layers : int
 
     Returns
     -------

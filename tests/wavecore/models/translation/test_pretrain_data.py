@@ -1,6 +1,5 @@
 """What an encoder for translation is taught from: spectra of every domain, and the notes."""
 
-
 import numpy as np
 import pytest
 import torch

@@ -14,12 +14,7 @@ METHODS = ("gibbs", "ancestral")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of ``wavecore compose coconet``.
-
-    Parameters
-    ----------
-    parser : argparse.ArgumentParser
-    """
+    """Add the arguments of ``wavecore compose coconet``."""
     parser.add_argument("-o", "--out", type=Path, required=True, metavar="OUT.mid", help="the chorale")
     parser.add_argument(
         "--model", metavar="M", help="a Coconet: a shipped one's name, or a folder (default: the shipped one)"
@@ -65,11 +60,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, console: Console) -> None:
     """Write a chorale.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-    console : Console
 
     Raises
     ------

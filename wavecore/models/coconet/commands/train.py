@@ -17,12 +17,7 @@ DEFAULT_PRESET = "small"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of ``wavecore train coconet``.
-
-    Parameters
-    ----------
-    parser : argparse.ArgumentParser
-    """
+    """Add the arguments of ``wavecore train coconet``."""
     flags.add_run(parser, data="chorales that `wavecore data chorales` wrote")
     network = parser.add_argument_group("network")
     network.add_argument(
@@ -40,11 +35,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, console: Console) -> None:
     """Train, or go on training.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-    console : Console
 
     Raises
     ------
@@ -86,15 +76,10 @@ def network_settings(args: argparse.Namespace, initial: CoconetConfig | None, be
 
     Parameters
     ----------
-    args : argparse.Namespace
     initial : CoconetConfig or None
         Of the model to start from.
     before : dict or None
         What the run was started with, if it is resumed.
-
-    Returns
-    -------
-    CoconetConfig
 
     Raises
     ------
@@ -115,16 +100,7 @@ def network_settings(args: argparse.Namespace, initial: CoconetConfig | None, be
 
 
 def settings(*, seed: int) -> TrainingConfig:
-    """Make the settings of a new run.
-
-    Parameters
-    ----------
-    seed : int
-
-    Returns
-    -------
-    TrainingConfig
-    """
+    """Make the settings of a new run."""
     from wavecore.training.config import TrainingConfig
 
     return TrainingConfig(

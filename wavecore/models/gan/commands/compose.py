@@ -12,12 +12,7 @@ BEATS = 4
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of ``wavecore compose gan``.
-
-    Parameters
-    ----------
-    parser : argparse.ArgumentParser
-    """
+    """Add the arguments of ``wavecore compose gan``."""
     compose_options.add_output(parser, kind="a GAN of either variant")
     what = parser.add_argument_group("what")
     compose_options.add_length(what)
@@ -32,11 +27,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, console: Console) -> None:
     """Write a melody.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-    console : Console
 
     Raises
     ------
@@ -68,10 +58,6 @@ def run(args: argparse.Namespace, console: Console) -> None:
 
 def scale(text: str) -> tuple[int, ...]:
     """Read a scale.
-
-    Parameters
-    ----------
-    text : str
 
     Returns
     -------

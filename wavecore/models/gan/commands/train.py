@@ -20,12 +20,7 @@ CHANGEABLE = ("features", "length", "label_smoothing", "instance_noise")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of ``wavecore train gan``.
-
-    Parameters
-    ----------
-    parser : argparse.ArgumentParser
-    """
+    """Add the arguments of ``wavecore train gan``."""
     flags.add_run(parser, data="songs that `wavecore data midi` wrote")
     network = parser.add_argument_group("network")
     network.add_argument(
@@ -59,11 +54,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, console: Console) -> None:
     """Train, or go on training.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-    console : Console
 
     Raises
     ------
@@ -105,17 +95,12 @@ def network_settings(
 
     Parameters
     ----------
-    args : argparse.Namespace
     dataset : SongsDataset
         Whose melodies say how far a new network's pitches reach.
     initial : GANConfig or None
         Of the model to start from.
     before : dict or None
         What the run was started with, if it is resumed.
-
-    Returns
-    -------
-    GANConfig
 
     Raises
     ------
@@ -136,10 +121,6 @@ def network_settings(
 
 def settings(*, seed: int) -> TrainingConfig:
     """Make the settings of a new run.
-
-    Parameters
-    ----------
-    seed : int
 
     Returns
     -------

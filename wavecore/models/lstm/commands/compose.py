@@ -10,12 +10,7 @@ from wavecore.console.console import Console
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of ``wavecore compose lstm``.
-
-    Parameters
-    ----------
-    parser : argparse.ArgumentParser
-    """
+    """Add the arguments of ``wavecore compose lstm``."""
     compose_options.add_output(parser, kind="an LSTM with attention")
     what = parser.add_argument_group("what")
     compose_options.add_length(what, told="that of --prime, else ")
@@ -44,11 +39,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, console: Console) -> None:
     """Write a melody.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-    console : Console
 
     Raises
     ------
@@ -84,13 +74,11 @@ def bar_of(song, steps_per_beat: int) -> tuple[tuple[int, int], int]:
 
     Parameters
     ----------
-    song : Song or None
     steps_per_beat : int
         Of quarter notes.
 
     Returns
     -------
-    meter : tuple of int
     bar : int
         Steps.
     """

@@ -18,12 +18,7 @@ DEFAULT_PRESET = "small"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of ``wavecore train lstm``.
-
-    Parameters
-    ----------
-    parser : argparse.ArgumentParser
-    """
+    """Add the arguments of ``wavecore train lstm``."""
     flags.add_run(parser, data="songs that `wavecore data midi` wrote")
     network = parser.add_argument_group("network")
     network.add_argument(
@@ -47,11 +42,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, console: Console) -> None:
     """Train, or go on training.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-    console : Console
 
     Raises
     ------
@@ -86,17 +76,12 @@ def network_settings(
 
     Parameters
     ----------
-    args : argparse.Namespace
     dataset : SongsDataset
         Whose melodies make the vocabulary of a new network.
     initial : LSTMConfig or None
         Of the model to start from.
     before : dict or None
         What the run was started with, if it is resumed.
-
-    Returns
-    -------
-    LSTMConfig
 
     Raises
     ------
@@ -123,16 +108,7 @@ def network_settings(
 
 
 def settings(*, seed: int) -> TrainingConfig:
-    """Make the settings of a new run.
-
-    Parameters
-    ----------
-    seed : int
-
-    Returns
-    -------
-    TrainingConfig
-    """
+    """Make the settings of a new run."""
     from wavecore.training.config import TrainingConfig
 
     return TrainingConfig(

@@ -14,12 +14,7 @@ BINARISE = ("threshold", "bernoulli", "likeliest")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of ``wavecore compose musegan``.
-
-    Parameters
-    ----------
-    parser : argparse.ArgumentParser
-    """
+    """Add the arguments of ``wavecore compose musegan``."""
     parser.add_argument("-o", "--out", type=Path, required=True, metavar="OUT.mid", help="the piece")
     parser.add_argument(
         "--model", metavar="M", help="a MuseGAN: a shipped one's name, or a folder (default: the shipped one)"
@@ -61,11 +56,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, console: Console) -> None:
     """Write a piece.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-    console : Console
 
     Raises
     ------

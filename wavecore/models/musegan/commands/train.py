@@ -21,12 +21,7 @@ NEURONS = ("real", "threshold", "bernoulli")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of ``wavecore train musegan``.
-
-    Parameters
-    ----------
-    parser : argparse.ArgumentParser
-    """
+    """Add the arguments of ``wavecore train musegan``."""
     flags.add_run(parser, data="pieces that `wavecore data midi` wrote")
     network = parser.add_argument_group("network")
     network.add_argument(
@@ -60,11 +55,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, console: Console) -> None:
     """Train, or go on training.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-    console : Console
 
     Raises
     ------
@@ -117,17 +107,12 @@ def network_settings(
 
     Parameters
     ----------
-    args : argparse.Namespace
     dataset : SongsDataset
         Which says with what programs tracks are played.
     initial : MuseGANConfig or None
         Of the model to start from.
     before : dict or None
         What the run was started with, if it is resumed.
-
-    Returns
-    -------
-    MuseGANConfig
 
     Raises
     ------
@@ -161,16 +146,7 @@ def network_settings(
 
 
 def settings(*, seed: int) -> TrainingConfig:
-    """Make the settings of a new run.
-
-    Parameters
-    ----------
-    seed : int
-
-    Returns
-    -------
-    TrainingConfig
-    """
+    """Make the settings of a new run."""
     from wavecore.training.config import TrainingConfig
 
     # The critics' slopes are held by their penalty; a clipped gradient would only blur what Adam makes of it.

@@ -18,12 +18,7 @@ DEFAULT_TEMPERATURE = 0.95
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of ``wavecore compose musenet``.
-
-    Parameters
-    ----------
-    parser : argparse.ArgumentParser
-    """
+    """Add the arguments of ``wavecore compose musenet``."""
     compose_options.add_output(parser, kind="a MuseNet")
     what = parser.add_argument_group("what")
     what.add_argument("--composer", metavar="STYLE", help="one of the model's styles (default: any)")
@@ -58,11 +53,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, console: Console) -> None:
     """Write a piece.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-    console : Console
 
     Raises
     ------
@@ -118,13 +108,8 @@ def wished(args: argparse.Namespace, song: Song | None) -> Wish:
 
     Parameters
     ----------
-    args : argparse.Namespace
     song : Song or None
         The piece of ``--prime``.
-
-    Returns
-    -------
-    Wish
 
     Raises
     ------
@@ -152,8 +137,6 @@ def beginning(song: Song, n_bars: int, bar: int) -> Song:
 
     Parameters
     ----------
-    song : Song
-    n_bars : int
     bar : int
         Ticks of a bar, 48 to a beat.
 

@@ -20,12 +20,7 @@ DEFAULT_PRESET = "small"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of ``wavecore train musenet``.
-
-    Parameters
-    ----------
-    parser : argparse.ArgumentParser
-    """
+    """Add the arguments of ``wavecore train musenet``."""
     flags.add_run(parser, data="songs that `wavecore data midi` wrote")
     network = parser.add_argument_group("network")
     network.add_argument(
@@ -63,11 +58,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, console: Console) -> None:
     """Train, or go on training.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-    console : Console
 
     Raises
     ------
@@ -157,17 +147,12 @@ def network_settings(
 
     Parameters
     ----------
-    args : argparse.Namespace
     dataset : SongsDataset
         Whose styles a new network knows.
     initial : MuseNetConfig or None
         Of the model to start from.
     before : dict or None
         What the run was started with, if it is resumed.
-
-    Returns
-    -------
-    MuseNetConfig
 
     Raises
     ------
@@ -197,16 +182,7 @@ def network_settings(
 
 
 def settings(*, seed: int, context: int) -> TrainingConfig:
-    """Make the settings of a new run.
-
-    Parameters
-    ----------
-    seed, context : int
-
-    Returns
-    -------
-    TrainingConfig
-    """
+    """Make the settings of a new run."""
     from wavecore.training.config import TrainingConfig
 
     return TrainingConfig(
@@ -216,16 +192,7 @@ def settings(*, seed: int, context: int) -> TrainingConfig:
 
 
 def critic_settings(*, seed: int, context: int) -> TrainingConfig:
-    """Make the settings of a new run that trains a critic.
-
-    Parameters
-    ----------
-    seed, context : int
-
-    Returns
-    -------
-    TrainingConfig
-    """
+    """Make the settings of a new run that trains a critic."""
     from wavecore.training.config import TrainingConfig
 
     return TrainingConfig(

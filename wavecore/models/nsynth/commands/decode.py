@@ -15,12 +15,7 @@ from wavecore.models.nsynth.commands import interpolate
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of ``wavecore decode``.
-
-    Parameters
-    ----------
-    parser : argparse.ArgumentParser
-    """
+    """Add the arguments of ``wavecore decode``."""
     parser.add_argument(
         "latents", nargs="+", type=Path, metavar="LATENT", help=".npz files that `wavecore encode` wrote"
     )
@@ -32,11 +27,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, console: Console) -> None:
     """Write a sound for each latent, all of them generated as one batch.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-    console : Console
 
     Raises
     ------

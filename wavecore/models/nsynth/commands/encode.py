@@ -12,12 +12,7 @@ from wavecore.models.nsynth.commands import interpolate
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of ``wavecore encode``.
-
-    Parameters
-    ----------
-    parser : argparse.ArgumentParser
-    """
+    """Add the arguments of ``wavecore encode``."""
     parser.add_argument("inputs", nargs="+", type=Path, metavar="IN", help="audio files and folders of them")
     parser.add_argument(
         "--model", metavar="M", help="an nsynth model: shipped, a folder or a run (default: the shipped one)"
@@ -28,11 +23,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, console: Console) -> None:
     """Write a latent for each input.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-    console : Console
 
     Raises
     ------

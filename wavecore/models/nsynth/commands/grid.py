@@ -17,12 +17,7 @@ RECORD = "grid.json"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of ``wavecore grid``.
-
-    Parameters
-    ----------
-    parser : argparse.ArgumentParser
-    """
+    """Add the arguments of ``wavecore grid``."""
     parser.add_argument(
         "corners", nargs=4, type=Path, metavar="CORNER",
         help="audio files, top left, top right, bottom left, bottom right; with --pitches folders of files NAME-PITCH-VELOCITY.wav",
@@ -57,11 +52,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, console: Console) -> None:
     """Write every cell that is not there yet.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-    console : Console
 
     Raises
     ------
@@ -119,11 +109,6 @@ def run(args: argparse.Namespace, console: Console) -> None:
 def claim(out: Path, settings: dict) -> None:
     """Note what a folder's surface is, or check that it is the one to go on with.
 
-    Parameters
-    ----------
-    out : Path
-    settings : dict
-
     Raises
     ------
     OutputExistsError
@@ -153,10 +138,6 @@ def corner_files(corners: list[Path], pitch: int | None) -> list[Path]:
         Files; or, with a pitch, folders.
     pitch : int or None
         MIDI note number: the first file by name whose name has it as ``-PPP-`` is taken.
-
-    Returns
-    -------
-    list of Path
 
     Raises
     ------

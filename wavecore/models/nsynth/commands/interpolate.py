@@ -18,12 +18,7 @@ CLEAR_PITCH = 0.7
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of ``wavecore interpolate``.
-
-    Parameters
-    ----------
-    parser : argparse.ArgumentParser
-    """
+    """Add the arguments of ``wavecore interpolate``."""
     parser.add_argument("sounds", nargs="+", type=Path, metavar="SOUND", help="two audio files, or more with --weights")
     way = parser.add_mutually_exclusive_group()
     way.add_argument("--steps", type=int, metavar="N", help="stations from A to B, both included (default: 5)")
@@ -73,11 +68,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, console: Console) -> None:
     """Write a WAV for each station, and a sheet of rainbowgrams.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-    console : Console
 
     Raises
     ------
@@ -146,8 +136,6 @@ def keep(args, stations, wavs, said, mixed, plain, ear, sample_rate: int, consol
 
     Parameters
     ----------
-    args : argparse.Namespace
-    stations : list of Station
     wavs, mixed : list of Path
         Of the stations, and of their plain mixes if there are any.
     said, plain : list of ndarray, shape (T,), float32
@@ -156,7 +144,6 @@ def keep(args, stations, wavs, said, mixed, plain, ear, sample_rate: int, consol
         Who listens, if somebody is to.
     sample_rate : int
         Hz.
-    console : Console
 
     Returns
     -------
@@ -190,17 +177,7 @@ def keep(args, stations, wavs, said, mixed, plain, ear, sample_rate: int, consol
 
 
 def description(name: str, heard) -> str:
-    """Say in a line what was heard.
-
-    Parameters
-    ----------
-    name : str
-    heard : wavecore.models.note_classifier.predict.Heard
-
-    Returns
-    -------
-    str
-    """
+    """Say in a line what was heard."""
     families = ", ".join(f"{family} {share:.0%}" for family, share in list(heard.families.items())[:2])
     series = heard.series
     return (
@@ -211,10 +188,6 @@ def description(name: str, heard) -> str:
 
 def check_request(seconds: float, stretch: float) -> None:
     """Refuse what cannot be done, before a model is loaded.
-
-    Parameters
-    ----------
-    seconds, stretch : float
 
     Raises
     ------
@@ -232,7 +205,6 @@ def read_note(path: Path, sample_rate: int, seconds: float) -> np.ndarray:
 
     Parameters
     ----------
-    path : Path
     sample_rate : int
         Hz; resampled to it.
     seconds : float
@@ -269,7 +241,6 @@ def warn_of_pitch(model, path: Path, sound: np.ndarray, console: Console) -> Non
         Of the sound, for the message.
     sound : ndarray, shape (T,), float32
         At the model's rate.
-    console : Console
     """
     from wavecore.metrics import harmonics
 
@@ -286,15 +257,6 @@ def warn_of_pitch(model, path: Path, sound: np.ndarray, console: Console) -> Non
 
 def load_nsynth(name: str | None, console: Console):
     """Load the nsynth model that was named, or the shipped one.
-
-    Parameters
-    ----------
-    name : str or None
-    console : Console
-
-    Returns
-    -------
-    LoadedModel
 
     Raises
     ------

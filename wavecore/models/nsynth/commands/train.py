@@ -14,12 +14,7 @@ PRESETS = {"small": "small-nsynth"}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of ``wavecore train nsynth``.
-
-    Parameters
-    ----------
-    parser : argparse.ArgumentParser
-    """
+    """Add the arguments of ``wavecore train nsynth``."""
     flags.add_run(parser, data="notes that `wavecore data soundfont` or `data nsynth` built")
     network = parser.add_argument_group("network")
     network.add_argument("--preset", metavar="P", help="size: tiny, small or nsynth (default: small)")
@@ -56,11 +51,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, console: Console) -> None:
     """Train, or go on training.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-    console : Console
 
     Raises
     ------
@@ -111,16 +101,10 @@ def initial_network(model, dataset, console: Console, *, teach: bool = False, ha
     ----------
     model : LoadedModel
         Of kind nsynth or translation.
-    dataset : NotesDataset
-    console : Console
     teach : bool
         Whether an nsynth model's encoder is taught the notes first; a translation model's always is.
     harmonics : int
         Bands of an oscillator that the decoder is to be told, if the model has none; its encoder is taught anew then.
-
-    Returns
-    -------
-    NSynthNetwork
 
     Raises
     ------
@@ -159,15 +143,10 @@ def network_settings(args: argparse.Namespace, initial, before: dict | None):
 
     Parameters
     ----------
-    args : argparse.Namespace
     initial : NSynthConfig or None
         Of the model to start from.
     before : dict or None
         What the run was started with, if it is resumed.
-
-    Returns
-    -------
-    NSynthConfig
 
     Raises
     ------

@@ -18,12 +18,7 @@ SAMPLE_TUNE = "ode-to-joy"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of ``wavecore add-domain``.
-
-    Parameters
-    ----------
-    parser : argparse.ArgumentParser
-    """
+    """Add the arguments of ``wavecore add-domain``."""
     parser.add_argument(
         "model",
         nargs="?",
@@ -44,11 +39,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, console: Console) -> None:
     """Train the decoder, or go on training, and set it beside the others.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-    console : Console
 
     Raises
     ------

@@ -21,12 +21,7 @@ WHAT = ("model", "truth", "source", "silence", "noise")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of ``wavecore evaluate translation``.
-
-    Parameters
-    ----------
-    parser : argparse.ArgumentParser
-    """
+    """Add the arguments of ``wavecore evaluate translation``."""
     parser.add_argument("model", nargs="?", metavar="MODEL", help="a translation model (default: the shipped one)")
     parser.add_argument(
         "--data",
@@ -60,11 +55,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, console: Console) -> None:
     """Judge a model's translations of held-out tunes.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-    console : Console
 
     Raises
     ------

@@ -27,7 +27,6 @@ class Item:
 
     Attributes
     ----------
-    source : Path
     sample_rate : int
         The input's, Hz.
     n_samples : int
@@ -43,12 +42,7 @@ class Item:
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of ``wavecore translate``.
-
-    Parameters
-    ----------
-    parser : argparse.ArgumentParser
-    """
+    """Add the arguments of ``wavecore translate``."""
     parser.add_argument("inputs", nargs="+", type=Path, metavar="IN", help="audio files and folders of them")
     parser.add_argument(
         "--to", required=True, type=flags.names, metavar="DOMAIN[,DOMAIN]", help="target domains, or all"
@@ -90,11 +84,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, console: Console) -> None:
     """Translate every input to every target.
 
-    Parameters
-    ----------
-    args : argparse.Namespace
-    console : Console
-
     Raises
     ------
     WavecoreError
@@ -124,10 +113,6 @@ def choose_targets(wanted: Sequence[str], known: Sequence[str]) -> list[str]:
     known : sequence of str
         The domains the model generates.
 
-    Returns
-    -------
-    list of str
-
     Raises
     ------
     UsageError
@@ -141,8 +126,6 @@ def output_names(sources: Sequence[Path], targets: Sequence[str], out: Path, mod
 
     Parameters
     ----------
-    sources : sequence of Path
-    targets : sequence of str
     out : Path
         A folder; or, with an audio suffix and unless it is a folder, a file.
     model : str
@@ -326,16 +309,7 @@ class _Batch:
 
 
 def describe(result) -> str:
-    """Sum up an output in a line.
-
-    Parameters
-    ----------
-    result : TranslationResult
-
-    Returns
-    -------
-    str
-    """
+    """Sum up an output in a line."""
     parts = [f"{result.path}: {duration(result.seconds)}", f"{result.realtime_factor:.2f} x real time"]
     if result.octave_shift:
         parts.append(f"{result.octave_shift:+d} octave{'' if abs(result.octave_shift) == 1 else 's'}")
