@@ -85,6 +85,7 @@ setup(
             "*/bank.npz",
             "*/model.safetensors",
             "*/config.json",
+            "*/recipe.toml",
             "*/evaluation.json",
             "*/card.md",
             "*/*.png",

@@ -65,14 +65,14 @@ class Job:
     smallest_batch: int = 1
 
 
-PASTS = ("history_noise_db=-15", "history_tone_probability=0.6")
+PASTS = ("context_noise_db=-15", "context_tone_probability=0.6")
 MUON = ("optimizer=muon", "warmup_steps=60", "decay_fraction=0.8")
 JOBS = {
     "universal": Job(
         "translation", 10, ("--init", "universal"),
         (*MUON, *PASTS, "targets_per_step=5", "crop_frames=15", "learning_rate=0.0008", "paired_probability=0.8", "confusion_weight=0", "confusion_crops=0",
-         "glide_probability=0.4", "glide_semitones=5", "augment_probability=0.2", "rest_probability=0.2", "freeze_encoder=true", "learn_following=true",
-         "ema_decay=0.997", "history_offset_probability=0.3"),
+         "glide_probability=0.4", "glide_semitones=5", "augment_probability=0.2", "rest_probability=0.2", "freeze_encoder=true", "train_bottleneck_context=true",
+         "ema_decay=0.997", "context_offset_probability=0.3"),
         ("--init", "universal"), smallest_batch=5,
     ),
     "universal-waveform": Job(
@@ -83,7 +83,7 @@ JOBS = {
     ),
     "notes": Job(
         "nsynth", 4, ("--init", "notes"),
-        (*MUON, *PASTS, "crop_frames=8", "learning_rate=0.001", "freeze_encoder=true", "ema_decay=0.997", "history_offset_probability=0.3"),
+        (*MUON, *PASTS, "crop_frames=8", "learning_rate=0.001", "freeze_encoder=true", "ema_decay=0.997", "context_offset_probability=0.3"),
         ("--init", "notes"),
     ),
     "coconet": Job("coconet", 16, ("--preset", "coconet"), ("optimizer=muon", "learning_rate=0.004"), ("--preset", "tiny")),

@@ -55,7 +55,7 @@ RUNS: dict[str, tuple[str, tuple[str, ...]]] = {
     "long-crops": ("crops twice as long, half as many", ("--set", "batch_size=4", "--set", "crop_frames=30")),
     "clean-past": (
         "the decoder's past as it was",
-        ("--set", "history_noise_probability=0", "--set", "history_dropout_probability=0"),
+        ("--set", "context_noise_probability=0", "--set", "context_dropout_probability=0"),
     ),
     "latent-noise": ("noise on the latent, a tenth of its root mean square", ("--set", "latent_noise=0.1")),
     "no-whistle": ("no whistle in training", ()),
@@ -120,7 +120,7 @@ def train(run: Path, data: Path, words: tuple[str, ...], args: argparse.Namespac
             "--set",
             f"validate_every={args.steps}",
             "--set",
-            f"lesson_steps={args.lesson_steps}",
+            f"pretraining_steps={args.lesson_steps}",
         )
         command = ["wavecore", "train", "translation", "--data", str(data), "--out", str(run), *COMMON, *ends, *words]
     print(f"{run.name}: {' '.join(command)}", file=sys.stderr)

@@ -23,30 +23,10 @@ from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
+from wavecore import registry
 from wavecore.errors import ModelError, OutputExistsError, UsageError
-from wavecore.models.coconet.model import Coconet, CoconetConfig
-from wavecore.models.gan.model import GAN, GANConfig
-from wavecore.models.lstm.model import LSTM, LSTMConfig
-from wavecore.models.musegan.model import MuseGAN, MuseGANConfig
-from wavecore.models.musenet.model import MuseNet, MuseNetConfig
-from wavecore.models.note_classifier.model import NoteClassifier, NoteClassifierConfig
-from wavecore.models.nsynth.model import NSynthConfig, NSynthNetwork
-from wavecore.models.spectral.model import SpectralConfig, SpectralNetwork
-from wavecore.models.translation.model import TranslationConfig, TranslationNetwork
 
 SCHEMA_VERSION = 1
-KINDS = {
-    TranslationNetwork.kind: (TranslationConfig, TranslationNetwork),
-    NSynthNetwork.kind: (NSynthConfig, NSynthNetwork),
-    NoteClassifier.kind: (NoteClassifierConfig, NoteClassifier),
-    SpectralNetwork.kind: (SpectralConfig, SpectralNetwork),
-    Coconet.kind: (CoconetConfig, Coconet),
-    MuseGAN.kind: (MuseGANConfig, MuseGAN),
-    LSTM.kind: (LSTMConfig, LSTM),
-    GAN.kind: (GANConfig, GAN),
-    MuseNet.kind: (MuseNetConfig, MuseNet),
-}
-"""What a model folder can hold: the configuration's class and the network's."""
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
 PRETRAINED = Path(__file__).resolve().parent / "pretrained"
 
@@ -58,7 +38,7 @@ class LoadedModel:
     Attributes
     ----------
     network : nn.Module
-        Of the class that ``KINDS`` names for the card's kind; in evaluation mode, float32, on the CPU.
+        Of the class that ``registry.KINDS`` names for the card's kind; in evaluation mode, float32, on the CPU.
     name : str
         The folder's name; of a training run's best model, the run's.
     path : Path
@@ -75,6 +55,15 @@ class LoadedModel:
     sha256: str
     card: dict
 
+    @property
+    def temperature(self) -> float:
+        """The sampling temperature that the card recommends, 1 where it says nothing."""
+        return float(self.card.get("training", {}).get("temperature", 1.0))
+
+    def level_db(self, default: float) -> float:
+        """Return the level of the sounds the model was trained on, dB of full scale, or a default."""
+        return float(self.card.get("training", {}).get("data", {}).get("level_db", default))
+
 
 def save(
     network: nn.Module,
@@ -89,7 +78,7 @@ def save(
     Parameters
     ----------
     network : nn.Module
-        Of a class in ``KINDS``.
+        Of a class in ``registry.KINDS``.
     folder : str or Path
         Created; other files in it are kept.
     training : mapping, optional
@@ -149,7 +138,7 @@ def load(model: str | Path, *, kind: str | None = "translation") -> LoadedModel:
     Parameters
     ----------
     kind : str or None
-        One of ``KINDS``: what the caller can use; any of them if None.
+        A kind of ``registry.KINDS`` that the caller can use; any of them if None.
 
     Raises
     ------
@@ -158,9 +147,9 @@ def load(model: str | Path, *, kind: str | None = "translation") -> LoadedModel:
     """
     folder = find(model)
     card = read_card(folder)
-    kind = card.get("kind") if kind is None and card.get("kind") in KINDS else kind
+    kind = card.get("kind") if kind is None and card.get("kind") in registry.KINDS else kind
     if kind is None or card.get("kind") != kind:
-        wanted = repr(kind) if kind else f"one of {', '.join(KINDS)}"
+        wanted = repr(kind) if kind else f"one of {', '.join(registry.KINDS)}"
         raise ModelError(f"{folder} holds a model of kind {card.get('kind')!r}, not {wanted}")
     digest = file_sha256(folder / WEIGHTS)
     if digest != card.get("sha256"):
@@ -168,8 +157,7 @@ def load(model: str | Path, *, kind: str | None = "translation") -> LoadedModel:
             f"{folder / WEIGHTS} is corrupt: its sha256 {digest[:12]} is not {str(card.get('sha256'))[:12]}"
         )
     try:
-        config_class, network_class = KINDS[kind]
-        network = network_class(config_class.from_dict(card["config"]))
+        network = registry.kind(kind).load("network")(registry.kind(kind).load("config").from_dict(card["config"]))
     except (KeyError, TypeError, UsageError) as error:
         raise ModelError(f"{folder / CONFIG} does not describe a network of kind {kind!r}: {error}") from error
     read = read_tensors(folder / WEIGHTS)

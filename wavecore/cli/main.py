@@ -10,7 +10,7 @@ import sys
 import threading
 import traceback
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from wavecore.console.common import version
 from wavecore.console.console import Console
@@ -114,19 +114,19 @@ def _dispatch(words: list[str]) -> None:
     commands: Mapping[str, Command] = importlib.import_module(module).COMMANDS
     prog, name = f"wavecore {first}", ""
     if name not in commands:  # a verb of several commands
-        summaries = {name: command.summary for name, command in commands.items()}
         name, rest = (rest[0], rest[1:]) if rest else ("-h", [])
         if name in ("-h", "--help"):
+            summaries = {name: command.summary for name, command in commands.items()}
             print(_overview(prog, VERBS[first], summaries, f"more: {prog} {next(iter(commands))} -h"))
             return
-        _require_verb(name, summaries, prog)
+        _require_verb(name, commands, prog)
         prog = f"{prog} {name}"
     args = Parser(prog, commands[name]).parse(rest)
     args.command = ["wavecore", *words]
     commands[name].run(args, Console(json=args.json, quiet=args.quiet))
 
 
-def _require_verb(word: str, known: Mapping[str, str], prog: str) -> None:
+def _require_verb(word: str, known: Collection[str], prog: str) -> None:
     if word in known:
         return
     if word.startswith("-"):

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from wavecore import registry
 from wavecore.console.console import Console, plural
 from wavecore.console.failures import near_miss
 from wavecore.errors import ModelError, UsageError
@@ -53,11 +54,9 @@ def settle_seed(given: int | None, console: Console) -> int:
 
 def settle_temperature(given: float | None, model, console: Console) -> float:
     """Take the temperature that was given, or the one at which a model is best heard."""
-    from wavecore.models.nsynth.interpolate import model_temperature
-
     if given is not None:
         return given
-    usual = model_temperature(model)
+    usual = model.temperature
     if usual != 1:
         console.say(f"temperature: {usual:g} (suits {model.name}; --temperature 1 is its whole distribution)")
     return usual
@@ -128,19 +127,6 @@ def default_model() -> str:
     return shipped("translation")
 
 
-REMEDIES = {
-    "translation": "install wavecore again, or name a trained model: --model FOLDER",
-    "nsynth": "train one (wavecore data soundfont, wavecore train nsynth) and name it: --model RUN",
-    "note-classifier": "train one (wavecore data soundfont, wavecore train note-classifier) and name it: --classifier RUN",
-    "lstm": "train one: wavecore train lstm --data DIR --out RUN, then --model RUN",
-    "gan": "train one: wavecore train gan --data DIR --out RUN, then --model RUN",
-    "musenet": "train one: wavecore train musenet --data DIR --out RUN, then --model RUN",
-    "musegan": "train one: wavecore train musegan --data DIR --out RUN, then --model RUN",
-    "coconet": "train one: wavecore train coconet --data DIR --out RUN, then --model RUN",
-}
-"""What to do where no model of a kind is shipped."""
-
-
 def shipped(kind: str) -> str:
     """Name the first shipped model of a kind.
 
@@ -155,7 +141,7 @@ def shipped(kind: str) -> str:
         if checkpoint.read_card(checkpoint.PRETRAINED / name).get("kind") == kind:
             return name
     raise ModelError(
-        f"no {kind} model is shipped with this installation (looked in {checkpoint.PRETRAINED}); {REMEDIES[kind]}"
+        f"no {kind} model is shipped with this installation (looked in {checkpoint.PRETRAINED}); {registry.kind(kind).remedy}"
     )
 
 

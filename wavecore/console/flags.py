@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from wavecore.console.console import Console
 from wavecore.console.failures import near_miss
@@ -34,6 +36,31 @@ class Command:
     example: str
     configure: Callable[[argparse.ArgumentParser], None]
     run: Callable[[argparse.Namespace, Console], None]
+
+
+class LazyCommands(Mapping[str, Command]):
+    """Commands by name, each loaded when it is looked up.
+
+    Parameters
+    ----------
+    loaders : mapping of str to callable
+        Returns the command of a name.
+    """
+
+    def __init__(self, loaders: Mapping[str, Callable[[], Command]]):
+        self._loaders = dict(loaders)
+
+    def __getitem__(self, name: str) -> Command:
+        return self._loaders[name]()
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._loaders
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._loaders)
+
+    def __len__(self) -> int:
+        return len(self._loaders)
 
 
 class Parser(argparse.ArgumentParser):
@@ -128,9 +155,47 @@ def add_run(parser: argparse.ArgumentParser, *, data: str) -> None:
     parser.add_argument("--resume", action="store_true", help="go on with the run in RUN; it keeps its settings")
 
 
+def add_fields(group: argparse._ArgumentGroup, config: type, names: Mapping[str, str]) -> None:
+    """Add a flag for fields of a configuration, described by the configuration itself.
+
+    Parameters
+    ----------
+    config : type
+        A ``configuration.Config``.
+    names : mapping of str to str
+        Fields, and the flags that set them.
+    """
+    fields = {field.name: field for field in dataclasses.fields(config)}
+    for name, flag in names.items():
+        metadata, kind = fields[name].metadata, str(fields[name].type)
+        options: dict[str, Any] = {"dest": name, "help": metadata["help"]}
+        if kind == "bool":
+            options |= {"action": "store_const", "const": True}
+        elif metadata["choices"]:
+            options |= {"choices": metadata["choices"], "type": type(metadata["choices"][0])}
+        elif kind == "int":
+            options |= {"type": count_or_none if metadata["least"] == 0 else count, "metavar": "N"}
+        elif kind == "float":
+            options |= {"type": share if metadata["most"] == 1 else float, "metavar": "X"}
+        elif kind.startswith("tuple"):
+            options |= {"type": names_tuple, "metavar": "A,B"}
+        else:
+            options |= {"metavar": "NAME"}
+        group.add_argument(flag, **options)
+
+
 def add_training(parser: argparse.ArgumentParser) -> None:
-    """Add what every training takes last: settings, seed, device, workers."""
+    """Add what every training takes last: settings, recipe, seed, device, workers."""
     group = parser.add_argument_group("training")
+    group.add_argument(
+        "--recipe",
+        type=Path,
+        metavar="FILE",
+        help="train as this recipe.toml says, stage by stage; see the shipped models' folders",
+    )
+    group.add_argument(
+        "--dry-run", action="store_true", help="check everything and show what would be trained, but do not train"
+    )
     group.add_argument(
         "--set",
         dest="settings",
@@ -145,7 +210,7 @@ def add_training(parser: argparse.ArgumentParser) -> None:
         "--workers",
         type=count_or_none,
         metavar="N",
-        help="processes that draw what is learnt next; the run is the same with any number (default: none on a CPU; for a GPU one on every core but one)",
+        help="data-loading processes; the result does not depend on their number (default: none on a CPU; for a GPU one per core but one)",
     )
 
 
@@ -245,6 +310,11 @@ def names(text: str) -> list[str]:
     if not found:
         raise argparse.ArgumentTypeError("at least one name is needed")
     return found
+
+
+def names_tuple(text: str) -> tuple[str, ...]:
+    """Parse names with commas between them, as a tuple."""
+    return tuple(names(text))
 
 
 def share(text: str) -> float:

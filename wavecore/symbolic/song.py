@@ -7,8 +7,8 @@ where they lie in beats and in seconds.  A `Score` (see ``score``) is one of its
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -170,6 +170,8 @@ class Song:
     name: str = ""
     source: str = ""
     licence: str = ""
+    info: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
+    """How a composed piece was made: model, seed and what else the composer reports."""
 
     def __post_init__(self):
         if not 1 <= self.ticks_per_beat <= 32_767:

@@ -31,14 +31,14 @@ def spoil_history(
     ndarray, shape (T,), uint8
         The same array where nothing happens to it.
     """
-    blur = rng.random() < training.history_noise_probability
-    drop = rng.random() < training.history_dropout_probability
+    blur = rng.random() < training.context_noise_probability
+    drop = rng.random() < training.context_dropout_probability
     # Not drawn where it is not asked for: the draws of older runs stay what they were.
-    tone = training.history_tone_probability and rng.random() < training.history_tone_probability
-    lift = training.history_offset_probability and rng.random() < training.history_offset_probability
+    tone = training.context_tone_probability and rng.random() < training.context_tone_probability
+    lift = training.context_offset_probability and rng.random() < training.context_offset_probability
     if not (blur or drop or tone or lift):
         return codes
-    x, loudest_db = mulaw.decode(codes), training.history_noise_db
+    x, loudest_db = mulaw.decode(codes), training.context_noise_db
     if drop:
         x = augmentation.drop_history(x, sample_rate=sample_rate, rng=rng)
     if tone:

@@ -1,27 +1,20 @@
-"""The one training loop."""
+"""The one training loop: steps, reports, validations, checkpoints; it can be stopped at any moment and resumed."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from torch import nn
 
 from wavecore import checkpoint
-from wavecore.datasets.domains.reader import DomainsDataset
-from wavecore.models.translation import transfer
-from wavecore.models.translation.data import Batch, BatchSource
-from wavecore.models.translation.describe import describe
-from wavecore.models.translation.distributed import SpreadTrainer
-from wavecore.models.translation.model import TranslationConfig, TranslationNetwork
-from wavecore.models.translation.trainer import Trainer, build_network
-from wavecore.models.translation.validation import validate
 from wavecore.training import distributed, memory, prefetch
 from wavecore.training.config import TrainingConfig
 from wavecore.training.run_folder import RunFolder
+from wavecore.training.task import Task
 
 REPORT_EVERY = 20
 """Steps between two records of the training losses."""
@@ -29,7 +22,7 @@ REPORT_EVERY = 20
 
 @dataclass(frozen=True)
 class Progress:
-    """What a run tells while it goes.
+    """What a run reports to its progress callback.
 
     Attributes
     ----------
@@ -48,72 +41,6 @@ class Progress:
     eta_s: float
 
 
-class Task(Protocol):
-    """What is trained: a network, its data, its update, its held-out measure."""
-
-    training: TrainingConfig
-    network_config: Any
-    """With ``to_dict``."""
-    data: str
-    """Where the data lie."""
-    samples_per_step: int
-    sample_rate: int
-
-    def build(self) -> nn.Module:
-        """Build the network, from its seed or from given weights."""
-
-    def trainer(self, network: nn.Module, device: str) -> Any:
-        """Build an ``AveragedTrainer`` that has ``update(batch)``."""
-
-    def batch(self, step: int) -> Any:
-        """Draw the batch of a step; the same one at every call."""
-
-    def validate(self, network: nn.Module, device: str) -> dict[str, float]:
-        """Measure a network; ``transfer.error`` of it, usually ``valid/bits``, decides which is the best."""
-
-    def describe(self) -> dict:
-        """Say what a model must remember of its data."""
-
-
-def train(
-    dataset: DomainsDataset,
-    network_config: TranslationConfig,
-    training: TrainingConfig,
-    out: str | Path,
-    *,
-    resume: bool = False,
-    initial: TranslationNetwork | None = None,
-    device: str = "cpu",
-    on_progress: Callable[[Progress], None] | None = None,
-    on_validation: Callable[[TranslationNetwork, int, list[dict]], None] | None = None,
-) -> dict:
-    """Train a translation network; kill it at any moment and resume.
-
-    Parameters
-    ----------
-    out, resume
-        As of ``run_task``.
-    initial : TranslationNetwork, optional
-        Weights to start from.
-    device, on_progress, on_validation
-        As of ``run_task``.
-
-    Returns
-    -------
-    dict
-        As of ``run_task``.
-
-    Raises
-    ------
-    OutputExistsError, InputError, UsageError
-        If ``out`` holds another run, there is nothing to resume, or the data do not fit.
-    ModelError
-        If the loss stops being finite.
-    """
-    task = TranslationTask(dataset, network_config, training, initial)
-    return run_task(task, out, resume=resume, device=device, on_progress=on_progress, on_validation=on_validation)
-
-
 def run_task(
     task: Task,
     out: str | Path,
@@ -124,27 +51,27 @@ def run_task(
     on_progress: Callable[[Progress], None] | None = None,
     on_validation: Callable[[nn.Module, int, list[dict]], None] | None = None,
 ) -> dict:
-    """Train what a task says; under ``torchrun`` with all its processes (see ``parallel``).
+    """Train a task's network; under ``torchrun`` with all its processes (see ``distributed``).
 
     Parameters
     ----------
     out : str or Path
         The run's folder (see ``run_folder``).
     resume : bool
-        Go on from the newest checkpoint in ``out``.
+        Continue from the newest checkpoint in ``out``.
     workers : int
-        Processes that draw batches ahead (see ``ahead``); the run is the same whatever their number.
+        Processes that prepare batches (see ``prefetch``); the result does not depend on their number.
     on_progress : callable, optional
         Called with a ``Progress`` every few steps and at validations.
     on_validation : callable, optional
-        Called with (averaged network, step, history) after every validation, to
-        draw curves and write samples.
+        Called with (averaged network, step, history) after every validation, to draw curves and write samples.
 
     Returns
     -------
     dict
-        The summary that is stored with the model, and what is told but not stored, as it differs between runs: ``samples_per_s``
-        (validations left out), ``samples_per_step``, and ``peak_memory_bytes``, a list with one number for each process.
+        The summary stored with the model, and what is measured but not stored, as it differs between runs:
+        ``samples_per_s`` (validations left out), ``samples_per_step``, and ``peak_memory_bytes``, a list with one
+        number for each process.
 
     Raises
     ------
@@ -165,74 +92,13 @@ def run_task(
         run = _Run(folder, task, trainer, on_progress, on_validation, workers)
         run.restore()
         try:
-            run.go_on()
+            run.train()
         except KeyboardInterrupt:
-            # Processes that save together may be at different places now; their last checkpoint stands.
+            # Processes that save together may be at different steps now; their last checkpoint stands.
             if not trainer.collective:
                 run.save()
             raise
         return run.finish() | run.cost()
-
-
-class TranslationTask:
-    """A translation network and the domains that it learns.
-
-    Parameters
-    ----------
-    initial : TranslationNetwork, optional
-        Weights to start from.
-    spread_decoders : bool
-        Whether each of several processes holds the decoders of its own domains alone (``spread``).
-    """
-
-    def __init__(
-        self,
-        dataset: DomainsDataset,
-        network_config: TranslationConfig,
-        training: TrainingConfig,
-        initial: TranslationNetwork | None = None,
-        *,
-        spread_decoders: bool = False,
-    ):
-        self.spread_decoders = spread_decoders
-        self.network_config, self.training, self.data = network_config, training, str(dataset.path)
-        decoder = network_config.decoder
-        self.samples_per_step = training.batch_size * training.crop_frames * decoder.hop_length
-        self.sample_rate = decoder.sample_rate
-        self._network = initial if initial is not None else build_network(network_config, seed=training.seed)
-        self.source = BatchSource(dataset, network_config, training, self._network.encoder.context_frames)
-
-    def build(self) -> TranslationNetwork:
-        """Return the network that is to be trained."""
-        return self._network
-
-    def trainer(self, network: TranslationNetwork, device: str) -> Trainer:
-        """Build the trainer."""
-        if self.spread_decoders:
-            return SpreadTrainer(network, self.training, distributed.current(), device=device)
-        return Trainer(network, self.training, device=device)
-
-    def batch(self, step: int) -> Batch:
-        """Draw the batch of a step."""
-        return self.source.training_batch(step)
-
-    def validate(self, network: TranslationNetwork, device: str) -> dict[str, float]:
-        """Measure a network on held-out crops.
-
-        Returns
-        -------
-        dict of str to float
-            As ``validation.validate`` says, and as ``transfer.measure_transfer`` where the settings ask for it.
-        """
-        found = validate(network, self.source, n_crops=self.training.validation_crops, device=device)
-        if self.training.transfer_passages:
-            network = network.cpu()
-            found |= transfer.measure_transfer(network, self.source.dataset, n_passages=self.training.transfer_passages)
-        return found
-
-    def describe(self) -> dict:
-        """Summarise the data."""
-        return describe(self.source.dataset)
 
 
 class _Run:
@@ -257,10 +123,10 @@ class _Run:
             self.history, self.extra = record["history"], record["extra"]
         self.clock_step = self.trainer.step
 
-    def go_on(self) -> None:
+    def train(self) -> None:
         config, trainer = self.config, self.trainer
-        with prefetch.batches(self._own_batch, range(trainer.step, config.steps), workers=self.workers) as drawn:
-            for batch in drawn:
+        with prefetch.batches(self._own_batch, range(trainer.step, config.steps), workers=self.workers) as batches:
+            for batch in batches:
                 found = trainer.update(batch)
                 if trainer.step % REPORT_EVERY == 0:
                     self.report(self.processes.mean_values(found))
@@ -273,7 +139,7 @@ class _Run:
         return self.processes.share(self.task.batch(step))
 
     def report(self, found: dict[str, float]) -> None:
-        """Record losses; speed is told but not recorded, as it would differ between runs."""
+        """Record losses; speed is reported but not recorded, as it would differ between runs."""
         self.history.append({"step": self.trainer.step} | found)
         self.tally()
         if self.on_progress is not None and self.processes.leads:
@@ -303,7 +169,7 @@ class _Run:
         self.report(found)
         if not self.processes.leads:
             return
-        error = transfer.error(found)
+        error = self.task.error(found)
         # Runs of older versions kept the best bits alone.
         best = self.extra.get("best_error", self.extra["best_bits"])
         if best is None or error <= best:
@@ -324,13 +190,13 @@ class _Run:
         return {
             "steps": self.trainer.step,
             "audio_hours_seen": self.trainer.step * self.task.samples_per_step / self.task.sample_rate / 3600,
-            "settings": asdict(self.config),
+            "settings": self.config.to_dict(),
             "losses": {k: v for record in self.history[-2:] for k, v in record.items() if k != "step"},
             "data": self.data,
         }
 
     def cost(self) -> dict:
-        """Say how fast the steps of this start were, and what memory each process took."""
+        """Return the speed of the steps since this start, and the memory that each process took."""
         found = self.processes.gather({"bytes": memory.peak_bytes(self.trainer.device)})
         speed = self.task.samples_per_step * self.trained_steps / self.trained_s if self.trained_s else 0.0
         return {

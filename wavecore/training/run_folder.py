@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -53,15 +52,14 @@ class RunFolder:
         UsageError
             If the run there was started with other settings.
         """
-        settings = {"network": network.to_dict(), "training": asdict(training), "data": data}
-        settings = json.loads(json.dumps(settings))
+        settings = _plain({"network": network.to_dict(), "training": training.to_dict(), "data": data})
         file = self.path / "settings.json"
         if file.exists():
             if not resume:
                 raise OutputExistsError(f"{self.path} holds a run already; resume it, or choose another folder")
             found = json.loads(file.read_text(encoding="utf-8"))
-            # A run from before a setting existed goes on as the default says.
-            found["training"] = json.loads(json.dumps(asdict(TrainingConfig()))) | found.get("training", {})
+            # Settings that did not exist when the run began have their defaults.
+            found["training"] = _plain(type(training).from_dict(found.get("training", {})).to_dict())
             changed = [key for key in ("network", "training") if found.get(key) != settings[key]]
             if changed:
                 raise UsageError(f"{self.path} was started with other settings of: {', '.join(changed)}")
@@ -108,3 +106,8 @@ class RunFolder:
 
     def _finished(self) -> list[Path]:
         return sorted(path for path in self.checkpoints.glob("[0-9]*") if path.name.isdigit())
+
+
+def _plain(values: dict) -> dict:
+    """Return values as JSON stores them."""
+    return json.loads(json.dumps(values))

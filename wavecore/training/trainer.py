@@ -7,11 +7,13 @@ restored, a run goes on bit for bit.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from wavecore.errors import ModelError
+from wavecore.training import losses
 from wavecore.training.config import TrainingConfig
 from wavecore.training.distributed import ALONE, Processes
 from wavecore.training.optim import Muon
@@ -52,6 +54,29 @@ class AveragedTrainer:
         self.average = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
         self.parameters = {label: parameters for label, (parameters, _) in groups.items()}
         self.optimizers = {label: self._optimizer(parameters, rate) for label, (parameters, rate) in groups.items()}
+
+    def loss(self, batch: Any) -> Tensor:
+        """Return the loss of a batch, nats, shape (); for trainers with one optimiser."""
+        raise TypeError(f"{type(self).__name__} has neither a loss nor an update of its own")
+
+    def update(self, batch: Any) -> dict[str, float]:
+        """Run one step on a batch.
+
+        Returns
+        -------
+        dict of str to float
+            ``bits``, ``gradient_norm``, ``learning_rate``; trainers with several optimisers add theirs.
+
+        Raises
+        ------
+        ModelError
+            If the loss or its gradient is not finite.
+        """
+        (label,) = self.optimizers
+        nats = self.loss(batch.to(self.device))
+        measures = {"bits": losses.bits(nats.detach())} | self.descend(label, nats)
+        self.finish_step()
+        return measures
 
     def relative_rate(self, name: str) -> float:
         """Say how fast a parameter learns, relative to the others of its optimiser.

@@ -7,7 +7,7 @@ import pytest
 
 from wavecore.console import resume as train_notes
 from wavecore.errors import InputError, UsageError
-from wavecore.models.nsynth.model import NSynthConfig
+from wavecore.models.nsynth.config import NSynthConfig
 from wavecore.nn.encoders import EncoderConfig
 
 ARGS = argparse.Namespace(out=Path("runs/a"), data=None, resume=False, init=None)

@@ -8,8 +8,10 @@ import torch
 
 from wavecore.datasets.songs import Piece, write_songs
 from wavecore.models import melody_evaluation
-from wavecore.models.gan.model import GAN, GANConfig
-from wavecore.models.lstm.model import LSTM, LSTMConfig
+from wavecore.models.gan.config import GANConfig
+from wavecore.models.gan.model import GAN
+from wavecore.models.lstm.config import LSTMConfig
+from wavecore.models.lstm.model import LSTM
 from wavecore.models.melody_evaluation import evaluate
 from wavecore.symbolic.note_sequence import NoteLine
 

@@ -33,14 +33,14 @@ def test_each_kind_changes_it_and_not_its_shape(kind):
 
 
 def test_a_stretch_is_silent():
-    found = spoil(history_dropout_probability=1.0)
+    found = spoil(context_dropout_probability=1.0)
     changed = found != codes()
     assert set(found[changed].tolist()) == {128}
 
 
 def test_a_tone_is_no_noise():
     """What a tone adds is found in a few bins of its spectrum."""
-    added = mulaw.decode(spoil(3, history_tone_probability=1.0)) - mulaw.decode(codes())
+    added = mulaw.decode(spoil(3, context_tone_probability=1.0)) - mulaw.decode(codes())
     power = np.abs(np.fft.rfft(added * np.hanning(len(added)))) ** 2
     assert np.sort(power)[-40:].sum() > 0.8 * power.sum()
 
@@ -48,7 +48,7 @@ def test_a_tone_is_no_noise():
 @pytest.mark.parametrize("kind", ["noise", "tone"])
 def test_neither_is_louder_than_the_settings_say(kind):
     for seed in range(8):
-        found = spoil(seed, history_noise_db=-30.0, **{f"history_{kind}_probability": 1.0})
+        found = spoil(seed, context_noise_db=-30.0, **{f"history_{kind}_probability": 1.0})
         added = mulaw.decode(found) - mulaw.decode(codes())
         # Rounding to codes adds a little of its own; a tone of six partials has 1.22 times the level of its first.
         assert np.sqrt(np.mean(added**2)) < 1.5 * 10 ** (-30 / 20) + 0.006
@@ -56,12 +56,12 @@ def test_neither_is_louder_than_the_settings_say(kind):
 
 def test_an_offset_is_a_straight_line():
     for seed in range(8):
-        added = mulaw.decode(spoil(seed, history_offset_probability=1.0)) - mulaw.decode(codes())
+        added = mulaw.decode(spoil(seed, context_offset_probability=1.0)) - mulaw.decode(codes())
         line = np.polynomial.Polynomial.fit(np.arange(len(added)), added, 1)
         assert np.std(added - line(np.arange(len(added)))) < 0.02, "what is left is rounding to codes"
         assert 0.001 < np.abs(added).max() < 0.45
 
 
 def test_the_share_is_the_one_asked_for():
-    changed = [not np.array_equal(spoil(seed, history_noise_probability=0.5), codes()) for seed in range(200)]
+    changed = [not np.array_equal(spoil(seed, context_noise_probability=0.5), codes()) for seed in range(200)]
     assert 75 <= sum(changed) <= 125

@@ -13,7 +13,7 @@ import torch
 
 from wavecore import checkpoint
 from wavecore.errors import OutputExistsError, UsageError
-from wavecore.models.translation.model import TranslationConfig
+from wavecore.models.translation.config import TranslationConfig
 from wavecore.training.config import TrainingConfig
 from wavecore.training.loop import TranslationTask, run_task, train
 
@@ -32,7 +32,7 @@ TRAINING = TrainingConfig(
 SCRIPT = """
 import json, sys
 from wavecore.datasets.domains.reader import DomainsDataset
-from wavecore.models.translation.model import TranslationConfig
+from wavecore.models.translation.config import TranslationConfig
 from wavecore.training.config import TrainingConfig
 from wavecore.training.loop import train
 request = json.loads(sys.argv[1])

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from wavecore.errors import InputError, OutputExistsError, UsageError
-from wavecore.models.translation.model import TranslationConfig
+from wavecore.models.translation.config import TranslationConfig
 from wavecore.training.config import TrainingConfig
 from wavecore.training.run_folder import RunFolder
 

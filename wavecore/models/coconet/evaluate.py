@@ -137,3 +137,35 @@ def counted(grids: Sequence[np.ndarray]) -> dict[str, float]:
         As of ``counterpoint.Counterpoint``.
     """
     return counterpoint.count(list(grids)).to_dict()
+
+
+def judge_samples(
+    network: Coconet,
+    crops: Sequence[np.ndarray],
+    *,
+    n_samples: int,
+    n_bars: int,
+    n_orderings: int,
+    seed: int,
+    told: Told,
+) -> dict:
+    """Compose and harmonize, and measure the result by likelihood and counterpoint beside the data.
+
+    Returns
+    -------
+    dict
+        ``samples_nll``: nats per frame by method, ``soprano_kept``, ``counterpoint``: counts of the data, of each method
+        and of the harmonized crops.
+    """
+    pieces = samples(network, n_samples=n_samples, n_bars=n_bars, seed=seed, told=told)
+    written = harmonised(network, crops, seed=seed, told=told)
+    nats = {
+        name: likelihood(network, list(grids), seed=seed, n_orderings=n_orderings, told=told)["framewise_nll"]["16th"]
+        for name, grids in pieces.items()
+    }
+    counts = {"data": counted(crops), **{name: counted(grids) for name, grids in pieces.items()}}
+    return {
+        "samples_nll": nats,
+        "soprano_kept": all(bool((a[:, 0] == b[:, 0]).all()) for a, b in zip(crops, written, strict=True)),
+        "counterpoint": counts | {"harmonised": counted(written)},
+    }

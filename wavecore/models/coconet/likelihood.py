@@ -25,7 +25,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from wavecore.errors import UsageError
-from wavecore.models.coconet.model import N_VOICES, Coconet
+from wavecore.models.coconet.config import N_VOICES
+from wavecore.models.coconet.model import Coconet
 from wavecore.models.coconet.sample import cell_logits
 from wavecore.symbolic import chorale
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from wavecore.errors import InputError, UsageError
-from wavecore.models.coconet.model import CoconetConfig
+from wavecore.models.coconet.config import CoconetConfig
 from wavecore.symbolic.chorale import REST, VOICES
 
 STEPS_PER_BAR = 16

@@ -13,85 +13,11 @@ ISMIR 2019: separable, dilated convolutions.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from wavecore.errors import UsageError
-
-N_VOICES = 4
-
-
-@dataclass(frozen=True)
-class CoconetConfig:
-    """Sizes of a Coconet.
-
-    Attributes
-    ----------
-    n_layers : int
-        Convolutions in all, at least 4: the first one, 3 x 3 ones, and the last two, which are 2 x 2.
-    separable : bool
-        Whether a convolution is one for each channel and then a 1 x 1 one.
-    dilations : tuple of int
-        Of the 3 x 3 convolutions after the first, in time and in pitch; they repeat.
-    lowest, n_pitches : int
-        MIDI numbers from ``lowest`` on.
-
-    Raises
-    ------
-    UsageError
-        If a size is out of its range.
-    """
-
-    n_layers: int = 24
-    channels: int = 64
-    separable: bool = True
-    dilations: tuple[int, ...] = (1, 2, 4, 8, 16)
-    lowest: int = 36
-    n_pitches: int = 46
-
-    def __post_init__(self):
-        object.__setattr__(self, "dilations", tuple(self.dilations))
-        if self.n_layers < 4:
-            raise UsageError(f"n_layers is {self.n_layers}; a Coconet has at least 4")
-        if self.channels < 1 or not self.dilations or min(self.dilations) < 1:
-            raise UsageError(f"channels ({self.channels}) and dilations ({self.dilations}) are at least 1")
-        if self.n_pitches < 2 or not 0 <= self.lowest <= 128 - self.n_pitches:
-            raise UsageError(f"{self.n_pitches} pitches from {self.lowest} on do not lie within MIDI's 0 to 127")
-
-    @property
-    def highest(self) -> int:
-        """The highest MIDI number."""
-        return self.lowest + self.n_pitches - 1
-
-    def to_dict(self) -> dict:
-        """Return the sizes as JSON has them."""
-        return asdict(self) | {"dilations": list(self.dilations)}
-
-    @classmethod
-    def from_dict(cls, values: dict) -> CoconetConfig:
-        """Build a configuration from what ``to_dict`` returned.
-
-        Raises
-        ------
-        UsageError
-            If a name is unknown or a value out of range.
-        """
-        unknown = sorted(set(values) - {field.name for field in fields(cls)})
-        if unknown:
-            raise UsageError(f"a Coconet has no {', '.join(unknown)}")
-        return cls(**values)
-
-
-PRESETS = {
-    "tiny": CoconetConfig(n_layers=8, channels=16),
-    "small": CoconetConfig(),
-    "doodle": CoconetConfig(n_layers=33, channels=128, dilations=(1, 2, 4, 8, 16, 32)),
-    "coconet": CoconetConfig(n_layers=64, channels=128, separable=False, dilations=(1,)),
-}
-"""``doodle`` and ``coconet`` are the published sizes, 0.55 and 9.09 million parameters."""
+from wavecore.models.coconet.config import N_VOICES, CoconetConfig
 
 
 class Coconet(nn.Module):

@@ -17,12 +17,20 @@ import numpy as np
 import torch
 
 from wavecore.errors import UsageError
-from wavecore.models.coconet.model import N_VOICES, Coconet
+from wavecore.models.coconet.config import N_VOICES
+from wavecore.models.coconet.model import Coconet
+from wavecore.nn.sampling import pick
 from wavecore.symbolic import chorale
 
 MOST_HIDDEN, LEAST_HIDDEN, ANNEALED = 0.9, 0.1, 0.7
 """Share of the free cells that a Gibbs step hides: at first, at last, and the part of the steps after which it is the least."""
 ORDERS = ("random", "chronological")
+METHODS = ("gibbs", "ancestral")
+
+
+def fill(network: Coconet, grid: np.ndarray, free: np.ndarray, *, method: str, **options) -> np.ndarray:
+    """Fill free cells by one of ``METHODS``; the options are those of its function."""
+    return {"gibbs": gibbs, "ancestral": ancestral}[method](network, grid, free, **options)
 
 
 def gibbs(
@@ -182,23 +190,3 @@ def cell_logits(network: Coconet, grid: np.ndarray, known: np.ndarray) -> np.nda
     device = next(network.parameters()).device
     tensors = (torch.from_numpy(np.ascontiguousarray(array)).to(device) for array in (grid.astype(np.int64), known))
     return network(*tensors).cpu().numpy()
-
-
-def pick(logits: np.ndarray, rng: np.random.Generator, temperature: float) -> np.ndarray:
-    """Draw one of P from each row of logits.
-
-    Parameters
-    ----------
-    logits : ndarray, shape (n, P), float
-    temperature : float
-        0 takes the largest.
-
-    Returns
-    -------
-    ndarray, shape (n,), int64
-    """
-    if temperature == 0:
-        return logits.argmax(axis=1)
-    weights = np.exp((logits - logits.max(axis=1, keepdims=True)).astype(np.float64) / temperature)
-    edges = weights.cumsum(axis=1)
-    return (edges <= rng.random((len(edges), 1)) * edges[:, -1:]).sum(axis=1)

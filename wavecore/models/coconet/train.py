@@ -1,8 +1,7 @@
-"""What trains a Coconet: crops of chorales with some cells hidden, its one update, its held-out measure.
+"""The training task of a Coconet: crops of chorales with some cells hidden, the loss, the held-out measure.
 
-Orderless training: how many cells are hidden is drawn evenly, then which.  The mean surprise at a
-crop's hidden cells, weighted as the number of its cells over that of the hidden ones, is an unbiased
-estimate of what all cells cost in a random order.
+Orderless training: the number of hidden cells is drawn uniformly, then which cells are hidden.  The mean cross-entropy
+at a crop's hidden cells is an unbiased estimate, per cell, of the negative log-likelihood of all cells in a random order.
 
 References
 ----------
@@ -20,13 +19,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from wavecore.datasets.chorales import ChoralesDataset
-from wavecore.errors import UsageError
-from wavecore.models.coconet.model import N_VOICES, Coconet, CoconetConfig
+from wavecore.models.coconet.config import N_VOICES, CoconetConfig, CoconetTrainingConfig
+from wavecore.models.coconet.model import Coconet
 from wavecore.symbolic import chorale
 from wavecore.training import losses
 from wavecore.training.autocast import autocast
 from wavecore.training.batch import TensorBatch
-from wavecore.training.config import TrainingConfig
+from wavecore.training.task import Task
 from wavecore.training.trainer import AveragedTrainer
 
 VALIDATION_SEED = 1
@@ -56,35 +55,20 @@ class Crops(TensorBatch):
 class CoconetTrainer(AveragedTrainer):
     """One optimiser for all weights."""
 
-    def __init__(self, network: Coconet, config: TrainingConfig, *, device: str = "cpu"):
+    def __init__(self, network: Coconet, config: CoconetTrainingConfig, *, device: str = "cpu"):
         network = network.to(memory_format=torch.channels_last)
         groups = {"coconet": (dict(network.named_parameters()), config.learning_rate)}
         super().__init__(network, config, groups, device=device)
 
-    def update(self, batch: Crops) -> dict[str, float]:
-        """Do one step.
-
-        Returns
-        -------
-        dict of str to float
-            ``bits`` per cell, ``gradient_norm``, ``learning_rate``.
-
-        Raises
-        ------
-        ModelError
-            If the loss is not finite.
-        """
-        batch = batch.to(self.device)
+    def loss(self, batch: Crops) -> Tensor:
+        """Return the cross-entropy at the hidden cells, nats per cell."""
         with autocast(self.config.precision, self.device):
             logits = self.network(batch.grid, batch.known)
-        nats = surprise(logits, batch, self.network.config).mean()
-        found = {"bits": losses.bits(nats.detach())} | self.descend("coconet", nats)
-        self.finish_step()
-        return found
+        return hidden_cell_nats(logits, batch, self.network.config).mean()
 
 
-def surprise(logits: Tensor, crops: Crops, config: CoconetConfig) -> Tensor:
-    """Mean surprise at the hidden cells of every crop.
+def hidden_cell_nats(logits: Tensor, crops: Crops, config: CoconetConfig) -> Tensor:
+    """Return the mean cross-entropy at the hidden cells of every crop.
 
     Parameters
     ----------
@@ -102,77 +86,46 @@ def surprise(logits: Tensor, crops: Crops, config: CoconetConfig) -> Tensor:
     return (nats * scored).sum((1, 2)) / hidden.sum((1, 2)).clamp(min=1)
 
 
-class CoconetTask:
-    """A Coconet and the chorales that it learns.
-
-    Parameters
-    ----------
-    training : TrainingConfig
-        ``crop_frames`` is the length of a crop in sixteenths.  Chorales are transposed as far as the network's pitches allow, but no further
-        than ``transpose_semitones``; what belongs to sound has no effect.
-    initial : Coconet, optional
-        Weights to start from; of the sizes ``network_config``.
+class CoconetTask(Task):
+    """A Coconet and the chorales that it is trained on.
 
     Raises
     ------
     UsageError
-        If a chorale has pitches that the network lacks, or ``initial`` has other sizes.
+        If a chorale has pitches that the network lacks, or ``initial`` has another configuration.
     """
+
+    network_class = Coconet
+    trainer_class = CoconetTrainer
 
     def __init__(
         self,
         dataset: ChoralesDataset,
         network_config: CoconetConfig,
-        training: TrainingConfig,
+        training: CoconetTrainingConfig,
         initial: Coconet | None = None,
     ):
-        if initial is not None and initial.config != network_config:
-            raise UsageError("the weights to start from belong to a network of other sizes than network_config")
-        self.dataset, self.network_config, self.training, self.data = (
-            dataset,
-            network_config,
-            training,
-            str(dataset.path),
-        )
-        self.samples_per_step = training.batch_size * training.crop_frames
+        super().__init__(dataset, network_config, training, initial)
+        self.samples_per_step = training.batch_size * training.crop_steps
         self.sample_rate = chorale.STEPS_PER_QUARTER
-        self.rooms = {
+        self.transpositions = {
             split: [chorale.room(grid, network_config.lowest, network_config.highest) for grid in grids]
             for split, grids in dataset.grids.items()
         }
-        if initial is None:
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(training.seed)
-                initial = Coconet(network_config)
-        self._network = initial
-
-    def build(self) -> Coconet:
-        """Return the network that is to be trained."""
-        return self._network
-
-    def trainer(self, network: Coconet, device: str) -> CoconetTrainer:
-        """Build the trainer."""
-        return CoconetTrainer(network, self.training, device=device)
 
     def batch(self, step: int) -> Crops:
-        """Draw the batch of a step: every chorale comes once in an epoch."""
-        grids, size = self.dataset.grids["train"], self.training.batch_size
+        """Return the batch of a step: every chorale comes once in an epoch."""
         rng = np.random.default_rng((self.training.seed, step))
-        places = np.arange(step * size, (step + 1) * size)
-        numbers = [self._order(int(place) // len(grids))[int(place) % len(grids)] for place in places]
-        return self._crops("train", numbers, rng, transpose=True)
-
-    def _order(self, epoch: int) -> np.ndarray:
-        return np.random.default_rng((self.training.seed, 0, epoch)).permutation(len(self.dataset.grids["train"]))
+        return self._crops("train", self.shuffled(step, len(self.dataset.grids["train"])), rng, transpose=True)
 
     def _crops(self, split: str, numbers: list[int], rng: np.random.Generator, *, transpose: bool) -> Crops:
-        length = self.training.crop_frames
+        length = self.training.crop_steps
         shape = (len(numbers), length, N_VOICES)
         grid, inside, known = np.full(shape, chorale.REST), np.zeros(shape, bool), np.zeros(shape, bool)
         for row, number in enumerate(numbers):
             piece = self.dataset.grids[split][number]
             if transpose:
-                down, up = self.rooms[split][number]
+                down, up = self.transpositions[split][number]
                 most = int(self.training.transpose_semitones)
                 piece = chorale.transposed(piece, int(rng.integers(max(down, -most), min(up, most) + 1)))
             begin = int(rng.integers(0, max(0, len(piece) - length) + 1))
@@ -195,12 +148,8 @@ class CoconetTask:
         network, nats = network.to(device), []
         for begin in range(0, len(numbers), ROWS):
             crops = self._crops("valid", numbers[begin : begin + ROWS], rng, transpose=False).to(torch.device(device))
-            nats.append(surprise(network(crops.grid, crops.known), crops, self.network_config).cpu())
+            nats.append(hidden_cell_nats(network(crops.grid, crops.known), crops, self.network_config).cpu())
         return {"valid/bits": losses.bits(torch.cat(nats).mean())}
-
-    def describe(self) -> dict:
-        """Summarise the data."""
-        return self.dataset.summary()
 
 
 def draw_known(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:

@@ -11,151 +11,17 @@ Mogren, "C-RNN-GAN: Continuous recurrent neural networks with adversarial traini
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
-
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from wavecore.errors import UsageError
-from wavecore.models.gan.features import NoteScale
+from wavecore.models.gan.config import GANConfig
 from wavecore.models.gan.recurrent import BidirectionalDiscriminator, RecurrentGenerator
 
-VARIANTS = {"dense": (1, 2), "recurrent": (4,)}
-"""Numbers that a note can have in each."""
 SLOPE = 0.2
 """Of the leaky rectifiers below zero."""
 MOMENTUM = 0.2
 """Of batch norm's running statistics: what is new; the published 0.8 is what stays."""
-
-
-@dataclass(frozen=True)
-class GANConfig:
-    """Sizes of two adversaries, what their numbers stand for, and how they are set against each other.
-
-    Attributes
-    ----------
-    variant : {"dense", "recurrent"}
-    features : int
-        Numbers of a note (see ``note_features``): of the dense variant 1, where all notes are equally long, or 2; of the recurrent one 4.
-    length : int
-        Notes of a sequence.
-    latent : int
-        Numbers of noise: for a sequence of the dense variant, for each note of the recurrent one.
-    generator : tuple of int
-        Widths of the dense generator's hidden layers.
-    judge : tuple of int
-        Widths of the hidden layers after the recurrent ones, in the dense variant's discriminator.
-    hidden : int
-        Width of recurrent layers.
-    n_layers : int
-        Recurrent layers on each side of the recurrent variant; the dense one's discriminator has two.
-    feature_matching : bool
-        Whether the generator learns to agree with the data in what the discriminator's last layer hears on the average, in place of
-        deceiving it.
-    label_smoothing : float
-        By how much less than 1 the discriminator is to say of data; 0 for the published training.
-    instance_noise : float
-        Standard deviation of noise on what the discriminator reads, which falls to zero over the training; 0 for the published training.
-    steps_heard : float
-        By how much louder than the notes themselves the dense variant's discriminator hears the steps from note to note; 0 for the published
-        one, which has to find them out.
-    rounded : bool
-        Whether what the dense generator writes is brought to the pitches and durations that there are before it is judged, the gradient
-        passing as if it were not.  As published it is not, and may be told from data by lying between them.
-    lowest, highest, durations, note_steps, steps_per_beat
-        As of ``NoteScale``.
-
-    Raises
-    ------
-    UsageError
-        If a value is out of its range.
-    """
-
-    variant: str = "dense"
-    features: int = 2
-    length: int = 100
-    latent: int = 1000
-    generator: tuple[int, ...] = (256, 512, 1024)
-    judge: tuple[int, ...] = (512, 256)
-    hidden: int = 512
-    n_layers: int = 2
-    feature_matching: bool = False
-    label_smoothing: float = 0.0
-    instance_noise: float = 0.0
-    steps_heard: float = 0.0
-    rounded: bool = False
-    lowest: int = 48
-    highest: int = 84
-    durations: tuple[int, ...] = (1, 2, 3, 4, 6, 8, 12, 16)
-    note_steps: int = 2
-    steps_per_beat: int = 4
-
-    def __post_init__(self):
-        for name in ("generator", "judge", "durations"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
-        if self.variant not in VARIANTS:
-            raise UsageError(f"there is no variant {self.variant!r}; it is one of {', '.join(VARIANTS)}")
-        if self.features not in VARIANTS[self.variant]:
-            wanted = " or ".join(map(str, VARIANTS[self.variant]))
-            raise UsageError(f"a note of the {self.variant} variant has {wanted} features, not {self.features}")
-        if self.length < 2:
-            raise UsageError(f"length is {self.length}; a sequence has at least 2 notes")
-        for name in ("latent", "hidden", "n_layers"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"{name} is {getattr(self, name)}; at least 1 is needed")
-        for name in ("generator", "judge"):
-            if not getattr(self, name) or min(getattr(self, name)) < 1:
-                raise UsageError(f"{name} is {getattr(self, name)}; one layer of width 1 or more is needed")
-        if not 0 <= self.label_smoothing < 0.5 or not 0 <= self.instance_noise < float("inf"):
-            raise UsageError(
-                f"label_smoothing is {self.label_smoothing} (0 to 0.5), instance_noise {self.instance_noise} (0 or more)"
-            )
-        if not 0 <= self.steps_heard < float("inf"):
-            raise UsageError(f"steps_heard is {self.steps_heard}; it is 0 or more")
-        if self.variant != "dense" and (self.steps_heard or self.rounded):
-            raise UsageError(
-                f"steps_heard ({self.steps_heard}) and rounded ({self.rounded}) belong to the dense variant"
-            )
-        self.scale
-
-    @property
-    def scale(self) -> NoteScale:
-        """What the numbers stand for."""
-        return NoteScale(self.lowest, self.highest, self.durations, self.note_steps, self.steps_per_beat)
-
-    def to_dict(self) -> dict:
-        """Return all values as JSON has them."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
-
-    @classmethod
-    def from_dict(cls, values: dict) -> GANConfig:
-        """Build a configuration from what ``to_dict`` returned.
-
-        Raises
-        ------
-        UsageError
-            If a name is unknown or a value out of range.
-        """
-        unknown = sorted(set(values) - {field.name for field in fields(cls)})
-        if unknown:
-            raise UsageError(f"a GAN has no {', '.join(unknown)}")
-        return cls(**values)
-
-
-_RECURRENT = {"variant": "recurrent", "features": 4, "feature_matching": True}
-PRESETS = {
-    "tiny": GANConfig(length=16, latent=16, generator=(32, 64), judge=(16,), hidden=12),
-    "small": GANConfig(
-        length=48, latent=128, generator=(128, 256, 512), judge=(128, 64), hidden=96, steps_heard=8.0, rounded=True
-    ),
-    "gan": GANConfig(features=1),
-    "mogren-tiny": GANConfig(**_RECURRENT, length=16, latent=8, hidden=16, n_layers=1),
-    "mogren-small": GANConfig(**_RECURRENT, length=48, latent=16, hidden=128),
-    "mogren": GANConfig(**_RECURRENT, length=100, latent=4, hidden=350),
-}
-"""``gan`` and ``mogren`` are the published sizes of the two variants.  The discriminator of ``small`` is helped: that of the published one
-guesses as soon as pitches and durations come as often as they should, and never hears that melodies go by steps."""
 
 
 class GAN(nn.Module):

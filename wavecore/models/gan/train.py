@@ -25,14 +25,14 @@ from wavecore.datasets.melodies import read_lines
 from wavecore.datasets.songs import SongsDataset
 from wavecore.errors import UsageError
 from wavecore.metrics import histograms, novelty
+from wavecore.models.gan.config import GANConfig, GANTrainingConfig
 from wavecore.models.gan.features import PITCH
-from wavecore.models.gan.model import GAN, GANConfig, draw_noise
+from wavecore.models.gan.model import GAN, draw_noise
 from wavecore.models.gan.sample import sequences
 from wavecore.symbolic.note_sequence import NoteLine
 from wavecore.training import losses
 from wavecore.training.autocast import autocast
 from wavecore.training.batch import TensorBatch
-from wavecore.training.config import TrainingConfig
 from wavecore.training.trainer import AveragedTrainer
 
 BETAS = (0.5, 0.999)
@@ -67,7 +67,7 @@ class Sequences(TensorBatch):
 class GANTrainer(AveragedTrainer):
     """Two adversaries, each with an optimiser."""
 
-    def __init__(self, network: GAN, config: TrainingConfig, *, device: str = "cpu"):
+    def __init__(self, network: GAN, config: GANTrainingConfig, *, device: str = "cpu"):
         groups = {label: (_named(network, label), config.learning_rate) for label in ("discriminator", "generator")}
         super().__init__(network, config, groups, device=device)
 
@@ -77,10 +77,10 @@ class GANTrainer(AveragedTrainer):
         Returns
         -------
         float
-            The discriminator learns at ``classifier_learning_rate``.
+            The discriminator learns at ``discriminator_learning_rate``.
         """
         return (
-            self.config.classifier_learning_rate / self.config.learning_rate
+            self.config.discriminator_learning_rate / self.config.learning_rate
             if name.startswith("discriminator.")
             else 1.0
         )
@@ -170,8 +170,8 @@ class GANTask:
     ----------
     dataset : SongsDataset
         Of which melodies shorter than a sequence are left out.
-    training : TrainingConfig
-        Sequences are transposed by up to ``transpose_semitones``, as far as the network's pitches go; ``classifier_learning_rate`` is the
+    training : GANTrainingConfig
+        Sequences are transposed by up to ``transpose_semitones``, as far as the network's pitches go; ``discriminator_learning_rate`` is the
         discriminator's; what belongs to sound has no effect.
     initial : GAN, optional
         Weights to start from; of the configuration ``network_config``.
@@ -185,7 +185,7 @@ class GANTask:
     """
 
     def __init__(
-        self, dataset: SongsDataset, network_config: GANConfig, training: TrainingConfig, initial: GAN | None = None
+        self, dataset: SongsDataset, network_config: GANConfig, training: GANTrainingConfig, initial: GAN | None = None
     ):
         if initial is not None and initial.config != network_config:
             raise UsageError(

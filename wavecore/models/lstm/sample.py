@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from wavecore.errors import UsageError
-from wavecore.models.coconet.sample import pick
+from wavecore.nn.sampling import pick
 from wavecore.models.lstm.model import LSTM
 from wavecore.symbolic.note_sequence import NoteLine
 

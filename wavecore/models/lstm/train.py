@@ -16,13 +16,13 @@ from torch.nn import functional as F
 from wavecore.datasets.melodies import read_lines
 from wavecore.datasets.songs import SongsDataset
 from wavecore.errors import UsageError
-from wavecore.models.lstm.model import LSTM, LSTMConfig
+from wavecore.models.lstm.config import LSTMConfig, LSTMTrainingConfig
+from wavecore.models.lstm.model import LSTM
 from wavecore.models.lstm.vocabulary import NoteVocabulary
 from wavecore.symbolic.note_sequence import STEPS_PER_BEAT
 from wavecore.training import losses
 from wavecore.training.autocast import autocast
 from wavecore.training.batch import TensorBatch
-from wavecore.training.config import TrainingConfig
 from wavecore.training.trainer import AveragedTrainer
 
 ROWS = 16
@@ -54,7 +54,7 @@ class Crops(TensorBatch):
 class LSTMTrainer(AveragedTrainer):
     """One optimiser for all weights."""
 
-    def __init__(self, network: LSTM, config: TrainingConfig, *, device: str = "cpu"):
+    def __init__(self, network: LSTM, config: LSTMTrainingConfig, *, device: str = "cpu"):
         super().__init__(
             network, config, {"lstm": (dict(network.named_parameters()), config.learning_rate)}, device=device
         )
@@ -156,8 +156,8 @@ class LSTMTask:
 
     Parameters
     ----------
-    training : TrainingConfig
-        ``crop_frames`` is the length of a crop in notes and rests; of a melody that is shorter, half at least.  Melodies are transposed by up to ``transpose_semitones``, as far as the
+    training : LSTMTrainingConfig
+        ``crop_notes`` is the length of a crop in notes and rests; of a melody that is shorter, half at least.  Melodies are transposed by up to ``transpose_semitones``, as far as the
         vocabulary goes; what belongs to sound has no effect.
     initial : LSTM, optional
         Weights to start from; of the configuration ``network_config``.
@@ -171,7 +171,11 @@ class LSTMTask:
     """
 
     def __init__(
-        self, dataset: SongsDataset, network_config: LSTMConfig, training: TrainingConfig, initial: LSTM | None = None
+        self,
+        dataset: SongsDataset,
+        network_config: LSTMConfig,
+        training: LSTMTrainingConfig,
+        initial: LSTM | None = None,
     ):
         if initial is not None and initial.config != network_config:
             raise UsageError(
@@ -184,7 +188,7 @@ class LSTMTask:
             str(dataset.path),
         )
         self.samples_per_step, self.sample_rate = (
-            training.batch_size * training.crop_frames,
+            training.batch_size * training.crop_notes,
             network_config.steps_per_beat,
         )
         vocabulary, most = network_config.vocabulary, int(training.transpose_semitones)
@@ -214,7 +218,7 @@ class LSTMTask:
 
     def batch(self, step: int) -> Crops:
         """Draw the batch of a step: every melody comes once in an epoch."""
-        lines, size, length = self.lines["train"], self.training.batch_size, self.training.crop_frames
+        lines, size, length = self.lines["train"], self.training.batch_size, self.training.crop_notes
         rng = np.random.default_rng((self.training.seed, step))
         rows = []
         for place in range(step * size, (step + 1) * size):

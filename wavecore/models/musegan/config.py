@@ -1,14 +1,16 @@
-"""Sizes of a MuseGAN, and how its layers follow from the shape of its rolls."""
+"""Configuration of a MuseGAN: tracks and sizes, presets, and the settings of its training."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 
+from wavecore.configuration import Config, option
 from wavecore.errors import UsageError
 from wavecore.models.musegan.rolls import Grid
 from wavecore.models.musegan.tracks import Track
 from wavecore.symbolic.chorale import VOICES
 from wavecore.symbolic.chorale_song import RECORDER
+from wavecore.training.config import TrainingConfig
 
 VARIANTS = ("jamming", "composer", "hybrid")
 NEURONS = ("real", "threshold", "bernoulli")
@@ -16,55 +18,41 @@ OCTAVE = 12
 
 
 @dataclass(frozen=True)
-class MuseGANConfig:
-    """What a MuseGAN writes, and how wide it is.
+class MuseGANConfig(Config):
+    """Tracks and sizes of a MuseGAN.
 
     Attributes
     ----------
     tracks : tuple of Track
         In the order of the roll.
     variant : {"jamming", "composer", "hybrid"}
-        ``jamming``: a generator, a critic and noise for each track.  ``composer``: one generator of all tracks, one critic, common noise.
-        ``hybrid``: a generator for each track that hears its own noise and common noise, one critic.
+        ``jamming``: a generator, a critic and noise for each track.  ``composer``: one generator of all tracks, one
+        critic, common noise.  ``hybrid``: a generator for each track with its own and common noise, one critic.
     given : str
-        Name of the track that is not written but given, bar by bar; empty if all are written.
-    bars : int
-        Of a phrase, at least 2: the critic compares them.
+        Name of the track that conditions the others, bar by bar; empty if all are generated.
     steps, beats, lowest, n_pitches : int
         As of ``rolls.Grid``.
-    noise : int
-        Width of every noise vector.
     channels : int
         Of the generator's first layers, an even number; the later ones have half of it.
-    critic_channels : int
-        Of most of the critic's layers.
-    neurons : {"real", "threshold", "bernoulli"}
-        What the critic hears of a generator's cells: their values, or what is lit, with the gradient passed straight through.
-
-    Raises
-    ------
-    UsageError
-        If a value is out of its range.
     """
 
     tracks: tuple[Track, ...]
-    variant: str = "hybrid"
-    given: str = ""
-    bars: int = 2
-    steps: int = 16
-    beats: int = 4
-    lowest: int = 24
-    n_pitches: int = 84
-    noise: int = 32
-    channels: int = 512
-    critic_channels: int = 64
-    neurons: str = "real"
+    variant: str = option(
+        "hybrid", "generators and critics: for each track, one of each, or one critic", choices=VARIANTS
+    )
+    given: str = option("", "track that is given, to be accompanied")
+    bars: int = option(2, "bars of a phrase; the critic compares them", least=2)
+    steps: int = option(16, "steps of a bar")
+    beats: int = option(4, "quarter notes of a bar")
+    lowest: int = option(24, "lowest MIDI number")
+    n_pitches: int = option(84, "number of pitches")
+    noise: int = option(32, "width of each noise vector", least=1)
+    channels: int = option(512, "width of the generator's first layers", least=2)
+    critic_channels: int = option(64, "width of most of the critic's layers", least=1)
+    neurons: str = option("real", "what critics receive of cells: their values, or binary ones", choices=NEURONS)
 
     def __post_init__(self):
-        object.__setattr__(self, "tracks", tuple(self.tracks))
-        for name, choices in (("variant", VARIANTS), ("neurons", NEURONS)):
-            if getattr(self, name) not in choices:
-                raise UsageError(f"{name} is one of {', '.join(choices)}, not {getattr(self, name)!r}")
+        super().__post_init__()
         names = self.track_names
         if not names or len(set(names)) < len(names):
             raise UsageError(f"the tracks are {', '.join(names) or 'none'}; at least one is needed, and each once")
@@ -72,12 +60,8 @@ class MuseGANConfig:
             raise UsageError(
                 f"the track {self.given!r} is to be given; it must be one of several tracks: {', '.join(names)}"
             )
-        if self.bars < 2:
-            raise UsageError(f"a phrase has {self.bars} bars; at least 2 are needed, since the critic compares them")
-        if self.noise < 1 or self.critic_channels < 1 or self.channels < 2 or self.channels % 2:
-            raise UsageError(
-                f"noise ({self.noise}) and critic_channels ({self.critic_channels}) are at least 1, channels ({self.channels}) an even number"
-            )
+        if self.channels % 2:
+            raise UsageError(f"channels must be an even number, not {self.channels}")
         _ = self.grid  # refuses a bar or a range that is none
 
     @property
@@ -138,24 +122,6 @@ class MuseGANConfig:
         last = max(factor for factor in range(1, OCTAVE + 1) if self.n_pitches % factor == 0)
         return self.n_pitches // last, last
 
-    def to_dict(self) -> dict:
-        """Return the sizes as JSON has them."""
-        return asdict(self) | {"tracks": [track.to_dict() for track in self.tracks]}
-
-    @classmethod
-    def from_dict(cls, values: dict) -> MuseGANConfig:
-        """Build a configuration from what ``to_dict`` returned.
-
-        Raises
-        ------
-        UsageError
-            If a name is unknown or a value out of range.
-        """
-        unknown = sorted(set(values) - {field.name for field in fields(cls)})
-        if unknown:
-            raise UsageError(f"a MuseGAN has no {', '.join(unknown)}")
-        return cls(**values | {"tracks": tuple(Track(**track) for track in values["tracks"])})
-
 
 CHORALE_TRACKS = tuple(Track(voice, RECORDER) for voice in VOICES)
 BAND = (
@@ -170,3 +136,23 @@ PRESETS = {
     "paper": MuseGANConfig(BAND, bars=4, steps=96),
 }
 """``seed`` has the sizes of Foster's chapter on chorales; ``paper`` the shape of Dong et al., with layers that follow the same rule."""
+
+
+@dataclass(frozen=True)
+class MuseGANTrainingConfig(TrainingConfig):
+    """Settings of the training of a MuseGAN; ``configuration.describe_fields`` lists them.
+
+    The penalty bounds the slope of the critics; clipping the gradient as well would only disturb Adam's estimates.
+    """
+
+    steps: int = option(8_000, "updates of the generators; the critics are updated several times in each", least=1)
+    batch_size: int = option(16, "phrases in each update", least=1)
+    learning_rate: float = option(5e-4, "learning rate of generators and critics", above=0)
+    warmup_steps: int = option(0, "steps over which the learning rate rises from zero", least=0)
+    decay_fraction: float = option(
+        0.5, "last part of the run, over which the learning rate falls linearly to zero", least=0, most=1
+    )
+    clip_norm: float = option(1e4, "largest norm of the gradient", above=0)
+    transpose_semitones: float = option(
+        6.0, "semitones by which a phrase is transposed, at most, within the network's pitches", least=0
+    )

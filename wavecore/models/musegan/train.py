@@ -24,12 +24,11 @@ from wavecore.datasets.songs import SongsDataset
 from wavecore.errors import UsageError
 from wavecore.metrics import novelty
 from wavecore.models.musegan import roll_distance
-from wavecore.models.musegan.config import MuseGANConfig
+from wavecore.models.musegan.config import MuseGANConfig, MuseGANTrainingConfig
 from wavecore.models.musegan.data import PhraseStore
 from wavecore.models.musegan.model import MuseGAN
 from wavecore.models.musegan.sample import written_phrases
 from wavecore.training.batch import TensorBatch
-from wavecore.training.config import TrainingConfig
 from wavecore.training.trainer import AveragedTrainer
 
 CRITIC_STEPS = 5
@@ -69,7 +68,7 @@ class MuseGANTrainer(AveragedTrainer):
     Everything is computed in float32, whatever the settings' precision: a slope is differentiated again.
     """
 
-    def __init__(self, network: MuseGAN, config: TrainingConfig, *, device: str = "cpu"):
+    def __init__(self, network: MuseGAN, config: MuseGANTrainingConfig, *, device: str = "cpu"):
         groups = {
             part: (
                 {name: parameter for name, parameter in network.named_parameters() if name.startswith(f"{part}.")},
@@ -152,7 +151,7 @@ class MuseGANTask:
 
     Parameters
     ----------
-    training : TrainingConfig
+    training : MuseGANTrainingConfig
         ``batch_size`` phrases for every update.  They are transposed as far as the network's pitches allow, but no further than
         ``transpose_semitones``; drums are not.  What belongs to crops and sound has no effect, nor has ``precision``.
     initial : MuseGAN, optional
@@ -170,7 +169,7 @@ class MuseGANTask:
         self,
         dataset: SongsDataset,
         network_config: MuseGANConfig,
-        training: TrainingConfig,
+        training: MuseGANTrainingConfig,
         initial: MuseGAN | None = None,
     ):
         if initial is not None and initial.config != network_config:

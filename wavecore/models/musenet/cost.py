@@ -10,8 +10,8 @@ import math
 from dataclasses import dataclass
 
 from wavecore.errors import UsageError
+from wavecore.models.musenet.config import MuseNetConfig
 from wavecore.models.musenet.features import SIZES
-from wavecore.models.musenet.model import MuseNetConfig
 from wavecore.models.musenet.tokens import GROUPS, N_PITCHES
 
 FLOAT_BYTES = 4

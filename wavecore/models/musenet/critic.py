@@ -20,14 +20,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from wavecore.datasets.songs import SongsDataset
+from wavecore.models.musenet.config import CriticTrainingConfig, MuseNetConfig
 from wavecore.models.musenet.critic_data import Heard, hear, make_pairs
 from wavecore.models.musenet.data import prepare, tokens_per_second
 from wavecore.models.musenet.measures import VALIDATION_SEED
-from wavecore.models.musenet.model import MuseNet, MuseNetConfig
+from wavecore.models.musenet.model import MuseNet
 from wavecore.models.musenet.train import require_fit
 from wavecore.training import losses
 from wavecore.training.autocast import autocast
-from wavecore.training.config import TrainingConfig
 from wavecore.training.trainer import AveragedTrainer
 
 POOL = {"train": 256, "valid": 64}
@@ -66,7 +66,7 @@ class CriticTrainer(AveragedTrainer):
         With a critic; all else stays as it is.
     """
 
-    def __init__(self, network: MuseNet, config: TrainingConfig, *, device: str = "cpu"):
+    def __init__(self, network: MuseNet, config: CriticTrainingConfig, *, device: str = "cpu"):
         head = {f"critic.{name}": parameter for name, parameter in network.critic.named_parameters()}
         super().__init__(network, config, {"critic": (head, config.learning_rate)}, device=device)
 
@@ -98,7 +98,7 @@ class MuseNetCriticTask:
     ----------
     initial : MuseNet
         With or without a critic; with one, that one goes on learning, from new samples.
-    training : TrainingConfig
+    training : CriticTrainingConfig
         ``crop_frames`` is the network's context; what belongs to sound has no effect.
     device : str
         Where the samples are made.
@@ -117,7 +117,7 @@ class MuseNetCriticTask:
         self,
         dataset: SongsDataset,
         initial: MuseNet,
-        training: TrainingConfig,
+        training: CriticTrainingConfig,
         *,
         device: str = "cpu",
         on_progress: Callable[[int, int], None] | None = None,

@@ -14,7 +14,7 @@ Child, Gray, Radford and Sutskever, "Generating Long Sequences with Sparse Trans
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +23,7 @@ from torch.utils.checkpoint import checkpoint
 
 from wavecore.errors import UsageError
 from wavecore.models.musenet.attention import CausalAttention, LayerCache, Pattern
+from wavecore.models.musenet.config import MuseNetConfig
 from wavecore.models.musenet.features import SIZES
 from wavecore.models.musenet.tokens import (
     DRUMS,
@@ -34,109 +35,6 @@ from wavecore.models.musenet.tokens import (
     Vocabulary,
 )
 from wavecore.symbolic.instruments import INSTRUMENTS
-
-LONGEST_PREFIX = len(INSTRUMENTS) + 3
-"""Style, tempo, all instruments and the start."""
-
-
-@dataclass(frozen=True)
-class MuseNetConfig:
-    """Sizes of a MuseNet.
-
-    Attributes
-    ----------
-    n_heads : int
-        A divisor of ``channels``.
-    context : int
-        Tokens of a window, those in front included.
-    patterns : tuple of str
-        Of the layers' attention, "dense", "strided" or "fixed"; they repeat.
-    block, summary : int
-        Of the sparse patterns.
-    embeddings : tuple of str
-        Which of "time", "chord", "part" and "countdown" the network is told.
-    dropout : float
-        Of what a layer adds, while it trains; 0 to below 1.
-    critic : bool
-        Whether there is an inner critic, a head that tells data from samples.
-
-    Raises
-    ------
-    UsageError
-        If a size is out of its range or a name is unknown.
-    """
-
-    n_layers: int = 4
-    channels: int = 256
-    n_heads: int = 4
-    context: int = 1024
-    patterns: tuple[str, ...] = ("dense",)
-    block: int = 32
-    summary: int = 4
-    embeddings: tuple[str, ...] = tuple(SIZES)
-    styles: tuple[str, ...] = ()
-    dropout: float = 0.1
-    critic: bool = False
-
-    def __post_init__(self):
-        for name in ("patterns", "embeddings", "styles"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
-        if min(self.n_layers, self.channels, self.n_heads) < 1 or self.channels % self.n_heads:
-            raise UsageError(
-                f"{self.n_layers} layers of {self.channels} channels and {self.n_heads} heads: all are at least 1, and heads divide channels"
-            )
-        if self.context <= LONGEST_PREFIX:
-            raise UsageError(
-                f"context is {self.context}; more than {LONGEST_PREFIX} tokens are needed, which stand in front"
-            )
-        if not self.patterns:
-            raise UsageError("no attention pattern is given; one at least is needed")
-        if len(set(self.embeddings)) < len(self.embeddings) or set(self.embeddings) - set(SIZES):
-            raise UsageError(f"the embeddings {self.embeddings} are not some of {', '.join(SIZES)}, each once")
-        if not 0 <= self.dropout < 1:
-            raise UsageError(f"dropout is {self.dropout}; it is 0 to below 1")
-        _ = self.layer_patterns, self.vocabulary  # refuse what they refuse
-
-    @property
-    def vocabulary(self) -> Vocabulary:
-        """The tokens."""
-        return Vocabulary(self.styles)
-
-    @property
-    def layer_patterns(self) -> tuple[Pattern, ...]:
-        """The attention of every layer."""
-        return tuple(
-            Pattern(self.patterns[i % len(self.patterns)], self.block, self.summary) for i in range(self.n_layers)
-        )
-
-    def to_dict(self) -> dict:
-        """Return the sizes as JSON has them."""
-        return asdict(self) | {name: list(getattr(self, name)) for name in ("patterns", "embeddings", "styles")}
-
-    @classmethod
-    def from_dict(cls, values: dict) -> MuseNetConfig:
-        """Build a configuration from what ``to_dict`` returned.
-
-        Raises
-        ------
-        UsageError
-            If a name is unknown or a value out of range.
-        """
-        unknown = sorted(set(values) - {field.name for field in fields(cls)})
-        if unknown:
-            raise UsageError(f"a MuseNet has no {', '.join(unknown)}")
-        return cls(**values)
-
-
-PRESETS = {
-    "tiny": MuseNetConfig(n_layers=2, channels=64, n_heads=2, context=256),
-    "small": MuseNetConfig(),
-    "medium": MuseNetConfig(
-        n_layers=12, channels=512, n_heads=8, context=2048, patterns=("strided", "dense"), block=64
-    ),
-    "musenet": MuseNetConfig(n_layers=72, channels=1536, n_heads=24, context=4096, block=64),
-}
-"""``musenet`` has the published layers, heads and context; its width is not published, and 64 channels a head are taken."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from wavecore.errors import UsageError
-from wavecore.models.coconet.sample import pick
+from wavecore.nn.sampling import pick
 from wavecore.models.musenet.features import Timeline
 from wavecore.models.musenet.model import MuseNet
 from wavecore.models.musenet.tokens import START, WAITS, begins_note, player, waits

@@ -19,19 +19,19 @@ import torch
 
 from wavecore.datasets.songs import SongsDataset
 from wavecore.errors import UsageError
+from wavecore.models.musenet.config import MuseNetConfig, MuseNetTrainingConfig
 from wavecore.models.musenet.data import Changes, Windows, odds, prepare, stack, tokens_per_second
 from wavecore.models.musenet.measures import bits_per_token, count_baselines, draw_windows, surprise
-from wavecore.models.musenet.model import MuseNet, MuseNetConfig
+from wavecore.models.musenet.model import MuseNet
 from wavecore.training import losses
 from wavecore.training.autocast import autocast
-from wavecore.training.config import TrainingConfig
 from wavecore.training.trainer import AveragedTrainer
 
 
 class MuseNetTrainer(AveragedTrainer):
     """One optimiser for all weights."""
 
-    def __init__(self, network: MuseNet, config: TrainingConfig, *, device: str = "cpu"):
+    def __init__(self, network: MuseNet, config: MuseNetTrainingConfig, *, device: str = "cpu"):
         super().__init__(
             network, config, {"musenet": (dict(network.named_parameters()), config.learning_rate)}, device=device
         )
@@ -72,7 +72,7 @@ class MuseNetTask:
 
     Parameters
     ----------
-    training : TrainingConfig
+    training : MuseNetTrainingConfig
         ``crop_frames`` is the length of a window in tokens, and the network's context.  ``transpose_semitones`` is how far it is transposed,
         ``augment_probability`` the share of windows of another volume, of another pace, and of those that are mixed; ``validation_crops`` is the
         number of held-out windows of each style.  What belongs to sound has no effect.
@@ -94,7 +94,7 @@ class MuseNetTask:
         self,
         dataset: SongsDataset,
         network_config: MuseNetConfig,
-        training: TrainingConfig,
+        training: MuseNetTrainingConfig,
         initial: MuseNet | None = None,
         *,
         recompute: bool = False,
@@ -177,14 +177,14 @@ class MuseNetTask:
         return self.dataset.summary() | {"tokens": tokens, "baselines": self.baselines}
 
 
-def semitones(training: TrainingConfig, step: int) -> int:
+def semitones(training: MuseNetTrainingConfig, step: int) -> int:
     """Say how far windows are transposed: less while the learning rate falls, at last not at all."""
     falling = training.decay_fraction * training.steps
     left = min(1.0, (training.steps - step) / falling) if falling else 1.0
     return round(training.transpose_semitones * left)
 
 
-def require_fit(dataset: SongsDataset, network_config: MuseNetConfig, training: TrainingConfig) -> None:
+def require_fit(dataset: SongsDataset, network_config: MuseNetConfig, training: MuseNetTrainingConfig) -> None:
     """Refuse data and settings that do not suit a network.
 
     Raises

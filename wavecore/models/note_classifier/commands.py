@@ -60,7 +60,7 @@ def network_settings(args: argparse.Namespace, dataset, initial, before: dict | 
         If a flag contradicts the model or the run.
     """
     from wavecore.datasets.nsynth.note import FAMILIES, QUALITIES, SOURCES
-    from wavecore.models.note_classifier.model import NoteClassifierConfig
+    from wavecore.models.note_classifier.config import NoteClassifierConfig
 
     given = {"channels": args.channels}
     found = train_notes.settled(NoteClassifierConfig.from_dict, args, initial, before, given, kind="a note classifier")

@@ -12,80 +12,17 @@ Engel et al., "Neural Audio Synthesis of Musical Notes with WaveNet Autoencoders
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from wavecore.audio import dc, spectra
 from wavecore.errors import UsageError
+from wavecore.models.note_classifier.config import NoteClassifierConfig
 
 N_PITCHES = 128
 RANGE_DB = 80.0
-
-
-@dataclass(frozen=True)
-class NoteClassifierConfig:
-    """Sizes of a classifier, and the names of what it tells apart.
-
-    Attributes
-    ----------
-    families, sources : tuple of str
-        One of each belongs to a note.
-    qualities : tuple of str
-        Any of them may.
-    n_samples : int
-        Of the notes it was made for; others are heard too, but to an ear of four seconds a shorter note
-        decays fast.
-    sample_rate : int
-        Hz.
-    n_fft, hop_length : int
-        Of the spectrum, in samples.
-    channels : int
-        Width of the convolutions.
-    dropout : float
-        Share of channels that is left out in training.
-    filtered : bool
-        Hear nothing below 20 Hz, as people do (``wavecore.audio.dc``).
-    """
-
-    families: tuple[str, ...]
-    sources: tuple[str, ...]
-    qualities: tuple[str, ...]
-    n_samples: int = 64_000
-    sample_rate: int = 16_000
-    n_fft: int = 1024
-    hop_length: int = 256
-    channels: int = 120
-    dropout: float = 0.15
-    filtered: bool = True
-
-    def __post_init__(self):
-        for name in ("families", "sources", "qualities"):
-            names = getattr(self, name)
-            if not isinstance(names, tuple) or not names or len(set(names)) < len(names):
-                raise UsageError(f"{name} must be distinct names, at least one, not {names!r}")
-        for name in ("n_samples", "sample_rate", "n_fft", "hop_length", "channels"):
-            value = getattr(self, name)
-            if type(value) is not int or value < 1:
-                raise UsageError(f"{name} must be a whole number of at least 1, not {value!r}")
-        if self.n_fft % 2 or self.n_samples < self.n_fft:
-            raise UsageError(f"n_fft must be even and at most n_samples ({self.n_samples}), not {self.n_fft}")
-        if not 0 <= self.dropout < 1:
-            raise UsageError(f"dropout must lie between 0 and 1, below 1, not {self.dropout!r}")
-        if type(self.filtered) is not bool:
-            raise UsageError(f"filtered must be true or false, not {self.filtered!r}")
-
-    def to_dict(self) -> dict:
-        """Return the configuration as plain JSON values."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: dict) -> NoteClassifierConfig:
-        """Build a configuration from what ``to_dict`` returned."""
-        names = {name: tuple(values[name]) for name in ("families", "sources", "qualities")}
-        # Models of before the field was there heard everything.
-        return cls(**{"filtered": False} | values | names)
 
 
 @dataclass(frozen=True)

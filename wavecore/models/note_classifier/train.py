@@ -14,12 +14,12 @@ from wavecore.audio import mulaw
 from wavecore.datasets.notes.reader import NotesDataset
 from wavecore.datasets.nsynth.note import FAMILIES, QUALITIES, SOURCES
 from wavecore.errors import UsageError
+from wavecore.models.note_classifier.config import ClassifierTrainingConfig, NoteClassifierConfig
 from wavecore.models.note_classifier.metrics import NoteScores, note_scores
-from wavecore.models.note_classifier.model import NoteClassifier, NoteClassifierConfig, NoteLogits
+from wavecore.models.note_classifier.model import NoteClassifier, NoteLogits
 from wavecore.training import augmentation, losses
 from wavecore.training.autocast import autocast
 from wavecore.training.batch import TensorBatch
-from wavecore.training.config import TrainingConfig
 from wavecore.training.trainer import AveragedTrainer
 
 MOST_DETUNED = 0.5
@@ -51,7 +51,7 @@ class LabelledNotes(TensorBatch):
 class ClassifierTrainer(AveragedTrainer):
     """One optimiser for all weights."""
 
-    def __init__(self, network: NoteClassifier, config: TrainingConfig, *, device: str = "cpu"):
+    def __init__(self, network: NoteClassifier, config: ClassifierTrainingConfig, *, device: str = "cpu"):
         groups = {"classifier": (dict(network.named_parameters()), config.learning_rate)}
         super().__init__(network, config, groups, device=device)
 
@@ -107,7 +107,7 @@ class ClassifierTask:
     ----------
     dataset : NotesDataset
         With the splits train and valid.
-    training : TrainingConfig
+    training : ClassifierTrainingConfig
         ``transpose_semitones`` detunes notes, ``noise_probability`` is the share with noise and another level; of
         the rest, what belongs to crops, domains and decoders has no effect.
     initial : NoteClassifier, optional
@@ -124,7 +124,7 @@ class ClassifierTask:
         self,
         dataset: NotesDataset,
         network_config: NoteClassifierConfig,
-        training: TrainingConfig,
+        training: ClassifierTrainingConfig,
         initial: NoteClassifier | None = None,
     ):
         _check(dataset, network_config, training)
@@ -241,7 +241,7 @@ class ClassifierTask:
         return x
 
 
-def _check(dataset: NotesDataset, config: NoteClassifierConfig, training: TrainingConfig) -> None:
+def _check(dataset: NotesDataset, config: NoteClassifierConfig, training: ClassifierTrainingConfig) -> None:
     """Refuse data and settings that do not fit the classifier."""
     missing = [split for split in ("train", "valid") if split not in dataset.splits]
     if missing:

@@ -8,16 +8,16 @@ Engel et al., "Neural Audio Synthesis of Musical Notes with WaveNet Autoencoders
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
 
 import torch
 from torch import Tensor, nn
 
 from wavecore.errors import UsageError
+from wavecore.models.nsynth.config import NSynthConfig
 from wavecore.nn import oscillator
-from wavecore.nn.encoders import EncoderConfig, build_encoder
+from wavecore.nn.encoders import build_encoder
 from wavecore.nn.layers import Affine
-from wavecore.nn.wavenet import WaveNet, WaveNetConfig
+from wavecore.nn.wavenet import WaveNet
 
 N_PITCHES = 128
 MIDDLE_C = 60
@@ -26,76 +26,6 @@ HEARD_AT = 48
 """MIDI note number at which the encoder hears every sound, where an oscillator knows the pitch: so low that
 no note of the usual instruments' middle octaves is moved up, which would push its highest partials out of hearing."""
 EXPANSION_WIDTH = 256
-
-
-@dataclass(frozen=True)
-class NSynthConfig:
-    """Sizes of an autoencoder.
-
-    Attributes
-    ----------
-    encoder : EncoderConfig
-        Its latent is what is interpolated.
-    decoder : WaveNetConfig
-        Its ``latent_channels`` are ``condition_channels``, or else ``latent_size`` and ``pitch_channels``,
-        and two for each of ``harmonics``.  With these its ``hop_length`` is 1: an oscillator tells every sample apart.
-    pitch_channels : int
-        Width of a learned vector for each of 128 pitches that is set beside the latent;
-        0 for none, as in the published model.
-    condition_channels : int
-        How many channels a small network makes of latent and pitch for the decoder; 0 for none,
-        as in the published model, whose wide decoder makes what it needs of them by itself.
-    harmonics : int
-        Bands of partials of an oscillator at the sound's pitch that the decoder is told sample by
-        sample (``models.oscillator``); 0 for none, as in the published model.  With them the pitch is
-        the last channel of the latent, and the encoder hears every sound as if at one pitch, so that the others are timbre.
-    """
-
-    encoder: EncoderConfig = field(default_factory=lambda: EncoderConfig(latent_channels=16, hop_length=512))
-    decoder: WaveNetConfig = field(default_factory=lambda: WaveNetConfig(latent_channels=16, hop_length=512))
-    pitch_channels: int = 0
-    condition_channels: int = 0
-    harmonics: int = 0
-
-    def __post_init__(self):
-        for name in ("pitch_channels", "condition_channels", "harmonics"):
-            value = getattr(self, name)
-            if type(value) is not int or value < 0:
-                raise UsageError(f"{name} must be a whole number of at least 0, not {value!r}")
-        if self.harmonics > oscillator.N_PARTIALS:
-            raise UsageError(f"harmonics is {self.harmonics}; the oscillator has {oscillator.N_PARTIALS} partials")
-        if self.pitch_channels and self.harmonics:
-            raise UsageError("a decoder is told the pitch by pitch_channels or by harmonics, not by both")
-        wanted_hop = 1 if self.harmonics else self.encoder.hop_length
-        if self.decoder.hop_length != wanted_hop:
-            raise UsageError(
-                f"the decoder's hop_length must be {wanted_hop}, not {self.decoder.hop_length}: encoder and decoder "
-                f"agree on it, or an oscillator tells every sample apart"
-            )
-        if self.encoder.sample_rate != self.decoder.sample_rate:
-            values = f"{self.encoder.sample_rate} and {self.decoder.sample_rate}"
-            raise UsageError(f"encoder and decoder disagree on sample_rate: {values}")
-        told = self.condition_channels or self.latent_size + self.pitch_channels
-        if self.decoder.latent_channels != told + 2 * self.harmonics:
-            parts = f"{told} of condition" + (f" and {2 * self.harmonics} of the oscillator" if self.harmonics else "")
-            raise UsageError(f"the decoder takes {self.decoder.latent_channels} latent channels, not the {parts}")
-
-    @property
-    def latent_size(self) -> int:
-        """Numbers per frame of what is interpolated: the encoder's, and the pitch if an oscillator needs it."""
-        return self.encoder.latent_channels + bool(self.harmonics)
-
-    def to_dict(self) -> dict:
-        """Return the configuration as plain JSON values."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: dict) -> NSynthConfig:
-        """Build a configuration from what ``to_dict`` returned."""
-        return cls(
-            EncoderConfig(**values["encoder"]), WaveNetConfig(**values["decoder"]),
-            values["pitch_channels"], values["condition_channels"], values.get("harmonics", 0),
-        )  # fmt: skip
 
 
 class Expansion(nn.Module):

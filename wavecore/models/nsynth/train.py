@@ -12,12 +12,12 @@ from wavecore.audio import fundamental, mulaw, note_level
 from wavecore.audio.pitch import midi_to_hz
 from wavecore.datasets.notes.reader import NotesDataset
 from wavecore.errors import UsageError
-from wavecore.models.nsynth.model import NSynthConfig, NSynthNetwork
+from wavecore.models.nsynth.config import NSynthConfig, NSynthTrainingConfig
+from wavecore.models.nsynth.model import NSynthNetwork
 from wavecore.nn.oscillator import N_PARTIALS, hz_to_midi
 from wavecore.training import augmentation, losses
 from wavecore.training.autocast import autocast
 from wavecore.training.batch import TensorBatch
-from wavecore.training.config import TrainingConfig
 from wavecore.training.context_noise import spoil_history
 from wavecore.training.trainer import AveragedTrainer
 
@@ -70,7 +70,7 @@ class NotesBatch(TensorBatch):
 class NSynthTrainer(AveragedTrainer):
     """One optimiser for encoder and decoder."""
 
-    def __init__(self, network: NSynthNetwork, config: TrainingConfig, *, device: str = "cpu"):
+    def __init__(self, network: NSynthNetwork, config: NSynthTrainingConfig, *, device: str = "cpu"):
         learning = {}
         for name, parameter in network.named_parameters():
             parameter.requires_grad_(not (config.freeze_encoder and name.startswith("encoder.")))
@@ -116,7 +116,7 @@ def predict(network: NSynthNetwork, batch: NotesBatch, precision: str) -> Tensor
     Parameters
     ----------
     precision : str
-        Of ``TrainingConfig``.
+        Of ``NSynthTrainingConfig``.
 
     Returns
     -------
@@ -146,7 +146,7 @@ class NSynthTask:
     ----------
     dataset : NotesDataset
         With the splits train and valid.
-    training : TrainingConfig
+    training : NSynthTrainingConfig
         ``transpose_semitones`` detunes whole crops; what belongs to domains has no effect.
     initial : NSynthNetwork, optional
         Weights to start from; of the sizes ``network_config``.
@@ -162,7 +162,7 @@ class NSynthTask:
         self,
         dataset: NotesDataset,
         network_config: NSynthConfig,
-        training: TrainingConfig,
+        training: NSynthTrainingConfig,
         initial: NSynthNetwork | None = None,
     ):
         encoder = network_config.encoder

@@ -22,7 +22,8 @@ from wavecore.audio import mulaw, note_level
 from wavecore.datasets.notes.reader import NotesDataset
 from wavecore.errors import UsageError
 from wavecore.models.nsynth import pretrain_encoder
-from wavecore.models.nsynth.model import NSynthConfig, NSynthNetwork
+from wavecore.models.nsynth.config import NSynthConfig
+from wavecore.models.nsynth.model import NSynthNetwork
 from wavecore.models.nsynth.pretrain_encoder import STEPS, Missed
 from wavecore.models.nsynth.train import LEVEL_DB
 from wavecore.models.translation.model import TranslationNetwork

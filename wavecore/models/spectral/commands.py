@@ -66,7 +66,7 @@ def network_settings(args: argparse.Namespace, initial, before: dict | None):
     UsageError
         If a flag contradicts the model or the run.
     """
-    from wavecore.models.spectral.model import SpectralConfig
+    from wavecore.models.spectral.config import SpectralConfig
 
     given = {"variant": args.variant, "base_channels": args.base_channels}
     found = train_notes.settled(SpectralConfig.from_dict, args, initial, before, given, kind="spectral's")

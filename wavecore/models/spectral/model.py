@@ -12,75 +12,16 @@ arXiv:1704.01279, section 2.2 and its appendix.
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
 
 import torch
 from torch import Tensor, nn
 
 from wavecore.errors import UsageError
+from wavecore.models.spectral.config import N_LAYERS, SpectralConfig
 
-VARIANTS = ("magnitude", "phase", "instantaneous")
 RANGE_DB = 120.0
 N_PITCHES = 128
-_LAYERS = 9
 _HEAVIEST, _HEAVY_BELOW_HZ = 10.0, 4000.0
-
-
-@dataclass(frozen=True)
-class SpectralConfig:
-    """Sizes of a spectral autoencoder.
-
-    Attributes
-    ----------
-    variant : {"magnitude", "phase", "instantaneous"}
-        What is learned: log magnitudes alone, or with wrapped phases, or with instantaneous
-        frequencies, which are the phases' differences from frame to frame.
-    base_channels : int
-        Of the first layers; the last have four times as many.  The paper's is 128.
-    latent_channels : int
-        Numbers that stand for a note.
-    pitch_channels : int
-        Width of a learned vector for each pitch, given to the decoder; 0 for none.
-    sample_rate, n_fft, hop_length : int
-        The STFT's.
-    n_frames : int
-        Of a note: 256, of which the last may be padding.
-    """
-
-    variant: str = "magnitude"
-    base_channels: int = 16
-    latent_channels: int = 1984
-    pitch_channels: int = 128
-    sample_rate: int = 16_000
-    n_fft: int = 1024
-    hop_length: int = 256
-    n_frames: int = 256
-
-    def __post_init__(self):
-        if self.variant not in VARIANTS:
-            raise UsageError(f"there is no variant {self.variant!r}; choose one of {', '.join(VARIANTS)}")
-        for name, low in (("base_channels", 1), ("latent_channels", 1), ("pitch_channels", 0), ("hop_length", 1)):
-            if getattr(self, name) < low:
-                raise UsageError(f"{name} must be at least {low}, not {getattr(self, name)}")
-        if self.n_fft // 2 != 2**_LAYERS or self.n_frames != 2 ** (_LAYERS - 1):
-            raise UsageError(
-                f"the layers halve 512 bins and 256 frames down to one; n_fft {self.n_fft} and n_frames "
-                f"{self.n_frames} do not fit"
-            )
-
-    @property
-    def image_channels(self) -> int:
-        """1 for magnitudes, 2 with a phase."""
-        return 1 if self.variant == "magnitude" else 2
-
-    def to_dict(self) -> dict:
-        """Return the configuration as plain JSON values."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: dict) -> SpectralConfig:
-        """Build a configuration from what ``to_dict`` returned."""
-        return cls(**values)
 
 
 class SpectralNetwork(nn.Module):
@@ -105,7 +46,7 @@ class SpectralNetwork(nn.Module):
         up: list[nn.Module] = [nn.Conv2d(config.latent_channels + config.pitch_channels, wide, 1), nn.LeakyReLU(0.1)]
         up += [nn.BatchNorm2d(wide), nn.Conv2d(wide, widths[-1], 1), nn.LeakyReLU(0.1), nn.BatchNorm2d(widths[-1])]
         before = widths[-1]
-        for index in range(_LAYERS - 1, 0, -1):
+        for index in range(N_LAYERS - 1, 0, -1):
             width = widths[index - 1]
             up += [nn.ConvTranspose2d(before, width, **_geometry(index)), nn.LeakyReLU(0.1), nn.BatchNorm2d(width)]
             before = width
@@ -169,7 +110,7 @@ class SpectralNetwork(nn.Module):
 
 def _geometry(index: int) -> dict:
     """Of a layer: halve both axes; the last one frequency alone, as there are twice as many bins as frames."""
-    if index == _LAYERS - 1:
+    if index == N_LAYERS - 1:
         return {"kernel_size": (4, 3), "stride": (2, 1), "padding": (1, 1)}
     return {"kernel_size": 4, "stride": 2, "padding": 1}
 

@@ -12,8 +12,8 @@ from wavecore.audio import mulaw
 from wavecore.datasets.notes.reader import NotesDataset
 from wavecore.errors import UsageError
 from wavecore.models.spectral import model as spectral_autoencoder
-from wavecore.models.spectral.model import SpectralConfig, SpectralNetwork
-from wavecore.training.config import TrainingConfig
+from wavecore.models.spectral.config import SpectralConfig, SpectralTrainingConfig
+from wavecore.models.spectral.model import SpectralNetwork
 from wavecore.training.trainer import AveragedTrainer
 
 
@@ -36,7 +36,7 @@ class SpectralBatch:
 class SpectralTrainer(AveragedTrainer):
     """One optimiser for encoder and decoder."""
 
-    def __init__(self, network: SpectralNetwork, config: TrainingConfig, *, device: str = "cpu"):
+    def __init__(self, network: SpectralNetwork, config: SpectralTrainingConfig, *, device: str = "cpu"):
         super().__init__(
             network, config, {"autoencoder": (dict(network.named_parameters()), config.learning_rate)}, device=device
         )
@@ -84,7 +84,7 @@ class SpectralTask:
     ----------
     dataset : NotesDataset
         With the splits train and valid.
-    training : TrainingConfig
+    training : SpectralTrainingConfig
         ``batch_size``, the rates and the numbers of steps count; the rest has no effect.
     initial : SpectralNetwork, optional
         Weights to start from.
@@ -99,7 +99,7 @@ class SpectralTask:
         self,
         dataset: NotesDataset,
         network_config: SpectralConfig,
-        training: TrainingConfig,
+        training: SpectralTrainingConfig,
         initial: SpectralNetwork | None = None,
     ):
         missing = [split for split in ("train", "valid") if split not in dataset.splits]

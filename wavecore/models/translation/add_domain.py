@@ -22,12 +22,12 @@ from wavecore.audio import mulaw
 from wavecore.audio.pitch import hz_to_midi, track_f0
 from wavecore.datasets.domains.reader import DomainsDataset
 from wavecore.errors import UsageError
+from wavecore.models.translation.config import TranslationTrainingConfig
 from wavecore.models.translation.data import BatchSource
 from wavecore.models.translation.describe import RANGE_QUANTILES
 from wavecore.models.translation.model import TranslationNetwork
 from wavecore.nn.wavenet import WaveNet
 from wavecore.training import losses
-from wavecore.training.config import TrainingConfig
 
 CROPS, CROP_S = 32, 0.4
 """Of training sounds, on which the decoders are compared."""
@@ -41,7 +41,7 @@ VOICED = 0.3
 """Share of frames that must show a pitch if the domain is to have a range."""
 
 
-def settings(frame_rate: float, **changes) -> TrainingConfig:
+def settings(frame_rate: float, **changes) -> TranslationTrainingConfig:
     """Say how an added decoder is trained, unless something else is asked for.
 
     Parameters
@@ -49,18 +49,18 @@ def settings(frame_rate: float, **changes) -> TrainingConfig:
     frame_rate : float
         Latent frames per second of the network.
     **changes
-        Of ``TrainingConfig``.
+        Of ``TranslationTrainingConfig``.
 
     Returns
     -------
-    TrainingConfig
+    TranslationTrainingConfig
         With a frozen encoder and nobody to confuse.
     """
     defaults = {
         "steps": 2000, "crop_frames": max(1, round(TRAINED_S * frame_rate)), "optimizer": "muon", "learning_rate": 1e-3, "decay_fraction": 0.5,
-        "history_tone_probability": 0.6, "history_noise_db": -15.0, "freeze_encoder": True, "confusion_crops": 0, "confusion_weight": 0.0,
+        "context_tone_probability": 0.6, "context_noise_db": -15.0, "freeze_encoder": True, "confusion_crops": 0, "confusion_weight": 0.0,
     }  # fmt: skip
-    return TrainingConfig(**(defaults | changes))
+    return TranslationTrainingConfig(**(defaults | changes))
 
 
 @torch.inference_mode()
@@ -80,7 +80,7 @@ def bits_by_decoder(source: TranslationNetwork, dataset: DomainsDataset, name: s
         Bits per sample, the median over crops, by target.
     """
     config = replace(source.config, domains=(name,), targets=(name,), shared_decoder=False)
-    training = TrainingConfig(crop_frames=max(1, round(CROP_S * config.decoder.frame_rate)))
+    training = TranslationTrainingConfig(crop_frames=max(1, round(CROP_S * config.decoder.frame_rate)))
     batches = BatchSource(dataset, config, training, source.encoder.context_frames)
     batch = batches.validation_batch(name, name, n_crops=CROPS, split="train")
     latent = source.encoder(batch.clean)

@@ -17,10 +17,9 @@ from wavecore.audio import mulaw
 from wavecore.datasets.domains.reader import DomainsDataset
 from wavecore.errors import UsageError
 from wavecore.models.translation import rests
-from wavecore.models.translation.model import TranslationConfig
+from wavecore.models.translation.config import TranslationConfig, TranslationTrainingConfig
 from wavecore.training import augmentation
 from wavecore.training.batch import TensorBatch
-from wavecore.training.config import TrainingConfig
 from wavecore.training.context_noise import spoil_history
 
 
@@ -86,7 +85,11 @@ class BatchSource:
     """
 
     def __init__(
-        self, dataset: DomainsDataset, network: TranslationConfig, training: TrainingConfig, context_frames: int
+        self,
+        dataset: DomainsDataset,
+        network: TranslationConfig,
+        training: TranslationTrainingConfig,
+        context_frames: int,
     ):
         missing = [name for name in network.domains if name not in dataset.domains]
         if missing:

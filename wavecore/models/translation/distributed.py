@@ -19,9 +19,9 @@ import torch
 from torch import Tensor, nn
 
 from wavecore.errors import UsageError
+from wavecore.models.translation.config import TranslationTrainingConfig
 from wavecore.models.translation.model import TranslationNetwork
 from wavecore.models.translation.trainer import Trainer
-from wavecore.training.config import TrainingConfig
 from wavecore.training.distributed import Processes
 
 OWN = "decoders."
@@ -62,7 +62,12 @@ class SpreadTrainer(Trainer):
     collective = True
 
     def __init__(
-        self, network: TranslationNetwork, config: TrainingConfig, processes: Processes, *, device: str = "cpu"
+        self,
+        network: TranslationNetwork,
+        config: TranslationTrainingConfig,
+        processes: Processes,
+        *,
+        device: str = "cpu",
     ):
         targets = network.config.targets
         if network.config.shared_decoder:

@@ -24,12 +24,12 @@ from wavecore.metrics.multipitch import sounding_notes
 from wavecore.metrics.pitch import raw_chroma_accuracy, raw_pitch_accuracy
 from wavecore.metrics.probe import probe_accuracy
 from wavecore.metrics.silence import level_in_rests
+from wavecore.models.translation.config import TranslationTrainingConfig
 from wavecore.models.translation.data import BatchSource
 from wavecore.models.translation.domain_classifier import DomainEar
 from wavecore.models.translation.translate import translate_file
 from wavecore.models.translation.tune_clips import Clip
 from wavecore.training import losses
-from wavecore.training.config import TrainingConfig
 
 EAR_CLIPS = 60
 """Training clips of every domain that the listener is fitted to, at most."""
@@ -291,7 +291,7 @@ def _source(model: LoadedModel, dataset: DomainsDataset, skip_samples: int) -> B
     return BatchSource(
         dataset,
         shared,
-        TrainingConfig(crop_frames=crop_frames, skip_samples=skip_samples),
+        TranslationTrainingConfig(crop_frames=crop_frames, skip_samples=skip_samples),
         model.network.encoder.context_frames,
     )
 

@@ -8,68 +8,15 @@ Mor, Wolf, Polyak, Taigman, "A Universal Music Translation Network", arXiv:1805.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
 from wavecore.errors import UsageError
-from wavecore.nn.encoders import EncoderConfig, build_encoder
-from wavecore.nn.wavenet import WaveNet, WaveNetConfig
-
-
-@dataclass(frozen=True)
-class TranslationConfig:
-    """Sizes of a translation network.
-
-    Attributes
-    ----------
-    domains : tuple of str
-        Every domain the encoder hears; the classifier's classes.
-    targets : tuple of str
-        The domains that can be generated; a subset of ``domains``.
-    classifier_channels : int
-        Width of the domain classifier.
-    shared_decoder : bool
-        One decoder for all targets, told the domain by a learned vector added
-        to the latent.  It learns what the domains have in common with a
-        fraction of the compute; ``TranslationNetwork.fork`` then makes one
-        decoder per domain of it, exactly.
-    """
-
-    domains: tuple[str, ...]
-    targets: tuple[str, ...]
-    encoder: EncoderConfig = field(default_factory=EncoderConfig)
-    decoder: WaveNetConfig = field(default_factory=WaveNetConfig)
-    classifier_channels: int = 100
-    shared_decoder: bool = False
-
-    def __post_init__(self):
-        if not self.targets or len(set(self.domains)) < len(self.domains):
-            raise UsageError(f"domains must be distinct and targets not empty: {self.domains}, {self.targets}")
-        unknown = [name for name in self.targets if name not in self.domains]
-        if unknown:
-            raise UsageError(f"targets {unknown} are not among the domains {list(self.domains)}")
-        for name in ("latent_channels", "hop_length", "sample_rate"):
-            if getattr(self.encoder, name) != getattr(self.decoder, name):
-                values = f"{getattr(self.encoder, name)} and {getattr(self.decoder, name)}"
-                raise UsageError(f"encoder and decoder disagree on {name}: {values}")
-
-    def to_dict(self) -> dict:
-        """Return the configuration as plain JSON values."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: dict) -> TranslationConfig:
-        """Build a configuration from what ``to_dict`` returned."""
-        return cls(
-            domains=tuple(values["domains"]),
-            targets=tuple(values["targets"]),
-            encoder=EncoderConfig(**values["encoder"]),
-            decoder=WaveNetConfig(**values["decoder"]),
-            classifier_channels=values["classifier_channels"],
-            shared_decoder=values["shared_decoder"],
-        )
+from wavecore.models.translation.config import TranslationConfig
+from wavecore.nn.encoders import build_encoder
+from wavecore.nn.wavenet import WaveNet
 
 
 class DomainClassifier(nn.Module):

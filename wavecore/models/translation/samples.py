@@ -11,7 +11,8 @@ import torch
 from wavecore.audio import mulaw
 from wavecore.datasets.domains.reader import DomainsDataset
 from wavecore.errors import UsageError
-from wavecore.models.translation.model import TranslationConfig, TranslationNetwork
+from wavecore.models.translation.config import TranslationConfig
+from wavecore.models.translation.model import TranslationNetwork
 from wavecore.nn.generate import generate_blocks, open_generator
 
 

@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from wavecore.models.translation.config import TranslationConfig, TranslationTrainingConfig
 from wavecore.models.translation.data import Batch
-from wavecore.models.translation.model import TranslationConfig, TranslationNetwork
+from wavecore.models.translation.model import TranslationNetwork
 from wavecore.training import losses
 from wavecore.training.autocast import autocast
-from wavecore.training.config import TrainingConfig
 from wavecore.training.trainer import AveragedTrainer
 
 
@@ -30,13 +30,13 @@ class Trainer(AveragedTrainer):
         Where to train; ``config.precision`` says in which number format.
     """
 
-    def __init__(self, network: TranslationNetwork, config: TrainingConfig, *, device: str = "cpu"):
+    def __init__(self, network: TranslationNetwork, config: TranslationTrainingConfig, *, device: str = "cpu"):
         autoencoder = {}
         for name, parameter in network.named_parameters():
             frozen = (
                 config.freeze_encoder
                 and name.startswith("encoder.")
-                and not (config.learn_following and ".following." in name)
+                and not (config.train_bottleneck_context and ".following." in name)
             )
             parameter.requires_grad_(not frozen)
             if not frozen and not name.startswith("classifier."):

@@ -18,9 +18,9 @@ from wavecore.datasets.domains.reader import DomainsDataset
 from wavecore.errors import UsageError
 from wavecore.models.translation import pretrain_data, pretrain_encoder
 from wavecore.models.translation.add_domain import bits_by_decoder
-from wavecore.models.translation.model import TranslationConfig, TranslationNetwork
+from wavecore.models.translation.config import TranslationConfig, TranslationTrainingConfig
+from wavecore.models.translation.model import TranslationNetwork
 from wavecore.models.translation.pretrain_encoder import LessonConfig, Taught
-from wavecore.training.config import TrainingConfig
 
 
 @dataclass(frozen=True)
@@ -103,18 +103,18 @@ def with_taught_encoder(
     return Start(network.eval(), taught, origins)
 
 
-def lessons_like(training: TrainingConfig) -> LessonConfig:
+def lessons_like(training: TranslationTrainingConfig) -> LessonConfig:
     """Plan lessons for a run: what the run leaves out, its lessons leave out too.
 
     Parameters
     ----------
-    training : TrainingConfig
+    training : TranslationTrainingConfig
         Without pairs, the same passage need not be the same in two domains; the pressure to forget the domain
         goes with ``confusion_weight``; music is moved, and coloured and covered, where the run's crops are.
     """
-    usual, default = LessonConfig(), TrainingConfig()
+    usual, default = LessonConfig(), TranslationTrainingConfig()
     return LessonConfig(
-        steps=training.lesson_steps,
+        steps=training.pretraining_steps,
         apart=usual.apart if training.paired_probability else 0.0,
         confusion=usual.confusion * training.confusion_weight / default.confusion_weight,
         moved=usual.moved if training.transpose_semitones or training.glide_probability else 0.0,

@@ -6,7 +6,8 @@ import torch
 
 from wavecore.errors import InputError
 from wavecore.models.coconet import evaluate as evaluation
-from wavecore.models.coconet.model import Coconet, CoconetConfig
+from wavecore.models.coconet.config import CoconetConfig
+from wavecore.models.coconet.model import Coconet
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,9 @@ import torch
 from torch import nn
 
 from wavecore.errors import InputError, UsageError
+from wavecore.models.coconet.config import CoconetConfig
 from wavecore.models.coconet.likelihood import framewise
-from wavecore.models.coconet.model import Coconet, CoconetConfig
+from wavecore.models.coconet.model import Coconet
 
 CONFIG = CoconetConfig(n_layers=5, channels=6, dilations=(1, 2), lowest=48, n_pitches=30)
 

@@ -5,7 +5,7 @@ import pytest
 
 from wavecore.errors import InputError, UsageError
 from wavecore.models.coconet import masks as coconet_tasks
-from wavecore.models.coconet.model import CoconetConfig
+from wavecore.models.coconet.config import CoconetConfig
 
 CONFIG = CoconetConfig()
 

@@ -8,7 +8,8 @@ import torch
 from torch.nn import functional as F
 
 from wavecore.errors import UsageError
-from wavecore.models.coconet.model import PRESETS, Coconet, CoconetConfig, _Depthwise
+from wavecore.models.coconet.config import PRESETS, CoconetConfig
+from wavecore.models.coconet.model import Coconet, _Depthwise
 
 SMALL = CoconetConfig(n_layers=6, channels=8, dilations=(1, 4))
 

@@ -6,7 +6,8 @@ import torch
 from torch import nn
 
 from wavecore.errors import UsageError
-from wavecore.models.coconet.model import Coconet, CoconetConfig
+from wavecore.models.coconet.config import CoconetConfig
+from wavecore.models.coconet.model import Coconet
 from wavecore.models.coconet.sample import ancestral, gibbs, pick
 
 CONFIG = CoconetConfig(n_layers=5, channels=6, dilations=(1, 2), lowest=48, n_pitches=30)

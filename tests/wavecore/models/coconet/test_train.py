@@ -9,14 +9,14 @@ import torch
 from wavecore import checkpoint
 from wavecore.datasets import chorales
 from wavecore.errors import InputError, UsageError
-from wavecore.models.coconet.model import Coconet, CoconetConfig
+from wavecore.models.coconet.config import CoconetConfig, CoconetTrainingConfig
+from wavecore.models.coconet.model import Coconet
 from wavecore.models.coconet.train import CoconetTask, Crops, draw_known, surprise
-from wavecore.training.config import TrainingConfig
 from wavecore.training.loop import run_task
 
 NETWORK = CoconetConfig(n_layers=5, channels=8, dilations=(1, 2), lowest=48, n_pitches=24)
-TRAINING = TrainingConfig(
-    steps=12, batch_size=4, crop_frames=6, learning_rate=1e-2, transpose_semitones=3.0, glide_semitones=0.0, warmup_steps=2, validate_every=6,
+TRAINING = CoconetTrainingConfig(
+    steps=12, batch_size=4, crop_steps=6, learning_rate=1e-2, transpose_semitones=3.0, glide_semitones=0.0, warmup_steps=2, validate_every=6,
     checkpoint_every=5, precision="float32",
 )  # fmt: skip
 
@@ -38,7 +38,7 @@ def _task(dataset, network=NETWORK, initial=None, **changes):
 
 
 def test_every_chorale_comes_once_in_an_epoch(dataset):
-    task = _task(dataset, transpose_semitones=0.0, batch_size=5, crop_frames=30)
+    task = _task(dataset, transpose_semitones=0.0, batch_size=5, crop_steps=30)
     for step in range(3):
         lengths = task.batch(step).inside[..., 0].sum(1).tolist()
         assert sorted(lengths) == [4, 9, 12, 20, 30]

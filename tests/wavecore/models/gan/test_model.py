@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from wavecore.errors import UsageError
-from wavecore.models.gan.model import GAN, PRESETS, GANConfig, RecurrentDiscriminator, draw_noise
+from wavecore.models.gan.config import PRESETS, GANConfig
+from wavecore.models.gan.model import GAN, RecurrentDiscriminator, draw_noise
 
 
 def build(config, seed=0):

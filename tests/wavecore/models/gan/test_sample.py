@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wavecore.errors import UsageError
-from wavecore.models.gan.model import GAN, PRESETS
+from wavecore.models.gan.config import PRESETS
+from wavecore.models.gan.model import GAN
 from wavecore.models.gan.sample import compose, joined, pitch_classes, sequences, snapped, to_bar_line
 from wavecore.symbolic.note_sequence import REST, NoteLine, pitches_of
 

@@ -10,17 +10,17 @@ from torch.nn import functional as F
 from wavecore import checkpoint
 from wavecore.datasets.songs import Piece, write_songs
 from wavecore.errors import InputError, UsageError
-from wavecore.models.gan.model import GAN, PRESETS, GANConfig
+from wavecore.models.gan.config import PRESETS, GANConfig, GANTrainingConfig
+from wavecore.models.gan.model import GAN
 from wavecore.models.gan.train import BETAS, GANTask, fitted
 from wavecore.symbolic.note_sequence import NoteLine
-from wavecore.training.config import TrainingConfig
 from wavecore.training.loop import run_task
 
 DENSE = GANConfig(
     length=8, latent=6, generator=(16, 24), judge=(8,), hidden=7, lowest=55, highest=79, durations=(1, 2, 4)
 )
 RECURRENT = replace(PRESETS["mogren-tiny"], length=8, hidden=7, lowest=55, highest=79, durations=(1, 2, 4))
-TRAINING = TrainingConfig(
+TRAINING = GANTrainingConfig(
     steps=6, batch_size=4, learning_rate=2e-3, transpose_semitones=0.0, glide_semitones=0.0, warmup_steps=0, decay_fraction=0.0, validate_every=3,
     checkpoint_every=2, precision="float32",
 )  # fmt: skip
@@ -99,7 +99,7 @@ def test_a_step_has_one_batch_and_noise_that_falls(dataset):
 
 
 def test_each_adversary_has_its_own_rate(dataset):
-    task = _task(dataset, DENSE, learning_rate=1e-4, classifier_learning_rate=3e-4, warmup_steps=0, decay_fraction=0.0)
+    task = _task(dataset, DENSE, learning_rate=1e-4, discriminator_learning_rate=3e-4, warmup_steps=0, decay_fraction=0.0)
     trainer = task.trainer(task.build(), "cpu")
     trainer.update(task.batch(0))
     for label, rate in (("discriminator", 3e-4), ("generator", 1e-4)):

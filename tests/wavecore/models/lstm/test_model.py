@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from wavecore.errors import UsageError
-from wavecore.models.lstm.model import LSTM, PRESETS, LSTMConfig
+from wavecore.models.lstm.config import PRESETS, LSTMConfig
+from wavecore.models.lstm.model import LSTM
 
 SMALL = LSTMConfig(("rest", "60", "62", "64.67"), (1, 2, 4), embedding=5, hidden=7, n_layers=2, window=4)
 

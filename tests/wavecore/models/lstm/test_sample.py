@@ -6,7 +6,8 @@ import torch
 from torch import nn
 
 from wavecore.errors import InputError, UsageError
-from wavecore.models.lstm.model import LSTM, LSTMConfig
+from wavecore.models.lstm.config import LSTMConfig
+from wavecore.models.lstm.model import LSTM
 from wavecore.models.lstm.sample import best, compose
 from wavecore.symbolic.note_sequence import REST, NoteLine
 

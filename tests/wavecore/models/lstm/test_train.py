@@ -9,14 +9,14 @@ import torch
 from wavecore import checkpoint
 from wavecore.datasets.songs import Piece, write_songs
 from wavecore.errors import InputError, UsageError
-from wavecore.models.lstm.model import LSTM, LSTMConfig
+from wavecore.models.lstm.config import LSTMConfig, LSTMTrainingConfig
+from wavecore.models.lstm.model import LSTM
 from wavecore.models.lstm.train import Crops, LSTMTask, learnt_vocabulary, surprise
 from wavecore.symbolic.note_sequence import NoteLine
-from wavecore.training.config import TrainingConfig
 from wavecore.training.loop import run_task
 
-TRAINING = TrainingConfig(
-    steps=12, batch_size=4, crop_frames=6, learning_rate=1e-2, transpose_semitones=3.0, glide_semitones=0.0, warmup_steps=2, validate_every=6,
+TRAINING = LSTMTrainingConfig(
+    steps=12, batch_size=4, crop_notes=6, learning_rate=1e-2, transpose_semitones=3.0, glide_semitones=0.0, warmup_steps=2, validate_every=6,
     checkpoint_every=5, precision="float32",
 )  # fmt: skip
 LENGTHS = {"train": (20, 9, 30, 12, 4), "valid": (18, 3, 11), "test": (10,)}
@@ -54,7 +54,7 @@ def _task(dataset, config, initial=None, **changes):
 def test_every_melody_comes_once_in_an_epoch(tmp_path, config):
     """Whole, or half of it at least: as it begins in a quarter of the crops, however long it is."""
     task = _task(
-        scales(tmp_path / "data", LENGTHS | {"train": (2, 5, 11, 23, 47)}), config, batch_size=5, crop_frames=99
+        scales(tmp_path / "data", LENGTHS | {"train": (2, 5, 11, 23, 47)}), config, batch_size=5, crop_notes=99
     )
     orders, beginnings = set(), {2: 0, 5: 0, 11: 0, 23: 0, 47: 0}
     for step in range(400):
@@ -170,7 +170,7 @@ def test_it_learns_the_scale(config, tmp_path):
         steps=300,
         validate_every=100,
         batch_size=8,
-        crop_frames=20,
+        crop_notes=20,
         transpose_semitones=1.0,
     )
     run_task(task, tmp_path / "run", on_progress=lambda progress: seen.append(progress.losses))

@@ -9,18 +9,17 @@ import torch
 from wavecore import checkpoint
 from wavecore.datasets.songs import Piece, write_songs
 from wavecore.errors import ModelError, UsageError
-from wavecore.models.musegan.config import VARIANTS
+from wavecore.models.musegan.config import VARIANTS, MuseGANTrainingConfig
 from wavecore.models.musegan.model import MuseGAN, MuseGANConfig
 from wavecore.models.musegan.tracks import Track
 from wavecore.models.musegan.train import BETAS, CRITIC_STEPS, PENALTY, MuseGANTask, apart
 from wavecore.symbolic.song import Event, Part, Song
-from wavecore.training.config import TrainingConfig
 from wavecore.training.loop import run_task
 
 NETWORK = MuseGANConfig(
     (Track("high"), Track("low"), Track("kit", 0, True)), bars=2, steps=8, lowest=48, n_pitches=24, noise=4, channels=8, critic_channels=4
 )  # fmt: skip
-TRAINING = TrainingConfig(
+TRAINING = MuseGANTrainingConfig(
     steps=6, batch_size=4, learning_rate=1e-3, transpose_semitones=3.0, glide_semitones=0.0, warmup_steps=0, validate_every=3, checkpoint_every=2,
     clip_norm=1e4, precision="float32",
 )  # fmt: skip

@@ -7,8 +7,9 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from wavecore.errors import UsageError
+from wavecore.models.musenet.config import PRESETS, MuseNetConfig
 from wavecore.models.musenet.cost import cost, described, heard, layer_parameters, n_parameters, spread
-from wavecore.models.musenet.model import PRESETS, MuseNet, MuseNetConfig
+from wavecore.models.musenet.model import MuseNet
 
 SMALL = MuseNetConfig(n_layers=3, channels=48, n_heads=4, context=64, styles=("a", "b"), dropout=0.1)
 

@@ -10,15 +10,15 @@ from wavecore import checkpoint
 from wavecore.datasets.songs import Piece, write_songs
 from wavecore.errors import UsageError
 from wavecore.models.musenet import critic as musenet_critic
+from wavecore.models.musenet.config import CriticTrainingConfig, MuseNetConfig
 from wavecore.models.musenet.critic import MuseNetCriticTask, verdict, with_critic, without_critic
 from wavecore.models.musenet.critic_data import Heard
-from wavecore.models.musenet.model import MuseNet, MuseNetConfig
+from wavecore.models.musenet.model import MuseNet
 from wavecore.symbolic.song import Event, Part, Song
-from wavecore.training.config import TrainingConfig
 from wavecore.training.loop import run_task
 
 NETWORK = MuseNetConfig(n_layers=1, channels=16, n_heads=2, context=24, styles=("chords", "scale"))
-TRAINING = TrainingConfig(
+TRAINING = CriticTrainingConfig(
     steps=30,
     batch_size=4,
     crop_frames=24,

@@ -5,10 +5,11 @@ import pytest
 import torch
 
 from wavecore.datasets.songs import Piece
+from wavecore.models.musenet.config import MuseNetConfig
 from wavecore.models.musenet.critic_data import hear, make_pairs
 from wavecore.models.musenet.data import prepare
 from wavecore.models.musenet.features import measured
-from wavecore.models.musenet.model import MuseNet, MuseNetConfig
+from wavecore.models.musenet.model import MuseNet
 from wavecore.models.musenet.tokens import START
 from wavecore.symbolic.song import Event, Part, Song
 

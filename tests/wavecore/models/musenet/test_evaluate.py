@@ -8,8 +8,9 @@ import torch
 
 from wavecore.datasets.songs import Piece, write_songs
 from wavecore.models.musenet import evaluate as evaluate_musenet
+from wavecore.models.musenet.config import MuseNetConfig
 from wavecore.models.musenet.evaluate import evaluate
-from wavecore.models.musenet.model import MuseNet, MuseNetConfig
+from wavecore.models.musenet.model import MuseNet
 from wavecore.symbolic.song import Event, Part, Song
 
 

@@ -6,9 +6,10 @@ import torch
 
 from wavecore.datasets.songs import Piece
 from wavecore.models.musenet import measures as musenet_measures
+from wavecore.models.musenet.config import MuseNetConfig
 from wavecore.models.musenet.data import prepare
 from wavecore.models.musenet.measures import bits_per_token, count_baselines, draw_windows, surprise
-from wavecore.models.musenet.model import MuseNet, MuseNetConfig
+from wavecore.models.musenet.model import MuseNet
 from wavecore.symbolic.song import Event, Part, Song
 
 CONFIG = MuseNetConfig(n_layers=1, channels=16, n_heads=2, context=24, styles=("long", "short"))

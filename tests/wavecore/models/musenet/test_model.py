@@ -8,8 +8,9 @@ import torch
 from torch.nn import functional as F
 
 from wavecore.errors import UsageError
+from wavecore.models.musenet.config import PRESETS, MuseNetConfig
 from wavecore.models.musenet.features import SIZES
-from wavecore.models.musenet.model import PRESETS, MuseNet, MuseNetConfig
+from wavecore.models.musenet.model import MuseNet
 
 SMALL = MuseNetConfig(
     n_layers=3,

@@ -8,8 +8,9 @@ import torch
 
 from wavecore.errors import UsageError
 from wavecore.models.musenet import sample as musenet_sampling
+from wavecore.models.musenet.config import MuseNetConfig
 from wavecore.models.musenet.features import measured
-from wavecore.models.musenet.model import MuseNet, MuseNetConfig
+from wavecore.models.musenet.model import MuseNet
 from wavecore.models.musenet.sample import MOST_IN_TICK, Begun, Wish, extended, generate, scores
 from wavecore.models.musenet.tokens import START, WAITS, Vocabulary, player, players, waits
 

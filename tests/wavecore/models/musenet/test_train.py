@@ -10,13 +10,13 @@ from torch.nn import functional as F
 from wavecore import checkpoint
 from wavecore.datasets.songs import Piece, write_songs
 from wavecore.errors import InputError, UsageError
+from wavecore.models.musenet.config import MuseNetConfig, MuseNetTrainingConfig
 from wavecore.models.musenet.data import Windows
 from wavecore.models.musenet.measures import surprise
-from wavecore.models.musenet.model import MuseNet, MuseNetConfig
+from wavecore.models.musenet.model import MuseNet
 from wavecore.models.musenet.tokens import DRUMS
 from wavecore.models.musenet.train import MuseNetTask, semitones
 from wavecore.symbolic.song import Event, Part, Song
-from wavecore.training.config import TrainingConfig
 from wavecore.training.loop import run_task
 
 NETWORK = MuseNetConfig(
@@ -29,7 +29,7 @@ NETWORK = MuseNetConfig(
     styles=("chords", "scale"),
     dropout=0.1,
 )
-TRAINING = TrainingConfig(
+TRAINING = MuseNetTrainingConfig(
     steps=12, batch_size=4, crop_frames=24, learning_rate=1e-2, transpose_semitones=3.0, glide_semitones=0.0, warmup_steps=2, validate_every=6,
     checkpoint_every=5, validation_crops=2, precision="float32",
 )  # fmt: skip

@@ -10,7 +10,8 @@ import torch
 from wavecore import checkpoint
 from wavecore.audio import dc, spectra
 from wavecore.errors import InputError, ModelError, UsageError
-from wavecore.models.note_classifier.model import N_PITCHES, NoteClassifier, NoteClassifierConfig
+from wavecore.models.note_classifier.config import NoteClassifierConfig
+from wavecore.models.note_classifier.model import N_PITCHES, NoteClassifier
 
 NAMES = (("flute", "organ"), ("acoustic", "electronic", "synthetic"), ("bright", "dark", "percussive", "reverb"))
 CONFIG = NoteClassifierConfig(*NAMES, n_samples=4_000, n_fft=256, hop_length=128, channels=8)

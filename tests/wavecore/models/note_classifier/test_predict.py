@@ -8,7 +8,8 @@ import torch
 
 from wavecore import checkpoint
 from wavecore.errors import InputError, UsageError
-from wavecore.models.note_classifier.model import NoteClassifier, NoteClassifierConfig
+from wavecore.models.note_classifier.config import NoteClassifierConfig
+from wavecore.models.note_classifier.model import NoteClassifier
 from wavecore.models.note_classifier.predict import listen
 
 RATE = 16_000

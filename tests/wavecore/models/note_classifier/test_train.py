@@ -12,13 +12,13 @@ from wavecore.audio import mulaw
 from wavecore.datasets.nsynth.note import FAMILIES, QUALITIES, SOURCES
 from wavecore.errors import InputError, ModelError, OutputExistsError, UsageError
 from wavecore.models.note_classifier import train as classifier_task
-from wavecore.models.note_classifier.model import NoteClassifier, NoteClassifierConfig, NoteLogits
+from wavecore.models.note_classifier.config import ClassifierTrainingConfig, NoteClassifierConfig
+from wavecore.models.note_classifier.model import NoteClassifier, NoteLogits
 from wavecore.models.note_classifier.train import ClassifierTask, LabelledNotes, surprise
-from wavecore.training.config import TrainingConfig
 from wavecore.training.loop import run_task
 
 NETWORK = NoteClassifierConfig(FAMILIES, SOURCES, QUALITIES, n_samples=8_000, channels=16)
-TRAINING = TrainingConfig(
+TRAINING = ClassifierTrainingConfig(
     steps=12, batch_size=4, transpose_semitones=0.2, glide_semitones=0.0, warmup_steps=2, validate_every=6,
     checkpoint_every=5, precision="float32",
 )  # fmt: skip

@@ -9,11 +9,14 @@ import torch
 from wavecore import checkpoint
 from wavecore.datasets.nsynth.note import FAMILIES, QUALITIES, SOURCES
 from wavecore.errors import UsageError
-from wavecore.models.note_classifier.model import NoteClassifier, NoteClassifierConfig
+from wavecore.models.note_classifier.config import NoteClassifierConfig
+from wavecore.models.note_classifier.model import NoteClassifier
 from wavecore.models.nsynth import evaluate as evaluate_notes
 from wavecore.models.nsynth import interpolate
-from wavecore.models.nsynth.model import NSynthConfig, NSynthNetwork
-from wavecore.models.spectral.model import SpectralConfig, SpectralNetwork
+from wavecore.models.nsynth.config import NSynthConfig
+from wavecore.models.nsynth.model import NSynthNetwork
+from wavecore.models.spectral.config import SpectralConfig
+from wavecore.models.spectral.model import SpectralNetwork
 from wavecore.nn.encoders import EncoderConfig
 from wavecore.nn.wavenet import WaveNetConfig
 

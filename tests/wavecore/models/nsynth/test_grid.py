@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from wavecore import checkpoint
 from wavecore.errors import UsageError
 from wavecore.models.nsynth import grid, interpolate
-from wavecore.models.nsynth.model import NSynthConfig, NSynthNetwork
+from wavecore.models.nsynth.config import NSynthConfig
+from wavecore.models.nsynth.model import NSynthNetwork
 from wavecore.nn.encoders import EncoderConfig
 from wavecore.nn.wavenet import WaveNetConfig
 

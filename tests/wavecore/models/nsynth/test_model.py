@@ -9,8 +9,10 @@ import torch
 
 from wavecore import checkpoint
 from wavecore.errors import ModelError, UsageError
-from wavecore.models.nsynth.model import N_PITCHES, Expansion, NSynthConfig, NSynthNetwork
-from wavecore.models.translation.model import TranslationConfig, TranslationNetwork
+from wavecore.models.nsynth.config import NSynthConfig
+from wavecore.models.nsynth.model import N_PITCHES, Expansion, NSynthNetwork
+from wavecore.models.translation.config import TranslationConfig
+from wavecore.models.translation.model import TranslationNetwork
 from wavecore.nn import oscillator
 from wavecore.nn.encoders import EncoderConfig
 from wavecore.nn.generate import open_generator

@@ -11,7 +11,8 @@ import torch
 from wavecore.audio import mulaw, note_level
 from wavecore.errors import UsageError
 from wavecore.models.nsynth import pretrain_encoder
-from wavecore.models.nsynth.model import NSynthConfig, NSynthNetwork
+from wavecore.models.nsynth.config import NSynthConfig
+from wavecore.models.nsynth.model import NSynthNetwork
 from wavecore.models.nsynth.pretrain_encoder import BATCH, FRAMES, Spectra, draw_crops, spectra_of, teach
 from wavecore.nn.encoders import EncoderConfig, shift_bins
 from wavecore.nn.wavenet import WaveNetConfig

@@ -9,7 +9,8 @@ import torch
 from wavecore.audio import files, mulaw, note_level
 from wavecore.errors import UsageError
 from wavecore.models.nsynth import samples as nsynth_samples
-from wavecore.models.nsynth.model import NSynthConfig, NSynthNetwork
+from wavecore.models.nsynth.config import NSynthConfig
+from wavecore.models.nsynth.model import NSynthNetwork
 from wavecore.models.nsynth.samples import write_samples
 from wavecore.models.nsynth.train import LEVEL_DB
 from wavecore.nn.encoders import EncoderConfig

@@ -16,34 +16,34 @@ from wavecore.audio import mulaw, note_level
 from wavecore.datasets.notes.reader import NotesDataset
 from wavecore.errors import ModelError, OutputExistsError, UsageError
 from wavecore.models.nsynth import train as nsynth_task
-from wavecore.models.nsynth.model import NSynthConfig, NSynthNetwork
+from wavecore.models.nsynth.config import NSynthConfig, NSynthTrainingConfig
+from wavecore.models.nsynth.model import NSynthNetwork
 from wavecore.models.nsynth.train import NotesBatch, NSynthTask, predict
 from wavecore.nn.encoders import EncoderConfig
 from wavecore.nn.wavenet import WaveNetConfig
 from wavecore.training import augmentation
-from wavecore.training.config import TrainingConfig
 from wavecore.training.loop import run_task
 
 HOP, FRAMES = 160, 4
 ENCODER = EncoderConfig("waveform", 4, HOP, channels=4, dilation_cycles=1, layers_per_cycle=4)
 DECODER = WaveNetConfig(1, 5, 2, 8, 8, 8, 16, latent_channels=4, hop_length=HOP)
 NETWORK = NSynthConfig(ENCODER, DECODER)
-TRAINING = TrainingConfig(
+TRAINING = NSynthTrainingConfig(
     steps=12, batch_size=3, crop_frames=FRAMES, warmup_steps=2, validate_every=6, checkpoint_every=5,
     validation_crops=2, precision="float32",
 )  # fmt: skip
-PLAIN = {"transpose_semitones": 0.0, "history_noise_probability": 0.0, "history_dropout_probability": 0.0}
+PLAIN = {"transpose_semitones": 0.0, "context_noise_probability": 0.0, "context_dropout_probability": 0.0}
 
 SCRIPT = """
 import json, sys
 from wavecore.datasets.notes.reader import NotesDataset
-from wavecore.models.nsynth.model import NSynthConfig
-from wavecore.training.config import TrainingConfig
+from wavecore.models.nsynth.config import NSynthConfig
+from wavecore.models.nsynth.config import NSynthTrainingConfig
 from wavecore.training.loop import run_task
 from wavecore.models.nsynth.train import NSynthTask
 request = json.loads(sys.argv[1])
 task = NSynthTask(
-    NotesDataset.open(request["data"]), NSynthConfig.from_dict(request["network"]), TrainingConfig(**request["training"])
+    NotesDataset.open(request["data"]), NSynthConfig.from_dict(request["network"]), NSynthTrainingConfig(**request["training"])
 )
 run_task(task, request["out"], resume=request["resume"])
 """
@@ -135,7 +135,7 @@ def test_most_crops_begin_while_the_key_is_held(make_notes, tmp_path, monkeypatc
 
 
 def test_training_crops_are_detuned_and_their_past_is_blurred_and_held_out_ones_not(notes):
-    task = _task(notes, batch_size=20, history_noise_probability=1.0, history_dropout_probability=0.0)
+    task = _task(notes, batch_size=20, context_noise_probability=1.0, context_dropout_probability=0.0)
     batch = task.batch(0)
     assert (batch.history != batch.codes).any(dim=1).all()
     plain = _task(notes, batch_size=20, **PLAIN)
@@ -145,14 +145,14 @@ def test_training_crops_are_detuned_and_their_past_is_blurred_and_held_out_ones_
 
 
 def test_foreign_tones_sound_in_the_past_alone(notes):
-    sounding = _task(notes, batch_size=20, history_tone_probability=1.0, **PLAIN)
+    sounding = _task(notes, batch_size=20, context_tone_probability=1.0, **PLAIN)
     batch = sounding.batch(0)
     assert (batch.history != batch.codes).any(dim=1).float().mean() > 0.8  # some tones drown in the codes' steps
     assert torch.equal(sounding.held_out(n_crops=8).history, sounding.held_out(n_crops=8).codes)
 
 
 def test_a_dropped_past_is_silent_and_the_target_is_not(notes):
-    task = _task(notes, batch_size=30, history_noise_probability=0.0, history_dropout_probability=1.0)
+    task = _task(notes, batch_size=30, context_noise_probability=0.0, context_dropout_probability=1.0)
     batch = task.batch(0)
     changed = batch.history != batch.codes
     assert changed.any() and (batch.history[changed] == mulaw.SILENCE).all()

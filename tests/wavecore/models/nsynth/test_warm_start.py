@@ -8,7 +8,8 @@ import torch
 
 from wavecore.audio import mulaw
 from wavecore.errors import UsageError
-from wavecore.models.nsynth.model import NSynthConfig, NSynthNetwork
+from wavecore.models.nsynth.config import NSynthConfig
+from wavecore.models.nsynth.model import NSynthNetwork
 from wavecore.models.nsynth.warm_start import BOUND, BoundedLatents, from_translation, with_taught_encoder
 from wavecore.models.translation.model import TranslationNetwork
 from wavecore.nn.encoders import EncoderConfig

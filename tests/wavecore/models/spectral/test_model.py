@@ -9,7 +9,8 @@ import torch
 
 from wavecore import checkpoint
 from wavecore.errors import ModelError, UsageError
-from wavecore.models.spectral.model import VARIANTS, SpectralConfig, SpectralNetwork, loss, to_audio, to_images
+from wavecore.models.spectral.config import VARIANTS, SpectralConfig
+from wavecore.models.spectral.model import SpectralNetwork, loss, to_audio, to_images
 
 N = 64_000
 

@@ -11,13 +11,13 @@ import torch
 from wavecore import checkpoint
 from wavecore.audio import mulaw
 from wavecore.errors import UsageError
-from wavecore.models.spectral.model import SpectralConfig, to_images
+from wavecore.models.spectral.config import SpectralConfig, SpectralTrainingConfig
+from wavecore.models.spectral.model import to_images
 from wavecore.models.spectral.train import SpectralTask
-from wavecore.training.config import TrainingConfig
 from wavecore.training.loop import run_task
 
 NETWORK = SpectralConfig(base_channels=2, latent_channels=6, pitch_channels=2)
-TRAINING = TrainingConfig(
+TRAINING = SpectralTrainingConfig(
     steps=4, batch_size=2, learning_rate=5e-3, warmup_steps=1, validate_every=2, checkpoint_every=2, validation_crops=1
 )
 

@@ -8,18 +8,18 @@ import torch
 
 from wavecore.audio import mulaw
 from wavecore.errors import UsageError
+from wavecore.models.translation.config import TranslationTrainingConfig
 from wavecore.models.translation.data import BatchSource
 from wavecore.nn.encoders import build_encoder
-from wavecore.training.config import TrainingConfig
 
-PLAIN = TrainingConfig(
+PLAIN = TranslationTrainingConfig(
     batch_size=5,
     crop_frames=6,
     paired_probability=0.5,
     augment_probability=0.0,
     noise_probability=0.0,
-    history_noise_probability=0.0,
-    history_dropout_probability=0.0,
+    context_noise_probability=0.0,
+    context_dropout_probability=0.0,
     transpose_semitones=0.0,
     glide_probability=0.0,
     confusion_crops=7,
@@ -44,8 +44,8 @@ def test_a_step_draws_the_same_batch_every_time_and_another_step_another(dataset
         PLAIN,
         augment_probability=0.5,
         noise_probability=0.5,
-        history_noise_probability=0.5,
-        history_dropout_probability=0.5,
+        context_noise_probability=0.5,
+        context_dropout_probability=0.5,
     )
     first, same = (_source(dataset, network_config, noisy).training_batch(7) for _ in range(2))
     for name in first.__dataclass_fields__:

@@ -15,15 +15,15 @@ import torch
 
 from wavecore import checkpoint
 from wavecore.errors import ModelError, UsageError
+from wavecore.models.translation.config import TranslationTrainingConfig
 from wavecore.models.translation.data import BatchSource
 from wavecore.models.translation.distributed import SpreadTrainer, held_by
 from wavecore.models.translation.trainer import Trainer, build_network
 from wavecore.models.translation.validation import validate
-from wavecore.training.config import TrainingConfig
 from wavecore.training.distributed import ALONE, Processes
 
 TORCHRUN = Path(sys.executable).with_name("torchrun")
-TRAINING = TrainingConfig(
+TRAINING = TranslationTrainingConfig(
     steps=8,
     batch_size=4,
     crop_frames=3,

@@ -9,7 +9,8 @@ import torch
 from wavecore import checkpoint
 from wavecore.models.translation import evaluate as evaluation
 from wavecore.models.translation import tune_clips
-from wavecore.models.translation.model import TranslationConfig, TranslationNetwork
+from wavecore.models.translation.config import TranslationConfig
+from wavecore.models.translation.model import TranslationNetwork
 from wavecore.nn.encoders import EncoderConfig
 from wavecore.nn.wavenet import WaveNetConfig
 

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from wavecore.errors import UsageError
-from wavecore.models.translation.model import DomainClassifier, TranslationConfig, TranslationNetwork
+from wavecore.models.translation.config import TranslationConfig
+from wavecore.models.translation.model import DomainClassifier, TranslationNetwork
 from wavecore.nn.encoders import EncoderConfig
 from wavecore.nn.wavenet import WaveNet, WaveNetConfig
 

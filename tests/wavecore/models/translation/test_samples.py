@@ -10,7 +10,8 @@ from wavecore.datasets.domains.manifest import Domain, Manifest, Piece, Slice
 from wavecore.datasets.domains.reader import DomainsDataset
 from wavecore.datasets.domains.shards import write_shard
 from wavecore.errors import InputError, UsageError
-from wavecore.models.translation.model import TranslationConfig, TranslationNetwork
+from wavecore.models.translation.config import TranslationConfig
+from wavecore.models.translation.model import TranslationNetwork
 from wavecore.models.translation.samples import input_domain, write_samples
 from wavecore.nn.encoders import EncoderConfig
 from wavecore.nn.wavenet import preset

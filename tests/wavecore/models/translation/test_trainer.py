@@ -6,12 +6,11 @@ import pytest
 import torch
 
 from wavecore.errors import ModelError
+from wavecore.models.translation.config import TranslationConfig, TranslationTrainingConfig
 from wavecore.models.translation.data import Batch
-from wavecore.models.translation.model import TranslationConfig
 from wavecore.models.translation.trainer import Trainer, build_network
 from wavecore.nn.encoders import EncoderConfig
 from wavecore.nn.wavenet import WaveNetConfig
-from wavecore.training.config import TrainingConfig
 
 HOP = 40
 NETWORK = TranslationConfig(
@@ -24,7 +23,7 @@ CONTEXT = 1
 
 
 def _training(**changes):
-    return TrainingConfig(
+    return TranslationTrainingConfig(
         **{
             "steps": 50,
             "batch_size": 2,
@@ -112,7 +111,7 @@ def test_what_follows_a_bottleneck_may_learn_beside_the_decoders():
     )
     for learns in (False, True):
         network = build_network(replace(NETWORK, encoder=encoder), seed=0)
-        trainer = Trainer(network, _training(freeze_encoder=True, learn_following=learns, confusion_weight=0.0))
+        trainer = Trainer(network, _training(freeze_encoder=True, train_bottleneck_context=learns, confusion_weight=0.0))
         before = {k: v.clone() for k, v in network.encoder.state_dict().items()}
         for step in range(4):
             trainer.update(_batch(step, context=network.encoder.context_frames))

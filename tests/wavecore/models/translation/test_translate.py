@@ -13,7 +13,8 @@ from wavecore import checkpoint
 from wavecore.audio import files
 from wavecore.errors import InputError, OutputExistsError, UsageError
 from wavecore.models.translation import translate
-from wavecore.models.translation.model import TranslationConfig, TranslationNetwork
+from wavecore.models.translation.config import TranslationConfig
+from wavecore.models.translation.model import TranslationNetwork
 from wavecore.nn.encoders import EncoderConfig
 from wavecore.nn.wavenet import WaveNetConfig
 

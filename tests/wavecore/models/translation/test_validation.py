@@ -3,12 +3,12 @@
 import pytest
 import torch
 
+from wavecore.models.translation.config import TranslationTrainingConfig
 from wavecore.models.translation.data import BatchSource
 from wavecore.models.translation.trainer import Trainer, build_network
 from wavecore.models.translation.validation import validate
-from wavecore.training.config import TrainingConfig
 
-TRAINING = TrainingConfig(
+TRAINING = TranslationTrainingConfig(
     steps=150, batch_size=2, crop_frames=6, paired_probability=0.5, warmup_steps=5, skip_samples=80, learning_rate=0.01
 )
 
@@ -44,7 +44,7 @@ def test_the_mean_that_decides_follows_the_task(dataset, network_config):
         for decoder in network.decoders.values():
             decoder.output.weight.normal_(generator=torch.Generator().manual_seed(0))
     for paired, label in ((0.5, "translation_bits"), (0.0, "bits")):
-        training = TrainingConfig(crop_frames=6, paired_probability=paired)
+        training = TranslationTrainingConfig(crop_frames=6, paired_probability=paired)
         found = validate(
             network, BatchSource(dataset, network_config, training, network.encoder.context_frames), n_crops=2
         )

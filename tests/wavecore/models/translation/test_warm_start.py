@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from wavecore.errors import UsageError
+from wavecore.models.translation.config import TranslationTrainingConfig
 from wavecore.models.translation.model import TranslationNetwork
 from wavecore.models.translation.pretrain_encoder import LessonConfig
 from wavecore.models.translation.warm_start import lessons_like, refit, with_taught_encoder
 from wavecore.nn.wavenet import WaveNet
-from wavecore.training.config import TrainingConfig
 
 
 @pytest.fixture
@@ -122,11 +122,11 @@ def test_what_does_not_fit_is_refused(speaking_network, dataset, wanted):
 
 def test_what_a_run_leaves_out_its_lessons_leave_out():
     usual = LessonConfig()
-    assert lessons_like(TrainingConfig(paired_probability=0.8)) == usual
-    assert lessons_like(TrainingConfig(lesson_steps=7)) == replace(usual, steps=7, apart=0.0)
-    assert lessons_like(TrainingConfig(confusion_weight=0.0)).confusion == 0.0
-    assert lessons_like(TrainingConfig(confusion_weight=0.1)).confusion == pytest.approx(10 * usual.confusion)
-    assert lessons_like(TrainingConfig(transpose_semitones=0.0)).moved == usual.moved
-    assert lessons_like(TrainingConfig(transpose_semitones=0.0, glide_probability=0.0)).moved == 0.0
-    assert lessons_like(TrainingConfig(augment_probability=0.0)).changed == usual.changed
-    assert lessons_like(TrainingConfig(augment_probability=0.0, noise_probability=0.0)).changed == 0.0
+    assert lessons_like(TranslationTrainingConfig(paired_probability=0.8)) == usual
+    assert lessons_like(TranslationTrainingConfig(pretraining_steps=7)) == replace(usual, steps=7, apart=0.0)
+    assert lessons_like(TranslationTrainingConfig(confusion_weight=0.0)).confusion == 0.0
+    assert lessons_like(TranslationTrainingConfig(confusion_weight=0.1)).confusion == pytest.approx(10 * usual.confusion)
+    assert lessons_like(TranslationTrainingConfig(transpose_semitones=0.0)).moved == usual.moved
+    assert lessons_like(TranslationTrainingConfig(transpose_semitones=0.0, glide_probability=0.0)).moved == 0.0
+    assert lessons_like(TranslationTrainingConfig(augment_probability=0.0)).changed == usual.changed
+    assert lessons_like(TranslationTrainingConfig(augment_probability=0.0, noise_probability=0.0)).changed == 0.0

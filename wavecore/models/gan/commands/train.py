@@ -11,8 +11,7 @@ from wavecore.console.console import Console
 
 if TYPE_CHECKING:
     from wavecore.datasets.songs import SongsDataset
-    from wavecore.models.gan.model import GANConfig
-    from wavecore.training.config import TrainingConfig
+    from wavecore.models.gan.config import GANConfig, GANTrainingConfig
 
 DEFAULT_PRESET = "small"
 CHANGEABLE = ("features", "length", "label_smoothing", "instance_noise")
@@ -109,7 +108,7 @@ def network_settings(
     """
     from dataclasses import replace
 
-    from wavecore.models.gan.model import PRESETS, GANConfig
+    from wavecore.models.gan.config import PRESETS, GANConfig
     from wavecore.models.gan.train import fitted
 
     given = {name: getattr(args, name) for name in CHANGEABLE if getattr(args, name) is not None}
@@ -119,19 +118,19 @@ def network_settings(
     return found or fitted(replace(preset, **given), dataset)
 
 
-def settings(*, seed: int) -> TrainingConfig:
+def settings(*, seed: int) -> GANTrainingConfig:
     """Make the settings of a new run.
 
     Returns
     -------
-    TrainingConfig
+    GANTrainingConfig
         The published ones, but for the rates (2e-4 for both adversaries as published): the discriminator learns faster, or it guesses.
         Nothing is transposed: it would even out the pitch classes by which models are chosen.
     """
-    from wavecore.training.config import TrainingConfig
+    from wavecore.models.gan.config import GANTrainingConfig
 
-    return TrainingConfig(
-        steps=2_000, batch_size=64, learning_rate=3e-4, classifier_learning_rate=1e-3, warmup_steps=0, decay_fraction=0.0, transpose_semitones=0.0,
+    return GANTrainingConfig(
+        steps=2_000, batch_size=64, learning_rate=3e-4, discriminator_learning_rate=1e-3, warmup_steps=0, decay_fraction=0.0, transpose_semitones=0.0,
         glide_semitones=0.0, clip_norm=10.0, seed=seed,
     )  # fmt: skip
 

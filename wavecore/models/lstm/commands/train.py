@@ -11,8 +11,7 @@ from wavecore.console.console import Console
 
 if TYPE_CHECKING:
     from wavecore.datasets.songs import SongsDataset
-    from wavecore.models.lstm.model import LSTMConfig
-    from wavecore.training.config import TrainingConfig
+    from wavecore.models.lstm.config import LSTMConfig, LSTMTrainingConfig
 
 DEFAULT_PRESET = "small"
 
@@ -61,7 +60,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
     task = LSTMTask(dataset, config, training, model and model.network)
     train.record_start(args, model)
     console.say(
-        f"run {args.out}: {training.steps:,} steps of {training.batch_size} crops of {training.crop_frames} notes; {len(task.lines['train'])} melodies; "
+        f"run {args.out}: {training.steps:,} steps of {training.batch_size} crops of {training.crop_notes} notes; {len(task.lines['train'])} melodies; "
         f"{len(config.symbols)} symbols, {len(config.durations)} durations; {config.n_layers} layers x {config.hidden}"
     )
     train.follow(
@@ -88,7 +87,7 @@ def network_settings(
     WavecoreError
         If there is no such preset, a flag contradicts the model or the run, or the data have no melodies.
     """
-    from wavecore.models.lstm.model import PRESETS, LSTMConfig
+    from wavecore.models.lstm.config import PRESETS, LSTMConfig
     from wavecore.models.lstm.train import learnt_vocabulary
 
     given = {
@@ -107,14 +106,14 @@ def network_settings(
     return LSTMConfig(vocabulary.symbols, vocabulary.durations, vocabulary.steps_per_beat, **sizes | given)
 
 
-def settings(*, seed: int) -> TrainingConfig:
+def settings(*, seed: int) -> LSTMTrainingConfig:
     """Make the settings of a new run."""
-    from wavecore.training.config import TrainingConfig
+    from wavecore.models.lstm.config import LSTMTrainingConfig
 
-    return TrainingConfig(
+    return LSTMTrainingConfig(
         steps=12_000,
         batch_size=32,
-        crop_frames=64,
+        crop_notes=64,
         learning_rate=2e-3,
         decay_fraction=0.5,
         transpose_semitones=6.0,

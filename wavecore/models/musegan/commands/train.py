@@ -12,8 +12,7 @@ from wavecore.errors import UsageError
 
 if TYPE_CHECKING:
     from wavecore.datasets.songs import SongsDataset
-    from wavecore.models.musegan.config import MuseGANConfig
-    from wavecore.training.config import TrainingConfig
+    from wavecore.models.musegan.config import MuseGANConfig, MuseGANTrainingConfig
 
 DEFAULT_PRESET = "small"
 VARIANTS = ("jamming", "composer", "hybrid")
@@ -145,12 +144,12 @@ def network_settings(
     return replace(preset, tracks=tracks, **{name: value for name, value in given.items() if value is not None})
 
 
-def settings(*, seed: int) -> TrainingConfig:
+def settings(*, seed: int) -> MuseGANTrainingConfig:
     """Make the settings of a new run."""
-    from wavecore.training.config import TrainingConfig
+    from wavecore.models.musegan.config import MuseGANTrainingConfig
 
     # The critics' slopes are held by their penalty; a clipped gradient would only blur what Adam makes of it.
-    return TrainingConfig(
+    return MuseGANTrainingConfig(
         steps=8_000, batch_size=16, learning_rate=5e-4, warmup_steps=0, decay_fraction=0.5, clip_norm=1e4, transpose_semitones=6.0,
         glide_semitones=0.0, seed=seed,
     )  # fmt: skip

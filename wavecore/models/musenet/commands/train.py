@@ -13,8 +13,8 @@ from wavecore.errors import UsageError
 
 if TYPE_CHECKING:
     from wavecore.datasets.songs import SongsDataset
-    from wavecore.models.musenet.model import MuseNet, MuseNetConfig
-    from wavecore.training.config import TrainingConfig
+    from wavecore.models.musenet.config import MuseNetConfig, MuseNetTrainingConfig
+    from wavecore.models.musenet.model import MuseNet
 
 DEFAULT_PRESET = "small"
 
@@ -161,7 +161,7 @@ def network_settings(
     """
     from dataclasses import replace
 
-    from wavecore.models.musenet.model import PRESETS, MuseNetConfig
+    from wavecore.models.musenet.config import PRESETS, MuseNetConfig
 
     preset = PRESETS[common.chosen([args.preset or DEFAULT_PRESET], list(PRESETS), what="preset")[0]]
     patterns = None if args.patterns is None else tuple(args.patterns)
@@ -181,21 +181,21 @@ def network_settings(
     )
 
 
-def settings(*, seed: int, context: int) -> TrainingConfig:
+def settings(*, seed: int, context: int) -> MuseNetTrainingConfig:
     """Make the settings of a new run."""
-    from wavecore.training.config import TrainingConfig
+    from wavecore.models.musenet.config import MuseNetTrainingConfig
 
-    return TrainingConfig(
+    return MuseNetTrainingConfig(
         steps=10_000, batch_size=4, crop_frames=context, learning_rate=1e-3, decay_fraction=0.5, transpose_semitones=5.0, glide_semitones=0.0,
         augment_probability=0.25, validation_crops=16, seed=seed,
     )  # fmt: skip
 
 
-def critic_settings(*, seed: int, context: int) -> TrainingConfig:
+def critic_settings(*, seed: int, context: int) -> MuseNetTrainingConfig:
     """Make the settings of a new run that trains a critic."""
-    from wavecore.training.config import TrainingConfig
+    from wavecore.models.musenet.config import MuseNetTrainingConfig
 
-    return TrainingConfig(
+    return MuseNetTrainingConfig(
         steps=600, batch_size=16, crop_frames=context, learning_rate=1e-3, warmup_steps=20, decay_fraction=0.5, glide_semitones=0.0, ema_decay=0.98,
         validate_every=50, checkpoint_every=100, seed=seed,
     )  # fmt: skip

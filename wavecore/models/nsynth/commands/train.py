@@ -155,7 +155,7 @@ def network_settings(args: argparse.Namespace, initial, before: dict | None):
     """
     from dataclasses import replace
 
-    from wavecore.models.nsynth.model import NSynthConfig
+    from wavecore.models.nsynth.config import NSynthConfig
     from wavecore.nn.encoders import EncoderConfig
     from wavecore.nn.wavenet import preset
 

@@ -3,10 +3,10 @@
 import pytest
 
 from wavecore import checkpoint
-from wavecore.models.coconet.model import PRESETS
+from wavecore.models.coconet.config import PRESETS
 
 SMALL = [
-    "--preset", "tiny", "--channels", "4", "--layers", "5", "--set", "batch_size=2", "--set", "crop_frames=8", "--set", "validate_every=2",
+    "--preset", "tiny", "--channels", "4", "--layers", "5", "--set", "batch_size=2", "--set", "crop_steps=8", "--set", "validate_every=2",
     "--set", "checkpoint_every=2", "--seed", "4",
 ]  # fmt: skip
 

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from wavecore import checkpoint
-from wavecore.models.gan.model import GAN, PRESETS
+from wavecore.models.gan.config import PRESETS
+from wavecore.models.gan.model import GAN
 from wavecore.symbolic import midi
 
 

@@ -7,7 +7,8 @@ import torch
 
 from wavecore import checkpoint
 from wavecore.models.lstm.commands.compose import bar_of
-from wavecore.models.lstm.model import LSTM, LSTMConfig
+from wavecore.models.lstm.config import LSTMConfig
+from wavecore.models.lstm.model import LSTM
 from wavecore.symbolic import midi
 from wavecore.symbolic.note_sequence import NoteLine, read_line
 from wavecore.symbolic.song import Meter, Song

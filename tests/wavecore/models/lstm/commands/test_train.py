@@ -8,7 +8,7 @@ from wavecore.datasets.songs import Piece, write_songs
 from wavecore.symbolic.note_sequence import NoteLine, symbol_of
 
 SMALL = [
-    "--preset", "tiny", "--hidden", "6", "--set", "batch_size=2", "--set", "crop_frames=8", "--set", "validate_every=2", "--set", "checkpoint_every=2",
+    "--preset", "tiny", "--hidden", "6", "--set", "batch_size=2", "--set", "crop_notes=8", "--set", "validate_every=2", "--set", "checkpoint_every=2",
     "--seed", "4",
 ]  # fmt: skip
 

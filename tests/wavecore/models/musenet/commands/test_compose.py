@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from wavecore import checkpoint
-from wavecore.models.musenet.model import MuseNet, MuseNetConfig
+from wavecore.models.musenet.config import MuseNetConfig
+from wavecore.models.musenet.model import MuseNet
 from wavecore.symbolic import midi
 from wavecore.symbolic.song import Event, Meter, Part, Song, Tempo
 

@@ -7,7 +7,8 @@ import pytest
 
 from wavecore import checkpoint
 from wavecore.audio import files
-from wavecore.models.note_classifier.model import NoteClassifier, NoteClassifierConfig
+from wavecore.models.note_classifier.config import NoteClassifierConfig
+from wavecore.models.note_classifier.model import NoteClassifier
 from wavecore.models.nsynth import pretrain_encoder, warm_start
 from wavecore.models.nsynth.train import NSynthTask
 from wavecore.nn.wavenet import preset

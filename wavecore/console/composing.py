@@ -1,17 +1,17 @@
-"""What the verbs share that compose one line: the output, the model, the length, the tempo, and writing it."""
+"""What ``wavecore compose KIND`` shares: the flags of output, model, length and tempo, loading and writing."""
 
 from __future__ import annotations
 
 import argparse
 import math
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wavecore.console import common, flags
 from wavecore.console.console import Console
 
 if TYPE_CHECKING:
-    from wavecore.checkpoint import LoadedModel
     from wavecore.symbolic.song import Song
 
 DEFAULT_BARS = 16
@@ -83,41 +83,38 @@ def tempo(text: str) -> float:
     return value
 
 
-def open_model(args: argparse.Namespace, console: Console, *, kind: str) -> LoadedModel | None:
-    """Refuse an output that cannot be, then read the model.
-
-    Parameters
-    ----------
-    kind : str
-        Of the model, as its card says.
+def open_model(args: argparse.Namespace, console: Console, *, kind: str) -> Any:
+    """Refuse an output that cannot be written, then load the model.
 
     Returns
     -------
-    LoadedModel or None
-        None where the output exists and is to be left as it is, which is said.
+    Model or None
+        None where the output exists and is left as it is, which is said.
 
     Raises
     ------
     WavecoreError
         If the output exists or cannot be written, or the model is missing or of another kind.
     """
-    from wavecore import checkpoint
+    from wavecore.models import base
     from wavecore.symbolic import midi
 
     if args.skip_existing and args.out.exists():
         console.say(f"skipped: {args.out} exists")
         return None
     midi.require_path(args.out, overwrite=args.overwrite)
-    return checkpoint.load(args.model or common.shipped(kind), kind=kind)
+    return base.load(args.model or common.shipped(kind), kind=kind)
 
 
-def finish(args: argparse.Namespace, console: Console, model: LoadedModel, song: Song, *, seed: int, bars: int) -> None:
-    """Write the piece and say so.
+def write(args: argparse.Namespace, console: Console, song: Song, values: dict[str, Any]) -> None:
+    """Write a piece, named like its file, and print the JSON document.
 
     Parameters
     ----------
-    seed, bars : int
-        With what, and how much was written.
+    song : Song
+        As a model composed it: ``info`` holds model and seed.
+    values : dict
+        Further values of the document.
 
     Raises
     ------
@@ -126,15 +123,13 @@ def finish(args: argparse.Namespace, console: Console, model: LoadedModel, song:
     """
     from wavecore.symbolic import midi
 
-    midi.write(song, args.out, overwrite=args.overwrite)
-    console.document(
-        {
-            "model": model.name,
-            "model_sha256": model.sha256,
-            "seed": seed,
-            "path": args.out,
-            "bars": bars,
-            "notes": song.n_notes,
-        }
-    )
+    midi.write(replace(song, name=args.out.stem), args.out, overwrite=args.overwrite)
+    made = {key: song.info[key] for key in ("model", "model_sha256", "seed")}
+    console.document(made | {"path": args.out} | values)
+
+
+def finish(args: argparse.Namespace, console: Console, song: Song) -> None:
+    """Write a piece of one line and say how long it is."""
+    bars = song.info["bars"]
+    write(args, console, song, {"bars": bars, "notes": song.n_notes})
     console.result(f"{args.out}: {bars} bars, {song.n_notes} notes, {song.duration_s:.0f} s")
