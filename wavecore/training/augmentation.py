@@ -7,6 +7,10 @@ waveform through; noise and level are varied, because people's recordings are.
 from __future__ import annotations
 
 import numpy as np
+import torch
+from torch import Tensor, nn
+
+from wavecore.nn.encoders import FLOOR_DB
 
 SEGMENT_S = (0.25, 0.5)
 DETUNE_SEMITONES = 0.5
@@ -18,6 +22,12 @@ TONE_HZ = (60.0, 5000.0)
 HISTORY_OFFSET = 0.35
 """Of a past that does not lie around zero, at most."""
 DROPOUT_S = (0.02, 0.3)
+COLOUR_SHARE, COLOUR_DB, COLOUR_POINTS = 0.5, 4.0, 6
+"""Share of spectra whose levels change at so many points, interpolated between, and the changes' standard deviation."""
+SPECTRUM_GAIN_DB = 1.6
+"""Largest change of the level of a whole spectrum."""
+NOISE_FLOOR_SHARE, NOISE_FLOOR_DB, NOISE_RIPPLE_DB = 0.4, -36.0, 5.6
+"""Share of spectra with a noise floor, its highest level, and the standard deviation of its bins."""
 
 
 def detune_segment(x: np.ndarray, *, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
@@ -203,6 +213,35 @@ def drop_history(x: np.ndarray, *, sample_rate: int, rng: np.random.Generator) -
     out = x.copy()
     out[max(start, 0) : start + length] = 0
     return out
+
+
+def vary_spectra(spectra: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Change spectra as other instruments, microphones and rooms would.
+
+    Parameters
+    ----------
+    spectra : Tensor, shape (B, n_bins, F), float32 in [0, 1]
+        As ``ConstantQEncoder.spectrum`` returns them.
+
+    Returns
+    -------
+    clean : Tensor, shape (B, n_bins, F), float32 in [0, 1]
+        With another spectral envelope and level; bins at zero stay there.
+    noisy : Tensor, shape (B, n_bins, F), float32 in [0, 1]
+        The same, some of them above a noise floor.
+    """
+    n_crops, n_bins = spectra.shape[:2]
+
+    def uniform() -> Tensor:
+        return torch.rand(n_crops, 1, 1, generator=generator)
+
+    points = torch.randn(n_crops, 1, COLOUR_POINTS, generator=generator) * (COLOUR_DB / -FLOOR_DB)
+    colour = nn.functional.interpolate(points, n_bins, mode="linear", align_corners=True).transpose(1, 2)
+    level = (2 * uniform() - 1) * (SPECTRUM_GAIN_DB / -FLOOR_DB)
+    clean = torch.where(spectra > 0, (spectra + colour * (uniform() < COLOUR_SHARE) + level).clamp(0, 1), spectra)
+    floor = uniform() * (1 - NOISE_FLOOR_DB / FLOOR_DB)
+    ripple = torch.randn(clean.shape, generator=generator) * (NOISE_RIPPLE_DB / -FLOOR_DB)
+    return clean, torch.maximum(clean, (floor + ripple).clamp(0, 1) * (uniform() < NOISE_FLOOR_SHARE))
 
 
 def _interpolate(x: np.ndarray, positions: np.ndarray) -> np.ndarray:

@@ -31,6 +31,7 @@ from wavecore.models.nsynth.model import HEARD_AT, MIDDLE_C, N_PITCHES, NSynthNe
 from wavecore.nn.encoders import FLOOR_DB, ConstantQEncoder, EncoderConfig, shift_bins, shift_octaves
 from wavecore.nn.layers import Affine
 from wavecore.nn.oscillator import KNOTS, RANGE_DB, midi_to_hz
+from wavecore.training import augmentation
 
 NOTES = 3000
 """Notes whose spectra are learnt from, at most."""
@@ -46,11 +47,6 @@ LATENT_POWER = 2.5
 JUDGE_WIDTH = 256
 SHIFTED, WIDEST_SHIFT = 0.5, 3
 """Share of crops that are moved, and by how many semitones at most."""
-COLOURED, COLOUR_DB, COLOUR_POINTS = 0.5, 4.0, 6
-"""Share of crops with other levels at so many points of the spectrum, and their standard deviation."""
-LEVEL_SPREAD_DB = 1.6
-COVERED, HIGHEST_FLOOR_DB, FLOOR_RIPPLE_DB = 0.4, -36.0, 5.6
-"""Share of crops under a noise floor, how high it is at most, and how it varies."""
 LEAST_SPREAD = 1e-3
 """Of a condition that hardly moves, so that it does not outweigh the others."""
 AUDIBLE_DB = -52.0
@@ -268,38 +264,9 @@ def draw_crops(
     if bins_per_octave % 12 == 0:
         semitones = torch.randint(-WIDEST_SHIFT, WIDEST_SHIFT + 1, (n_crops,), generator=generator)
         semitones = semitones * (uniform() < SHIFTED).flatten()
-    clean, heard = colour_and_cover(shift_bins(crops, semitones * (bins_per_octave // 12)), generator)
+    clean, heard = augmentation.vary_spectra(shift_bins(crops, semitones * (bins_per_octave // 12)), generator)
     pitches = (lessons.pitches[rows] + semitones).clamp(0, N_PITCHES - 1)
     return clean, heard, pitches
-
-
-def colour_and_cover(spectra: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Change spectra as other instruments, microphones and rooms would.
-
-    Parameters
-    ----------
-    spectra : Tensor, shape (B, n_bins, F), float32 in [0, 1]
-        As ``ConstantQEncoder.spectrum`` returns them.
-
-    Returns
-    -------
-    clean : Tensor, shape (B, n_bins, F), float32 in [0, 1]
-        Coloured, and a little louder or softer.
-    heard : Tensor, shape (B, n_bins, F), float32 in [0, 1]
-        Under a noise floor as well.
-    """
-    n_crops, n_bins = spectra.shape[:2]
-
-    def uniform() -> Tensor:
-        return torch.rand(n_crops, 1, 1, generator=generator)
-
-    points = torch.randn(n_crops, 1, COLOUR_POINTS, generator=generator) * (COLOUR_DB / -FLOOR_DB)
-    colour = nn.functional.interpolate(points, n_bins, mode="linear", align_corners=True).transpose(1, 2)
-    level = (2 * uniform() - 1) * (LEVEL_SPREAD_DB / -FLOOR_DB)
-    clean = torch.where(spectra > 0, (spectra + colour * (uniform() < COLOURED) + level).clamp(0, 1), spectra)
-    floor = uniform() * (1 - HIGHEST_FLOOR_DB / FLOOR_DB)
-    ripple = torch.randn(clean.shape, generator=generator) * (FLOOR_RIPPLE_DB / -FLOOR_DB)
-    return clean, torch.maximum(clean, (floor + ripple).clamp(0, 1) * (uniform() < COVERED))
 
 
 def _judge(in_channels: int, out_channels: int) -> nn.Module:

@@ -17,9 +17,9 @@ from wavecore.audio import mulaw
 from wavecore.datasets.domains.manifest import Piece
 from wavecore.datasets.domains.reader import DomainsDataset
 from wavecore.errors import UsageError
-from wavecore.models.nsynth.pretrain_encoder import colour_and_cover
 from wavecore.nn.encoders import ConstantQEncoder, Encoder, shift_bins, shift_octaves
 from wavecore.nn.note_bottleneck import HIGHEST, LOWEST
+from wavecore.training import augmentation
 
 SECONDS = 5400.0
 """Of music that is learnt from, at most; every domain's."""
@@ -209,7 +209,7 @@ def draw(
     )
     bare = shift_bins(crops, fine * quarters.repeat(2, 1))
     plain = (torch.rand(n_crops, 1, 1, generator=generator) >= changed).repeat(2, 1, 1)
-    clean, heard = (torch.where(plain, bare, other) for other in colour_and_cover(bare, generator))
+    clean, heard = (torch.where(plain, bare, other) for other in augmentation.vary_spectra(bare, generator))
     frames = window[:, around:-around] - around
     semitones = lessons.notes[rows[:, None], frames]  # (B, F, N)
     notes = torch.zeros(n_crops, 2 * semitones.shape[2] - 1, FRAMES)

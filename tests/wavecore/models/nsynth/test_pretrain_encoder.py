@@ -16,6 +16,7 @@ from wavecore.models.nsynth.model import NSynthNetwork
 from wavecore.models.nsynth.pretrain_encoder import BATCH, FRAMES, Spectra, draw_crops, spectra_of, teach
 from wavecore.nn.encoders import EncoderConfig, shift_bins
 from wavecore.nn.wavenet import WaveNetConfig
+from wavecore.training import augmentation
 
 HOP = 200
 
@@ -75,8 +76,8 @@ def test_crops_are_the_generator_s(lessons):
 
 @pytest.mark.parametrize("bins_per_octave", [12, 24, 30])
 def test_moved_crops_are_other_pitches(lessons, monkeypatch, bins_per_octave):
-    for name in ("COLOURED", "COVERED", "LEVEL_SPREAD_DB"):
-        monkeypatch.setattr(pretrain_encoder, name, 0.0)
+    for name in ("COLOUR_SHARE", "NOISE_FLOOR_SHARE", "SPECTRUM_GAIN_DB"):
+        monkeypatch.setattr(augmentation, name, 0.0)
     monkeypatch.setattr(pretrain_encoder, "SHIFTED", 1.0)
     named = Spectra(lessons.spectra[:1], torch.tensor([60]))
     clean, heard, pitches = draw_crops(named, torch.Generator().manual_seed(0), bins_per_octave=bins_per_octave)
@@ -95,15 +96,16 @@ def test_a_floor_covers_some_crops_and_only_the_quiet_in_them(lessons, monkeypat
     covered = (heard != clean).flatten(1).any(dim=1)
     assert 0.3 < covered.float().mean() < 0.5
     assert bool((heard >= clean).all()) and float(heard.max()) <= 1
-    monkeypatch.setattr(pretrain_encoder, "COVERED", 0.0)
+    monkeypatch.setattr(augmentation, "NOISE_FLOOR_SHARE", 0.0)
     bare, same, _ = draw_crops(lessons, torch.Generator().manual_seed(0), bins_per_octave=24, n_crops=400)
     assert torch.equal(bare, clean) and torch.equal(same, clean)
 
 
 def test_colour_leaves_silence_silent_and_is_smooth(lessons, monkeypatch):
-    for name in ("SHIFTED", "COVERED", "LEVEL_SPREAD_DB"):
-        monkeypatch.setattr(pretrain_encoder, name, 0.0)
-    monkeypatch.setattr(pretrain_encoder, "COLOURED", 1.0)
+    monkeypatch.setattr(pretrain_encoder, "SHIFTED", 0.0)
+    for name in ("NOISE_FLOOR_SHARE", "SPECTRUM_GAIN_DB"):
+        monkeypatch.setattr(augmentation, name, 0.0)
+    monkeypatch.setattr(augmentation, "COLOUR_SHARE", 1.0)
     flat = Spectra(torch.full((1, 96, FRAMES + 4), 0.5, dtype=torch.float16), torch.tensor([60]))
     flat.spectra[:, :5] = 0
     clean, _, _ = draw_crops(flat, torch.Generator().manual_seed(0), bins_per_octave=24)
@@ -206,8 +208,9 @@ def test_timbre_is_learnt_and_the_pitch_left_beside_it(driven, lessons):
 def test_a_transposed_spectrum_is_the_same_timbre(driven, lessons, monkeypatch):
     heard, read = [], driven.encoder.read
     monkeypatch.setattr(driven.encoder, "read", lambda spectrum: heard.append(spectrum) or read(spectrum))
-    for name in ("SHIFTED", "COLOURED", "COVERED", "LEVEL_SPREAD_DB"):
-        monkeypatch.setattr(pretrain_encoder, name, 0.0)
+    monkeypatch.setattr(pretrain_encoder, "SHIFTED", 0.0)
+    for name in ("COLOUR_SHARE", "NOISE_FLOOR_SHARE", "SPECTRUM_GAIN_DB"):
+        monkeypatch.setattr(augmentation, name, 0.0)
     spectrum = torch.zeros(1, 96, FRAMES + 4, dtype=torch.float16)
     spectrum[:, 30:50] = 0.5
     moved = shift_bins(spectrum, torch.tensor([14]))
