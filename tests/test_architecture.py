@@ -8,6 +8,7 @@ rule cannot fall asleep.
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import sys
 from collections.abc import Iterator
@@ -21,81 +22,47 @@ ROOT = Path(__file__).resolve().parents[1]
 # Folder in the repository -> package it is installed as; setup.py says the same.
 PACKAGES = {"wavecore": "wavecore", "kernels": "wavecore.kernels", "datasets": "wavecore.datasets"}
 
-# Every unit may import units of a lower level, and itself.
-LEVELS = {
-    "wavecore.errors": 1,
-    "wavecore.audio": 2,
-    "wavecore.models": 3,
-    "wavecore.symbolic": 3,
-    "wavecore.checkpoint": 4,
-    "wavecore.kernels": 4,
-    "wavecore.datasets": 4,
-    "wavecore.metrics": 4,
-    "wavecore.nn.generate": 5,
-    "wavecore.plots.style": 5,
-    "wavecore.models.nsynth.latent_mix": 5,
-    "wavecore.training": 6,  # above generate: a run writes samples while it goes
-    "wavecore.nn.expectation": 4,
-    "wavecore.models.translation.octaves": 2,
-    "wavecore.models.translation.translate": 6,
-    "wavecore.models.translation.tune_clips": 5,
-    "wavecore.models.translation.evaluate": 7,
-    "wavecore.models.nsynth.interpolate": 6,
-    "wavecore.models.nsynth.grid": 7,
-    "wavecore.models.nsynth.evaluate": 7,
-    "wavecore.models.coconet.evaluate": 7,
-    "wavecore.models.musegan.evaluate": 7,
-    "wavecore.models.melody_evaluation": 7,
-    "wavecore.models.musenet.evaluate": 7,
-    "wavecore.models.nsynth.latent_files": 7,
-    "wavecore.models.note_classifier.predict": 7,
-    "wavecore.plots.latent_chart": 7,
-    "wavecore.rendering": 7,
-    "wavecore.benchmark": 7,
-    "wavecore.plots.speed_chart": 7,
-    "wavecore.models.musenet.plot_styles": 7,
-    "wavecore.plots.audio": 7,
-    "wavecore.cli": 8,
-    "wavecore.pretrained": 8,  # data: imports nothing, nothing imports it
-    "wavecore": 9,  # the front door: names of all levels, none imported before it is used
-}
+# Every unit may import itself and units of lower layers.
+LAYERS = (
+    ("wavecore.errors",),
+    ("wavecore.configuration", "wavecore.registry", "wavecore.audio", "wavecore.symbolic"),
+    ("wavecore.kernels", "wavecore.datasets", "wavecore.metrics"),
+    ("wavecore.nn", "wavecore.plots"),
+    ("wavecore.checkpoint",),
+    ("wavecore.training", "wavecore.models.base"),
+    ("wavecore.console", "wavecore.benchmark"),
+    ("wavecore.models",),
+    ("wavecore.rendering",),
+    ("wavecore.cli", "wavecore.pretrained"),  # pretrained is data: it imports nothing
+    ("wavecore",),  # the front door: names of all layers, none imported before it is used
+)
+LEVELS = {unit: level for level, units in enumerate(LAYERS) for unit in units}
 
-# Some units may import less than their level allows: these modules, and nothing else of wavecore.
+# Some units may import less than their layer allows: these modules, and nothing else of wavecore.
 ONLY = {
+    "wavecore.audio": {"wavecore.errors"},
     "wavecore.symbolic": {"wavecore.errors"},
     "wavecore.kernels": {"wavecore.errors"},
     "wavecore.metrics": {"wavecore.errors", "wavecore.audio"},
-    "wavecore.datasets": {
-        "wavecore.errors",
-        "wavecore.audio",
-        "wavecore.symbolic.score",
-        "wavecore.symbolic.song",
-        "wavecore.symbolic.midi",
-        "wavecore.symbolic.chorale",
-    },
+    "wavecore.datasets": {"wavecore.errors", "wavecore.audio", "wavecore.symbolic"},
     "wavecore.pretrained": set(),
 }
 
-# Some units may be imported by few: one door leads to the kernels, one bridge from symbolic to sound.
-IMPORTERS = {
-    "wavecore.kernels": {"wavecore.nn.generate"},
-    "wavecore.symbolic": {
-        "wavecore.datasets",
-        "wavecore.checkpoint",
-        "wavecore.training",
-        "wavecore.rendering",
-        "wavecore.cli",
-        "wavecore.models.coconet.evaluate",
-        "wavecore.models.melody_evaluation",
-        "wavecore.models.musenet.evaluate",
-        "wavecore.models.musegan.evaluate",
-    },
-}
+# Some units may be imported by few: one door leads to the kernels.
+IMPORTERS = {"wavecore.kernels": {"wavecore.nn"}}
+
+# One system, one room: a room may use what all share, and the rooms of a lower order.
+SHARED_BY_ROOMS = "wavecore.models.base"
+ROOM_ORDER = {"note_classifier": 1, "spectral": 1, "translation": 2, "nsynth": 3, "melody_evaluation": 2}
+"""Rooms that are not named have order 1."""
+
+# The files of a room; others may stand beside them.
+ROOM_FILES = {"model.py", "config.py", "train.py", "api.py"}
 
 # Compiled code needs its compiler from the first line on; such a module is imported where it is used.
 COMPILED = {
-    "wavecore.kernels.triton.roofline_ops": {"triton"},
     "wavecore.kernels.cpu.numba_ops": {"numba", "llvmlite"},
+    "wavecore.kernels.triton.roofline_ops": {"triton"},
     "wavecore.kernels.triton.latency_ops": {"triton"},
     "wavecore.kernels.triton.layers_ops": {"triton"},
     "wavecore.kernels.triton.throughput_ops": {"triton"},
@@ -108,6 +75,7 @@ LATE = {
     "librosa",
     "llvmlite",
     "matplotlib",
+    "mir_eval",
     "music21",
     "nnAudio",
     "numba",
@@ -178,7 +146,7 @@ SEEDS = {"torch.manual_seed", "torch.seed"}
 IMPORT_CALLS = {"importlib.import_module", "import_module", "__import__"}
 COMPUTED = "a computed name"
 
-FILE_LINES, FUNCTION_LINES = 400, 60
+FUNCTION_LINES = 60
 
 
 @dataclass(frozen=True)
@@ -193,12 +161,13 @@ class Source:
 
 @dataclass(frozen=True)
 class Import:
-    """One imported module; ``late`` if the import waits for a call, or is for type checkers only."""
+    """One imported module; ``late`` if the import waits for a call, ``typing`` if it is for type checkers only."""
 
     source: Source
     line: int
     module: str
     late: bool
+    typing: bool = False
 
     @property
     def text(self) -> str:
@@ -208,6 +177,7 @@ class Import:
         return f"{self.source.path}:{self.line}: imports {self.module}"
 
 
+@functools.cache
 def read_sources(root: Path) -> dict[str, Source]:
     """Read every Python file of the packages, by module name."""
     sources = {}
@@ -220,23 +190,29 @@ def read_sources(root: Path) -> dict[str, Source]:
     return sources
 
 
+@functools.cache
+def imports_of(root: Path) -> list[Import]:
+    """Return all imports below a root, read once."""
+    return read_imports(read_sources(root))
+
+
 def read_imports(sources: dict[str, Source]) -> list[Import]:
     """Find every import: statements, wherever they stand, and ``importlib.import_module("...")``."""
     found = []
     for source in sources.values():
-        for node, late in walk_with_lateness(source.tree):
+        for node, late, typing in walk_with_lateness(source.tree):
             for name in imported_names(node, sources):
-                found.append(Import(source, node.lineno, name, late))
+                found.append(Import(source, node.lineno, name, late, typing))
     return found
 
 
-def walk_with_lateness(node: ast.AST, late: bool = False) -> Iterator[tuple[ast.AST, bool]]:
-    """Yield every node, and whether it runs later than the import of its module."""
-    yield node, late
+def walk_with_lateness(node: ast.AST, late: bool = False, typing: bool = False) -> Iterator[tuple[ast.AST, bool, bool]]:
+    """Yield every node, whether it runs later than the import of its module, and whether only type checkers run it."""
+    yield node, late, typing
     for child in ast.iter_child_nodes(node):
         in_function = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
         for_checkers = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
-        yield from walk_with_lateness(child, late or in_function or for_checkers)
+        yield from walk_with_lateness(child, late or in_function or for_checkers, typing or for_checkers)
 
 
 def imported_names(node: ast.AST, sources: dict[str, Source]) -> list[str]:
@@ -298,17 +274,80 @@ def imports_go_down(root: Path) -> list[str]:
     return bad
 
 
+def rooms_are_apart(root: Path) -> list[str]:
+    """A system's folder imports no other system's, but those of a lower order; one place is shared by all."""
+    bad = []
+    for item in inner_imports(root):
+        room, other = room_of(item.source.module), room_of(item.module)
+        if room is None or other is None or room == other or is_in(item.module, SHARED_BY_ROOMS):
+            continue
+        if room == "base" or ROOM_ORDER.get(other, 1) >= ROOM_ORDER.get(room, 1):
+            bad.append(f"{item}; the room {room} may not know {other}")
+    return bad
+
+
+def room_of(module: str) -> str | None:
+    """Name the folder, or the shared module, below wavecore.models that a module belongs to."""
+    parts = module.split(".")
+    return parts[2] if parts[:2] == ["wavecore", "models"] and len(parts) > 2 else None
+
+
+def rooms_have_their_files(root: Path) -> list[str]:
+    """A room reads the same as every other."""
+    bad = []
+    for folder in sorted((root / "wavecore/models").iterdir() if (root / "wavecore/models").is_dir() else ()):
+        if folder.is_dir() and (folder / "model.py").is_file():
+            missing = ROOM_FILES - {path.name for path in folder.iterdir()}
+            if not (folder / "commands.py").is_file() and not (folder / "commands").is_dir():
+                missing = missing | {"commands.py"}
+            bad += [f"{folder.relative_to(root).as_posix()}/{name} is missing" for name in sorted(missing)]
+    return bad
+
+
+def imports_are_no_circle(root: Path) -> list[str]:
+    """No module imports itself by way of others while it is imported; folders form no circle, as imports go down."""
+    sources = read_sources(root)
+    graph: dict[str, set[str]] = {name: set() for name in sources}
+    for item in read_imports(sources):
+        if not item.late and item.module in sources and item.module != item.source.module:
+            if "from wavecore import __version__" not in item.text:
+                graph[item.source.module].add(item.module)
+    return [f"a circle of imports: {' -> '.join(circle)}" for circle in circles(graph)]
+
+
+def circles(graph: dict[str, set[str]]) -> list[list[str]]:
+    """Return a circle for each start from which one is found first, depth first."""
+    state: dict[str, int] = {}
+    found: list[list[str]] = []
+
+    def visit(node: str, path: list[str]) -> None:
+        state[node] = 1
+        for other in sorted(graph[node]):
+            if state.get(other) == 1:
+                found.append([*path[path.index(other) :], other] if other in path else [node, other])
+            elif other not in state:
+                visit(other, [*path, other])
+        state[node] = 2
+
+    for start in sorted(graph):
+        if start not in state:
+            visit(start, [start])
+    return found
+
+
 def inner_imports(root: Path) -> list[Import]:
     """Imports of wavecore by wavecore; the version may be asked for at the front door by all."""
-    found = [item for item in read_imports(read_sources(root)) if is_in(item.module, "wavecore")]
+    found = [item for item in imports_of(root) if is_in(item.module, "wavecore")]
     return [item for item in found if "from wavecore import __version__" not in item.text]
 
 
 def imports_are_plain(root: Path) -> list[str]:
-    """Absolute names; computed ones at the front door and in the command line only."""
+    """Absolute names; computed ones at the front door, in the registry and in the command line only."""
     bad = []
-    for item in read_imports(read_sources(root)):
-        may_compute = item.source.module == "wavecore" or is_in(item.source.module, "wavecore.cli")
+    for item in imports_of(root):
+        may_compute = item.source.module in ("wavecore", "wavecore.registry") or is_in(
+            item.source.module, "wavecore.cli"
+        )
         if item.module.startswith(".") or (item.module == COMPUTED and not may_compute):
             bad.append(str(item))
     return bad
@@ -316,7 +355,7 @@ def imports_are_plain(root: Path) -> list[str]:
 
 def heavy_libraries_are_imported_where_used(root: Path) -> list[str]:
     bad = []
-    for item in read_imports(read_sources(root)):
+    for item in imports_of(root):
         library = library_of(item)
         allowed = COMPILED.get(item.source.module, set())
         if not item.late and library in LATE - allowed:
@@ -350,7 +389,7 @@ def libraries_are_declared(root: Path) -> list[str]:
 def outer_imports(root: Path) -> list[Import]:
     """Imports of what is neither wavecore nor Python's own."""
     own = {"wavecore", COMPUTED, ""} | set(sys.stdlib_module_names)
-    return [item for item in read_imports(read_sources(root)) if library_of(item) not in own]
+    return [item for item in imports_of(root) if library_of(item) not in own]
 
 
 def training_needs_few_libraries(root: Path) -> list[str]:
@@ -396,14 +435,14 @@ def nothing_is_unpickled_or_evaluated(root: Path) -> list[str]:
 
 
 def nothing_reaches_the_network(root: Path) -> list[str]:
-    imports = read_imports(read_sources(root))
+    imports = imports_of(root)
     return [str(item) for item in imports if any(is_in(item.module, name) for name in NETWORK_MODULES)]
 
 
 def only_the_command_line_prints_exits_or_sets_globals(root: Path) -> list[str]:
     bad = []
     for source in read_sources(root).values():
-        if is_in(source.module, "wavecore.cli"):
+        if any(is_in(source.module, package) for package in ("wavecore.cli", "wavecore.console")):
             continue
         forked = [
             range(node.lineno, node.end_lineno + 1)
@@ -425,17 +464,15 @@ def every_source_file_has_its_test_file(root: Path) -> list[str]:
     for source in read_sources(root).values():
         path = Path(source.path)
         mirror = Path("tests") / path.parent / f"test_{path.name}"
-        if path.stem not in ("__init__", "__main__") and not (root / mirror).is_file():
+        # Configurations hold no logic of their own: test_configuration.py and the contract over all kinds check them.
+        if path.stem not in ("__init__", "__main__", "config") and not (root / mirror).is_file():
             bad.append(f"{source.path}: {mirror.as_posix()} is missing")
     return bad
 
 
-def files_and_functions_are_short(root: Path) -> list[str]:
+def functions_are_short(root: Path) -> list[str]:
     bad = []
     for source in read_sources(root).values():
-        n_lines = len(source.text.splitlines())
-        if n_lines > FILE_LINES:
-            bad.append(f"{source.path}: {n_lines} lines; {FILE_LINES} at most")
         for node in ast.walk(source.tree):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 jitted = any("jit" in ast.unparse(decorator) for decorator in node.decorator_list)
@@ -469,6 +506,9 @@ def setup_py_lists_every_package(root: Path) -> list[str]:
 RULES = (
     every_module_has_a_level,
     imports_go_down,
+    rooms_are_apart,
+    rooms_have_their_files,
+    imports_are_no_circle,
     imports_are_plain,
     heavy_libraries_are_imported_where_used,
     kernels_know_few_libraries,
@@ -478,7 +518,7 @@ RULES = (
     nothing_reaches_the_network,
     only_the_command_line_prints_exits_or_sets_globals,
     every_source_file_has_its_test_file,
-    files_and_functions_are_short,
+    functions_are_short,
     setup_py_lists_every_package,
 )
 
@@ -497,58 +537,72 @@ def test_the_whole_house_is_read():
 
 SETUP = """
 setup(
-    packages=["wavecore", "wavecore.audio", "wavecore.kernels", "wavecore.datasets"],
+    packages=["wavecore", "wavecore.audio", "wavecore.models", "wavecore.models.gan", "wavecore.models.lstm", "wavecore.nn",
+              "wavecore.kernels", "wavecore.kernels.cpu", "wavecore.datasets"],
     package_dir={"wavecore": "wavecore", "wavecore.kernels": "kernels", "wavecore.datasets": "datasets"},
     install_requires=["numpy>=1", "torch>=2", "numba>=0.6", "soxr>=0.5", "requests>=2", "pandas>=1"],
 )
 """
 
+ROOM = {
+    f"wavecore/models/gan/{name}": ""
+    for name in ("__init__.py", "model.py", "config.py", "train.py", "api.py", "commands.py")
+}
 HOUSE = {
     "setup.py": SETUP,
     "wavecore/__init__.py": "import importlib\n\ndef f(name):\n    return importlib.import_module(name)\n",
     "wavecore/errors.py": "class WavecoreError(Exception):\n    pass\n",
     "wavecore/audio/__init__.py": "",
     "wavecore/audio/mulaw.py": "import numpy\nfrom wavecore import errors\n\ndef f():\n    import soxr\n",
+    "wavecore/models/__init__.py": "",
+    "wavecore/models/base.py": "",
+    "wavecore/models/lstm/__init__.py": "",
+    "wavecore/models/lstm/sample.py": "from wavecore.models import base\n",
+    "wavecore/nn/__init__.py": "",
     "wavecore/nn/generate.py": "from wavecore.kernels import sampling\nfrom wavecore import __version__\n",
     "kernels/__init__.py": "",
+    "kernels/cpu/__init__.py": "",
     "kernels/sampling.py": "import math\nimport numpy as np\nfrom wavecore.errors import WavecoreError\n",
     "kernels/cpu/numba_ops.py": "import numba\n",
     "datasets/__init__.py": "",
-    "datasets/domains/reader.py": "import numpy\nfrom wavecore.audio import mulaw\n",
+    "datasets/songs.py": "import numpy\nfrom wavecore.audio import mulaw\n",
+    **ROOM,
     "tests/wavecore/test_errors.py": "",
     "tests/wavecore/nn/test_generate.py": "",
     "tests/wavecore/audio/test_mulaw.py": "",
+    "tests/wavecore/models/test_base.py": "",
+    "tests/wavecore/models/lstm/test_sample.py": "",
+    **{f"tests/wavecore/models/gan/test_{name}.py": "" for name in ("model", "train", "api", "commands")},
     "tests/kernels/test_sampling.py": "",
     "tests/kernels/cpu/test_numba_ops.py": "",
-    "tests/datasets/domains/test_reader.py": "",
+    "tests/datasets/test_songs.py": "",
 }
 
 LONG_FUNCTION = "def f(x):\n" + "    x += 1\n" * 61
 MULAW, GENERATE, DRAW = "wavecore/audio/mulaw.py", "wavecore/nn/generate.py", "kernels/sampling.py"
+NUMBA, SONGS, LSTM = "kernels/cpu/numba_ops.py", "datasets/songs.py", "wavecore/models/lstm/sample.py"
 
 # Rule, file, what is written there, and a part of what the rule must say of it.
 PLANTED = [
     (every_module_has_a_level, "wavecore/helpers.py", "", "wavecore/helpers.py: has no place"),
     (imports_go_down, "wavecore/errors.py", "import wavecore.audio.mulaw\n", "errors.py:1: imports"),
-    (imports_go_down, MULAW, "def f():\n    from wavecore import generate\n", "mulaw.py:2: imports"),
-    (imports_go_down, MULAW, "from wavecore import load_model\n", "imports wavecore, which is not below"),
-    (imports_go_down, "wavecore/symbolic/score.py", "import wavecore.audio\n", "symbolic may import"),
-    (imports_go_down, DRAW, "from wavecore.models import wavenet\n", "kernels may import"),
-    (imports_go_down, "datasets/domains/reader.py", "from wavecore.symbolic import tokens\n", "datasets may import"),
-    (
-        imports_go_down,
-        "wavecore/models/translation/translate.py",
-        "import wavecore.kernels.sampling\n",
-        "only ['wavecore.gen",
-    ),
-    (imports_go_down, "wavecore/nn/wavenet.py", "import wavecore.checkpoint\n", "is not below"),
-    (imports_go_down, "wavecore/plots/audio.py", "import wavecore.symbolic.score\n", "'wavecore.training'] may"),
+    (imports_go_down, MULAW, "def f():\n    from wavecore.nn import generate\n", "mulaw.py:2: imports"),
+    (imports_go_down, MULAW, "from wavecore import load\n", "imports wavecore, which is not below"),
+    (imports_go_down, "wavecore/symbolic/score.py", "import wavecore.audio\n", "which is not below wavecore.symbolic"),
+    (imports_go_down, DRAW, "from wavecore.audio import mulaw\n", "kernels may import"),
+    (imports_go_down, SONGS, "import wavecore.registry\n", "datasets may import"),
+    (imports_go_down, "wavecore/checkpoint.py", "import wavecore.kernels.sampling\n", "only ['wavecore.nn"),
+    (imports_go_down, "wavecore/training/loop.py", "import wavecore.models.base\n", "is not below"),
+    (rooms_are_apart, LSTM, "import wavecore.models.gan.model\n", "the room lstm may not"),
+    (rooms_are_apart, "wavecore/models/base.py", "import wavecore.models.gan.model\n", "the room base may not"),
+    (rooms_have_their_files, "wavecore/models/lstm/model.py", "", "lstm/commands.py is missing"),
+    (imports_are_no_circle, MULAW, "from wavecore.audio import files\n", "files -> wavecore.audio.mulaw"),
     (imports_are_plain, MULAW, "from . import files\n", "imports ."),
     (imports_are_plain, GENERATE, "import importlib\nimportlib.import_module(name)\n", "a computed name"),
     (heavy_libraries_are_imported_where_used, MULAW, "import soxr\n", "mulaw.py:1: imports soxr"),
     (heavy_libraries_are_imported_where_used, MULAW, "class A:\n    import librosa\n", "imports librosa"),
     (heavy_libraries_are_imported_where_used, DRAW, "import numba\n", "sampling.py:1: imports numba"),
-    (heavy_libraries_are_imported_where_used, "kernels/cpu/numba_ops.py", "import triton\n", "imports triton"),
+    (heavy_libraries_are_imported_where_used, NUMBA, "import triton\n", "imports triton"),
     (heavy_libraries_are_imported_where_used, DRAW, "import wavecore.kernels.cpu.numba_ops\n", "compiled"),
     (kernels_know_few_libraries, DRAW, "def f():\n    import scipy\n", "sampling.py:2: imports scipy"),
     (libraries_are_declared, MULAW, "def f():\n    import sklearn.svm\n", "imports sklearn.svm"),
@@ -565,17 +619,18 @@ PLANTED = [
     (only_the_command_line_prints_exits_or_sets_globals, GENERATE, "torch.manual_seed(1)\n", "calls torch"),
     (only_the_command_line_prints_exits_or_sets_globals, GENERATE, "torch.backends.a.b = 1\n", "sets torch."),
     (every_source_file_has_its_test_file, "kernels/packing.py", "", "tests/kernels/test_packing.py is"),
-    (files_and_functions_are_short, GENERATE, "x = 1\n" * 401, "generate.py: 401 lines"),
-    (files_and_functions_are_short, GENERATE, LONG_FUNCTION, "generate.py:1: f has 61 lines"),
-    (setup_py_lists_every_package, "wavecore/plots/__init__.py", "", "does not list wavecore.plots.audio"),
-    (setup_py_lists_every_package, "kernels/native/build.py", "", "does not list wavecore.kernels.native"),
+    (functions_are_short, GENERATE, LONG_FUNCTION, "generate.py:1: f has 61 lines"),
+    (setup_py_lists_every_package, "wavecore/plots/__init__.py", "", "does not list wavecore.plots"),
+    (setup_py_lists_every_package, "kernels/triton/build.py", "", "does not list wavecore.kernels.triton"),
     (setup_py_lists_every_package, "setup.py", SETUP.replace(".audio", ".sound"), "lists wavecore.sound"),
     (setup_py_lists_every_package, "setup.py", SETUP.replace('"kernels"', '"k"'), "maps"),
 ]
 
 
 def build_house(folder: Path, changes: dict[str, str]) -> Path:
-    for name, text in (HOUSE | {"wavecore/audio/files.py": "import pandas\n", **changes}).items():
+    for name, text in (
+        HOUSE | {"wavecore/audio/files.py": "import pandas\nfrom wavecore.audio import mulaw\n", **changes}
+    ).items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
     (folder / "tests/wavecore/audio/test_files.py").touch()
@@ -598,8 +653,8 @@ def test_every_rule_has_a_planted_violation():
 
 
 def test_compiled_functions_may_be_long(tmp_path):
-    root = build_house(tmp_path, {"kernels/cpu/numba_ops.py": "@jit\n" + LONG_FUNCTION})
-    assert files_and_functions_are_short(root) == []
+    root = build_house(tmp_path, {NUMBA: "@jit\n" + LONG_FUNCTION})
+    assert functions_are_short(root) == []
 
 
 def test_a_seed_may_be_set_where_the_generator_is_forked(tmp_path):
