@@ -11,7 +11,7 @@ from wavecore.errors import InputError, UsageError
 from wavecore.models.translation.octaves import best_octave, share_outside
 from wavecore.symbolic.score import Score
 from wavecore.symbolic.song import Part, Song
-from wavecore.symbolic.voices import MOST_VOICES, allocate
+from wavecore.symbolic.voices import MAX_VOICES, allocate
 
 
 @dataclass(frozen=True)
@@ -92,9 +92,9 @@ def cast(
         for score in allocate(song.score(part), release_s=release_s):
             octave, outside = _place(score, ranges[player])
             lines.append(Line(part.name or f"part {number}", player, score, octave, outside))
-    if len(lines) > MOST_VOICES:
+    if len(lines) > MAX_VOICES:
         raise InputError(
-            f"{song.name or 'the piece'} needs {len(lines)} lines to be played; {MOST_VOICES} are the most"
+            f"{song.name or 'the piece'} needs {len(lines)} lines to be played; {MAX_VOICES} are the most"
         )
     return lines
 

@@ -1,14 +1,13 @@
-"""The grid of a chorale: four voices, one pitch each, sixteenth by sixteenth.
+"""Four-part chorales on a grid of sixteenths.
 
-A grid is an ndarray (T, 4) of MIDI numbers in the order soprano, alto, tenor, bass, with -1
-for a rest.  It does not say whether a pitch that stays was struck again: what a voice holds is
-one note.
+A grid is an integer array (T, 4) of MIDI note numbers, soprano, alto, tenor and bass, with -1 for a rest.  A pitch
+that stays is one note: a grid does not distinguish repeated notes from held ones.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -20,16 +19,8 @@ STEPS_PER_QUARTER = 4
 
 
 @dataclass(frozen=True)
-class Held:
-    """A note of a grid.
-
-    Attributes
-    ----------
-    onset, n_steps : int
-        Sixteenths.
-    pitch : int
-        MIDI number.
-    """
+class GridNote:
+    """A note of one voice; onset and length in sixteenths, pitch as MIDI note number."""
 
     onset: int
     n_steps: int
@@ -37,104 +28,38 @@ class Held:
 
 
 def check(grid: np.ndarray, *, name: str = "the chorale") -> np.ndarray:
-    """Refuse what is no grid.
+    """Return a grid, shape (T, 4), T > 0, as int16; raise InputError if shape, type or a value is not that of a grid.
 
-    Parameters
-    ----------
-    grid : array_like, shape (T, 4), integer
-    name : str
-        What to call it in a message.
-
-    Returns
-    -------
-    ndarray, shape (T, 4), int16
-
-    Raises
-    ------
-    InputError
-        If it has another shape or type, no steps, or a number that is neither a MIDI number nor -1.
+    `name` is used in error messages.
     """
-    found = np.asarray(grid)
-    if found.ndim != 2 or found.shape[1] != len(VOICES) or not len(found):
-        raise InputError(
-            f"{name} has shape {found.shape}; a grid has a row of {len(VOICES)} pitches for each sixteenth"
-        )
-    if found.dtype.kind not in "iu":
-        raise InputError(f"{name} holds {found.dtype}; pitches are whole numbers")
-    outside = (found < REST) | (found > 127)
+    grid = np.asarray(grid)
+    if grid.ndim != 2 or grid.shape[1] != len(VOICES) or not len(grid):
+        raise InputError(f"{name} has shape {grid.shape}; a grid has shape (T, {len(VOICES)}), T > 0")
+    if grid.dtype.kind not in "iu":
+        raise InputError(f"{name} holds {grid.dtype}; pitches are integers")
+    outside = (grid < REST) | (grid > 127)
     if outside.any():
         step, voice = np.argwhere(outside)[0]
         raise InputError(
-            f"{name}: the {VOICES[voice]} has {found[step, voice]} at sixteenth {step}; pitches are 0 to 127, and -1 is a rest"
+            f"{name}: the {VOICES[voice]} has {grid[step, voice]} at sixteenth {step}; pitches are 0 to 127, rests -1"
         )
-    return found.astype(np.int16)
+    return grid.astype(np.int16)
 
 
-def held_notes(line: np.ndarray) -> list[Held]:
-    """Read a voice's notes: what stays is one of them.
-
-    Parameters
-    ----------
-    line : ndarray, shape (T,), integer
-        A column of a grid.
-
-    Returns
-    -------
-    list of Held
-        In order.
-    """
+def held_notes(line: np.ndarray) -> list[GridNote]:
+    """Return the notes of one voice, a column of a grid, shape (T,), in order."""
     edges = [0, *(np.flatnonzero(np.diff(line)) + 1).tolist(), len(line)]
-    spans = zip(edges[:-1], edges[1:], strict=True)
-    return [Held(begin, end - begin, int(line[begin])) for begin, end in spans if end > begin and line[begin] != REST]
+    return [
+        GridNote(begin, end - begin, int(line[begin]))
+        for begin, end in pairwise(edges)
+        if end > begin and line[begin] != REST
+    ]
 
 
-def line_of(notes: Iterable[Held], n_steps: int) -> np.ndarray:
-    """Write notes as a voice; the inverse of ``held_notes`` where no pitch is struck twice running.
+def transposition_range(grid: np.ndarray, lowest: int, highest: int) -> tuple[int, int]:
+    """Return by how many semitones, down <= 0 <= up, a grid can be transposed within a range of MIDI note numbers.
 
-    Parameters
-    ----------
-    n_steps : int
-        Length T.
-
-    Returns
-    -------
-    ndarray, shape (T,), int16
-
-    Raises
-    ------
-    InputError
-        If notes overlap or leave the grid.
-    """
-    line = np.full(n_steps, REST, np.int16)
-    for note in notes:
-        if not 0 <= note.onset < note.onset + note.n_steps <= n_steps:
-            raise InputError(
-                f"a note lies at sixteenths {note.onset} to {note.onset + note.n_steps} of a grid of {n_steps}"
-            )
-        if (line[note.onset : note.onset + note.n_steps] != REST).any():
-            raise InputError(f"two notes of one voice sound at sixteenth {note.onset}")
-        line[note.onset : note.onset + note.n_steps] = note.pitch
-    return line
-
-
-def room(grid: np.ndarray, lowest: int, highest: int) -> tuple[int, int]:
-    """Say how far a grid can be transposed.
-
-    Parameters
-    ----------
-    grid : ndarray, shape (T, 4), integer
-    lowest, highest : int
-        MIDI numbers that no voice may leave.
-
-    Returns
-    -------
-    down, up : int
-        Semitones, down <= 0 <= up; (0, 0) without notes.
-
-    Raises
-    ------
-    InputError
-        If it leaves them already.
+    It is (0, 0) without notes; raise InputError if a note lies outside the range.
     """
     pitches = grid[grid != REST]
     if not len(pitches):
@@ -146,29 +71,5 @@ def room(grid: np.ndarray, lowest: int, highest: int) -> tuple[int, int]:
 
 
 def transposed(grid: np.ndarray, semitones: int) -> np.ndarray:
-    """Move all that sounds.
-
-    Parameters
-    ----------
-    grid : ndarray, shape (T, 4), integer
-
-    Returns
-    -------
-    ndarray, shape (T, 4)
-        Rests stay rests.
-    """
+    """Transpose a grid, shape (T, 4); rests stay rests."""
     return np.where(grid == REST, REST, grid + semitones).astype(grid.dtype)
-
-
-def joined(grids: Sequence[np.ndarray]) -> np.ndarray:
-    """Put grids one behind the other.
-
-    Parameters
-    ----------
-    grids : sequence of ndarray, shape (T_i, 4)
-
-    Returns
-    -------
-    ndarray, shape (sum of T_i, 4), int16
-    """
-    return np.concatenate([np.zeros((0, len(VOICES)), np.int16), *grids]).astype(np.int16)

@@ -1,4 +1,4 @@
-"""Between grids of four voices and pieces: what MIDI holds of a chorale or a melody, and back."""
+"""Conversion between grids of four voices (see ``chorale``) and songs."""
 
 from __future__ import annotations
 
@@ -10,30 +10,35 @@ from wavecore.symbolic.note_sequence import melody_part
 from wavecore.symbolic.song import Event, Meter, Part, Song, Tempo
 
 BEATS_PER_MINUTE = 80.0
-"""Hymns are sung at about this pace; grids do not say it."""
+"""A usual tempo of hymns; a grid has none."""
 TICKS_PER_BEAT = 480
 VELOCITY = 80
-CHOIR, RECORDER = 52, 74
-"""General MIDI's Choir Aahs, who sang what Bach wrote, and its Recorder, which plays what is written here: of all instruments that have the
-range of four voices it is the one whose notes are heard best when they are rendered."""
-MOST_STEPS = 4096
+CHOIR = 52
+"""General MIDI's Choir Aahs."""
+RECORDER = 74
+"""General MIDI's Recorder: of the instruments that span four voices it renders most clearly."""
+MAX_STEPS = 4096
 
 
 def to_song(
     grid: np.ndarray, *, name: str = "", beats_per_minute: float = BEATS_PER_MINUTE, program: int = RECORDER
 ) -> Song:
-    """Write a grid as a piece of four parts.
+    """Convert a grid to a song of four parts in 4/4.
 
     Parameters
     ----------
     grid : ndarray, shape (T, 4), integer
+        MIDI note numbers by sixteenth and voice, -1 for a rest.  A pitch that stays becomes one note.
     program : int
-        General MIDI's, of all four, 0 to 127.
+        General MIDI program of all four parts, 0 to 127.
 
-    Returns
-    -------
-    Song
-        In 4/4; a pitch that stays is one note.
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from wavecore.symbolic import chorale_song
+    >>> grid = np.array([[67, 60, 55, 48]] * 4 + [[65, 62, 57, 50]] * 4)
+    >>> chorale_song.to_song(grid)
+    Song(4 tracks, 8 notes, 1.5 s)
     """
     step = TICKS_PER_BEAT // STEPS_PER_QUARTER
     parts = []
@@ -44,29 +49,10 @@ def to_song(
     return Song(TICKS_PER_BEAT, tuple(parts), (tempo,), (Meter(0, 4, 4),), name)
 
 
-def melody_line(song: Song) -> np.ndarray:
-    """Read a melody: the part of that name, or the one that lies highest, as one line on the grid.
-
-    Returns
-    -------
-    ndarray, shape (T,), int16
-        MIDI numbers, -1 for a rest.
-
-    Raises
-    ------
-    InputError
-        If there is no part but drums, or the melody is longer than ``MOST_STEPS``.
-    """
-    return _line(song, melody_part(song))
-
-
 def from_song(song: Song) -> np.ndarray:
-    """Read a piece of four parts as a grid.
+    """Convert a song of four parts to a grid.
 
-    Parameters
-    ----------
-    song : Song
-        Its parts from the highest to the lowest voice, or named so.
+    Parts are matched by the names of the voices, or else in order from soprano to bass; drums are left out.
 
     Returns
     -------
@@ -75,11 +61,11 @@ def from_song(song: Song) -> np.ndarray:
     Raises
     ------
     InputError
-        If it has not four parts, or is longer than ``MOST_STEPS``.
+        If there are not four parts, or more than ``MAX_STEPS`` sixteenths.
     """
     parts = [part for part in song.parts if not part.is_drum]
     if len(parts) != len(VOICES):
-        raise InputError(f"{song.name or 'the piece'} has {len(parts)} parts; a chorale has {len(VOICES)}")
+        raise InputError(f"{song.name or 'the song'} has {len(parts)} parts; a chorale has {len(VOICES)}")
     by_name = {part.name.strip().lower(): part for part in parts}
     ordered = [by_name[voice] for voice in VOICES] if set(by_name) == set(VOICES) else parts
     lines = [_line(song, part) for part in ordered]
@@ -87,14 +73,30 @@ def from_song(song: Song) -> np.ndarray:
     return np.stack([np.pad(line, (0, n_steps - len(line)), constant_values=REST) for line in lines], axis=1)
 
 
+def melody_line(song: Song) -> np.ndarray:
+    """Convert a song's melody (see ``note_sequence.melody_part``) to one voice of a grid.
+
+    Returns
+    -------
+    ndarray, shape (T,), int16
+        MIDI note numbers by sixteenth, -1 for a rest.
+
+    Raises
+    ------
+    InputError
+        If there are only drums, or more than ``MAX_STEPS`` sixteenths.
+    """
+    return _line(song, melody_part(song))
+
+
 def _line(song: Song, part: Part) -> np.ndarray:
-    """A part on the grid.  Of notes that begin together the highest stays, a later note ends an earlier one; none is shorter than a sixteenth."""
-    on_grid = song.regrid(STEPS_PER_QUARTER).parts[song.parts.index(part)]
-    n_steps = max((event.end for event in on_grid.events), default=0)
-    if n_steps > MOST_STEPS:
-        raise InputError(f"{song.name or 'the piece'} has {n_steps:,} sixteenths; {MOST_STEPS:,} are the most")
+    """Quantize a part: the highest of simultaneous notes stays, later notes end earlier ones, each has a sixteenth."""
+    events = song.regrid(STEPS_PER_QUARTER).parts[song.parts.index(part)].events
+    n_steps = max((event.end for event in events), default=0)
+    if n_steps > MAX_STEPS:
+        raise InputError(f"{song.name or 'the song'} has {n_steps:,} sixteenths; the limit is {MAX_STEPS:,}")
     line = np.full(n_steps, REST, np.int16)
-    for event in on_grid.events:
+    for event in events:
         line[event.onset :] = REST
         line[event.onset : event.end] = event.pitch
     return line

@@ -1,4 +1,4 @@
-"""MIDI files in and out, by symusic: notes, tempos, meters, programs and names survive unchanged."""
+"""Reading and writing of MIDI files with symusic; notes, tempos, meters, programs and names are kept unchanged."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from wavecore.errors import InputError, OutputExistsError, UsageError
 from wavecore.symbolic.song import Event, Meter, Part, Song, Tempo
 
-MOST_NOTES = 1_000_000
+MAX_NOTES = 1_000_000
 SUFFIXES = (".mid", ".midi")
 
 
@@ -19,17 +19,24 @@ def read(path: str | Path, *, source: str = "", licence: str = "") -> Song:
     Parameters
     ----------
     source, licence : str
-        Noted in the song.
+        Stored in the song.
 
     Returns
     -------
     Song
-        With all parts that have notes, in the file's order; `name` is the file's stem.  Notes that last no time or make no sound are left out.
+        Named after the file, with all parts that have notes, in order; notes of no length or velocity are left out.
 
     Raises
     ------
     InputError
-        If the file is missing, is no MIDI file, holds no notes or too many, or has an impossible tempo, meter or grid.
+        If the file is missing or no MIDI file, has no notes or more than ``MAX_NOTES``, or an impossible tempo,
+        meter or grid.
+
+    Examples
+    --------
+    >>> from wavecore.symbolic import midi
+    >>> song = midi.read("tune.mid")  # doctest: +SKIP
+    >>> song.write_midi("copy.mid")  # doctest: +SKIP
     """
     import symusic
 
@@ -37,21 +44,23 @@ def read(path: str | Path, *, source: str = "", licence: str = "") -> Song:
     if not path.is_file():
         raise InputError(f"there is no MIDI file {path}")
     try:
-        found = symusic.Score(path)
+        score = symusic.Score(path)
     except Exception as error:  # symusic raises RuntimeError, ValueError and others for broken files
         raise InputError(f"{path} cannot be read as MIDI: {error}") from error
-    n_notes = sum(len(track.notes) for track in found.tracks)
-    if n_notes > MOST_NOTES:
-        raise InputError(f"{path} holds {n_notes:,} notes; {MOST_NOTES:,} are the most that is read")
+    n_notes = sum(len(track.notes) for track in score.tracks)
+    if n_notes > MAX_NOTES:
+        raise InputError(f"{path} has {n_notes:,} notes; the limit is {MAX_NOTES:,}")
     try:
-        parts = [_part(track) for track in found.tracks]
+        parts = [_part(track) for track in score.tracks]
         song = Song(
-            found.ticks_per_quarter,
+            score.ticks_per_quarter,
             tuple(part for part in parts if part.events),
-            tuple(Tempo(tempo.time, tempo.mspq) for tempo in found.tempos),
-            tuple(Meter(meter.time, meter.numerator, meter.denominator) for meter in found.time_signatures),
-            path.stem, source, licence,
-        )  # fmt: skip
+            tuple(Tempo(tempo.time, tempo.mspq) for tempo in score.tempos),
+            tuple(Meter(meter.time, meter.numerator, meter.denominator) for meter in score.time_signatures),
+            name=path.stem,
+            source=source,
+            licence=licence,
+        )
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     if not song.parts:
@@ -60,29 +69,35 @@ def read(path: str | Path, *, source: str = "", licence: str = "") -> Song:
 
 
 def write(song: Song, path: str | Path, *, overwrite: bool = False) -> None:
-    """Write a MIDI file, whole or not at all.
+    """Write a MIDI file, completely or not at all.
 
     Parameters
     ----------
     path : str or Path
-        Ends in .mid or .midi.
+        Ends in .mid or .midi; its folder exists.
     overwrite : bool
-        Whether a file that is there may be replaced.
+        Whether an existing file may be replaced.
 
     Raises
     ------
     UsageError
-        If the path has another suffix.
+        If the suffix is another one, or the folder is missing.
     InputError
         If there are no notes.
     OutputExistsError
-        If the file is there and ``overwrite`` is false.
+        If the file exists and `overwrite` is false.
+
+    Examples
+    --------
+    >>> from wavecore.symbolic import midi
+    >>> from wavecore.symbolic.song import Event, Part, Song
+    >>> midi.write(Song(480, (Part([Event(0, 60, 480)]),)), "note.mid")  # doctest: +SKIP
     """
     import symusic
 
     path = require_path(path, overwrite=overwrite)
     if not song.n_notes:
-        raise InputError(f"the piece {song.name!r} has no notes; nothing is written to {path}")
+        raise InputError(f"the song {song.name!r} has no notes; nothing is written to {path}")
     score = symusic.Score(song.ticks_per_beat)
     for tempo in song.tempos:
         score.tempos.append(symusic.Tempo(tempo.tick, mspq=tempo.microseconds))
@@ -102,31 +117,19 @@ def write(song: Song, path: str | Path, *, overwrite: bool = False) -> None:
 
 
 def require_path(path: str | Path, *, overwrite: bool) -> Path:
-    """Refuse a path that no MIDI file can be written to.
-
-    Parameters
-    ----------
-    overwrite : bool
-        Whether a file that is there may be replaced.
-
-    Raises
-    ------
-    UsageError
-        If it has another suffix than .mid or .midi, or its folder is missing.
-    OutputExistsError
-        If the file is there and ``overwrite`` is false.
-    """
+    """Return a path that a MIDI file can be written to; raise as ``write`` does."""
     path = Path(path)
     if path.suffix.lower() not in SUFFIXES:
         raise UsageError(f"{path} does not end in {' or '.join(SUFFIXES)}")
     if not path.parent.is_dir():
-        raise UsageError(f"{path} lies in {path.parent}, which is no folder")
+        raise UsageError(f"{path} lies in {path.parent}, which is not a folder")
     if path.exists() and not overwrite:
         raise OutputExistsError(f"{path} exists already; choose another name, or allow overwriting")
     return path
 
 
 def _part(track) -> Part:
+    """Convert a track of symusic."""
     events = (
         Event(int(note.time), int(note.pitch), int(note.duration), int(note.velocity))
         for note in track.notes
