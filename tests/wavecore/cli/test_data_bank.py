@@ -9,7 +9,8 @@ import torch
 
 from wavecore import checkpoint
 from wavecore.cli.data_bank import instruments
-from wavecore.models.nsynth.model import NSynthConfig, NSynthNetwork
+from wavecore.models.nsynth.config import NSynthConfig
+from wavecore.models.nsynth.model import NSynthNetwork
 from wavecore.nn.encoders import EncoderConfig
 from wavecore.nn.wavenet import preset
 from wavecore.rendering import bank

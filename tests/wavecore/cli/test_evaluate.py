@@ -5,8 +5,10 @@ import torch
 
 from wavecore import checkpoint
 from wavecore.datasets.nsynth.note import FAMILIES, QUALITIES, SOURCES
-from wavecore.models.note_classifier.model import NoteClassifier, NoteClassifierConfig
-from wavecore.models.spectral.model import SpectralConfig, SpectralNetwork
+from wavecore.models.note_classifier.config import NoteClassifierConfig
+from wavecore.models.note_classifier.model import NoteClassifier
+from wavecore.models.spectral.config import SpectralConfig
+from wavecore.models.spectral.model import SpectralNetwork
 
 N = 3_200
 

@@ -8,11 +8,14 @@ import torch
 
 from wavecore import checkpoint
 from wavecore.datasets.songs import Piece, write_songs
-from wavecore.models.gan.model import GAN, GANConfig
-from wavecore.models.lstm.model import LSTM, LSTMConfig
+from wavecore.models.gan.config import GANConfig
+from wavecore.models.gan.model import GAN
+from wavecore.models.lstm.config import LSTMConfig
+from wavecore.models.lstm.model import LSTM
 from wavecore.models.musegan.model import MuseGAN, MuseGANConfig
 from wavecore.models.musegan.tracks import Track
-from wavecore.models.musenet.model import MuseNet, MuseNetConfig
+from wavecore.models.musenet.config import MuseNetConfig
+from wavecore.models.musenet.model import MuseNet
 from wavecore.symbolic import chorale_song
 
 

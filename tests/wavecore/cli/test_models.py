@@ -36,7 +36,8 @@ def test_composers_have_no_sample_rate(cli, tmp_path):
     """Their cards tell what they write."""
     import torch
 
-    from wavecore.models.coconet.model import PRESETS, Coconet
+    from wavecore.models.coconet.config import PRESETS
+    from wavecore.models.coconet.model import Coconet
     from wavecore.models.musegan.config import PRESETS as BANDS
     from wavecore.models.musegan.model import MuseGAN
 

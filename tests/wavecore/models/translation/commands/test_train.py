@@ -231,7 +231,7 @@ def test_an_encoder_is_taught_first_and_the_decoders_are_fitted_to_it(cli, make_
         "train", "translation", "--data", tunes, "--out", tmp_path / "run", "--init", tmp_path / "old", "--teach-encoder", "--bottleneck",
         "notes", "--hop", "160", "--latent-channels", "5", "--targets", "organ,flute", "--seed", "1", "--set", "steps=2", "--set",
         "batch_size=2", "--set", "crop_frames=10", "--set", "validate_every=2", "--set", "validation_crops=1", "--set", "freeze_encoder=true",
-        "--set", "lesson_steps=12",
+        "--set", "pretraining_steps=12",
     )  # fmt: skip
     done = cli(*words)
     assert done.code == 0, done.err
