@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -133,6 +133,8 @@ class Song:
         Title or id.
     source, licence : str
         Origin of the notes, and what may be done with them.
+    info : mapping
+        How a composed piece was made: model, seed and what else the composer reports.
 
     Raises
     ------
@@ -159,6 +161,7 @@ class Song:
     name: str = ""
     source: str = ""
     licence: str = ""
+    info: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self):
         if not 1 <= self.ticks_per_beat <= 32_767:
