@@ -109,7 +109,7 @@ setup(
     ],
     extras_require={
         "test": ["pytest>=8", "hypothesis>=6.100", "setuptools>=70.1"],
-        "data": ["pyfluidsynth>=1.3.4", "music21>=9.3"],
+        "data": ["pyfluidsynth>=1.3.4", "music21>=9.3", "crc32c>=2.4", "protobuf>=4.22"],
     },
     entry_points={"console_scripts": ["wavecore=wavecore.cli.main:main"]},
 )

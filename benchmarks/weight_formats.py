@@ -52,7 +52,8 @@ def _sounds(
     hop = network.config.decoder.hop_length
     length = int(seconds * network.config.decoder.sample_rate) // hop * hop
     pieces = {}
-    for piece, codes in dataset.whole_pieces("test", target):
+    for piece in dataset.pieces("test", domain=target):
+        codes = dataset.codes(piece, target)
         if len(codes) >= length:
             pieces.setdefault(piece.tune, np.array(codes[:length]))
     codes = np.stack(list(pieces.values())[:n_pieces])

@@ -1,6 +1,6 @@
 """Data sets of four-voice chorales: grids of sixteenths, split by piece.
 
-A data set is a folder with ``manifest.json`` and ``chorales.npz``, an array (T, 4) for each piece.  It is made of
+A data set is a folder with ``manifest.json`` and ``chorales.npz``, one array of shape (T, 4) per piece. It is made of
 the benchmark's JSON file, whose split it keeps, or of the chorales in music21's corpus.
 """
 
@@ -10,28 +10,35 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from wavecore.datasets.domains.manifest import SPLITS
-from wavecore.errors import InputError, OutputExistsError
+from wavecore.audio import output
+from wavecore.datasets import storage
+from wavecore.datasets.splits import SPLITS
+from wavecore.datasets.storage import MANIFEST
+from wavecore.errors import InputError
 from wavecore.symbolic import chorale
 
 KIND = "chorales"
-SCHEMA_VERSION = 1
-MANIFEST, GRIDS = "manifest.json", "chorales.npz"
+SCHEMA = 1
+GRIDS = "chorales.npz"
 
 
 @dataclass(frozen=True)
 class ChoralesDataset:
-    """Chorales, and where they come from.
+    """A data set of chorales, held in memory; `open` reads one, `write` makes one.
 
     Attributes
     ----------
     path : Path
         The folder.
     grids : dict of str to tuple of ndarray, shape (T, 4), int16
-        By split: train, valid and test.
+        By split (train, valid, test): MIDI numbers of soprano, alto, tenor and bass, one row per sixteenth; -1 is a
+        rest.
+    source, licence : str
+        Where the chorales come from and what may be done with them.
     """
 
     path: Path
@@ -46,30 +53,19 @@ class ChoralesDataset:
         Raises
         ------
         InputError
-            If the folder holds none, or a chorale is no grid.
+            If the folder holds none, or it is damaged.
         """
         path = Path(path)
-        try:
-            manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
-            if manifest.get("kind") != KIND or manifest.get("schema") != SCHEMA_VERSION:
-                raise InputError(
-                    f"{path} holds data of kind {manifest.get('kind')!r}, schema {manifest.get('schema')!r}; {KIND}, {SCHEMA_VERSION} is wanted"
-                )
-            with np.load(path / GRIDS, allow_pickle=False) as arrays:
-                grids = {
-                    split: tuple(
-                        chorale.check(arrays[name], name=f"{path}: {name}") for name in manifest["pieces"][split]
-                    )
-                    for split in SPLITS
-                }
-        except (OSError, ValueError, KeyError, AttributeError) as error:
-            raise InputError(
-                f"{path} is no data set of chorales: {error}; `wavecore data chorales` makes one"
-            ) from error
+        manifest = storage.read_manifest(path, kind=KIND, schema=SCHEMA, command="wavecore data chorales")
+        with storage.refuse_damage(path), np.load(path / GRIDS, allow_pickle=False) as arrays:
+            grids = {
+                split: tuple(chorale.check(arrays[name], name=f"{path}: {name}") for name in manifest["pieces"][split])
+                for split in SPLITS
+            }
         return cls(path, grids, manifest.get("source", ""), manifest.get("licence", ""))
 
-    def summary(self) -> dict:
-        """Say what a model must remember of its data."""
+    def summary(self) -> dict[str, Any]:
+        """Describe the data set for a model's card, in JSON values."""
         sizes = {split: {"pieces": len(grids), "steps": sum(map(len, grids))} for split, grids in self.grids.items()}
         return {"source": self.source, "licence": self.licence, "splits": sizes}
 
@@ -77,23 +73,25 @@ class ChoralesDataset:
 def write(
     grids: Mapping[str, Sequence[np.ndarray]], path: str | Path, *, source: str, licence: str, overwrite: bool = False
 ) -> ChoralesDataset:
-    """Write a data set.
+    """Write a data set and open it.
 
     Parameters
     ----------
     grids : mapping of str to sequence of ndarray, shape (T, 4), integer
-        By split.
+        By split, as in `ChoralesDataset`.
     path : str or Path
         The folder; created.
+    source, licence : str
+        As in `ChoralesDataset`.
     overwrite : bool
-        Whether a data set that is there may be replaced.
+        Whether an existing data set may be replaced.
 
     Raises
     ------
     InputError
-        If a split is missing or empty, or a chorale is no grid.
+        If a split is missing or empty, or a chorale is not a grid.
     OutputExistsError
-        If the folder holds a data set and ``overwrite`` is false.
+        If the folder holds a data set and `overwrite` is false.
     """
     path = Path(path)
     arrays, names = {}, {}
@@ -102,23 +100,16 @@ def write(
             raise InputError(f"there are no chorales for {split}; a data set has some of {', '.join(SPLITS)}")
         names[split] = [f"{split}-{number:03d}" for number in range(len(grids[split]))]
         arrays |= {name: chorale.check(grid, name=name) for name, grid in zip(names[split], grids[split], strict=True)}
-    if (path / MANIFEST).exists() and not overwrite:
-        raise OutputExistsError(f"{path} holds a data set already; choose another folder, or allow overwriting")
-    path.mkdir(parents=True, exist_ok=True)
-    manifest = {"schema": SCHEMA_VERSION, "kind": KIND, "source": source, "licence": licence, "pieces": names}
-    for file, content in ((GRIDS, None), (MANIFEST, json.dumps(manifest, indent=1) + "\n")):
-        temporary = path / f".{file}.tmp"
-        if content is None:
-            with open(temporary, "wb") as opened:
-                np.savez_compressed(opened, **arrays)
-        else:
-            temporary.write_text(content, encoding="utf-8")
-        temporary.replace(path / file)
+    storage.refuse_finished(path, overwrite=overwrite)
+    with output.whole_file(path / GRIDS, overwrite=True) as partial:
+        np.savez_compressed(partial, **arrays)
+    manifest = {"schema": SCHEMA, "kind": KIND, "source": source, "licence": licence, "pieces": names}
+    storage.write_text(path / MANIFEST, json.dumps(manifest, indent=1) + "\n")
     return ChoralesDataset.open(path)
 
 
 def read_benchmark(path: str | Path) -> dict[str, list[np.ndarray]]:
-    """Read the benchmark's JSON file: a list of chorales for each of train, valid and test.
+    """Read the benchmark's JSON file, a list of chorales for each of train, valid and test.
 
     Parameters
     ----------
@@ -132,7 +123,7 @@ def read_benchmark(path: str | Path) -> dict[str, list[np.ndarray]]:
     Raises
     ------
     InputError
-        If it is missing or says something else.
+        If it is missing or has another form.
 
     References
     ----------
@@ -140,22 +131,20 @@ def read_benchmark(path: str | Path) -> dict[str, list[np.ndarray]]:
     ICML 2012: the chorales and their split.
     """
     path = Path(path)
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+    document = storage.read_json(path)
+    with storage.refuse_damage(path):
         return {
             split: [
-                chorale.check(_whole(rows), name=f"{path}: {split} {number}")
-                for number, rows in enumerate(found[split])
+                chorale.check(_whole_numbers(rows), name=f"{path}: {split} {number}")
+                for number, rows in enumerate(document[split])
             ]
             for split in SPLITS
         }
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} is not the benchmark's file of chorales: {error}") from error
 
 
-def _whole(rows: list) -> np.ndarray:
-    """Rows of numbers, which other versions of the file write as floats."""
-    found = np.asarray(rows, dtype=np.float64)
-    if not np.array_equal(found, np.round(found)):
+def _whole_numbers(rows: list) -> np.ndarray:
+    """Convert rows of numbers, which some versions of the file write as floats, to integers."""
+    values = np.asarray(rows, dtype=np.float64)
+    if not np.array_equal(values, np.round(values)):
         raise ValueError("pitches are not whole numbers")
-    return found.astype(np.int64)
+    return values.astype(np.int64)

@@ -1,40 +1,36 @@
 """Melodies from folders of MIDI files and from music21's corpus of chorales.
 
-A file that cannot be used is skipped by name and with its reason; the caller
-gets both lists and decides what to say.
+A file that cannot be used is skipped; its name and the reason are returned with the melodies.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from wavecore.datasets import chorale_corpus
-from wavecore.datasets.domains import duets
+from wavecore.datasets import chorale_corpus, storage
 from wavecore.errors import InputError, UsageError
 from wavecore.symbolic import midi
-from wavecore.symbolic import score as scores
 from wavecore.symbolic.chorale import VOICES
-from wavecore.symbolic.score import Note, Score
+from wavecore.symbolic.score import Note, Score, monophonic, sounding_s
 
 CHORALES = "chorales"
-# Chorale scores carry no tempo; hymns are sung at about this one.
-QUARTER_S = 60.0 / 80.0
 MIN_NOTES = 8
+MIDDLE_C = 60
 
 
 @dataclass(frozen=True)
 class Skipped:
-    """A file that gave no melody.
+    """A file or corpus entry that could not be used, and why.
 
     Attributes
     ----------
     name : str
-        The file or the corpus entry.
+        The file, relative to its folder, or the corpus entry.
+    reason : str
+        For people.
     """
 
     name: str
@@ -48,9 +44,11 @@ class Melodies:
     Attributes
     ----------
     scores : tuple of Score
-        Sorted by name; every name once.
+        Sorted by name; no name occurs twice.
+    skipped : tuple of Skipped
+        Files that gave no melody.
     companions : dict of str to Score
-        What sounds beside a melody in its piece, by the melody's name, where there is anything.
+        The accompaniments, by the melody's name, of the pieces that have one.
     """
 
     scores: tuple[Score, ...]
@@ -64,44 +62,36 @@ class Melodies:
         return len(self.scores)
 
     def report(self) -> str:
-        """Say in one line per file what was found and what was skipped."""
+        """Return a text: the counts, then one line per skipped file."""
         lines = [f"{len(self.scores)} melodies, {len(self.skipped)} files skipped"]
         return "\n".join(lines + [f"  skipped {item.name}: {item.reason}" for item in self.skipped])
 
 
 def melodies(
-    source: str | Path,
-    *,
-    track: str = "MELODY",
-    label: str = "",
-    licence: str = "",
-    cache: str | Path | None = None,
+    source: str | Path, *, track: str = "MELODY", label: str = "", licence: str = "", cache: str | Path | None = None
 ) -> Melodies:
     """Collect one melody per piece.
 
     Parameters
     ----------
     source : str or Path
-        A folder of MIDI files, searched to any depth, or the text ``"chorales"`` for the
-        soprano of music21's Bach chorales (``"chorales:alto"`` and so on for
-        another voice), which needs the extra ``data`` and takes minutes at the
-        first call.
+        A folder of MIDI files, searched to any depth, or the text ``"chorales"`` for the soprano of music21's Bach
+        chorales (``"chorales:alto"`` and so on for another voice), which needs the extra ``data`` and takes minutes
+        without a cache.
     track : str
-        The track that holds the melody where a file has one of that name (all
-        files of POP909 do); else `best_track` chooses.
+        The track that holds the melody where a file has one of that name, as all files of POP909 do; elsewhere
+        `best_track` chooses.
     label : str
-        Where the pieces come from, for the data set's manifest; the folder's
-        name when empty.
+        The source's name in the data set's manifest; the folder's name when empty.
     licence : str
-        What may be done with them, for the manifest.
+        What may be done with the pieces, for the manifest.
     cache : str, Path or None
-        A JSON file that keeps what music21 took long to read; not used for
-        folders.
+        A JSON file that keeps the chorales' melodies; not used for folders.
 
     Returns
     -------
     Melodies
-        Piece ids are paths relative to the folder, without suffix.
+        Their names are ``label/path``, without suffix.
 
     Raises
     ------
@@ -110,18 +100,18 @@ def melodies(
     UsageError
         If there is no such voice, or music21 is missing.
     """
-    # A Path is always a folder, so that one called "chorales" can be read.
+    # A Path is always a folder, so that a folder called "chorales" can be read.
     if isinstance(source, str) and source.partition(":")[0] == CHORALES:
-        found = chorales(source.partition(":")[2] or "soprano", cache=cache)
+        collected = chorales(source.partition(":")[2] or "soprano", cache=cache)
     else:
-        found = _from_folder(Path(source), track, label or Path(source).resolve().name, licence)
-    if not found.scores:
-        raise InputError(f"no usable melody in {source}\n{found.report()}")
-    return found
+        collected = _from_folder(Path(source), track, label or Path(source).resolve().name, licence)
+    if not collected.scores:
+        raise InputError(f"no usable melody in {source}\n{collected.report()}")
+    return collected
 
 
 def tracks(path: str | Path, *, source: str = "", licence: str = "") -> list[Score]:
-    """Read every part of a MIDI file that has notes, in seconds.
+    """Read every part of a MIDI file that has notes, in seconds and in the file's order.
 
     Parameters
     ----------
@@ -130,34 +120,28 @@ def tracks(path: str | Path, *, source: str = "", licence: str = "") -> list[Sco
     source, licence : str
         Noted in every score.
 
-    Returns
-    -------
-    list of Score
-        In the file's order; `name` is the file's stem.
-
     Raises
     ------
     InputError
-        As `symbolic.midi.read` says.
+        If the file cannot be read.
     """
     song = midi.read(path, source=source, licence=licence)
     return [song.score(part) for part in song.parts]
 
 
-def best_track(path: str | Path, *, source: str = "", licence: str = "") -> Score:
-    """Choose the track of a MIDI file that is most likely its melody.
+def best_track(scores: Iterable[Score], name: str = "the file") -> Score:
+    """Choose the track that is most likely the melody.
 
-    Among the tracks that are no drums, lie at middle C or above on average and
-    have 8 notes or more, the one with the largest product of two shares: of
-    its own notes that survive `monophonic`, and of the piece during which it
-    sounds.
+    Among the tracks that are no drums, lie at middle C or above on average and have 8 notes or more, it is the one
+    with the largest product of two shares: of its own notes that `monophonic` keeps, and of the piece during which
+    it sounds.
 
     Parameters
     ----------
-    path : str or Path
-        A standard MIDI file.
-    source, licence : str
-        Noted in the score.
+    scores : iterable of Score
+        All tracks of a piece, from `tracks`.
+    name : str
+        The file, for messages.
 
     Returns
     -------
@@ -167,189 +151,131 @@ def best_track(path: str | Path, *, source: str = "", licence: str = "") -> Scor
     Raises
     ------
     InputError
-        If the file cannot be read or no track qualifies.
+        If no track qualifies.
+
+    Examples
+    --------
+    >>> from wavecore.symbolic.score import Note, Score
+    >>> chords = [Note(beat, 1.0, 60 + third) for beat in range(8) for third in (0, 4, 7)]
+    >>> line = [Note(beat, 1.0, 72) for beat in range(8)]
+    >>> best_track([Score(chords, track="piano"), Score(line, track="flute")]).track
+    'flute'
     """
-    found = tracks(path, source=source, licence=licence)
-    total_s = max(score.duration_s for score in found)
-    candidates = [score for score in found if not score.is_drum and len(score.notes) >= MIN_NOTES and _is_high(score)]
+    scores = list(scores)
+    candidates = [score for score in scores if not score.is_drum and len(score.notes) >= MIN_NOTES and _is_high(score)]
     if not candidates:
         raise InputError(
-            f"no track of {path} could be a melody: all are drums, below middle C or under {MIN_NOTES} notes"
+            f"no track of {name} could be a melody: all are drums, below middle C or under {MIN_NOTES} notes"
         )
+    total_s = max(score.duration_s for score in scores)
 
     def likelihood(score: Score) -> float:
-        line = scores.monophonic(score)
-        return len(line.notes) / len(score.notes) * scores.sounding_s(line.notes) / total_s
+        line = monophonic(score)
+        return len(line.notes) / len(score.notes) * sounding_s(line.notes) / total_s
 
     return max(candidates, key=likelihood)
-
-
-def split_of(piece_id: str, *, fractions: tuple[float, float, float] = (0.8, 0.1, 0.1)) -> str:
-    """Assign a piece to a split by the hash of its id.
-
-    The same piece is in the same split in every data set, on every machine and
-    in every order, so its transpositions and sections never leak.
-
-    Parameters
-    ----------
-    piece_id : str
-        Of the whole piece, not of an excerpt.
-    fractions : tuple of float
-        Of train, valid and test; they add up to 1.
-
-    Returns
-    -------
-    str
-        ``"train"``, ``"valid"`` or ``"test"``.
-
-    Raises
-    ------
-    UsageError
-        If the fractions are negative or do not add up to 1.
-    """
-    if min(fractions) < 0 or abs(sum(fractions) - 1) > 1e-9:
-        raise UsageError(f"the split fractions {fractions} must be 0 or more and add up to 1")
-    draw = int.from_bytes(hashlib.sha256(piece_id.encode()).digest()[:8], "big") / 2**64
-    if draw < fractions[0]:
-        return "train"
-    return "valid" if draw < fractions[0] + fractions[1] else "test"
 
 
 def chorales(voice: str = "soprano", *, cache: str | Path | None = None) -> Melodies:
     """Read one voice of the Bach chorales in music21's corpus.
 
-    Notes are taken from the parsed parts, ties joined, at 80 quarters a minute;
-    repeats are not unfolded.
+    Notes are taken from the parsed parts, ties joined, at 80 quarters a minute; repeats are not unfolded.
 
     Parameters
     ----------
-    voice : str
-        soprano, alto, tenor or bass.
+    voice : {"soprano", "alto", "tenor", "bass"}
+        Which one.
     cache : str, Path or None
-        A JSON file to read from, or to write when it is not there.
+        A JSON file to read from, or to write where there is none.
 
     Raises
     ------
     UsageError
         If there is no such voice, or music21 is not installed.
     InputError
-        If the cache is not one of this voice.
+        If the cache is damaged or holds another voice.
     """
     if voice not in VOICES:
         raise UsageError(f"there is no chorale voice {voice!r}; choose from {', '.join(VOICES)}")
     if cache is not None and Path(cache).exists():
         return _read_cache(Path(cache), voice)
-    found = _extract_chorales(voice)
+    scores, skipped = chorale_corpus.read_all(
+        lambda piece, name: chorale_corpus.voice_of(piece, name, voice, shortest=MIN_NOTES)
+    )
+    collected = Melodies(tuple(scores), tuple(Skipped(*item) for item in skipped))
     if cache is not None:
-        _write_cache(Path(cache), voice, found)
-    return found
+        _write_cache(Path(cache), voice, collected)
+    return collected
 
 
 def midi_files(folder: Path) -> list[Path]:
-    """List the MIDI files of a folder, to any depth.
-
-    Returns
-    -------
-    list of Path
-        Sorted; one at least.
-
-    Raises
-    ------
-    InputError
-        If there is no such folder, or none in it.
-    """
+    """List the MIDI files of a folder, to any depth and sorted, or raise InputError if there are none."""
     if not folder.is_dir():
         raise InputError(f"there is no folder {folder} to read MIDI files from")
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in midi.SUFFIXES and path.is_file())
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    files = [path for path in paths if path.suffix.lower() in midi.SUFFIXES]
     if not files:
-        seen = sorted({path.suffix for path in folder.rglob("*") if path.is_file()})
-        raise InputError(f"no {' or '.join(midi.SUFFIXES)} file in {folder}; it holds {', '.join(seen) or 'no files'}")
+        present = sorted({path.suffix for path in paths})
+        raise InputError(
+            f"no {' or '.join(midi.SUFFIXES)} file in {folder}; it holds {', '.join(present) or 'no files'}"
+        )
     return files
 
 
 def _from_folder(folder: Path, track: str, label: str, licence: str) -> Melodies:
-    found, skipped, companions, ids = [], [], {}, set()
+    scores, skipped, companions = {}, [], {}
     for path in midi_files(folder):
-        name = path.relative_to(folder)
-        piece_id = f"{label}/{name.with_suffix('').as_posix()}"
+        relative = path.relative_to(folder)
+        name = f"{label}/{relative.with_suffix('').as_posix()}"
         try:
-            if piece_id in ids:
+            if name in scores:
                 raise InputError("another file of the folder has the same name but for the suffix")
-            melody, beside = _melody(path, track, label, licence)
-            line = scores.monophonic(melody)
+            of_file = tracks(path, source=label, licence=licence)
+            melody = next((one for one in of_file if one.track.lower() == track.lower()), None)
+            melody = melody or best_track(of_file, str(path))
+            line = monophonic(melody)
             if len(line.notes) < MIN_NOTES:
                 raise InputError(f"only {len(line.notes)} notes are left as a single line, {MIN_NOTES} are needed")
         except InputError as error:
-            skipped.append(Skipped(name.as_posix(), str(error)))
+            skipped.append(Skipped(relative.as_posix(), str(error)))
             continue
-        ids.add(piece_id)
-        found.append(_renamed(line, piece_id))
-        if beside.notes:
-            companions[piece_id] = _renamed(beside, piece_id)
-    return Melodies(tuple(found), tuple(skipped), companions)
+        scores[name] = replace(line, name=name)
+        accompaniment = _accompaniment(melody, of_file)
+        if accompaniment.notes:
+            companions[name] = replace(accompaniment, name=name)
+    return Melodies(tuple(scores.values()), tuple(skipped), companions)
 
 
-def _melody(path: Path, track: str, source: str, licence: str) -> tuple[Score, Score]:
-    """The track of that name, or the likeliest one where no track has it, and what sounds beside it."""
-    found = tracks(path, source=source, licence=licence)
-    named = [score for score in found if score.track.lower() == track.lower()]
-    melody = named[0] if named else best_track(path, source=source, licence=licence)
-    return melody, duets.accompaniment(melody, found)
+def _accompaniment(melody: Score, of_piece: Iterable[Score]) -> Score:
+    """Collect the notes of all other tracks; drums, and copies of the melody, are left out."""
+    others = [score for score in of_piece if not score.is_drum and score.notes != melody.notes]
+    return replace(melody, notes=tuple(note for score in others for note in score.notes), track="")
 
 
 def _is_high(score: Score) -> bool:
-    return sum(note.pitch for note in score.notes) / len(score.notes) >= 60
+    return sum(note.pitch for note in score.notes) / len(score.notes) >= MIDDLE_C
 
 
-def _renamed(score: Score, name: str) -> Score:
-    return Score(score.notes, name, score.source, score.licence, score.track, score.program, score.is_drum)
-
-
-def _extract_chorales(voice: str) -> Melodies:
-    found, skipped = chorale_corpus.walk(lambda piece, name: _chorale_voice(piece, name, voice))
-    return Melodies(tuple(found), tuple(Skipped(*item) for item in skipped))
-
-
-def _chorale_voice(piece, name: str, voice: str) -> Score:
-    """One of the four parts of a parsed chorale as a line in seconds."""
-    notes = []
-    for element in chorale_corpus.four_parts(piece)[VOICES.index(voice)].notes:
-        length_s = float(element.quarterLength) * QUARTER_S
-        if length_s > 0:  # grace notes have no length of their own
-            pitch = max(int(pitch.midi) for pitch in element.pitches)
-            notes.append(Note(float(element.offset) * QUARTER_S, length_s, pitch))
-    line = scores.monophonic(Score(tuple(notes), f"bach/{name}", chorale_corpus.SOURCE, chorale_corpus.LICENCE, voice))
-    if len(line.notes) < MIN_NOTES:
-        raise InputError(f"only {len(line.notes)} notes, {MIN_NOTES} are needed")
-    return line
-
-
-def _write_cache(path: Path, voice: str, found: Melodies) -> None:
+def _write_cache(path: Path, voice: str, collected: Melodies) -> None:
     document = {
         "voice": voice,
         "scores": [
             {**asdict(score), "notes": [[n.onset_s, n.duration_s, n.pitch, n.velocity] for n in score.notes]}
-            for score in found.scores
+            for score in collected.scores
         ],
-        "skipped": [asdict(item) for item in found.skipped],
+        "skipped": [asdict(item) for item in collected.skipped],
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(document), encoding="utf-8")
-    os.replace(partial, path)
+    storage.write_text(path, json.dumps(document))
 
 
 def _read_cache(path: Path, voice: str) -> Melodies:
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        kept = document["voice"]
-        found = tuple(
+    document = storage.read_json(path)
+    with storage.refuse_damage(path):
+        scores = tuple(
             Score(**{**fields, "notes": tuple(Note(*note) for note in fields["notes"])})
             for fields in document["scores"]
         )
         skipped = tuple(Skipped(**item) for item in document["skipped"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} is no cache of chorales ({error}); delete it and run again") from error
-    if kept != voice:
-        raise InputError(f"{path} holds the {kept} of the chorales, not the {voice}; name another cache")
-    return Melodies(found, skipped)
+        if document["voice"] != voice:
+            raise InputError(f"{path} holds the {document['voice']} of the chorales, not the {voice}")
+    return Melodies(scores, skipped)

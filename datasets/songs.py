@@ -1,40 +1,56 @@
 """Data sets of whole pieces: the notes of all their parts, split by piece.
 
-A data set is a folder with ``manifest.json`` (what a piece is called, its style, tempos, meters and
-parts) and ``songs.npz``, the notes of all pieces one after another.  Every composer but the chorales'
-own learns from one.
+A data set is a folder with ``manifest.json`` (names, styles, tempos, meters and parts of the pieces) and
+``songs.npz``, the notes of all pieces one after another. All composers but Coconet are trained on one.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from wavecore.datasets.domains.manifest import SPLITS
-from wavecore.datasets.scores import Skipped, midi_files, split_of
-from wavecore.errors import InputError, OutputExistsError, UsageError
+from wavecore.audio import output
+from wavecore.datasets import storage
+from wavecore.datasets.scores import Skipped, midi_files
+from wavecore.datasets.splits import SPLITS, split_of
+from wavecore.datasets.storage import MANIFEST
+from wavecore.errors import InputError, UsageError
 from wavecore.symbolic import midi
+from wavecore.symbolic.note_sequence import STEPS_PER_BEAT, NoteLine, read_line, without_long_rests
 from wavecore.symbolic.song import Event, Meter, Part, Song, Tempo
 
 KIND = "songs"
-SCHEMA_VERSION = 1
-MANIFEST, NOTES = "manifest.json", "songs.npz"
+SCHEMA = 1
+NOTES = "songs.npz"
 COLUMNS = 4
 """Of a note: onset, pitch, duration, velocity."""
+BEATS_PER_BAR = 4
+"""Limit of the rests in melodies: recordings often lack a meter, or name a wrong one."""
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A song, and whose it is.
+    """A song and its style.
 
     Attributes
     ----------
+    song : Song
+        All parts; its name is unique in a data set.
     style : str
-        Its composer or collection.
+        The composer or collection.
+
+    Examples
+    --------
+    >>> from wavecore.symbolic.song import Event, Part, Song
+    >>> piece = Piece(Song(480, (Part((Event(0, 60, 480),)),), name="mine/scale"), "mine")
+    >>> piece.style, piece.song.n_notes
+    ('mine', 1)
     """
 
     song: Song
@@ -42,12 +58,12 @@ class Piece:
 
     def __post_init__(self):
         if not self.style or self.style != self.style.strip():
-            raise UsageError(f"the style {self.style!r} of {self.song.name!r} is no name")
+            raise UsageError(f"the style {self.style!r} of {self.song.name!r} is empty or has spaces around it")
 
 
 @dataclass(frozen=True)
 class SongsDataset:
-    """Pieces, and where they come from.
+    """A data set of songs, held in memory; `open` reads one, `write_songs` makes one.
 
     Attributes
     ----------
@@ -75,20 +91,12 @@ class SongsDataset:
             If the folder holds none, or it is damaged.
         """
         path = Path(path)
-        try:
-            manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
-            if manifest.get("kind") != KIND or manifest.get("schema") != SCHEMA_VERSION:
-                raise InputError(
-                    f"{path} holds data of kind {manifest.get('kind')!r}, schema {manifest.get('schema')!r}; {KIND}, {SCHEMA_VERSION} is wanted"
-                )
-            with np.load(path / NOTES, allow_pickle=False) as arrays:
-                notes = arrays["notes"]
-            return cls(path, _pieces(manifest["pieces"], notes, path))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise InputError(f"{path} is no data set of songs: {error}; `wavecore data midi` makes one") from error
+        manifest = storage.read_manifest(path, kind=KIND, schema=SCHEMA, command="wavecore data midi")
+        with storage.refuse_damage(path), np.load(path / NOTES, allow_pickle=False) as arrays:
+            return cls(path, _decode_pieces(manifest["pieces"], arrays["notes"], path))
 
-    def summary(self) -> dict:
-        """Say what a model must remember of its data."""
+    def summary(self) -> dict[str, Any]:
+        """Describe the data set for a model's card, in JSON values."""
         splits = {
             split: {
                 "pieces": len(pieces),
@@ -97,36 +105,35 @@ class SongsDataset:
             }
             for split, pieces in self.pieces.items()
         }
-        every = [piece for pieces in self.pieces.values() for piece in pieces]
-        styles = {
-            style: {
-                "pieces": sum(piece.style == style for piece in every),
-                "sources": sorted({piece.song.source for piece in every if piece.style == style}),
-                "licences": sorted({piece.song.licence for piece in every if piece.style == style}),
+        styles = {}
+        for style in self.styles:
+            songs = [piece.song for pieces in self.pieces.values() for piece in pieces if piece.style == style]
+            styles[style] = {
+                "pieces": len(songs),
+                "sources": sorted({song.source for song in songs}),
+                "licences": sorted({song.licence for song in songs}),
             }
-            for style in self.styles
-        }
         return {"splits": splits, "styles": styles}
 
 
 def write_songs(path: str | Path, pieces: Mapping[str, Sequence[Piece]], *, overwrite: bool = False) -> SongsDataset:
-    """Write a data set.
+    """Write a data set and open it.
 
     Parameters
     ----------
     path : str or Path
         The folder; created.
     pieces : mapping of str to sequence of Piece
-        By split: train, valid and test.  Names of pieces differ.
+        By split: train, valid and test. All pieces have different names.
     overwrite : bool
-        Whether a data set that is there may be replaced.
+        Whether an existing data set may be replaced.
 
     Raises
     ------
     InputError
-        If a split is missing or empty, a piece has no notes, or two have one name.
+        If a split is missing or empty, a piece has no notes, or two have the same name.
     OutputExistsError
-        If the folder holds a data set and ``overwrite`` is false.
+        If the folder holds a data set and `overwrite` is false.
     """
     path = Path(path)
     names: set[str] = set()
@@ -139,23 +146,19 @@ def write_songs(path: str | Path, pieces: Mapping[str, Sequence[Piece]], *, over
             if not piece.song.n_notes:
                 raise InputError(f"the piece {piece.song.name!r} has no notes")
             names.add(piece.song.name)
-    if (path / MANIFEST).exists() and not overwrite:
-        raise OutputExistsError(f"{path} holds a data set already; choose another folder, or allow overwriting")
-    path.mkdir(parents=True, exist_ok=True)
-    every = [piece for split in SPLITS for piece in pieces[split]]
-    rows = [_row(event) for piece in every for part in piece.song.parts for event in part.events]
-    temporary = path / f".{NOTES}.tmp"
-    with open(temporary, "wb") as opened:
-        np.savez_compressed(opened, notes=np.array(rows, np.int32).reshape(-1, COLUMNS))
-    temporary.replace(path / NOTES)
-    manifest = {
-        "schema": SCHEMA_VERSION,
-        "kind": KIND,
-        "pieces": {split: [_entry(piece) for piece in pieces[split]] for split in SPLITS},
-    }
-    temporary = path / f".{MANIFEST}.tmp"
-    temporary.write_text(json.dumps(manifest) + "\n", encoding="utf-8")
-    temporary.replace(path / MANIFEST)
+    storage.refuse_finished(path, overwrite=overwrite)
+    songs = [piece.song for split in SPLITS for piece in pieces[split]]
+    rows = [
+        (event.onset, event.pitch, event.duration, event.velocity)
+        for song in songs
+        for part in song.parts
+        for event in part.events
+    ]
+    with output.whole_file(path / NOTES, overwrite=True) as partial:
+        np.savez_compressed(partial, notes=np.array(rows, np.int32))
+    entries = {split: [_encode_piece(piece) for piece in pieces[split]] for split in SPLITS}
+    manifest = {"schema": SCHEMA, "kind": KIND, "pieces": entries}
+    storage.write_text(path / MANIFEST, json.dumps(manifest) + "\n")
     return SongsDataset.open(path)
 
 
@@ -164,6 +167,8 @@ def read_folder(folder: str | Path, *, style: str, licence: str = "") -> tuple[d
 
     Parameters
     ----------
+    folder : str or Path
+        Where the files are.
     style : str
         Of all of them; pieces are named ``style/path``.
     licence : str
@@ -185,14 +190,14 @@ def read_folder(folder: str | Path, *, style: str, licence: str = "") -> tuple[d
     pieces: dict[str, list[Piece]] = {split: [] for split in SPLITS}
     skipped, names = [], set()
     for file in midi_files(folder):
-        place = file.relative_to(folder)
-        name = f"{style}/{place.with_suffix('').as_posix()}"
+        relative = file.relative_to(folder)
+        name = f"{style}/{relative.with_suffix('').as_posix()}"
         try:
             if name in names:
                 raise InputError("another file of the folder has the same name but for the suffix")
             song = midi.read(file, source=folder.resolve().name, licence=licence)
         except InputError as error:
-            skipped.append(Skipped(place.as_posix(), str(error)))
+            skipped.append(Skipped(relative.as_posix(), str(error)))
             continue
         names.add(name)
         pieces[split_of(name)].append(Piece(replace(song, name=name), style))
@@ -201,42 +206,77 @@ def read_folder(folder: str | Path, *, style: str, licence: str = "") -> tuple[d
     return pieces, skipped
 
 
-def _row(event: Event) -> tuple[int, int, int, int]:
-    return event.onset, event.pitch, event.duration, event.velocity
+def read_lines(
+    dataset: SongsDataset, split: str, *, steps_per_beat: int = STEPS_PER_BEAT, chords: bool = False, shortest: int = 2
+) -> list[NoteLine]:
+    """Read the melody of every piece that has one.
+
+    Parameters
+    ----------
+    dataset : SongsDataset
+        Where the pieces are.
+    split : {"train", "valid", "test"}
+        Which of them.
+    steps_per_beat, chords
+        As in `wavecore.symbolic.note_sequence.read_line`.
+    shortest : int
+        Fewest notes of a melody; shorter ones are left out.
+
+    Returns
+    -------
+    list of NoteLine
+        In the data's order; each begins with its first note and has no rest of more than four beats.
+
+    Raises
+    ------
+    InputError
+        If no melody is long enough.
+    """
+    lines = []
+    for piece in dataset.pieces[split]:
+        if all(part.is_drum or not part.events for part in piece.song.parts):
+            continue
+        line = read_line(piece.song, steps_per_beat=steps_per_beat, chords=chords)
+        lines.append(without_long_rests(line, BEATS_PER_BAR * steps_per_beat))
+    long_enough = [line for line in lines if line.n_notes >= shortest]
+    if not long_enough:
+        raise InputError(
+            f"none of the {len(lines)} melodies in {dataset.path} for {split} has {shortest} notes or more"
+        )
+    return long_enough
 
 
-def _entry(piece: Piece) -> dict:
-    """What the manifest says of a piece."""
+def _encode_piece(piece: Piece) -> dict[str, Any]:
+    """Return a piece's entry in the manifest: everything but its notes."""
     song = piece.song
     return {
-        "name": song.name, "style": piece.style, "source": song.source, "licence": song.licence, "ticks_per_beat": song.ticks_per_beat,
+        "name": song.name,
+        "style": piece.style,
+        "source": song.source,
+        "licence": song.licence,
+        "ticks_per_beat": song.ticks_per_beat,
         "tempos": [[tempo.tick, tempo.microseconds] for tempo in song.tempos],
         "meters": [[meter.tick, meter.numerator, meter.denominator] for meter in song.meters],
         "parts": [[part.name, part.program, part.is_drum, len(part.events)] for part in song.parts],
-    }  # fmt: skip
+    }
 
 
-def _pieces(entries: Mapping[str, list[dict]], notes: np.ndarray, path: Path) -> dict[str, tuple[Piece, ...]]:
-    """Put notes and manifest together again."""
-    rows, place = notes.tolist(), 0
-    found = {}
-    for split in SPLITS:
-        pieces = []
-        for entry in entries[split]:
-            parts = []
-            for name, program, is_drum, size in entry["parts"]:
-                events = (
-                    Event(onset, pitch, duration, velocity)
-                    for onset, pitch, duration, velocity in rows[place : place + size]
-                )
-                parts.append(Part(tuple(events), name, program, is_drum))
-                place += size
-            song = Song(
-                entry["ticks_per_beat"], tuple(parts), tuple(Tempo(*tempo) for tempo in entry["tempos"]), tuple(Meter(*meter) for meter in entry["meters"]),
-                entry["name"], entry["source"], entry["licence"],
-            )  # fmt: skip
-            pieces.append(Piece(song, entry["style"]))
-        found[split] = tuple(pieces)
-    if place != len(rows):
-        raise InputError(f"{path} is damaged: {MANIFEST} tells of {place:,} notes, {NOTES} holds {len(rows):,}")
-    return found
+def _decode_pieces(entries: Mapping[str, list[dict]], notes: np.ndarray, path: Path) -> dict[str, tuple[Piece, ...]]:
+    """Distribute the rows of notes over the parts that the manifest lists."""
+    n_listed = sum(part[3] for split in SPLITS for entry in entries[split] for part in entry["parts"])
+    if notes.shape != (n_listed, COLUMNS):
+        raise InputError(f"{path} is damaged: {MANIFEST} lists {n_listed} notes, {NOTES} has shape {notes.shape}")
+    rows = iter(notes.tolist())
+    return {split: tuple(_decode_piece(entry, rows) for entry in entries[split]) for split in SPLITS}
+
+
+def _decode_piece(entry: dict[str, Any], rows: Iterator[list[int]]) -> Piece:
+    """Read a piece from its entry in the manifest and the next rows of notes."""
+    parts = tuple(
+        Part(tuple(Event(*row) for row in itertools.islice(rows, size)), name, program, is_drum)
+        for name, program, is_drum, size in entry["parts"]
+    )
+    tempos = tuple(Tempo(*tempo) for tempo in entry["tempos"])
+    meters = tuple(Meter(*meter) for meter in entry["meters"])
+    song = Song(entry["ticks_per_beat"], parts, tempos, meters, entry["name"], entry["source"], entry["licence"])
+    return Piece(song, entry["style"])

@@ -1,7 +1,6 @@
 """A few old tunes as notes, for demonstrations and tests.
 
-All are in the public domain and were written down here from their melodies.
-They lie between MIDI 60 and 79, so that an octave higher they can be whistled.
+All are in the public domain. They lie between MIDI 60 and 79, so that they can be whistled an octave higher.
 """
 
 from __future__ import annotations
@@ -12,18 +11,19 @@ from wavecore.errors import UsageError
 from wavecore.symbolic.score import Note, Score
 
 LICENCE = "public domain"
-# A note sounds for this share of its length: tongued, yet sung in one breath.
 ARTICULATION = 0.95
-STRESS = {True: 96, False: 88}
+"""Share of its length for which a note sounds: separated from the next one, but within one breath."""
+VELOCITY_ON_BEAT, VELOCITY_OFF_BEAT = 96, 88
 _STEPS = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}
 
 
 @dataclass(frozen=True)
 class _Tune:
+    """A tune in letters: a pitch is a letter, # or b, and an octave (a4 is 440 Hz); beats follow the colon."""
+
     title: str
     origin: str
     beat_s: float
-    # Letter, optional # or b, octave (a4 is 440 Hz), then beats after a colon.
     notes: str
 
 
@@ -73,6 +73,11 @@ def tune(name: str) -> Score:
     ------
     UsageError
         If there is no such tune.
+
+    Examples
+    --------
+    >>> [note.pitch for note in tune("twinkle").notes[:7]]
+    [60, 60, 67, 67, 69, 69, 67]
     """
     if name not in _TUNES:
         raise UsageError(f"there is no tune {name!r}; choose from {', '.join(NAMES)}")
@@ -81,18 +86,13 @@ def tune(name: str) -> Score:
     for word in written.notes.split():
         pitch, _, beats = word.partition(":")
         length_s = float(beats) * written.beat_s
-        velocity = STRESS[beat == int(beat)]
+        velocity = VELOCITY_ON_BEAT if beat == int(beat) else VELOCITY_OFF_BEAT
         notes.append(Note(beat * written.beat_s, ARTICULATION * length_s, _midi(pitch), velocity))
         beat += float(beats)
     return Score(tuple(notes), name=name, source=f"{written.title}: {written.origin}", licence=LICENCE)
 
 
-def tunes() -> tuple[Score, ...]:
-    """Return all tunes."""
-    return tuple(tune(name) for name in NAMES)
-
-
 def _midi(pitch: str) -> int:
-    """``"a4"`` to 69."""
+    """Convert ``"a4"`` to 69."""
     step = _STEPS[pitch[0]] + {"#": 1, "b": -1}.get(pitch[1:2], 0)
     return step + 12 * (int(pitch[-1]) + 1)

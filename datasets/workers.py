@@ -1,4 +1,4 @@
-"""Work for several processes, in order and without leftovers."""
+"""Running a function in several processes: results in order, no process left behind."""
 
 from __future__ import annotations
 
@@ -15,70 +15,57 @@ Result = TypeVar("Result")
 
 
 def run(function: Callable[[Task], Result], tasks: Iterable[Task], jobs: int) -> Iterator[Result]:
-    """Call a function for every task.
+    """Call a function for every task and yield the results in the order of the tasks.
 
     Parameters
     ----------
     function : callable
-        Of a module, so that other processes find it.
+        At the top level of a module, so that other processes can import it.
+    tasks : iterable
+        Its arguments.
     jobs : int
-        Processes; 1 stays in this one.  A script that asks for more needs the
-        ``if __name__ == "__main__":`` of all programs that start processes.
+        Number of processes; 1 uses this one. A script that asks for more needs the ``if __name__ == "__main__":``
+        of all programs that start processes.
 
     Yields
     ------
     object
-        The results in the order of the tasks.
+        What the function returned.
     """
     if jobs == 1:
         yield from map(function, tasks)
         return
     # Forked processes would share FluidSynth's and torch's threads.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_leave_with_parent) as pool:
+    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_exit_with_parent) as pool:
         try:
             yield from pool.map(function, tasks)
         except BaseException:
-            # Else leaving would wait until everything that was planned is done.
+            # Otherwise the pool would finish all pending tasks before it closes.
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
 
-def finish(
+def run_remaining(
     function: Callable[[Task], object],
-    todo: Sequence[Task],
+    remaining: Sequence[Task],
     jobs: int,
     *,
     total: int,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Do what is left of some work, and tell how far it is.
-
-    Parameters
-    ----------
-    function : callable
-        Of a module, so that other processes find it.
-    todo : sequence
-        The tasks that are left.
-    jobs : int
-        Processes, as of `run`.
-    total : int
-        Tasks in all, those that were done before included.
-    on_progress : callable, optional
-        Called with (tasks done, tasks in all), before the first and after every task.
-    """
+    """Call a function for the tasks that remain of `total`, and report the progress before the first and after each."""
     report = on_progress or (lambda done, total: None)
-    done = total - len(todo)
-    report(done, total)
-    for _ in run(function, todo, jobs):
-        done += 1
-        report(done, total)
+    n_before = total - len(remaining)
+    report(n_before, total)
+    for number, _ in enumerate(run(function, remaining, jobs), 1):
+        report(n_before + number, total)
 
 
-def _leave_with_parent() -> None:
+def _exit_with_parent() -> None:
     """End this process when the one that started it is killed.
 
-    Workers wait for tasks on a pipe whose other end they hold themselves, so they would wait for ever.
+    Workers wait for tasks on a pipe whose other end they hold themselves, so that they would wait for ever.
     """
 
     def watch() -> None:

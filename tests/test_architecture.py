@@ -71,7 +71,9 @@ COMPILED = {
 
 # What a machine may lack, or what takes long to load, is imported where it is used.
 LATE = {
+    "crc32c",
     "fluidsynth",
+    "google",
     "librosa",
     "llvmlite",
     "matplotlib",
@@ -100,7 +102,7 @@ TRAINING_SIDE = (
 TRAINING_LIBRARIES = {"torch", "numpy", "safetensors"}
 
 # Import name -> name in setup.py, where they differ.
-DISTRIBUTIONS = {"fluidsynth": "pyfluidsynth", "llvmlite": "numba", "sklearn": "scikit-learn"}
+DISTRIBUTIONS = {"fluidsynth": "pyfluidsynth", "google": "protobuf", "llvmlite": "numba", "sklearn": "scikit-learn"}
 
 UNSAFE_MODULES = {"pickle", "_pickle", "dill", "cloudpickle", "joblib", "jsonpickle", "marshal", "shelve"}
 UNSAFE_CALLS = {"eval", "exec", "torch.load", "torch.save", "torch.hub.load"}

@@ -1,4 +1,4 @@
-"""Rendering the ``domains`` data set."""
+"""Rendering the ``domains`` data set from scores."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import functools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from wavecore.audio import mulaw
+from wavecore.datasets import storage
 from wavecore.datasets.domains import manifest as manifests
 from wavecore.datasets.domains.excerpts import Excerpt, ExcerptSettings, plan
 from wavecore.datasets.domains.manifest import Domain, Manifest, Piece, Slice
@@ -17,21 +19,22 @@ from wavecore.datasets.domains.players import (
     DEFAULT_DOMAINS,
     WHISTLE_SOURCE,
     DomainSpec,
-    able,
     perform,
     performance,
+    playable_in,
     player_gains,
 )
 from wavecore.datasets.domains.shards import Parts, save_part, write_shard
+from wavecore.datasets.splits import SPLITS
 from wavecore.datasets.synths import soundfont
-from wavecore.datasets.workers import finish
+from wavecore.datasets.workers import run_remaining
 from wavecore.errors import UsageError
 from wavecore.symbolic.score import Score
 
 
 @dataclass(frozen=True)
 class _Studio:
-    """What a worker needs to play any excerpt."""
+    """What a process needs to render any excerpt."""
 
     specs: tuple[DomainSpec, ...]
     gains: tuple[tuple[float, ...], ...]
@@ -58,13 +61,14 @@ def build_domains(
 ) -> Manifest:
     """Render melodies in every domain, sample for sample alike.
 
-    A build that was stopped goes on where it was when it is called again with
-    the same arguments.
+    A build that was stopped continues when the function is called again with the same arguments.
 
     Parameters
     ----------
     melodies : iterable of Score
-        Monophonic, each with a name of its own; `wavecore.datasets.scores.melodies` gives them.
+        Monophonic, with different names, as from `wavecore.datasets.scores.melodies`.
+    domains : iterable of DomainSpec
+        What plays, with different names.
     out : str or Path
         The data set's folder: new, empty, or one where the same build was stopped.
     seconds : float or None
@@ -82,11 +86,11 @@ def build_domains(
     sample_rate : int
         Hz.
     workers : int
-        Processes that render; a script that asks for more than one needs the
-        ``if __name__ == "__main__":`` of all programs that start processes.
+        Number of processes; a script that asks for more than one needs the ``if __name__ == "__main__":`` of all
+        programs that start processes.
     companions : mapping of str to Score, optional
-        What accompanies a melody, by its name, for `settings` with duets.
-    on_progress : callable or None
+        Accompaniments by the melody's name, for `settings` with duets.
+    on_progress : callable, optional
         Called with the pieces done and the pieces in all.
 
     Returns
@@ -99,16 +103,16 @@ def build_domains(
     OutputExistsError
         If the folder holds a finished data set or other files.
     UsageError
-        If it holds parts of another build, or an argument makes no sense.
+        If it holds parts of another build, or an argument is out of range.
     InputError
         If there are not enough melodies, or no SoundFont.
     """
     specs = tuple(domains)
     names = [spec.name for spec in specs]
     if not names or len(set(names)) != len(names):
-        raise UsageError(f"the domains are called {names}; wanted one or more, each with a name of its own")
+        raise UsageError(f"the domains are called {names}; at least one is needed, with different names")
     if workers < 1:
-        raise UsageError(f"workers is {workers}, wanted 1 or more")
+        raise UsageError(f"workers is {workers}; it must be 1 or more")
     cuts = ExcerptSettings(**{**asdict(settings or ExcerptSettings()), "seconds": tuple(excerpt_seconds)})
     sounds = soundfont.SoundFont(soundfont_path, sample_rate=sample_rate)
     chosen = plan(melodies, seconds=seconds, settings=cuts, sample_rate=sample_rate, seed=seed, companions=companions)
@@ -123,44 +127,33 @@ def build_domains(
         "seed": seed,
         "excerpts": asdict(cuts),
         "domains": [asdict(spec) for spec in specs],
-        "soundfont": {"name": sounds.path.name, "sha256": manifests.file_sha256(sounds.path)},
+        "soundfont": {"name": sounds.path.name, "sha256": storage.file_sha256(sounds.path)},
         "sample_rate": sample_rate,
     }
     out = Path(out)
     parts = Parts(out, {**made_with, "pieces": [_fingerprint(excerpt) for excerpt in chosen]})
-    _render_missing(parts, chosen, studio, workers, on_progress)
-    manifest = _join(parts, chosen, studio, sounds, made_with, soundfont_licence)
-    manifests.write(out, manifest)
+    remaining = [(studio, excerpt, parts.path(excerpt.id)) for excerpt in chosen if not parts.has(excerpt.id)]
+    run_remaining(_render_part, remaining, workers, total=len(chosen), on_progress=on_progress)
+    manifests.write(out, _join(parts, chosen, studio, sounds, made_with, soundfont_licence))
     parts.remove()
     return manifests.read(out)
 
 
-def _render_missing(
-    parts: Parts,
-    chosen: list[Excerpt],
-    studio: _Studio,
-    workers: int,
-    on_progress: Callable[[int, int], None] | None,
-) -> None:
-    todo = [(studio, excerpt, str(parts.path(excerpt.id))) for excerpt in chosen if not parts.has(excerpt.id)]
-    finish(_render_part, todo, workers, total=len(chosen), on_progress=on_progress)
-
-
 @functools.lru_cache(maxsize=1)
 def _sounds(path: str, sample_rate: int) -> soundfont.SoundFont:
-    """The SoundFont of this process, checked once."""
+    """Return the SoundFont of this process, opened once."""
     return soundfont.SoundFont(path, sample_rate=sample_rate)
 
 
-def _render_part(task: tuple[_Studio, Excerpt, str]) -> None:
-    """Play one excerpt in every domain that can and keep the codes."""
+def _render_part(task: tuple[_Studio, Excerpt, Path]) -> None:
+    """Render one excerpt in every domain that can play it and save the codes."""
     studio, excerpt, path = task
     sounds = _sounds(studio.soundfont, studio.sample_rate)
-    played = [
+    rendered = [
         perform(excerpt, studio.specs[index], studio.gains[index], sounds, seed=studio.seed)
-        for index in able(excerpt, studio.specs)
+        for index in playable_in(excerpt, studio.specs)
     ]
-    save_part(Path(path), mulaw.encode(np.stack(played)))
+    save_part(path, mulaw.encode(np.stack(rendered)))
 
 
 def _join(
@@ -168,14 +161,14 @@ def _join(
     chosen: list[Excerpt],
     studio: _Studio,
     sounds: soundfont.SoundFont,
-    made_with: dict[str, object],
+    made_with: dict[str, Any],
     licence: str,
 ) -> Manifest:
-    """Write the shards and describe them."""
+    """Write the shards and return the manifest that describes them."""
     shards, slices = {}, {excerpt.id: {} for excerpt in chosen}
-    rows = {excerpt.id: able(excerpt, studio.specs) for excerpt in chosen}
+    rows = {excerpt.id: playable_in(excerpt, studio.specs) for excerpt in chosen}
     for index, spec in enumerate(studio.specs):
-        for split in manifests.SPLITS:
+        for split in SPLITS:
             members = [excerpt for excerpt in chosen if excerpt.split == split and index in rows[excerpt.id]]
             if not members:
                 continue
@@ -234,18 +227,17 @@ def _domain(
             | ({"octave": player.octave} if player.octave else {})
         )
     names = " + ".join(program["preset"] for program in programs)
-    source = f"{sounds.path.name}: {names}" + (f"; {WHISTLE_SOURCE}" if spec.whistled else "")
     return Domain(
         name=spec.name,
         kind="whistle" if spec.whistled else "soundfont",
         programs=tuple(programs),
-        source=source,
+        source=f"{sounds.path.name}: {names}" + (f"; {WHISTLE_SOURCE}" if spec.whistled else ""),
         licence=licence,
         seconds=round(seconds, 1),
     )
 
 
-def _fingerprint(excerpt: Excerpt) -> list[object]:
-    """What identifies an excerpt and its sound."""
+def _fingerprint(excerpt: Excerpt) -> list[Any]:
+    """Return what identifies an excerpt and its sound."""
     notes = [[n.onset_s, n.duration_s, n.pitch, n.velocity] for n in excerpt.score.notes]
     return [excerpt.id, excerpt.n_samples, notes]

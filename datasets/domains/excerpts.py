@@ -1,7 +1,7 @@
-"""Choosing excerpts of melodies, and how each is to be played.
+"""Choosing excerpts of melodies, and the key, tempo and dynamics of each.
 
-Everything is drawn from (seed, piece id), so the plan does not depend on the
-order of the melodies, and more seconds only add to it.
+All random choices depend on (seed, piece id) only, so that the plan does not depend on the order of the melodies, and
+asking for more seconds only adds to it.
 """
 
 from __future__ import annotations
@@ -12,22 +12,23 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from wavecore.datasets.domains.duets import second_voice
-from wavecore.datasets.scores import split_of
+from wavecore.datasets.splits import split_of
 from wavecore.errors import InputError, UsageError
 from wavecore.symbolic import score as scores
-from wavecore.symbolic.score import Note, Score
+from wavecore.symbolic.score import CHORD_S, Note, Score
 
 PHRASE_GAP_S = 0.3
 VELOCITIES = (80, 102)
 MIN_NOTES = 4
 DUET_DEPTH = 12
 """Semitones by which a second voice may go below the melodies' lowest pitch."""
+MIN_INTERVAL = 3
+"""Least semitones between the two voices of a duet."""
 
 
 @dataclass(frozen=True)
 class ExcerptSettings:
-    """How tunes are cut and varied.
+    """How tunes are cut and varied. The field names are part of the manifests' format.
 
     Attributes
     ----------
@@ -38,18 +39,18 @@ class ExcerptSettings:
     pitches : tuple of int
         Lowest and highest MIDI number; the octave is chosen to fit.
     semitones : int
-        Random transposition up to this, either way.
+        Largest random transposition, up or down.
     tempo : tuple of float
-        Random factor of the speed.
+        Range of the random factor of the speed.
     sounding : float
         Least share of an excerpt during which a note sounds.
     duets : float
-        Share of the excerpts that get a second voice of the tune's accompaniment, where it has one.
+        Share of the excerpts that get a second voice from the tune's accompaniment, where it has one.
 
     Raises
     ------
     UsageError
-        If a range is turned round or a value makes no sense.
+        If a value is out of range.
     """
 
     seconds: tuple[float, float] = (8.0, 12.0)
@@ -64,12 +65,12 @@ class ExcerptSettings:
         for name in ("seconds", "pitches", "tempo"):
             low, high = getattr(self, name)
             if not 0 < low <= high:
-                raise UsageError(f"{name} is {(low, high)}; wanted 0 < lowest <= highest")
+                raise UsageError(f"{name} is {(low, high)}; it must be 0 < lowest <= highest")
         if self.pitches[1] - self.pitches[0] < 12:
             raise UsageError(f"pitches is {self.pitches}; an octave or more is needed to fit melodies in")
         if not 0 <= self.semitones <= 12 or self.tail_s < 0 or not 0 <= self.sounding <= 1 or not 0 <= self.duets <= 1:
             raise UsageError(
-                f"a value of {self} makes no sense: semitones 0 to 12, tail_s >= 0, sounding and duets 0 to 1"
+                f"a value of {self} is out of range: semitones 0 to 12, tail_s >= 0, sounding and duets 0 to 1"
             )
 
 
@@ -81,6 +82,8 @@ class Excerpt:
     ----------
     id : str
         ``TUNE#NUMBER``.
+    tune, split : str
+        The piece from which it was cut, and that piece's split.
     score : Score
         Starts with a note at 0.
     n_samples : int
@@ -95,13 +98,7 @@ class Excerpt:
 
 
 def generator(seed: int, *names: str) -> np.random.Generator:
-    """Return a random generator that depends on a seed and on names only.
-
-    Parameters
-    ----------
-    seed : int
-        0 or more.
-    """
+    """Return a random generator whose state depends only on a seed, 0 or more, and on names."""
     digest = hashlib.sha256("\n".join(names).encode()).digest()
     return np.random.default_rng([seed, *np.frombuffer(digest, "<u4").tolist()])
 
@@ -120,15 +117,17 @@ def plan(
     Parameters
     ----------
     melodies : iterable of Score
-        Monophonic, each with a name of its own.
+        Monophonic, with different names.
     seconds : float or None
         To reach in all; everything that fits when None.
+    settings : ExcerptSettings
+        How tunes are cut and varied.
     sample_rate : int
         Hz.
     seed : int
         0 or more.
     companions : mapping of str to Score, optional
-        What accompanies a melody, by the melody's name; second voices are made of it.
+        Accompaniments by the melody's name, from which second voices are made.
 
     Raises
     ------
@@ -136,36 +135,43 @@ def plan(
         If the melodies do not give that much.
     UsageError
         If two melodies have the same name, or `seconds` is not above 0.
+
+    Examples
+    --------
+    >>> from wavecore.symbolic.score import Note, Score
+    >>> scale = Score([Note(0.5 * i, 0.5, 60 + i % 12) for i in range(60)], "scale")
+    >>> chosen = plan([scale], seconds=16, settings=ExcerptSettings(), sample_rate=16_000, seed=0)
+    >>> [excerpt.id for excerpt in chosen]
+    ['scale#0', 'scale#1']
     """
     if seconds is not None and not seconds > 0:
         raise UsageError(f"seconds is {seconds}; ask for more than 0")
     tunes = sorted(melodies, key=lambda score: generator(seed, "order", score.name).random())
     names = [score.name for score in tunes]
     if len(set(names)) != len(names):
-        twice = sorted({name for name in names if names.count(name) > 1})
-        raise UsageError(f"two melodies are called {twice[0]!r}; give every piece an id of its own")
-    waiting = [
+        repeated = min(name for name in names if names.count(name) > 1)
+        raise UsageError(f"two melodies are called {repeated!r}; give every piece an id of its own")
+    remaining = [
         excerpts(
             tune, settings=settings, sample_rate=sample_rate, seed=seed, companion=(companions or {}).get(tune.name)
         )
         for tune in tunes
     ]
     chosen: list[Excerpt] = []
-    total = 0.0
-    while waiting:
-        remaining = []
-        for source in waiting:
-            if seconds is not None and total >= seconds:
+    total_s = 0.0
+    while remaining:
+        for source in list(remaining):
+            if seconds is not None and total_s >= seconds:
                 return chosen
             excerpt = next(source, None)
-            if excerpt is not None:
+            if excerpt is None:
+                remaining.remove(source)
+            else:
                 chosen.append(excerpt)
-                total += excerpt.n_samples / sample_rate
-                remaining.append(source)
-        waiting = remaining
-    if not chosen or (seconds is not None and total < seconds):
+                total_s += excerpt.n_samples / sample_rate
+    if not chosen or (seconds is not None and total_s < seconds):
         raise InputError(
-            f"{len(tunes)} melodies give {total:.0f} s of excerpts that fit the settings"
+            f"{len(tunes)} melodies give {total_s:.0f} s of excerpts that fit the settings"
             + (f", {seconds:.0f} s were asked for" if seconds is not None else "")
             + "; ask for less, add melodies, or loosen the settings"
         )
@@ -175,20 +181,9 @@ def plan(
 def excerpts(
     tune: Score, *, settings: ExcerptSettings, sample_rate: int, seed: int, companion: Score | None = None
 ) -> Iterator[Excerpt]:
-    """Cut a tune, in random order and without overlap.
-
-    Parameters
-    ----------
-    tune : Score
-        Monophonic.
-    sample_rate : int
-        Hz.
-    companion : Score, optional
-        What accompanies the tune.
-    """
+    """Cut a monophonic tune in random order and without overlap; the parameters are those of `plan`."""
     rng = generator(seed, "excerpts", tune.name)
     taken: list[tuple[float, float]] = []
-    number = 0
     for index in rng.permutation(len(tune.notes)):
         length_s, tempo = rng.uniform(*settings.seconds), rng.uniform(*settings.tempo)
         shift = int(rng.integers(-settings.semitones, settings.semitones + 1))
@@ -200,12 +195,12 @@ def excerpts(
         passage = _into_range(passage, shift, settings.pitches)
         if passage is None or scores.sounding_s(passage.notes) < settings.sounding * length_s:
             continue
+        name, played = f"{tune.name}#{len(taken)}", _with_phrases(passage, rng)
         taken.append((start_s, end_s))
-        name, played = f"{tune.name}#{number}", _with_phrases(passage, rng)
-        # From a generator of its own: the other excerpts stay what they are without duets.
+        # A separate generator keeps the other excerpts the same with and without duets.
         if companion is not None and generator(seed, "duet", name).random() < settings.duets:
-            below = scores.stretch(scores.crop(companion, start_s, end_s), 1 / tempo)
-            played = _with_second(played, below, settings.pitches[0] - DUET_DEPTH)
+            accompaniment = scores.stretch(scores.crop(companion, start_s, end_s), 1 / tempo)
+            played = _with_second_voice(played, accompaniment, settings.pitches[0] - DUET_DEPTH)
         yield Excerpt(
             id=name,
             tune=tune.name,
@@ -213,11 +208,53 @@ def excerpts(
             score=played,
             n_samples=round((length_s + settings.tail_s) * sample_rate),
         )
-        number += 1
+
+
+def second_voice(melody: Score, accompaniment: Score, *, lowest: int) -> Score:
+    """Make a monophonic line below a melody from its accompaniment.
+
+    Every note keeps its pitch class and its time and moves by octaves to lie as closely below the melody's note as
+    `MIN_INTERVAL` allows. Of notes that start together the one nearest to the melody stays.
+
+    Parameters
+    ----------
+    melody : Score
+        Monophonic.
+    accompaniment : Score
+        Any number of voices.
+    lowest : int
+        MIDI number below which notes are left out.
+
+    Returns
+    -------
+    Score
+        Without notes where none fits.
+
+    Examples
+    --------
+    >>> from wavecore.symbolic.score import Note, Score
+    >>> chord = Score([Note(0, 1, pitch) for pitch in (36, 40, 43)])
+    >>> [note.pitch for note in second_voice(Score([Note(0, 1, 72)]), chord, lowest=48).notes]
+    [67]
+    """
+    voice: list[Note] = []
+    for note in accompaniment.notes:
+        above = [other.pitch for other in melody.notes if other.onset_s < note.end_s and note.onset_s < other.end_s]
+        if not above:
+            continue
+        highest = min(above) - MIN_INTERVAL
+        pitch = highest - (highest - note.pitch) % 12
+        if pitch < lowest:
+            continue
+        if voice and note.onset_s - voice[-1].onset_s < CHORD_S:
+            voice[-1] = max(voice[-1], replace(note, pitch=pitch), key=lambda one: one.pitch)
+        else:
+            voice.append(replace(note, pitch=pitch))
+    return scores.monophonic(replace(accompaniment, notes=tuple(voice)))
 
 
 def _into_range(score: Score, shift: int, pitches: tuple[int, int]) -> Score | None:
-    """The score, shifted and moved by octaves to the middle of the range; None when it does not fit."""
+    """Shift a score and move it by octaves to the middle of the range; return None when it does not fit."""
     if len(score.notes) < MIN_NOTES:
         return None
     low, high = scores.pitch_range(score)
@@ -228,21 +265,18 @@ def _into_range(score: Score, shift: int, pitches: tuple[int, int]) -> Score | N
     return scores.transpose(score, move)
 
 
-def _with_second(melody: Score, accompaniment: Score, lowest: int) -> Score:
-    """The melody and a voice below it, as loud as the notes above."""
-    if not accompaniment.notes:
-        return melody
+def _with_second_voice(melody: Score, accompaniment: Score, lowest: int) -> Score:
+    """Add a voice below a melody, at the velocity of the melody's first note."""
     voice = second_voice(melody, accompaniment, lowest=lowest)
-    level = melody.notes[0].velocity
-    return replace(melody, notes=melody.notes + tuple(replace(note, velocity=level) for note in voice.notes))
+    velocity = melody.notes[0].velocity
+    return replace(melody, notes=melody.notes + tuple(replace(note, velocity=velocity) for note in voice.notes))
 
 
 def _with_phrases(score: Score, rng: np.random.Generator) -> Score:
-    """Velocities that change from phrase to phrase and a little from note to note."""
+    """Set velocities that change from phrase to phrase and a little from note to note."""
     notes: list[Note] = []
-    level = int(rng.integers(VELOCITIES[0], VELOCITIES[1] + 1))
     for note in score.notes:
-        if notes and note.onset_s - notes[-1].end_s > PHRASE_GAP_S:
+        if not notes or note.onset_s - notes[-1].end_s > PHRASE_GAP_S:
             level = int(rng.integers(VELOCITIES[0], VELOCITIES[1] + 1))
         notes.append(replace(note, velocity=level + int(rng.integers(-4, 5))))
     return replace(score, notes=tuple(notes))

@@ -1,4 +1,4 @@
-"""Who plays in a domain: one instrument, an ensemble of sections, or a whistler."""
+"""What plays in a domain: one instrument, an ensemble of sections, or a whistle."""
 
 from __future__ import annotations
 
@@ -12,26 +12,27 @@ from wavecore.errors import UsageError
 from wavecore.symbolic import score as scores
 from wavecore.symbolic.score import Score
 
-WHISTLE_SOURCE = "wavecore.datasets.synths.whistle"
-# Whistlers sit one octave above a singer's melody, some two.
+WHISTLE_SOURCE = "wavecore.datasets.whistle"
+"""Names the whistle in manifests; it stays what it was in the first ones, wherever the module lies."""
 WHISTLE_OCTAVES = (1, 2)
-LOUDEST = 0.99
+"""People whistle one octave above a singer's melody, some two."""
+PEAK_LIMIT = 0.99
 ENSEMBLE_S = 0.008
 """Standard deviation of a section's onsets around the written ones."""
 
 
 @dataclass(frozen=True)
 class Section:
-    """Players who join an ensemble.
+    """Players who join an ensemble. The field names are part of the manifests' format.
 
     Attributes
     ----------
     instrument : str or int
-        Of `wavecore.datasets.synths.soundfont.PROGRAMS`.
+        A name of `wavecore.datasets.synths.soundfont.PROGRAMS`, or a General MIDI program.
     octave : int
-        Above the written notes.
+        Above the written notes, -2 to 2.
     level_db : float
-        Relative to the common loudness.
+        Relative to the common loudness, -40 to 12.
     """
 
     instrument: str | int
@@ -41,25 +42,32 @@ class Section:
     def __post_init__(self):
         soundfont.program(self.instrument)
         if not (-2 <= self.octave <= 2 and -40 <= self.level_db <= 12):
-            raise UsageError(f"{self} makes no sense: octaves -2 to 2, levels -40 to 12 dB")
+            raise UsageError(f"{self} is out of range: octaves -2 to 2, levels -40 to 12 dB")
 
 
 @dataclass(frozen=True)
 class DomainSpec:
-    """How a domain is played.
+    """How a domain is played. The field names are part of the manifests' format.
 
     Attributes
     ----------
+    name : str
+        Letters, digits, ``-`` and ``_``.
     instrument : str or int
-        Of `wavecore.datasets.synths.soundfont.PROGRAMS`.
+        A name of `wavecore.datasets.synths.soundfont.PROGRAMS`, or a General MIDI program.
     bank : int
         MIDI bank.
     whistled : float
-        Share of pieces that `wavecore.datasets.synths.whistle` performs instead.  Above 0 the
-        domain is a whistle: it is moved up by the octaves that bring it into range, and pieces of
-        several voices are left out.
+        Share of pieces that are synthesized by `wavecore.datasets.synths.whistle` instead. Above 0 the domain is a
+        whistle: it is moved up by the octaves that bring it into range, and pieces of several voices are left out.
     sections : tuple of Section
         Play with the instrument, each a little before or behind the others.
+
+    Examples
+    --------
+    >>> trio = DomainSpec("trio", "violin", sections=(Section("oboe", level_db=-6), Section("cello", octave=-1)))
+    >>> [player.instrument for player in trio.players]
+    ['violin', 'oboe', 'cello']
     """
 
     name: str
@@ -75,7 +83,7 @@ class DomainSpec:
             raise UsageError(f"whistled is {self.whistled} for {self.name!r}; it is a share, 0 to 1")
         soundfont.program(self.instrument)
         if self.whistled and self.sections:
-            raise UsageError(f"{self.name!r} is whistled, so that no sections can join")
+            raise UsageError(f"{self.name!r} is whistled and cannot have sections")
 
     @property
     def players(self) -> tuple[Section, ...]:
@@ -83,19 +91,25 @@ class DomainSpec:
         return (Section(self.instrument), *self.sections)
 
 
-# FluidR3's church organ sounds its lower octave at -14 dB, its drawbar organ at
-# -6 dB; the reed organ's pitch is the written one (-76 dB).
+# FluidR3's church organ sounds its lower octave at -14 dB, its drawbar organ at -6 dB; the reed organ's pitch is the
+# written one (-76 dB).
 DEFAULT_DOMAINS = (
     DomainSpec("strings", "violin"),
     DomainSpec("organ", "reed organ"),
     DomainSpec("harpsichord", "harpsichord"),
     DomainSpec("flute", "flute"),
-    DomainSpec("orchestra", "strings ensemble", sections=(
-        Section("french horn", level_db=-4), Section("oboe", level_db=-6), Section("flute", octave=1, level_db=-10),
-        Section("cello", octave=-1, level_db=-12),
-    )),
+    DomainSpec(
+        "orchestra",
+        "strings ensemble",
+        sections=(
+            Section("french horn", level_db=-4),
+            Section("oboe", level_db=-6),
+            Section("flute", octave=1, level_db=-10),
+            Section("cello", octave=-1, level_db=-12),
+        ),
+    ),
     DomainSpec("whistle", "whistle", whistled=0.8),
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)
@@ -107,7 +121,7 @@ class Performance:
     octave : int
         Above the written notes.
     whistled : bool
-        Whether `wavecore.datasets.synths.whistle` performs it, and not an instrument.
+        Whether it is a synthesized whistle, not an instrument.
     """
 
     octave: int
@@ -115,37 +129,37 @@ class Performance:
 
 
 def player_gains(spec: DomainSpec, sounds: soundfont.SoundFont) -> tuple[float, ...]:
-    """Work out how loud every player of a domain plays.
-
-    Returns
-    -------
-    tuple of float
-        Linear, in the order of ``spec.players``; together they have the loudness of one.
-    """
-    shares = [10 ** (player.level_db / 20) for player in spec.players]
-    total = sum(share**2 for share in shares) ** 0.5
+    """Return the linear gains of ``spec.players``, with which they have the loudness of one player together."""
+    amplitudes = [10 ** (player.level_db / 20) for player in spec.players]
+    total = sum(amplitude**2 for amplitude in amplitudes) ** 0.5
     return tuple(
-        share / total * sounds.calibrated_gain(player.instrument, bank=spec.bank)
-        for share, player in zip(shares, spec.players, strict=True)
+        amplitude / total * sounds.calibrated_gain(player.instrument, bank=spec.bank)
+        for amplitude, player in zip(amplitudes, spec.players, strict=True)
     )
 
 
 def perform(
     excerpt: Excerpt, spec: DomainSpec, gains: tuple[float, ...], sounds: soundfont.SoundFont, *, seed: int
 ) -> np.ndarray:
-    """Play one excerpt in one domain.
+    """Render one excerpt in one domain.
 
     Parameters
     ----------
+    excerpt : Excerpt
+        What is played.
+    spec : DomainSpec
+        How.
     gains : tuple of float
-        Of the players, from ``player_gains``.
+        Of the players, from `player_gains`.
+    sounds : SoundFont
+        The instruments.
     seed : int
         The data set's.
 
     Returns
     -------
     ndarray, shape (n_samples,), float32
-        In (-1, 1); a passage whose peak would pass 0.99 is turned down to it.
+        In (-1, 1); a passage whose peak would pass 0.99 is attenuated to it.
     """
     how = performance(excerpt, spec, seed)
     score = scores.transpose(excerpt.score, 12 * how.octave)
@@ -156,53 +170,40 @@ def perform(
     for number, (player, gain) in enumerate(zip(spec.players, gains, strict=True)):
         own = scores.transpose(score, 12 * player.octave)
         if spec.sections:
-            own = _not_quite_together(own, generator(seed, "ensemble", excerpt.id, spec.name, str(number)))
+            own = _shift_onsets(own, generator(seed, "ensemble", excerpt.id, spec.name, str(number)))
         x += sounds.render(own, instrument=player.instrument, bank=spec.bank, n_samples=excerpt.n_samples, gain=gain)
     peak = float(np.abs(x).max())
-    return x if peak <= LOUDEST else x * np.float32(LOUDEST / peak)
+    return x if peak <= PEAK_LIMIT else x * np.float32(PEAK_LIMIT / peak)
 
 
-def _not_quite_together(score: Score, rng: np.random.Generator) -> Score:
-    late_s = rng.normal(0.0, ENSEMBLE_S, len(score.notes))
-    moved = (
-        replace(note, onset_s=max(0.0, note.onset_s + late)) for note, late in zip(score.notes, late_s, strict=True)
-    )
-    return replace(score, notes=tuple(moved))
-
-
-def able(excerpt: Excerpt, specs: tuple[DomainSpec, ...]) -> list[int]:
-    """Say which domains can play an excerpt: nobody whistles two voices.
-
-    Returns
-    -------
-    list of int
-        Indices into `specs`.
-    """
-    alone = scores.is_monophonic(excerpt.score)
-    return [index for index, spec in enumerate(specs) if alone or not spec.whistled]
+def playable_in(excerpt: Excerpt, specs: tuple[DomainSpec, ...]) -> list[int]:
+    """Return the indices of the domains that can play an excerpt: all, but for whistles and several voices."""
+    monophonic = scores.is_monophonic(excerpt.score)
+    return [index for index, spec in enumerate(specs) if monophonic or not spec.whistled]
 
 
 def performance(excerpt: Excerpt, spec: DomainSpec, seed: int) -> Performance:
-    """Say who plays, and in which octave.
-
-    Parameters
-    ----------
-    seed : int
-        The data set's.
-
-    Raises
-    ------
-    UsageError
-        If nobody could whistle it.
-    """
+    """Choose the player and the octave, or raise UsageError if the notes cannot be whistled."""
     if not spec.whistled:
         return Performance(octave=0, whistled=False)
     rng = generator(seed, "performance", excerpt.id, spec.name)
-    fitting = [octave for octave in whistle.octaves_in_range(excerpt.score) if octave in WHISTLE_OCTAVES]
-    if not fitting:
+    octaves = [octave for octave in whistle.octaves_in_range(excerpt.score) if octave in WHISTLE_OCTAVES]
+    if not octaves:
         low, high = scores.pitch_range(excerpt.score)
         raise UsageError(
             f"MIDI {low} to {high} cannot be whistled one or two octaves up; narrow ExcerptSettings.pitches"
         )
-    octave = fitting[int(rng.integers(len(fitting)))]
+    octave = octaves[int(rng.integers(len(octaves)))]
     return Performance(octave=octave, whistled=bool(rng.random() < spec.whistled))
+
+
+def _shift_onsets(score: Score, rng: np.random.Generator) -> Score:
+    """Move every onset a little, as players in a section do."""
+    shifts_s = rng.normal(0.0, ENSEMBLE_S, len(score.notes))
+    return replace(
+        score,
+        notes=tuple(
+            replace(note, onset_s=max(0.0, note.onset_s + shift_s))
+            for note, shift_s in zip(score.notes, shifts_s, strict=True)
+        ),
+    )

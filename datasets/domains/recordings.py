@@ -1,4 +1,4 @@
-"""A person's own recordings as a ``domains`` data set."""
+"""Making a ``domains`` data set from a folder of recordings."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from wavecore.audio import mulaw, note_level
 from wavecore.datasets.domains import manifest as manifests
@@ -15,11 +16,12 @@ from wavecore.errors import InputError, UsageError
 
 SAMPLE_RATE = 16_000
 PIECE_S = 60.0
-SHARE = 0.1  # of valid and of test
+HELD_OUT_SHARE = 0.1
+"""Of valid and of test, each."""
 
 
 @dataclass(frozen=True)
-class _Stretch:
+class _Passage:
     """A part of a file that becomes one piece."""
 
     id: str
@@ -41,14 +43,12 @@ def from_recordings(
     licence: str = "",
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Manifest:
-    """Turn folders of audio files into a data set; one subfolder is one domain.
+    """Convert folders of audio files to a data set; one subfolder is one domain.
 
-    Files of any format, rate and channel count that libsndfile reads are mixed
-    to mono, resampled, and cut into pieces of up to a minute.  Every file is in
-    one split; a domain with fewer than three files has none to spare, so there
-    each file's first 80% are for training, then 10% each for validation and
-    test.  Files that cannot be read are skipped and listed, with the reason,
-    under ``settings["skipped"]`` of the manifest.
+    Files of any format, rate and channel count that libsndfile reads are mixed to mono, resampled, and cut into
+    pieces of up to a minute. Every file is in one split; of a domain with fewer than three files, the first 80% of
+    each file are for training, then 10% each for validation and test. Files that cannot be read are skipped and
+    listed, with the reason, under ``settings["skipped"]`` of the manifest.
 
     Parameters
     ----------
@@ -59,13 +59,13 @@ def from_recordings(
     domain : str, optional
         All files of `folder` belong to this one domain.
     level_db : float, optional
-        Every file is brought to this level (``audio.note_level``), dB of full scale, as far as its
-        peaks allow; it is taken as it is if not given.
+        Level to which every file is brought (see `wavecore.audio.note_level`), in dB of full scale, as far as its
+        peaks allow; files keep their level if not given.
     sample_rate : int
         Of the data set, in Hz.
     source, licence : str
         For the manifest; the source is the folder's name when empty.
-    on_progress : callable or None
+    on_progress : callable, optional
         Called with the files done and the files in all.
 
     Returns
@@ -85,15 +85,15 @@ def from_recordings(
     folder, out = Path(folder), Path(out)
     if out.resolve().is_relative_to(folder.resolve()):
         raise UsageError(f"the data set {out} would lie inside the recordings {folder}; choose a folder outside")
-    files = _files_by_domain(folder) if domain is None else {domain: _files_of_one(folder)}
+    files = _files_by_domain(folder, domain)
     made_with = {"sample_rate": sample_rate, "piece_seconds": PIECE_S, "source": source, "licence": licence}
     if level_db is not None:
         made_with["level_db"] = level_db
     parts = Parts(out, {**made_with, "files": _fingerprint(folder, files)})
     lengths, skipped = _decode_missing(parts, folder, files, sample_rate, level_db, on_progress)
-    stretches = [stretch for domain in files for stretch in _stretches(domain, lengths[domain], sample_rate)]
+    passages = [passage for name in files for passage in _passages(name, lengths[name], sample_rate)]
     source = source or folder.resolve().name
-    shards, pieces = _join(parts, stretches, sample_rate, source=source, licence=licence)
+    shards, pieces = _join(parts, passages, sample_rate, source=source, licence=licence)
     domains = tuple(
         Domain(
             name=name,
@@ -104,17 +104,18 @@ def from_recordings(
         )
         for name in files
     )
-    manifest = Manifest(sample_rate, False, domains, pieces, shards, {**made_with, "skipped": skipped})
-    manifests.write(out, manifest)
+    manifests.write(out, Manifest(sample_rate, False, domains, pieces, shards, {**made_with, "skipped": skipped}))
     parts.remove()
     return manifests.read(out)
 
 
-def _files_by_domain(folder: Path) -> dict[str, list[Path]]:
+def _files_by_domain(folder: Path, domain: str | None) -> dict[str, list[Path]]:
     from wavecore.audio.finding import find_audio, missing_path
 
     if not folder.exists():
         raise missing_path(folder)
+    if domain is not None:
+        return {domain: find_audio(folder)}
     if not folder.is_dir():
         raise InputError(f"{folder} is a file; give a folder with one subfolder of recordings per domain")
     subfolders = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
@@ -123,18 +124,13 @@ def _files_by_domain(folder: Path) -> dict[str, list[Path]]:
     return {path.name: find_audio(path) for path in subfolders}
 
 
-def _files_of_one(folder: Path) -> list[Path]:
-    from wavecore.audio.finding import find_audio, missing_path
-
-    if not folder.exists():
-        raise missing_path(folder)
-    return find_audio(folder)
-
-
-def _fingerprint(folder: Path, files: dict[str, list[Path]]) -> list[list[object]]:
-    """Names, sizes and times: what changes when somebody replaces a file."""
-    every = [path for paths in files.values() for path in paths]
-    return [[str(path.relative_to(folder)), path.stat().st_size, path.stat().st_mtime_ns] for path in every]
+def _fingerprint(folder: Path, files: dict[str, list[Path]]) -> list[list[Any]]:
+    """Return names, sizes and times, which differ when a file was replaced."""
+    return [
+        [str(path.relative_to(folder)), path.stat().st_size, path.stat().st_mtime_ns]
+        for paths in files.values()
+        for path in paths
+    ]
 
 
 def _decode_missing(
@@ -145,7 +141,7 @@ def _decode_missing(
     level_db: float | None,
     on_progress: Callable[[int, int], None] | None,
 ) -> tuple[dict[str, dict[str, int]], list[list[str]]]:
-    """Bring every file to codes; per domain and file its length, and what failed."""
+    """Convert every file to codes; return the lengths by domain and file, and the files that failed."""
     from wavecore.audio import files as audio_files
 
     lengths: dict[str, dict[str, int]] = {name: {} for name in files}
@@ -157,9 +153,8 @@ def _decode_missing(
             try:
                 if not parts.has(name):
                     x, _ = audio_files.read(path, sample_rate=sample_rate)
-                    save_part(
-                        parts.path(name), mulaw.encode(x if level_db is None else note_level.level(x, level_db))[None]
-                    )
+                    x = x if level_db is None else note_level.level(x, level_db)
+                    save_part(parts.path(name), mulaw.encode(x)[None])
                 lengths[domain][name] = parts.read(name).shape[1]
             except InputError as error:
                 skipped.append([name, str(error)])
@@ -167,49 +162,48 @@ def _decode_missing(
             if on_progress is not None:
                 on_progress(done, total)
         if not lengths[domain]:
-            reasons = "; ".join(f"{name}: {why}" for name, why in skipped if name.startswith(f"{domain}/"))
+            reasons = "; ".join(f"{name}: {reason}" for name, reason in skipped if name.startswith(f"{domain}/"))
             raise InputError(f"none of the {len(paths)} files of the domain {domain!r} can be used: {reasons}")
     return lengths, skipped
 
 
-def _stretches(domain: str, lengths: dict[str, int], sample_rate: int) -> Iterator[_Stretch]:
+def _passages(domain: str, lengths: dict[str, int], sample_rate: int) -> Iterator[_Passage]:
     """Cut a domain's files into pieces and assign the splits."""
     by_hash = sorted(lengths, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
-    n_held_out = max(1, round(SHARE * len(by_hash)))
+    n_held_out = max(1, round(HELD_OUT_SHARE * len(by_hash)))
     for rank, name in enumerate(by_hash):
         length, number = lengths[name], 0
         if len(by_hash) >= 3:
             split = "valid" if rank < n_held_out else "test" if rank < 2 * n_held_out else "train"
-            sections = [(split, 0, length)]
+            ranges = [(split, 0, length)]
         else:
-            first, second = round((1 - 2 * SHARE) * length), round((1 - SHARE) * length)
-            sections = [("train", 0, first), ("valid", first, second), ("test", second, length)]
-        for split, begin, end in sections:
+            first, second = round((1 - 2 * HELD_OUT_SHARE) * length), round((1 - HELD_OUT_SHARE) * length)
+            ranges = [("train", 0, first), ("valid", first, second), ("test", second, length)]
+        for split, begin, end in ranges:
             for start, stop in _cuts(begin, end, round(PIECE_S * sample_rate)):
-                yield _Stretch(f"{name}#{number}", name, domain, split, start, stop - start)
+                yield _Passage(f"{name}#{number}", name, domain, split, start, stop - start)
                 number += 1
 
 
 def _cuts(begin: int, end: int, longest: int) -> list[tuple[int, int]]:
-    """Equal cuts of at most `longest` samples; equal, so that no sliver is left at the end."""
+    """Cut a range into parts of at most `longest` samples and equal length, so that no short rest is left."""
     n = -(-(end - begin) // longest)
     edges = [begin + (end - begin) * i // n for i in range(n + 1)] if n else [begin]
     return list(zip(edges[:-1], edges[1:], strict=True))
 
 
 def _join(
-    parts: Parts, stretches: list[_Stretch], sample_rate: int, *, source: str, licence: str
-) -> tuple[dict[str, dict[str, object]], tuple[Piece, ...]]:
-    """Write one shard per domain and split, and describe the pieces."""
-    shards: dict[str, dict[str, object]] = {}
+    parts: Parts, passages: list[_Passage], sample_rate: int, *, source: str, licence: str
+) -> tuple[dict[str, dict[str, Any]], tuple[Piece, ...]]:
+    """Write one shard per domain and split; return the shards' entries and the pieces."""
+    shards: dict[str, dict[str, Any]] = {}
     pieces: list[Piece] = []
-    groups: dict[tuple[str, str], list[_Stretch]] = {}
-    for stretch in stretches:
-        groups.setdefault((stretch.domain, stretch.split), []).append(stretch)
+    groups: dict[tuple[str, str], list[_Passage]] = {}
+    for passage in passages:
+        groups.setdefault((passage.domain, passage.split), []).append(passage)
     for (domain, split), members in groups.items():
         name, offset = f"{domain}-{split}.npy", 0
         for member in members:
-            where = Slice(name, offset, member.length)
             pieces.append(
                 Piece(
                     id=member.id,
@@ -218,7 +212,7 @@ def _join(
                     source=source,
                     licence=licence,
                     seconds=round(member.length / sample_rate, 6),
-                    domains={domain: where},
+                    domains={domain: Slice(name, offset, member.length)},
                 )
             )
             offset += member.length

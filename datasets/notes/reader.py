@@ -1,52 +1,51 @@
-"""The ``notes`` data set: what training and evaluation read.
+"""Reading the ``notes`` data set, on which note models are trained and evaluated.
 
 A folder holds ``manifest.json`` and, per split, ``nsynth-SPLIT/`` with
 
 * ``examples.json``, in NSynth's published layout, sorted by ``note_str``;
-* ``codes.npy``, uint8 mu-law codes of `wavecore.audio.mulaw`, shape
-  (n_notes, n_samples): row i is the i-th note of ``examples.json``;
+* ``codes.npy``, uint8 mu-law codes of `wavecore.audio.mulaw`, shape (n_notes, n_samples): row i is the i-th note of
+  ``examples.json``;
 * ``audio/*.wav``, where the data set was rendered.
 
-`NotesDataset` reads the first two and needs NumPy and JSON alone; codes are
-memory-mapped.  ``wavecore data soundfont`` and ``wavecore data nsynth`` write
-such folders; the manifest comes last, so a folder that has one is complete.
+`NotesDataset` reads the first two and needs NumPy and JSON alone. ``wavecore data soundfont`` and ``wavecore data nsynth``
+write such folders.
 """
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from wavecore.datasets import storage
 from wavecore.datasets.nsynth import note as nsynth_note
 from wavecore.datasets.nsynth.note import Note
+from wavecore.datasets.splits import SPLITS
+from wavecore.datasets.storage import MANIFEST
 from wavecore.errors import InputError, UsageError
 
-__all__ = ["CODEC", "KIND", "MANIFEST", "SCHEMA", "Note", "NotesDataset", "split_folder"]
+__all__ = ["CODEC", "CODES", "EXAMPLES", "KIND", "MANIFEST", "SCHEMA", "Note", "NotesDataset", "split_folder"]
 
 SCHEMA = 1
 KIND = "notes"
 CODEC = "mulaw256"
-MANIFEST = "manifest.json"
 EXAMPLES = "examples.json"
 CODES = "codes.npy"
 
 
 def split_folder(split: str) -> str:
-    """Return the name of a split's folder.
-
-    Returns
-    -------
-    str
-        As published: ``nsynth-train`` for ``train``.
-    """
+    """Return the name of a split's folder, ``nsynth-train`` for ``train``, as published."""
     return f"nsynth-{split}"
 
 
 class NotesDataset:
     """A finished data set of single notes, open for reading; use `open`.
+
+    Codes are memory-mapped, so that a data set may be larger than the memory::
+
+        dataset = NotesDataset.open("data/notes")
+        dataset.notes("train")[0].pitch, mulaw.decode(dataset.codes("train")[0])
 
     Parameters
     ----------
@@ -58,7 +57,7 @@ class NotesDataset:
     Attributes
     ----------
     manifest : dict
-        How the data set was made; ``settings``, ``splits`` and more.
+        How the data set was made: ``settings``, ``splits`` and more.
     splits : tuple of str
         Those that hold notes, in the order train, valid, test.
     sample_rate : int
@@ -70,7 +69,7 @@ class NotesDataset:
     def __init__(self, path: Path, manifest: dict[str, Any]):
         self.path = path
         self.manifest = manifest
-        self.splits = tuple(split for split in nsynth_note.SPLITS if split in manifest["splits"])
+        self.splits = tuple(split for split in SPLITS if split in manifest["splits"])
         self.sample_rate: int = manifest["sample_rate"]
         self.n_samples: int = manifest["n_samples"]
         self._notes: dict[str, tuple[Note, ...]] = {}
@@ -88,8 +87,7 @@ class NotesDataset:
         Raises
         ------
         InputError
-            If it is unfinished or damaged: a split's notes or codes are missing,
-            or their numbers or lengths differ.
+            If it is unfinished or damaged: a split's notes or codes are missing, or their numbers or lengths differ.
         """
         path = Path(path)
         dataset = cls(path, _read_manifest(path))
@@ -98,17 +96,7 @@ class NotesDataset:
         return dataset
 
     def notes(self, split: str) -> tuple[Note, ...]:
-        """Return what is known of the notes of a split.
-
-        Parameters
-        ----------
-        split : str
-            One of `splits`.
-
-        Returns
-        -------
-        tuple of Note
-            In the order of the codes' rows.
+        """Return the descriptions of the notes of a split, in the order of the codes' rows.
 
         Raises
         ------
@@ -118,12 +106,7 @@ class NotesDataset:
         return self._notes[self._require(split)]
 
     def codes(self, split: str) -> np.ndarray:
-        """Return the sound of a split.
-
-        Parameters
-        ----------
-        split : str
-            One of `splits`.
+        """Return the sounds of a split.
 
         Returns
         -------
@@ -143,17 +126,15 @@ class NotesDataset:
         Returns
         -------
         dict
-            JSON values only: name, rate, notes and instruments per split, families, the
-            source, and the hashes of the codes.
+            JSON values: name, rate, notes and instruments per split, families, the source, and the hashes of the codes.
         """
-        every = [note for split in self.splits for note in self._notes[split]]
         return {
             "name": self.path.resolve().name,
             "sample_rate": self.sample_rate,
             "n_samples": self.n_samples,
             "notes": {split: len(self._notes[split]) for split in self.splits},
             "instruments": {split: len({note.instrument_str for note in self._notes[split]}) for split in self.splits},
-            "families": sorted({note.instrument_family_str for note in every}),
+            "families": sorted({note.instrument_family_str for notes in self._notes.values() for note in notes}),
             "source": self.manifest.get("source", ""),
             "codes_sha256": {split: self.manifest["splits"][split].get("codes_sha256", "") for split in self.splits},
         }
@@ -166,70 +147,35 @@ class NotesDataset:
     def _open_split(self, split: str) -> None:
         """Read a split's notes, map its codes, and compare both with the manifest."""
         folder = self.path / split_folder(split)
-        wanted = self.manifest["splits"][split]["notes"]
-        entries = _read_json(folder / EXAMPLES)
-        notes = tuple(nsynth_note.parse(entry, where=str(folder / EXAMPLES)) for entry in dict(entries).values())
-        strange = [note.note_str for note in notes if note.sample_rate != self.sample_rate]
-        if strange:
-            raise InputError(f"{folder / EXAMPLES}: {strange[0]} is not at {self.sample_rate} Hz")
+        path, n_notes = folder / EXAMPLES, self.manifest["splits"][split]["notes"]
+        entries = storage.read_json(path)
+        notes = tuple(nsynth_note.parse(entry, where=str(path)) for entry in entries.values())
+        other = [note.note_str for note in notes if note.sample_rate != self.sample_rate]
+        if other:
+            raise InputError(f"{path}: {other[0]} is not at {self.sample_rate} Hz")
         if list(entries) != [note.note_str for note in notes] or list(entries) != sorted(entries):
             raise InputError(
-                f"{folder / EXAMPLES} is not sorted by note_str, so its notes are not the rows of {CODES}; "
-                "build the data set again"
+                f"{path} is not sorted by note_str, so its notes are not the rows of {CODES}; build the data set again"
             )
-        codes = _open_codes(folder / CODES)
-        if (len(notes), codes.shape) != (wanted, (wanted, self.n_samples)):
+        codes = storage.open_codes(folder / CODES)
+        if (len(notes), codes.shape) != (n_notes, (n_notes, self.n_samples)):
             raise InputError(
-                f"{folder} holds {len(notes)} notes and codes of shape {codes.shape}, the manifest says "
-                f"{wanted} notes of {self.n_samples} samples; build the data set again"
+                f"{folder} holds {len(notes)} notes and codes of shape {codes.shape}, the manifest lists "
+                f"{n_notes} notes of {self.n_samples} samples; build the data set again"
             )
         self._notes[split], self._codes[split] = notes, codes
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:
+    command = "wavecore data soundfont` or `wavecore data nsynth"
+    manifest = storage.read_manifest(folder, kind=KIND, codec=CODEC, schema=SCHEMA, command=command)
     path = folder / MANIFEST
-    if not path.is_file():
-        raise InputError(f"{folder} is no finished data set: there is no {MANIFEST}; run its build again to finish it")
-    manifest = _read_json(path)
-    found = tuple(manifest.get(key) for key in ("kind", "codec", "schema"))
-    if found != (KIND, CODEC, SCHEMA):
-        raise InputError(
-            f"{path} describes {found[0]!r} with codec {found[1]!r} in schema {found[2]!r}, wanted "
-            f"{KIND!r}, {CODEC!r}, {SCHEMA}"
-        )
-    splits = manifest.get("splits")
-    counts = [manifest.get("sample_rate"), manifest.get("n_samples")]
-    counts += [entry.get("notes") for entry in splits.values()] if isinstance(splits, dict) else [None]
+    with storage.refuse_damage(path):
+        splits = manifest["splits"]
+        counts = [manifest["sample_rate"], manifest["n_samples"], *(entry["notes"] for entry in splits.values())]
     if not all(type(count) is int and count > 0 for count in counts):
-        raise InputError(
-            f"{path} is damaged: sample_rate, n_samples or the notes of a split are no positive numbers; "
-            "build the data set again"
-        )
-    unknown = sorted(set(splits) - set(nsynth_note.SPLITS))
+        raise InputError(f"{path} is damaged: sample_rate, n_samples or the notes of a split are no positive numbers")
+    unknown = sorted(set(splits) - set(SPLITS))
     if unknown:
         raise InputError(f"{path} is damaged: there is no split {unknown[0]!r}")
     return manifest
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read: {error}; build the data set again") from error
-    if not isinstance(found, dict):
-        raise InputError(f"{path} holds a {type(found).__name__}, wanted a JSON object")
-    return found
-
-
-def _open_codes(path: Path) -> np.ndarray:
-    """The codes of one split, memory-mapped."""
-    try:
-        codes = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read: {error}; build the data set again") from error
-    if codes.ndim != 2 or codes.dtype != np.uint8:
-        raise InputError(
-            f"{path} holds {codes.dtype} of shape {codes.shape}, wanted uint8 of (n_notes, n_samples); "
-            "build the data set again"
-        )
-    return codes

@@ -1,0 +1,1 @@
+"""NSynth in its published form: reading, checking, and importing it as a ``notes`` data set."""

@@ -1,10 +1,8 @@
 """Tar archives read from front to back: nothing is unpacked, everything is checked.
 
-A published archive is ``nsynth-SPLIT/`` with ``examples.json`` and ``audio/``,
-22 GB for training.  Python's tarfile ends without a word where a header is cut
-off or damaged, so the end of the archive is looked at here; and members that
-would leave the folder, links and devices are refused although nothing is ever
-written: such an archive is not what it says.
+A published archive is ``nsynth-SPLIT/`` with ``examples.json`` and ``audio/``, 22 GB for training. Python's tarfile stops
+without an error where a header is cut off or damaged, so that the end of the archive is checked here. Members that would
+leave the folder, links and devices are refused although nothing is written: such an archive is not what it claims to be.
 """
 
 from __future__ import annotations
@@ -34,7 +32,7 @@ class Member(NamedTuple):
     size : int
         Bytes.
     read : callable
-        Returns its bytes; only until the next member is asked for.
+        Returns its bytes; only until the next member is requested.
     """
 
     name: str
@@ -43,32 +41,28 @@ class Member(NamedTuple):
 
 
 def is_archive(path: str | Path) -> bool:
-    """Tell by the name whether a file is a tar archive."""
+    """Return whether a file's name is that of a tar archive."""
     return str(path).lower().endswith((".tar", ".tar.gz", ".tgz"))
 
 
 def members(path: str | Path) -> Iterator[Member]:
-    """Go through the files of an archive, gzipped or not.
+    """Yield the files of an archive, gzipped or not, in its order.
 
-    Yields
-    ------
-    Member
-        In the archive's order; folders and what macOS puts beside files (``._name``) are
-        passed over.
+    Folders, and the ``._name`` files that macOS adds, are left out.
 
     Raises
     ------
     InputError
-        If the archive is damaged or cut off, or a member has an absolute path, leaves
-        the folder, is there twice, or is neither file nor folder; the message names it.
+        If the archive is damaged or cut off, or a member has an absolute path, leaves the folder, occurs twice, or is
+        neither file nor folder; the message names it.
     """
     path = Path(path)
     seen: set[str] = set()
-    with _explained(path), _opened(path) as file:
+    with _refuse_damage(path), _open(path) as file:
         watched = _Watched(file)
         with tarfile.open(fileobj=watched, mode="r:") as archive:
             while (info := archive.next()) is not None:
-                archive.members.clear()  # else 300,000 of them stay in memory
+                archive.members.clear()  # otherwise 300,000 of them stay in memory
                 name = _checked_name(info, path, seen)
                 if info.isreg() and not name.rpartition("/")[2].startswith("._"):
                     yield Member(name, info.size, functools.partial(_read, archive, info, path))
@@ -76,8 +70,8 @@ def members(path: str | Path) -> Iterator[Member]:
 
 
 @contextlib.contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    """Turn what tarfile, gzip and the system say into our words."""
+def _refuse_damage(path: Path) -> Iterator[None]:
+    """Raise InputError for the errors of tarfile, gzip and the system."""
     try:
         yield
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
@@ -87,12 +81,12 @@ def _explained(path: Path) -> Iterator[None]:
 
 
 def _read(archive: tarfile.TarFile, info: tarfile.TarInfo, path: Path) -> bytes:
-    with _explained(path):
+    with _refuse_damage(path):
         return archive.extractfile(info).read()
 
 
 class _Watched:
-    """A file that keeps its last read in mind."""
+    """A file that remembers what it read last."""
 
     def __init__(self, file: BinaryIO):
         self._file = file
@@ -104,34 +98,37 @@ class _Watched:
         return self.last
 
 
-def _opened(path: Path) -> BinaryIO:
+def _open(path: Path) -> BinaryIO:
     with path.open("rb") as file:
         zipped = file.read(2) == _GZIP
     return gzip.open(path, "rb") if zipped else path.open("rb")
 
 
 def _checked_name(info: tarfile.TarInfo, path: Path, seen: set[str]) -> str:
-    """The member's path, after refusing all that has no place in a data set."""
+    """Return a member's path, or refuse what does not belong in a data set."""
     parts = [part for part in info.name.split("/") if part not in ("", ".")]
-    if info.name.startswith("/") or "\\" in info.name or ":" in info.name.partition("/")[0]:
-        raise InputError(f"{path}: the member {info.name!r} has an absolute or foreign path; do not trust this file")
-    if ".." in parts:
-        raise InputError(f"{path}: the member {info.name!r} leaves the folder; do not trust this file")
-    if info.issym() or info.islnk():
-        raise InputError(f"{path}: the member {info.name!r} is a link to {info.linkname!r}; links are not followed")
-    if not (info.isreg() or info.isdir()) or info.issparse():
-        raise InputError(f"{path}: the member {info.name!r} is neither a plain file nor a folder")
     name = "/".join(parts)
+    reason = None
+    if info.name.startswith("/") or "\\" in info.name or ":" in info.name.partition("/")[0]:
+        reason = "has an absolute or foreign path; do not trust this file"
+    elif ".." in parts:
+        reason = "leaves the folder; do not trust this file"
+    elif info.issym() or info.islnk():
+        reason = f"is a link to {info.linkname!r}; links are not followed"
+    elif not (info.isreg() or info.isdir()) or info.issparse():
+        reason = "is neither a plain file nor a folder"
+    elif info.isreg() and name in seen:
+        reason = "occurs twice"
+    if reason is not None:
+        raise InputError(f"{path}: the member {info.name!r} {reason}")
     if info.isreg():
-        if name in seen:
-            raise InputError(f"{path}: the member {info.name!r} is there twice")
         seen.add(name)
     return name
 
 
 def _require_end(watched: _Watched, path: Path) -> None:
-    """An archive ends with a block of zeros, and gzip with a checksum that is looked at when all is read."""
+    """Require the block of zeros that ends an archive, and read the rest so that gzip checks its checksum."""
     if len(watched.last) != tarfile.BLOCKSIZE or any(watched.last):
-        raise InputError(f"{path} is cut off or damaged: it ends without the mark of its end; get it again")
+        raise InputError(f"{path} is cut off or damaged: the mark of its end is missing; get it again")
     while watched.read(_CHUNK):
         pass

@@ -1,8 +1,7 @@
 """The three containers of NSynth's notes: folders, tar archives and TFRecord files.
 
-`candidates` finds them, `entries` reads what they say of their notes, `sounds`
-reads the samples.  Damage to a container raises; a sound that cannot be used
-comes as the error that says why, for the caller to count.
+`find_containers` lists them, `read_entries` reads the descriptions of their notes, `read_sounds` the samples. Damage to a
+container raises; a sound that cannot be used is returned as the error that says why, for the caller to count.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from wavecore.datasets.nsynth import pcm, tf_example, tfrecord
+from wavecore.datasets.nsynth import tfrecord, wav
 from wavecore.datasets.nsynth.archive import is_archive, members
 from wavecore.datasets.nsynth.note import N_SAMPLES, SAMPLE_RATE
 from wavecore.errors import InputError
@@ -28,12 +27,14 @@ _LARGEST_JSON = 1 << 30
 
 @dataclass(frozen=True)
 class Container:
-    """Where a split is.
+    """Where the notes of a split are.
 
     Attributes
     ----------
     kind : str
         ``folder``, ``archive`` or ``tfrecord``.
+    path : Path
+        The folder or file.
     inside : str
         The split's folder in an archive.
     """
@@ -46,35 +47,14 @@ class Container:
 Sounds = Iterator[tuple[str, "np.ndarray | InputError"]]
 
 
-def split_of(name: str) -> str | None:
-    """Find out of which split a file or folder is.
-
-    Parameters
-    ----------
-    name : str
-        Without folders, ``nsynth-train.jsonwav.tar.gz`` for example.
-
-    Returns
-    -------
-    str or None
-        None if the name does not tell.
-    """
+def split_in_name(name: str) -> str | None:
+    """Return the split in the name of a file or folder, ``nsynth-train.jsonwav.tar.gz`` for example, or None."""
     match = re.match(r"nsynth-(train|valid|test)(?=$|[.\-_])", name)
     return match.group(1) if match else None
 
 
-def candidates(path: Path) -> list[Path]:
-    """Find the containers that a path names.
-
-    Parameters
-    ----------
-    path : Path
-        A container, or a folder that holds some.
-
-    Returns
-    -------
-    list of Path
-        Folders before archives before TFRecord files.
+def find_containers(path: Path) -> list[Path]:
+    """Return a container itself, or those in a folder: folders before archives before TFRecord files.
 
     Raises
     ------
@@ -85,82 +65,110 @@ def candidates(path: Path) -> list[Path]:
         raise InputError(f"there is no {path}")
     if path.is_file() or (path / "examples.json").is_file():
         return [path]
-    inside = [item for item in sorted(path.iterdir()) if split_of(item.name)]
+    inside = [item for item in sorted(path.iterdir()) if split_in_name(item.name)]
     folders = [item for item in inside if (item / "examples.json").is_file()]
     files = [item for item in inside if item.is_file()]
-    found = folders + [f for f in files if is_archive(f)] + [f for f in files if f.suffix == ".tfrecord"]
-    if not found:
+    containers = folders + [f for f in files if is_archive(f)] + [f for f in files if f.suffix == ".tfrecord"]
+    if not containers:
         raise InputError(
             f"{path} holds no NSynth data: neither examples.json nor nsynth-train, nsynth-valid or "
             "nsynth-test as a folder, .tar.gz or .tfrecord"
         )
-    return found
+    return containers
 
 
-def entries(path: Path, *, taken: Collection[str] = ()) -> Iterator[tuple[str, Container, dict[str, Any]]]:
-    """Read what a container says of its notes.
+def read_entries(path: Path, *, taken: Collection[str] = ()) -> Iterator[tuple[str, Container, dict[str, Any]]]:
+    """Read the descriptions of the notes in a container.
 
     Parameters
     ----------
     path : Path
-        From `candidates`.
+        From `find_containers`.
     taken : collection of str
         Splits that were found elsewhere; a container named after one is not opened.
 
     Yields
     ------
+    split : str
+        An archive may hold several.
+    container : Container
+        Where its notes are.
     entries : dict
         As ``examples.json`` holds them, unchecked, by ``note_str``.
 
     Raises
     ------
     InputError
-        If the container is damaged, or does not say of which split it is.
+        If the container is damaged, or its name contains no split.
     """
-    split = split_of(path.resolve().name)
+    split = split_in_name(path.resolve().name)
     if split in taken:
         return
     if path.is_file() and is_archive(path):
         for inside, data in _archived_examples(path):
-            name = split_of(inside.rpartition("/")[2]) or split
-            where = f"{path}:{inside}/examples.json"
-            yield _told(name, inside, path), Container("archive", path, inside), _parse_json(data, where)
+            name = split_in_name(inside.rpartition("/")[2]) or split
+            entries = _parse_json(data, f"{path}:{inside}/examples.json")
+            yield _require_split(name, inside, path), Container("archive", path, inside), entries
     elif path.is_dir():
         file = path / "examples.json"
-        yield _told(split, path.name, path), Container("folder", path), _parse_json(_bytes(file), str(file))
+        yield _require_split(split, path.name, path), Container("folder", path), _parse_json(_bytes(file), str(file))
     elif path.suffix == ".tfrecord":
-        found: dict[str, Any] = {}
+        entries = {}
         for number, record in enumerate(tfrecord.read_records(path)):
             entry, _ = _from_example(record, f"{path}, record {number}")
             name = entry.get("note_str", f"record {number}")
-            if name in found:
-                raise InputError(f"{path}: {name!r} is there twice")
-            found[name] = entry
-        yield _told(split, path.name, path), Container("tfrecord", path), found
+            if name in entries:
+                raise InputError(f"{path}: {name!r} occurs twice")
+            entries[name] = entry
+        yield _require_split(split, path.name, path), Container("tfrecord", path), entries
     else:
-        raise InputError(f"{path} is no NSynth data: wanted a folder, .tar, .tar.gz or .tfrecord")
+        raise InputError(f"{path} is no NSynth data: it must be a folder, .tar, .tar.gz or .tfrecord")
 
 
-def _told(split: str | None, name: str, path: Path) -> str:
+def read_sounds(container: Container, names: Collection[str]) -> Sounds:
+    """Read the samples of notes.
+
+    Parameters
+    ----------
+    container : Container
+        Where they are.
+    names : collection of str
+        Names of the notes, as a set or dictionary.
+
+    Yields
+    ------
+    name : str
+        In the container's order; a folder's is that of `names`.
+    samples : ndarray of shape (64000,), float32, or InputError
+        In [-1, 1]; the error says why a sound cannot be used.
+
+    Raises
+    ------
+    InputError
+        If the container itself is damaged.
+    """
+    readers = {"folder": _folder_sounds, "archive": _archive_sounds, "tfrecord": _record_sounds}
+    return readers[container.kind](container, names)
+
+
+def _require_split(split: str | None, name: str, path: Path) -> str:
     if split is None:
-        raise InputError(
-            f"{path}: {name!r} does not say of which split it is; call it nsynth-train, nsynth-valid or nsynth-test"
-        )
+        raise InputError(f"{path}: {name!r} names no split; call it nsynth-train, nsynth-valid or nsynth-test")
     return split
 
 
 def _archived_examples(path: Path) -> list[tuple[str, bytes]]:
-    """The examples.json files of an archive with their folders; the whole archive is read and checked."""
-    found = []
+    """Return the examples.json files of an archive with their folders; the whole archive is read and checked."""
+    examples = []
     for member in members(path):
         folder, _, name = member.name.rpartition("/")
         if name == "examples.json":
             if member.size > _LARGEST_JSON:
-                raise InputError(f"{path}: {member.name} has {member.size:,} bytes, at most {_LARGEST_JSON:,} are read")
-            found.append((folder, member.read()))
-    if not found:
+                raise InputError(f"{path}: {member.name} has {member.size} bytes, at most {_LARGEST_JSON} are read")
+            examples.append((folder, member.read()))
+    if not examples:
         raise InputError(f"{path} holds no examples.json")
-    return found
+    return examples
 
 
 def _bytes(path: Path) -> bytes:
@@ -171,50 +179,27 @@ def _bytes(path: Path) -> bytes:
 
 
 def _parse_json(data: bytes, where: str) -> dict[str, Any]:
-    """A dictionary of entries; two of one name are refused."""
+    """Parse a dictionary of entries; names that occur twice are refused."""
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
-            names = [name for name, _ in pairs]
-            twice = next(name for name in names if names.count(name) > 1)
-            raise InputError(f"{where}: {twice!r} is there twice")
-        return found
+        entries = dict(pairs)
+        if len(entries) < len(pairs):
+            names = sorted(name for name, _ in pairs)
+            repeated = next(name for name, following in zip(names, names[1:], strict=False) if name == following)
+            raise InputError(f"{where}: {repeated!r} occurs twice")
+        return entries
 
     try:
-        found = json.loads(data.decode("utf-8"), object_pairs_hook=unique)
+        entries = json.loads(data.decode("utf-8"), object_pairs_hook=unique)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{where} is no JSON ({error}); get it again") from error
-    if not isinstance(found, dict):
-        raise InputError(f"{where} holds a {type(found).__name__}, wanted a dictionary keyed by note_str")
-    return found
+    if not isinstance(entries, dict):
+        raise InputError(f"{where} holds a {type(entries).__name__}, not a dictionary by note_str")
+    return entries
 
 
-def sounds(container: Container, wanted: Collection[str]) -> Sounds:
-    """Read the samples of notes.
-
-    Parameters
-    ----------
-    wanted : collection of str
-        Names of notes; quick to search.
-
-    Yields
-    ------
-    samples : ndarray of shape (64000,), float32, or InputError
-        In [-1, 1]; the error says why a sound cannot be used.  The order is the
-        container's, a folder's is that of `wanted`.
-
-    Raises
-    ------
-    InputError
-        If the container itself is damaged.
-    """
-    read = {"folder": _folder_sounds, "archive": _archive_sounds, "tfrecord": _record_sounds}
-    return read[container.kind](container, wanted)
-
-
-def _folder_sounds(container: Container, wanted: Collection[str]) -> Sounds:
-    for name in wanted:
+def _folder_sounds(container: Container, names: Collection[str]) -> Sounds:
+    for name in names:
         path = container.path / "audio" / f"{name}.wav"
         try:
             data = _bytes(path)
@@ -224,8 +209,8 @@ def _folder_sounds(container: Container, wanted: Collection[str]) -> Sounds:
             yield name, _from_wav(data, str(path))
 
 
-def _archive_sounds(container: Container, wanted: Collection[str]) -> Sounds:
-    missing = dict.fromkeys(wanted)
+def _archive_sounds(container: Container, names: Collection[str]) -> Sounds:
+    missing = dict.fromkeys(names)
     audio = f"{container.inside}/audio".lstrip("/")
     for member in members(container.path):
         folder, _, file = member.name.rpartition("/")
@@ -235,45 +220,44 @@ def _archive_sounds(container: Container, wanted: Collection[str]) -> Sounds:
         del missing[name]
         where = f"{container.path}:{member.name}"
         if member.size > _LARGEST_WAV:
-            yield name, InputError(f"{where} has {member.size:,} bytes, a note has about {2 * N_SAMPLES:,}")
+            yield name, InputError(f"{where} has {member.size} bytes, a note has about {2 * N_SAMPLES}")
         else:
             yield name, _from_wav(member.read(), where)
     for name in missing:
         yield name, InputError(f"{container.path} has no {audio}/{name}.wav")
 
 
-def _record_sounds(container: Container, wanted: Collection[str]) -> Sounds:
+def _record_sounds(container: Container, names: Collection[str]) -> Sounds:
     for number, record in enumerate(tfrecord.read_records(container.path)):
         where = f"{container.path}, record {number}"
         entry, audio = _from_example(record, where)
-        name = entry.get("note_str")
-        if name in wanted:
-            yield name, _checked_samples(audio, where)
+        if entry.get("note_str") in names:
+            yield entry["note_str"], _checked_samples(audio, where)
 
 
 def _from_wav(data: bytes, where: str) -> np.ndarray | InputError:
     try:
-        samples, rate = pcm.read_wav(data, where=where)
+        samples, rate = wav.decode(data, where=where)
     except InputError as error:
         return error
     if rate != SAMPLE_RATE:
-        return InputError(f"{where} is at {rate} Hz, wanted {SAMPLE_RATE}")
-    return _checked_samples(pcm.to_float(samples), where)
+        return InputError(f"{where} is at {rate} Hz, not {SAMPLE_RATE}")
+    return _checked_samples(wav.to_float(samples), where)
 
 
 def _checked_samples(samples: np.ndarray | None, where: str) -> np.ndarray | InputError:
     if not isinstance(samples, np.ndarray):
         return InputError(f"{where} has no audio")
     if samples.shape != (N_SAMPLES,):
-        return InputError(f"{where} has {samples.size} samples, wanted {N_SAMPLES}")
+        return InputError(f"{where} has {samples.size} samples, not {N_SAMPLES}")
     if not (np.isfinite(samples).all() and np.abs(samples).max() <= 1):
         return InputError(f"{where} has samples that are not finite or leave [-1, 1]")
     return samples
 
 
 def _from_example(record: bytes, where: str) -> tuple[dict[str, Any], np.ndarray | None]:
-    """A record's features in the form of examples.json, and its sound."""
-    features = tf_example.decode(record, where=where)
+    """Return a record's features in the form of examples.json, and its samples."""
+    features = tfrecord.decode_example(record, where=where)
     audio = features.pop("audio", None)
     entry: dict[str, Any] = {}
     for key, value in features.items():
@@ -282,6 +266,6 @@ def _from_example(record: bytes, where: str) -> tuple[dict[str, Any], np.ndarray
             continue
         items = [item.decode("utf-8", "replace") if isinstance(item, bytes) else item for item in value]
         entry[key] = items if key.startswith("qualities") or len(items) != 1 else items[0]
-    # A list that is empty is often left out.
+    # An empty list is often left out.
     entry.setdefault("qualities_str", [])
     return entry, audio

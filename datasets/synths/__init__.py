@@ -1,0 +1,1 @@
+"""Synthesizers that turn scores into sound."""

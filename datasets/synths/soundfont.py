@@ -1,13 +1,11 @@
-"""Scores to sound through a SoundFont, the same samples every time.
+"""Rendering scores with a SoundFont; the same score gives the same samples at every call.
 
-FluidSynth interpolates a sample at the pitch that is asked for without a
-low-pass filter, so at 16 kHz whatever lies above 8 kHz folds back: -18 dB of
-the harpsichord's energy, -31 dB of the violin's (FluidR3 GM).  Therefore
-everything is rendered at three times the rate and brought down by soxr.
+FluidSynth resamples recordings without a low-pass filter, so that at 16 kHz whatever lies above 8 kHz folds back: -18 dB
+of the harpsichord's energy, -31 dB of the violin's (FluidR3 GM). Therefore everything is rendered at three times the rate
+and decimated by soxr.
 
-Stereo SoundFonts often hold two takes of an instrument that are hardly
-correlated (0.36 for FluidR3's violin, 0.43 for its flute); their mean beats
-like two players.  One channel is one player, so the left one is taken.
+Stereo SoundFonts often hold two takes of an instrument that are hardly correlated (0.36 for FluidR3's violin, 0.43 for its
+flute); their mean beats like two players. One channel is one player; the left one is used.
 """
 
 from __future__ import annotations
@@ -28,8 +26,7 @@ OVERSAMPLING = 3
 BLOCK = 64  # FluidSynth starts and stops notes at multiples of this many samples
 SEVENTH_ORDER = 7  # FLUID_INTERP_7THORDER
 TARGET_RMS = 0.1  # -20 dBFS
-# Louder velocities and ringing releases come on top of what calibration hears.
-PEAK_LIMIT = 0.55
+PEAK_LIMIT = 0.55  # of the calibration; louder velocities and overlapping releases may exceed it
 
 PLACES = (
     "/usr/share/sounds/sf2/FluidR3_GM.sf2",
@@ -38,7 +35,7 @@ PLACES = (
     "/opt/homebrew/share/soundfonts/FluidR3_GM.sf2",
 )
 
-# General MIDI, bank 0, the names of the GM 1 sound set as people say them.
+# General MIDI, bank 0; common names of the instruments of the GM 1 sound set.
 PROGRAMS = {
     "piano": 0,
     "harpsichord": 6,
@@ -77,22 +74,22 @@ PROGRAMS = {
 
 
 def program(name: str | int) -> int:
-    """Return the General MIDI program of an instrument.
+    """Return the General MIDI program, 0 to 127, of an instrument.
 
     Parameters
     ----------
     name : str or int
         One of `PROGRAMS`, letter case ignored, or a program number.
 
-    Returns
-    -------
-    int
-        0 to 127.
-
     Raises
     ------
     UsageError
         If there is no such instrument.
+
+    Examples
+    --------
+    >>> program("Violin"), program(73)
+    (40, 73)
     """
     if isinstance(name, int) and name in range(128):
         return name
@@ -112,7 +109,7 @@ def find_soundfont(path: str | Path | None = None) -> Path:
     Raises
     ------
     InputError
-        If there is none, with where it was looked for and how to get one.
+        If there is none; the message lists the places and how to get one.
     """
     candidates = [Path(path)] if path is not None else [Path(place) for place in PLACES]
     for candidate in candidates:
@@ -148,30 +145,17 @@ class SoundFont:
         self.path = find_soundfont(path)
         self.sample_rate = sample_rate
         with _Player(self.path, sample_rate * OVERSAMPLING):
-            pass  # a broken file or a missing library is told now, not at the first note
+            pass  # a damaged file or a missing library is reported now, not at the first note
 
     def preset_name(self, instrument: str | int, *, bank: int = 0) -> str:
-        """Return what the SoundFont calls a program.
-
-        Parameters
-        ----------
-        instrument : str or int
-            A name of `PROGRAMS` or a number.
-        bank : int
-            MIDI bank.
-
-        Raises
-        ------
-        InputError
-            If the SoundFont has no such program.
-        """
+        """Return the SoundFont's name of a program, or raise InputError if it has none; see `render`."""
         with _Player(self.path, self.sample_rate * OVERSAMPLING) as player:
             return player.select(program(instrument), bank)
 
     def render(
         self, score: Score, *, instrument: str | int, n_samples: int, bank: int = 0, gain: float = 1.0
     ) -> np.ndarray:
-        """Play a score.
+        """Render a score.
 
         Parameters
         ----------
@@ -180,8 +164,7 @@ class SoundFont:
         instrument : str or int
             A name of `PROGRAMS` or a number.
         n_samples : int
-            Length of the result; what still sounds then is cut off, and what is
-            left over is silence.
+            Length of the result; longer sounds are cut off, and shorter ones are followed by silence.
         bank : int
             MIDI bank.
         gain : float
@@ -200,7 +183,7 @@ class SoundFont:
             If `n_samples` is below 1.
         """
         if n_samples < 1:
-            raise UsageError(f"n_samples is {n_samples}, wanted 1 or more")
+            raise UsageError(f"n_samples is {n_samples}; it must be 1 or more")
         rate = self.sample_rate * OVERSAMPLING
         with _Player(self.path, rate) as player:
             player.select(program(instrument), bank)
@@ -208,22 +191,10 @@ class SoundFont:
         return np.float32(gain) * resample.resample(channel, from_rate=rate, to_rate=self.sample_rate)
 
     def calibrated_gain(self, instrument: str | int, *, bank: int = 0) -> float:
-        """Return the gain that brings an instrument to the common loudness.
+        """Return the linear gain that brings an instrument to the common loudness.
 
-        A fixed chromatic phrase is played; the gain gives it -20 dBFS RMS, or
-        a peak of 0.55 where that is reached first (plucked instruments).
-
-        Parameters
-        ----------
-        instrument : str or int
-            A name of `PROGRAMS` or a number.
-        bank : int
-            MIDI bank.
-
-        Returns
-        -------
-        float
-            Linear.
+        It gives a fixed chromatic phrase -20 dBFS RMS, or a peak of 0.55 where that is reached first (plucked
+        instruments). The parameters are those of `render`.
 
         Raises
         ------
@@ -241,8 +212,8 @@ class SoundFont:
 class _Player:
     """One FluidSynth synthesizer for one render.
 
-    A synthesizer that has played before does not give the same samples again:
-    its voices keep traces of earlier notes.  A new one takes some 40 ms.
+    A synthesizer that has played before does not give the same samples again, because its voices keep state of earlier
+    notes. A new one takes some 40 ms.
     """
 
     def __init__(self, path: Path, rate: int):
@@ -275,7 +246,7 @@ class _Player:
         return self._synth.sfpreset_name(self._id, bank, number)
 
     def play(self, events: list[tuple[int, bool, Note]], n_samples: int) -> np.ndarray:
-        """Play events and return the left channel, (n_samples,)."""
+        """Play events and return the left channel, shape (n_samples,)."""
         stereo = np.zeros((2, n_samples), np.float32)
         position = 0
         for at, starts, note in events:
@@ -299,33 +270,21 @@ class _Player:
 
 
 def _events(score: Score, rate: int) -> list[tuple[int, bool, Note]]:
-    """Starts and stops in order; at the same moment a stop comes first."""
+    """Return the starts and stops of all notes in order; at the same time a stop comes first."""
     starts = [(_block(note.onset_s, rate), True, note) for note in score.notes]
     stops = [(_block(note.end_s, rate), False, note) for note in score.notes]
     return sorted(starts + stops, key=lambda event: event[:2])
 
 
 def _block(seconds: float, rate: int) -> int:
-    """The nearest sample at which FluidSynth can act (1.3 ms apart at 48 kHz)."""
+    """Return the nearest sample at which FluidSynth can act (1.3 ms apart at 48 kHz)."""
     return round(seconds * rate / BLOCK) * BLOCK
 
 
 def load_fluidsynth():
-    """Import pyfluidsynth, quietly.
-
-    Returns
-    -------
-    module
-        ``fluidsynth``.
-
-    Raises
-    ------
-    UsageError
-        If pyfluidsynth or the FluidSynth library is missing; the message names both packages.
-    """
+    """Import and return pyfluidsynth, or raise UsageError if it or the FluidSynth library is missing."""
     try:
-        # It prints where it found the library when the environment has CI, into whatever stdout then is:
-        # a program's --json, for one.
+        # Where the environment has CI, it prints the library's path to stdout, into the output of --json for example.
         with contextlib.redirect_stdout(io.StringIO()):
             import fluidsynth
     except (ImportError, OSError) as error:
@@ -337,7 +296,7 @@ def load_fluidsynth():
 
 
 def _write_float(fluidsynth):
-    """fluid_synth_write_float, which pyfluidsynth does not wrap: no dither, no clipping at 16 bits."""
+    """Return fluid_synth_write_float, which pyfluidsynth does not wrap: no dither, no clipping at 16 bits."""
     pointer, integer = ctypes.c_void_p, ctypes.c_int
     return fluidsynth.cfunc(
         "fluid_synth_write_float", integer, ("synth", pointer, 1), ("len", integer, 1),
@@ -347,6 +306,7 @@ def _write_float(fluidsynth):
 
 
 def _interpolation(fluidsynth):
+    """Return fluid_synth_set_interp_method, which pyfluidsynth does not wrap."""
     return fluidsynth.cfunc(
         "fluid_synth_set_interp_method", ctypes.c_int,
         ("synth", ctypes.c_void_p, 1), ("channel", ctypes.c_int, 1), ("method", ctypes.c_int, 1),

@@ -1,9 +1,8 @@
-"""People whistling, synthesized from notes.
+"""Synthesizing human whistling from notes.
 
-A whistle is nearly a sine: its harmonics lie 25 dB and more below, its pitch
-glides between notes, wavers slowly and with a vibrato, and air is heard beside
-it.  Every one of these is drawn anew for every performance, so that a model
-that has heard many of them does not mind the next person's.
+A whistle is nearly a sine: its harmonics lie 25 dB and more below the fundamental, its pitch glides between notes and has
+slow drift and vibrato, and it is accompanied by breath noise. All of these are random for every performance, so that a
+model trained on many performances generalizes to other whistlers.
 """
 
 from __future__ import annotations
@@ -17,20 +16,20 @@ from wavecore.symbolic.score import Note, Score, is_monophonic
 
 LOWEST_HZ, HIGHEST_HZ = 500.0, 4_500.0
 SAMPLE_RATE = 16_000
-LEGATO_S = 0.08  # notes nearer than this are sung in one breath
+LEGATO_S = 0.08  # notes nearer than this are whistled in one breath
 Range = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class WhistleConfig:
-    """Ranges from which a performance draws, uniformly.
+    """Ranges from which the parameters of a performance are parameters uniformly.
 
     Attributes
     ----------
     glide_s : tuple of float
         Time from one legato note's pitch to the next one's, seconds.
     scoop_semitones : tuple of float
-        How far below a note is attacked after a rest.
+        How far below its pitch a note starts after a rest.
     vibrato_hz : tuple of float
         Rate of the vibrato.
     vibrato_cents : tuple of float
@@ -65,7 +64,7 @@ class WhistleConfig:
     Raises
     ------
     UsageError
-        If a range is turned round, or leaves what its unit allows.
+        If a range is reversed, or leaves what its unit allows.
     """
 
     glide_s: Range = (0.02, 0.18)
@@ -93,11 +92,11 @@ class WhistleConfig:
             value = getattr(self, field.name)
             if field.name == "amplitude":
                 if not 0 < value <= 0.5:
-                    raise UsageError(f"amplitude is {value}; wanted above 0 and at most 0.5")
+                    raise UsageError(f"amplitude is {value}; it must be above 0 and at most 0.5")
                 continue
             low, high = value
             if not low <= high:
-                raise UsageError(f"{field.name} is {value}; wanted (lowest, highest)")
+                raise UsageError(f"{field.name} is {value}; it must be (lowest, highest)")
             if low < 0 and not field.name.endswith(("_db", "detune_cents")):
                 raise UsageError(f"{field.name} is {value}; it cannot be negative")
         for name in ("dip", "tremolo"):
@@ -105,13 +104,7 @@ class WhistleConfig:
                 raise UsageError(f"{name} is {getattr(self, name)}; it cannot exceed 1")
 
     def draw(self, rng: np.random.Generator) -> dict[str, float]:
-        """Draw one performance.
-
-        Returns
-        -------
-        dict of str to float
-            A value for every field.
-        """
+        """Draw the parameters of one performance, a value for every field."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         return {name: float(rng.uniform(*v)) if isinstance(v, tuple) else v for name, v in values.items()}
 
@@ -124,16 +117,16 @@ def whistle(
     sample_rate: int = SAMPLE_RATE,
     config: WhistleConfig | None = None,
 ) -> np.ndarray:
-    """Whistle a melody.
+    """Synthesize a whistled melody.
 
     Parameters
     ----------
     score : Score
         One voice; its pitches between 500 and 4,500 Hz (MIDI 72 to 108).
     rng : numpy.random.Generator
-        Where the performance comes from: the same state, the same samples.
+        Draws the performance: the same state gives the same samples.
     n_samples : int or None
-        Length of the result; None for the score's and 0.25 s more.
+        Length of the result; the score's and 0.25 s more when None.
     sample_rate : int
         Hz, 16,000 or more.
     config : WhistleConfig or None
@@ -147,34 +140,44 @@ def whistle(
     Raises
     ------
     InputError
-        If the score is empty, has overlaps, or leaves the range (which octave would fit).
+        If the score is empty, has overlaps, or leaves the range; the message names an octave that would fit.
     UsageError
         If the length or the rate is out of range.
+
+    Examples
+    --------
+    >>> score = Score([Note(0.0, 0.5, 84), Note(0.5, 0.5, 88)])
+    >>> whistle(score, rng=np.random.default_rng(0)).shape
+    (20000,)
     """
     _check(score, sample_rate)
     if n_samples is None:
         n_samples = round((score.duration_s + 0.25) * sample_rate)
     if n_samples < 1:
-        raise UsageError(f"n_samples is {n_samples}, wanted 1 or more")
-    drawn = (config or WhistleConfig()).draw(rng)
+        raise UsageError(f"n_samples is {n_samples}; it must be 1 or more")
+    parameters = (config or WhistleConfig()).draw(rng)
     t = np.arange(n_samples) / sample_rate
-    vibrato = _vibrato(t, score.notes, drawn, rng)
-    pitch = _glided_pitch(t, score.notes, drawn) + _unsteadiness(t, drawn, rng) + drawn["vibrato_cents"] / 100 * vibrato
+    vibrato = _vibrato(t, score.notes, parameters, rng)
+    pitch = (
+        _glided_pitch(t, score.notes, parameters)
+        + _unsteadiness(t, parameters, rng)
+        + parameters["vibrato_cents"] / 100 * vibrato
+    )
     f0_hz = np.clip(440.0 * 2 ** ((pitch - 69) / 12), LOWEST_HZ / 2, 0.45 * sample_rate)
     phase = 2 * np.pi * np.cumsum(f0_hz) / sample_rate + rng.uniform(0, 2 * np.pi)
-    level = _level(t, score.notes, drawn, rng) * (1 + drawn["tremolo"] * vibrato)
-    tone = _tone(phase, f0_hz, drawn, sample_rate) + _breath(phase, drawn, sample_rate, rng)
-    air = _db(drawn["air_db"]) * _air(n_samples, sample_rate, rng) * _smooth(level, round(0.04 * sample_rate))
+    level = _level(t, score.notes, parameters, rng) * (1 + parameters["tremolo"] * vibrato)
+    tone = _tone(phase, f0_hz, parameters, sample_rate) + _breath(phase, parameters, sample_rate, rng)
+    air = _db(parameters["air_db"]) * _air(n_samples, sample_rate, rng) * _smooth(level, round(0.04 * sample_rate))
     return np.clip(level * tone + air, -0.99, 0.99).astype(np.float32)
 
 
 def octaves_in_range(score: Score) -> list[int]:
-    """Return by how many octaves a score may be moved to be whistled.
+    """Return the numbers of octaves, ascending, by which a score may be moved to be whistled; none if it is too wide.
 
-    Returns
-    -------
-    list of int
-        Ascending; empty when the melody spans more than the range.
+    Examples
+    --------
+    >>> octaves_in_range(Score([Note(0.0, 0.5, 60), Note(0.5, 0.5, 72)]))
+    [1, 2, 3]
     """
     pitches = [note.pitch for note in score.notes]
     return [
@@ -210,51 +213,55 @@ def _db(value: float) -> float:
 
 
 def _follows(before: Note | None, note: Note) -> bool:
-    """Whether a note is sung in the same breath as the one before."""
+    """Return whether a note is in the same breath as the one before."""
     return before is not None and note.onset_s - before.end_s < LEGATO_S
 
 
-def _glided_pitch(t: np.ndarray, notes: tuple[Note, ...], drawn: dict[str, float]) -> np.ndarray:
-    """The melody in MIDI numbers with glides and scoops, shape (T,)."""
+def _glided_pitch(t: np.ndarray, notes: tuple[Note, ...], parameters: dict[str, float]) -> np.ndarray:
+    """Return the melody in MIDI numbers with glides and scoops, shape (T,)."""
     pitch = np.full(len(t), float(notes[0].pitch))
     before = None
     for note in notes:
         since = t - note.onset_s
         if _follows(before, note):
-            # Centred on the onset and done within half of either note.
-            glide_s = min(drawn["glide_s"], before.duration_s, note.duration_s)
+            # The glide is centred on the onset and lasts at most half of either note on its side.
+            glide_s = min(parameters["glide_s"], before.duration_s, note.duration_s)
             x = np.clip(since / max(glide_s, 1e-3) + 0.5, 0, 1)
             shape = x * x * (3 - 2 * x)
             after = since > -glide_s / 2
             pitch[after] = before.pitch + (note.pitch - before.pitch) * shape[after]
         else:
             after = since >= 0
-            pitch[after] = note.pitch - drawn["scoop_semitones"] * np.exp(-since[after] / 0.025)
+            pitch[after] = note.pitch - parameters["scoop_semitones"] * np.exp(-since[after] / 0.025)
         before = note
     return pitch
 
 
-def _vibrato(t: np.ndarray, notes: tuple[Note, ...], drawn: dict[str, float], rng: np.random.Generator) -> np.ndarray:
-    """A sine of -1 to 1 that sets in late in every note, shape (T,)."""
-    rate = drawn["vibrato_hz"] * (1 + 0.06 * _wander(t, 0.5, rng))
+def _vibrato(
+    t: np.ndarray, notes: tuple[Note, ...], parameters: dict[str, float], rng: np.random.Generator
+) -> np.ndarray:
+    """Return a sine of -1 to 1 that sets in late in every note, shape (T,)."""
+    rate = parameters["vibrato_hz"] * (1 + 0.06 * _wander(t, 0.5, rng))
     depth = np.zeros(len(t))
     for note in notes:
         inside = (t >= note.onset_s) & (t < note.end_s)
-        depth[inside] = np.clip((t[inside] - note.onset_s - drawn["vibrato_delay_s"]) / 0.25, 0, 1)
+        depth[inside] = np.clip((t[inside] - note.onset_s - parameters["vibrato_delay_s"]) / 0.25, 0, 1)
     step = t[1] - t[0] if len(t) > 1 else 0.0
-    # Depth is smoothed, as the pitch of a person never jumps.
+    # The depth is smoothed, so that the pitch never jumps.
     return _smooth(depth, 1 + round(0.05 / step) if step else 1) * np.sin(2 * np.pi * np.cumsum(rate) * step)
 
 
-def _unsteadiness(t: np.ndarray, drawn: dict[str, float], rng: np.random.Generator) -> np.ndarray:
-    """Detune, drift and jitter in semitones, shape (T,)."""
-    drift = drawn["drift_cents"] * _wander(t, 0.4, rng)
-    jitter = drawn["jitter_cents"] * _wander(t, 0.04, rng)
-    return (drawn["detune_cents"] + drift + jitter) / 100
+def _unsteadiness(t: np.ndarray, parameters: dict[str, float], rng: np.random.Generator) -> np.ndarray:
+    """Return detune, drift and jitter in semitones, shape (T,)."""
+    drift = parameters["drift_cents"] * _wander(t, 0.4, rng)
+    jitter = parameters["jitter_cents"] * _wander(t, 0.04, rng)
+    return (parameters["detune_cents"] + drift + jitter) / 100
 
 
-def _level(t: np.ndarray, notes: tuple[Note, ...], drawn: dict[str, float], rng: np.random.Generator) -> np.ndarray:
-    """The amplitude of the fundamental, shape (T,)."""
+def _level(
+    t: np.ndarray, notes: tuple[Note, ...], parameters: dict[str, float], rng: np.random.Generator
+) -> np.ndarray:
+    """Return the amplitude of the fundamental, shape (T,)."""
     level = np.zeros(len(t))
     before = None
     for i, note in enumerate(notes):
@@ -263,44 +270,44 @@ def _level(t: np.ndarray, notes: tuple[Note, ...], drawn: dict[str, float], rng:
         end_s = notes[i + 1].onset_s if continues else note.end_s
         inside = (t >= note.onset_s) & (t < end_s)
         half = (end_s - note.onset_s) / 2
-        rise = _ramp((t[inside] - note.onset_s) / min(drawn["attack_s"], half))
-        fall = _ramp((end_s - t[inside]) / min(drawn["release_s"], half))
+        rise = _ramp((t[inside] - note.onset_s) / min(parameters["attack_s"], half))
+        fall = _ramp((end_s - t[inside]) / min(parameters["release_s"], half))
         # Inside a breath the level only dips; at its ends it starts from nothing.
-        rise = 1 - drawn["dip"] * (1 - rise) if follows else rise
-        fall = 1 - drawn["dip"] * (1 - fall) if continues else fall
+        rise = 1 - parameters["dip"] * (1 - rise) if follows else rise
+        fall = 1 - parameters["dip"] * (1 - fall) if continues else fall
         level[inside] = (note.velocity / 90) * rise * fall
         before = note
-    return drawn["amplitude"] * level * _db(drawn["swell_db"] * _wander(t, 0.6, rng))
+    return parameters["amplitude"] * level * _db(parameters["swell_db"] * _wander(t, 0.6, rng))
 
 
 def _ramp(x: np.ndarray) -> np.ndarray:
-    """0 to 1 along half a cosine."""
+    """Return 0 to 1 along half a cosine."""
     return 0.5 - 0.5 * np.cos(np.pi * np.clip(x, 0, 1))
 
 
-def _tone(phase: np.ndarray, f0_hz: np.ndarray, drawn: dict[str, float], sample_rate: int) -> np.ndarray:
-    """The fundamental and two weak harmonics, each faded out below the Nyquist frequency."""
+def _tone(phase: np.ndarray, f0_hz: np.ndarray, parameters: dict[str, float], sample_rate: int) -> np.ndarray:
+    """Return the fundamental and two weak harmonics, each faded out below the Nyquist frequency."""
     tone = np.sin(phase)
-    for number, level_db in ((2, drawn["harmonic2_db"]), (3, drawn["harmonic3_db"])):
-        room = np.clip((0.48 * sample_rate - number * f0_hz) / 500.0, 0, 1)
-        tone += _db(level_db) * room * np.sin(number * phase)
+    for number, level_db in ((2, parameters["harmonic2_db"]), (3, parameters["harmonic3_db"])):
+        fade = np.clip((0.48 * sample_rate - number * f0_hz) / 500.0, 0, 1)
+        tone += _db(level_db) * fade * np.sin(number * phase)
     return tone
 
 
-def _breath(phase: np.ndarray, drawn: dict[str, float], sample_rate: int, rng: np.random.Generator) -> np.ndarray:
-    """Noise in a band that follows the pitch: slow complex noise on the tone's own phase."""
+def _breath(phase: np.ndarray, parameters: dict[str, float], sample_rate: int, rng: np.random.Generator) -> np.ndarray:
+    """Return noise in a band that follows the pitch: slow complex noise modulated by the tone's phase."""
     n = len(phase)
     frequency = np.fft.fftfreq(n, 1 / sample_rate)
     spectrum = (rng.standard_normal(n) + 1j * rng.standard_normal(n)) * np.exp(
-        -0.5 * (frequency / drawn["breath_hz"]) ** 2
+        -0.5 * (frequency / parameters["breath_hz"]) ** 2
     )
     slow = np.fft.ifft(spectrum)
     slow /= np.sqrt(np.mean(np.abs(slow) ** 2)) + 1e-12
-    return _db(drawn["breath_db"]) * (slow * np.exp(1j * phase)).real
+    return _db(parameters["breath_db"]) * (slow * np.exp(1j * phase)).real
 
 
 def _air(n_samples: int, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
-    """Hiss that rises up to 2 kHz and ends softly below the Nyquist frequency; RMS 1."""
+    """Return noise whose spectrum rises up to 2 kHz and fades out below the Nyquist frequency; RMS 1."""
     frequency = np.fft.rfftfreq(n_samples, 1 / sample_rate)
     shape = frequency / (frequency + 2_000.0) * np.clip((0.5 * sample_rate - frequency) / 1_000.0, 0, 1)
     noise = np.fft.irfft(np.fft.rfft(rng.standard_normal(n_samples)) * shape, n_samples)
@@ -308,7 +315,7 @@ def _air(n_samples: int, sample_rate: int, rng: np.random.Generator) -> np.ndarr
 
 
 def _wander(t: np.ndarray, spacing_s: float, rng: np.random.Generator) -> np.ndarray:
-    """A smooth random curve of about unit standard deviation: normal values at knots, eased between them."""
+    """Return a smooth random curve of about unit standard deviation: normal values at knots, eased between them."""
     position = t / spacing_s
     knots = rng.standard_normal(int(position[-1]) + 2)
     whole = position.astype(int)
@@ -317,7 +324,7 @@ def _wander(t: np.ndarray, spacing_s: float, rng: np.random.Generator) -> np.nda
 
 
 def _smooth(x: np.ndarray, width: int) -> np.ndarray:
-    """A centred moving average over `width` samples (an odd number is used), with zeros beyond the ends."""
+    """Return a centred moving average over `width` samples, made odd, with zeros beyond the ends."""
     half = max(width, 1) // 2
     total = np.concatenate([np.zeros(half + 1), x, np.zeros(half)]).cumsum()
     return (total[2 * half + 1 :] - total[: -2 * half - 1]) / (2 * half + 1)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from wavecore.datasets.melodies import read_lines
+from wavecore.datasets.songs import read_lines
 from wavecore.datasets.songs import Piece, write_songs
 from wavecore.errors import InputError
 from wavecore.symbolic.note_sequence import REST, NoteLine

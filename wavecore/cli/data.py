@@ -13,7 +13,7 @@ from wavecore.console.console import Console, duration
 from wavecore.errors import UsageError
 
 if TYPE_CHECKING:
-    from wavecore.datasets.domains.reader import DomainSpec
+    from wavecore.datasets.domains.players import DomainSpec
     from wavecore.symbolic.score import Score
 
 DEFAULT_SEED = 0
@@ -96,7 +96,7 @@ def domain_specs(wanted: list[str] | None) -> list[DomainSpec]:
     UsageError
         If one is unknown; the known ones are listed.
     """
-    from wavecore.datasets.domains.reader import DEFAULT_DOMAINS, DomainSpec
+    from wavecore.datasets.domains.players import DEFAULT_DOMAINS, DomainSpec
     from wavecore.datasets.synths.soundfont import PROGRAMS
 
     known = {name.replace(" ", "-"): DomainSpec(name.replace(" ", "-"), name) for name in PROGRAMS}
@@ -118,7 +118,7 @@ def _check_sources(args: argparse.Namespace) -> None:
 
 
 def _import(args: argparse.Namespace, console: Console) -> None:
-    from wavecore.datasets.domains.reader import from_recordings
+    from wavecore.datasets.domains.recordings import from_recordings
 
     with console.progress("reading", unit="files") as show:
         manifest = from_recordings(args.recordings, args.out, licence=args.licence, on_progress=show)
@@ -126,8 +126,8 @@ def _import(args: argparse.Namespace, console: Console) -> None:
 
 
 def _render(args: argparse.Namespace, console: Console) -> None:
+    from wavecore.datasets.domains.build import build_domains
     from wavecore.datasets.domains.excerpts import ExcerptSettings
-    from wavecore.datasets.domains.reader import build_domains
 
     specs = domain_specs(args.domains)
     tunes, companions = collect_melodies(args, console)

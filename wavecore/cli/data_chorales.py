@@ -62,8 +62,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
 def _corpus(console: Console):
     """The corpus's chorales by split, their source and licence."""
     from wavecore.datasets import chorale_corpus
-    from wavecore.datasets.domains.manifest import SPLITS
-    from wavecore.datasets.scores import split_of
+    from wavecore.datasets.splits import SPLITS, split_of
 
     with console.progress("reading", unit="pieces") as show:
         found, skipped = chorale_corpus.read_grids(on_progress=show)

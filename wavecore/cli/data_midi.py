@@ -58,8 +58,8 @@ def run(args: argparse.Namespace, console: Console) -> None:
 def _collect(sources: list[str], licence: str):
     """The pieces of all sources by split, and the files that gave none."""
     from wavecore.datasets.chorales import MANIFEST, ChoralesDataset
-    from wavecore.datasets.domains.manifest import SPLITS
     from wavecore.datasets.songs import read_folder
+    from wavecore.datasets.splits import SPLITS
 
     pieces = {split: [] for split in SPLITS}
     skipped, styles = [], set()

@@ -56,8 +56,8 @@ def configure_soundfont(parser: argparse.ArgumentParser) -> None:
 
 def run_soundfont(args: argparse.Namespace, console: Console) -> None:
     """Render a SoundFont's notes; given again after an interruption, go on with it."""
+    from wavecore.datasets.notes.build import build_notes
     from wavecore.datasets.notes.reader import MANIFEST, NotesDataset
-    from wavecore.datasets.notes.soundfont_notes import build_notes
 
     common.require_folder(args.out)
     if args.skip_existing and (args.out / MANIFEST).is_file():
@@ -111,7 +111,7 @@ def run_nsynth(args: argparse.Namespace, console: Console) -> None:
     """Turn published data into what training reads."""
     from wavecore.datasets.notes.reader import MANIFEST, NotesDataset
     from wavecore.datasets.nsynth.convert import NOISE_LIST, import_nsynth
-    from wavecore.datasets.nsynth.filter import NoteFilter, read_exclusions
+    from wavecore.datasets.nsynth.note import NoteFilter, read_exclusions
 
     common.require_folder(args.out)
     if args.skip_existing and (args.out / MANIFEST).is_file():

@@ -10,7 +10,7 @@ from wavecore.datasets.domains.build import build_domains
 from wavecore.datasets.domains.excerpts import ExcerptSettings
 from wavecore.datasets.domains.players import DomainSpec, Section
 from wavecore.datasets.domains.reader import DomainsDataset
-from wavecore.datasets.scores import split_of
+from wavecore.datasets.splits import split_of
 from wavecore.errors import InputError, OutputExistsError, UsageError
 from wavecore.symbolic.score import Note, Score
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wavecore.datasets.domains.excerpts import DUET_DEPTH, Excerpt, ExcerptSettings, excerpts, generator, plan
-from wavecore.datasets.scores import split_of
+from wavecore.datasets.splits import split_of
 from wavecore.errors import InputError, UsageError
 from wavecore.symbolic import score as scores
 from wavecore.symbolic.score import Note, Score

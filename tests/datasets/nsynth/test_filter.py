@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from wavecore.datasets.nsynth.filter import NoteFilter, read_exclusions
+from wavecore.datasets.nsynth.note import NoteFilter, read_exclusions
 from wavecore.errors import InputError, UsageError
 
 

@@ -8,7 +8,8 @@ import symusic
 from wavecore.audio import files
 from wavecore.cli.data import chorale_cache, collect_melodies, domain_specs
 from wavecore.console.console import Console
-from wavecore.datasets.domains.reader import DEFAULT_DOMAINS, DomainsDataset
+from wavecore.datasets.domains.players import DEFAULT_DOMAINS
+from wavecore.datasets.domains.reader import DomainsDataset
 from wavecore.datasets.synths import soundfont
 from wavecore.errors import InputError, UsageError
 

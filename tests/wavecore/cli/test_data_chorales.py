@@ -38,7 +38,7 @@ def test_what_is_refused(cli, tmp_path):
 def test_the_corpus_is_split_by_the_names_of_its_pieces(cli, tmp_path, monkeypatch):
     from wavecore.datasets import chorale_corpus
     from wavecore.datasets.chorales import ChoralesDataset
-    from wavecore.datasets.scores import split_of
+    from wavecore.datasets.splits import split_of
 
     grids = {f"bwv{number}": np.full((number, 4), 60) for number in range(1, 41)}
     monkeypatch.setattr(

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from wavecore.cli.data_notes import pitch_range, programs, velocities
-from wavecore.datasets.notes import soundfont_notes
+from wavecore.datasets.notes import build as notes_build
 from wavecore.datasets.notes.reader import NotesDataset
 from wavecore.datasets.nsynth import note as nsynth_note
-from wavecore.datasets.nsynth import writer as nsynth_writer
+from wavecore.datasets.nsynth import wav
 from wavecore.datasets.synths import soundfont
 from wavecore.errors import InputError
 
@@ -31,19 +31,16 @@ def published(tmp_path):
     """Two notes to train with, one of them noise, and a broken one."""
     t = np.arange(64_000) / 16_000
     rng = np.random.default_rng(0)
-    items = []
+    folder = tmp_path / "in" / "nsynth-train"
+    (folder / "audio").mkdir(parents=True)
+    notes = []
     for velocity, samples in ((50, np.sin(2 * np.pi * 440 * t)), (75, rng.uniform(-1, 1, 64_000)), (100, t)):
         note = nsynth_note.make(
-            note=velocity,
-            instrument=1,
-            number=1,
-            family="flute",
-            source="acoustic",
-            pitch=69,
-            velocity=velocity,
+            note=velocity, instrument=1, number=1, family="flute", source="acoustic", pitch=69, velocity=velocity
         )
-        items.append((note, samples))
-    nsynth_writer.write_folder(tmp_path / "in" / "nsynth-train", items)
+        notes.append(note)
+        (folder / "audio" / f"{note.note_str}.wav").write_bytes(wav.encode(wav.to_int16(samples), 16_000))
+    (folder / "examples.json").write_text(nsynth_note.examples_text(notes))
     (tmp_path / "in" / "nsynth-train" / "audio" / "flute_acoustic_001-069-100.wav").write_text("hello")
     return tmp_path / "in"
 
@@ -95,7 +92,7 @@ def test_notes_of_a_soundfont_and_a_stopped_build_goes_on(cli, tmp_path, monkeyp
     out = tmp_path / "out"
     words = ["data", "soundfont", "--families", "flute", "--instruments", "3", "--pitches", "60:60"]
     words += ["--velocities", "100", "--jobs", "1", "-o", out]
-    genuine, played = soundfont_notes._render_part, []
+    genuine, played = notes_build._render_part, []
 
     def once(task):
         if played:
@@ -104,7 +101,7 @@ def test_notes_of_a_soundfont_and_a_stopped_build_goes_on(cli, tmp_path, monkeyp
         genuine(task)
 
     with monkeypatch.context() as patch:
-        patch.setattr(soundfont_notes, "_render_part", once)
+        patch.setattr(notes_build, "_render_part", once)
         assert cli(*words).code == 130
     assert not (out / "manifest.json").exists()
     done = cli(*words, "--json")

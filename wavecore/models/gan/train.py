@@ -21,8 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from wavecore.datasets.melodies import read_lines
-from wavecore.datasets.songs import SongsDataset
+from wavecore.datasets.songs import SongsDataset, read_lines
 from wavecore.errors import UsageError
 from wavecore.metrics import histograms, novelty
 from wavecore.models.gan.config import GANConfig, GANTrainingConfig

@@ -101,7 +101,8 @@ def _name(args: argparse.Namespace, source, before: dict | None) -> str:
 
 def _data(args: argparse.Namespace, source, name: str, before: dict | None, console: Console):
     """The data set that was named or that is made of the recordings, once for all processes."""
-    from wavecore.datasets.domains.reader import DomainsDataset, from_recordings
+    from wavecore.datasets.domains.reader import DomainsDataset
+    from wavecore.datasets.domains.recordings import from_recordings
     from wavecore.training import distributed
 
     if before is not None:

@@ -5,7 +5,7 @@ import pytest
 
 from wavecore import checkpoint
 from wavecore.audio import files
-from wavecore.datasets.domains.reader import from_recordings
+from wavecore.datasets.domains.recordings import from_recordings
 from wavecore.models.translation.data import BatchSource
 
 SMALL = [

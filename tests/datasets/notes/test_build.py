@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from wavecore.audio import mulaw
-from wavecore.datasets.notes import soundfont_notes
+from wavecore.datasets.notes import build as notes_build
 from wavecore.datasets.notes.programs import PROGRAMS
 from wavecore.datasets.notes.reader import NotesDataset, split_folder
 from wavecore.datasets.notes.soundfont_notes import SILENT_PEAK, build_notes, choose_programs, render_instrument

@@ -1,22 +1,16 @@
-"""Single notes from a SoundFont, in NSynth's layout.
+"""Rendering the ``notes`` data set from a SoundFont, in NSynth's layout.
 
-Every note is 4 s of 16 kHz mono whose key is held for 3 s, as in NSynth.  An
-instrument is a General MIDI program (`wavecore.datasets.notes.programs` says of which
-family); all its notes get one gain, so that velocities and registers keep
-their differences: the median peak at its loudest velocity becomes -8 dBFS.
-Notes that are silent or would clip then are skipped and counted.
-
-A note's pitch is its key's.  The programs of FluidR3 that sound another one are left out
-(`wavecore.datasets.notes.programs` names them).
-
-A build that was stopped goes on with the instruments that are missing.
+Every note is 4 s of 16 kHz mono whose key is held for 3 s, as in NSynth, and its pitch is its key's. An instrument is a
+General MIDI program (see `wavecore.datasets.notes.programs`). All its notes get one gain, so that velocities and registers
+keep their differences: the median peak at its loudest velocity becomes -8 dBFS. Notes that are silent or would clip then
+are left out and listed in the manifest.
 """
 
 from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,18 +18,18 @@ from typing import Any
 import numpy as np
 
 from wavecore.audio import mulaw
-from wavecore.datasets import workers
-from wavecore.datasets.domains import manifest as manifests
+from wavecore.datasets import storage, workers
 from wavecore.datasets.domains.shards import Parts, save_part
 from wavecore.datasets.notes import qualities
-from wavecore.datasets.notes.programs import PROGRAMS, Program, assign_splits
+from wavecore.datasets.notes.programs import PROGRAMS, Program, assign_splits, group_by_recordings
 from wavecore.datasets.notes.reader import NotesDataset, split_folder
-from wavecore.datasets.notes.soundfont_samples import kin, samples_of_programs
 from wavecore.datasets.notes.writer import write_manifest, write_split
 from wavecore.datasets.nsynth import note as nsynth_note
-from wavecore.datasets.nsynth import pcm
-from wavecore.datasets.nsynth.note import N_SAMPLES, SAMPLE_RATE, Note
+from wavecore.datasets.nsynth import wav
+from wavecore.datasets.nsynth.note import FAMILIES, N_SAMPLES, SAMPLE_RATE, Note
+from wavecore.datasets.splits import SPLITS
 from wavecore.datasets.synths.soundfont import SoundFont
+from wavecore.datasets.synths.soundfont_file import recordings_by_program
 from wavecore.errors import InputError, UsageError
 from wavecore.symbolic import score as scores
 
@@ -55,8 +49,8 @@ class _Task:
     pitches: tuple[int, ...]
     velocities: tuple[int, ...]
     soundfont: str
-    out: str
-    part: str
+    out: Path
+    part: Path
 
 
 def build_notes(
@@ -73,6 +67,9 @@ def build_notes(
 ) -> NotesDataset:
     """Render the notes of a SoundFont.
 
+    A build that was stopped continues with the missing instruments when the function is called again with the same
+    arguments.
+
     Parameters
     ----------
     out : str or Path
@@ -88,8 +85,8 @@ def build_notes(
     instruments : int, optional
         At most so many programs of every family, the first ones.
     jobs : int
-        Processes; a script that asks for more than one needs the
-        ``if __name__ == "__main__":`` of all programs that start processes.
+        Number of processes; a script that asks for more than one needs the ``if __name__ == "__main__":`` of all
+        programs that start processes.
     on_progress : callable, optional
         Called with the instruments done and the instruments in all.
 
@@ -98,64 +95,54 @@ def build_notes(
     OutputExistsError
         If the folder holds a finished data set or other files.
     UsageError
-        If it holds parts of another build, or an argument makes no sense.
+        If it holds parts of another build, or an argument is out of range.
     InputError
         If there is no SoundFont, or nothing in it sounds.
     """
-    pitches = _midi(pitches, "pitches", 0)
-    velocities = _midi(velocities, "velocities", 1)
+    out = Path(out)
+    pitches = _midi_numbers(pitches, "pitches", 0)
+    velocities = _midi_numbers(velocities, "velocities", 1)
     if jobs < 1:
-        raise UsageError(f"jobs is {jobs}, wanted 1 or more")
+        raise UsageError(f"jobs is {jobs}; it must be 1 or more")
     sounds = SoundFont(soundfont_path)
-    samples = samples_of_programs(sounds.path)
-    chosen = choose_programs(samples, families=families, programs=programs, instruments=instruments)
-    splits = assign_splits(kin(samples, [program.number for program in chosen]))
+    recordings = recordings_by_program(sounds.path)
+    chosen = choose_programs(recordings, families=families, programs=programs, instruments=instruments)
+    splits = assign_splits(group_by_recordings(recordings, [program.number for program in chosen]))
     settings = {
-        "soundfont": {"name": sounds.path.name, "sha256": manifests.file_sha256(sounds.path)},
+        "soundfont": {"name": sounds.path.name, "sha256": storage.file_sha256(sounds.path)},
         "programs": [asdict(program) | {"split": splits[program.number]} for program in chosen],
         "pitches": pitches,
         "velocities": velocities,
         "held_s": HELD_S,
         "median_peak": MEDIAN_PEAK,
     }
-    parts = Parts(Path(out), settings)
+    parts = Parts(out, settings)
     tasks = [
-        _Task(
-            program, splits[program.number], pitches, velocities, str(sounds.path), str(out),
-            str(parts.path(program.name)),
-        )
+        _Task(program, splits[program.number], pitches, velocities, str(sounds.path), out, parts.path(program.name))
         for program in chosen
-    ]  # fmt: skip
-    _render_missing(tasks, jobs, on_progress)
+    ]
+    remaining = [task for task in tasks if not task.part.exists()]
+    workers.run_remaining(_render_part, remaining, jobs, total=len(tasks), on_progress=on_progress)
     _join(parts, tasks, settings, sounds)
     parts.remove()
     return NotesDataset.open(out)
 
 
 def choose_programs(
-    samples: dict[int, frozenset[int]],
+    recordings: Mapping[int, frozenset[int]],
     *,
     families: Sequence[str] | None = None,
     programs: Sequence[int] | None = None,
     instruments: int | None = None,
 ) -> list[Program]:
-    """List the programs to render.
+    """Return the programs to render in the order of their names.
 
     Parameters
     ----------
-    samples : dict of int to frozenset of int
-        What the SoundFont has, from `samples_of_programs`.
-    families : sequence of str, optional
-        All if not given.
-    programs : sequence of int, optional
-        All of the families' if not given.
-    instruments : int, optional
-        At most so many of each family.
-
-    Returns
-    -------
-    list of Program
-        In the order of their names.
+    recordings : mapping of int to frozenset of int
+        Of the SoundFont, from `wavecore.datasets.synths.soundfont_file.recordings_by_program`.
+    families, programs, instruments
+        As in `build_notes`.
 
     Raises
     ------
@@ -164,35 +151,36 @@ def choose_programs(
     InputError
         If the SoundFont has none of the programs.
     """
-    unknown = sorted(set(families or ()) - set(nsynth_note.FAMILIES))
+    unknown = sorted(set(families or ()) - set(FAMILIES))
     if unknown:
-        raise UsageError(f"there is no family {unknown[0]!r}; choose from {', '.join(nsynth_note.FAMILIES)}")
+        raise UsageError(f"there is no family {unknown[0]!r}; choose from {', '.join(FAMILIES)}")
     if instruments is not None and instruments < 1:
-        raise UsageError(f"instruments is {instruments}, wanted 1 or more")
-    strange = sorted(set(programs or ()) - {program.number for program in PROGRAMS})
-    if strange:
+        raise UsageError(f"instruments is {instruments}; it must be 1 or more")
+    other = sorted(set(programs or ()) - {program.number for program in PROGRAMS})
+    if other:
         raise UsageError(
-            f"program {strange[0]} belongs to no family; `wavecore.datasets.notes.programs` lists those that do"
+            f"program {other[0]} belongs to no family; `wavecore.datasets.notes.programs` lists those that do"
         )
     chosen = []
-    for family in families or nsynth_note.FAMILIES:
-        there = [p for p in PROGRAMS if p.family == family and samples.get(p.number)]
-        there = [p for p in there if programs is None or p.number in set(programs)]
-        chosen += there[:instruments]
+    for family in families or FAMILIES:
+        present = [p for p in PROGRAMS if p.family == family and recordings.get(p.number)]
+        chosen += [p for p in present if programs is None or p.number in programs][:instruments]
     if not chosen:
-        raise InputError(f"the SoundFont has no program of {', '.join(families or nsynth_note.FAMILIES)} in bank 0")
+        raise InputError(f"the SoundFont has no program of {', '.join(families or FAMILIES)} in bank 0")
     return sorted(set(chosen), key=lambda program: program.name)
 
 
 def render_instrument(
     sounds: SoundFont, program: Program, pitches: Sequence[int], velocities: Sequence[int]
 ) -> tuple[list[Note], np.ndarray, dict[str, Any]]:
-    """Play all notes of an instrument.
+    """Render all notes of an instrument.
 
     Parameters
     ----------
     sounds : SoundFont
         At 16 kHz.
+    program : Program
+        The instrument.
     pitches, velocities : sequence of int
         MIDI, ascending.
 
@@ -205,10 +193,10 @@ def render_instrument(
         ``preset``, ``gain``, and the names of the ``silent`` and the ``clipped`` notes.
     """
     keys = [(pitch, velocity) for pitch in pitches for velocity in velocities]
-    played = np.stack([_play(sounds, program, *key) for key in keys])  # (n_keys, T)
-    peaks = np.abs(played).max(axis=1)
-    loud = [peak for peak, (_, velocity) in zip(peaks, keys, strict=True) if velocity == max(velocities) and peak]
-    gain = np.float32(MEDIAN_PEAK / np.median(loud)) if loud else np.float32(1.0)
+    rendered = np.stack([_render_note(sounds, program, *key) for key in keys])  # (n_keys, T)
+    peaks = np.abs(rendered).max(axis=1)
+    loudest = [peak for peak, (_, velocity) in zip(peaks, keys, strict=True) if velocity == max(velocities) and peak]
+    gain = np.float32(MEDIAN_PEAK / np.median(loudest)) if loudest else np.float32(1.0)
     notes, kept = [], []
     report: dict[str, Any] = {
         "preset": sounds.preset_name(program.number),
@@ -216,9 +204,9 @@ def render_instrument(
         "silent": [],
         "clipped": [],
     }
-    for (pitch, velocity), x, peak in zip(keys, played, peaks, strict=True):
-        samples = pcm.quantize(gain * x)
-        note = _note(program, pitch, velocity, pcm.to_float(samples))
+    for (pitch, velocity), x, peak in zip(keys, rendered, peaks, strict=True):
+        samples = wav.to_int16(gain * x)
+        note = _describe(program, pitch, velocity, wav.to_float(samples))
         if gain * peak < SILENT_PEAK:
             report["silent"].append(note.note_str)
         elif gain * peak > 1:
@@ -229,12 +217,12 @@ def render_instrument(
     return notes, np.stack(kept) if kept else np.zeros((0, N_SAMPLES), np.int16), report
 
 
-def _play(sounds: SoundFont, program: Program, pitch: int, velocity: int) -> np.ndarray:
+def _render_note(sounds: SoundFont, program: Program, pitch: int, velocity: int) -> np.ndarray:
     score = scores.Score((scores.Note(0.0, HELD_S, pitch, velocity),))
     return sounds.render(score, instrument=program.number, n_samples=N_SAMPLES)
 
 
-def _note(program: Program, pitch: int, velocity: int, x: np.ndarray) -> Note:
+def _describe(program: Program, pitch: int, velocity: int, x: np.ndarray) -> Note:
     return nsynth_note.make(
         note=program.number << 14 | pitch << 7 | velocity,
         instrument=program.number,
@@ -247,42 +235,36 @@ def _note(program: Program, pitch: int, velocity: int, x: np.ndarray) -> Note:
     )
 
 
-def _midi(values: Sequence[int], what: str, lowest: int) -> tuple[int, ...]:
-    found = tuple(sorted(set(values)))
-    if not found or not all(lowest <= value <= 127 for value in found):
-        raise UsageError(f"{what} are {list(values)}, wanted one or more of {lowest} to 127")
-    return found
-
-
-def _render_missing(tasks: list[_Task], jobs: int, on_progress: Callable[[int, int], None] | None) -> None:
-    todo = [task for task in tasks if not Path(task.part).exists()]
-    workers.finish(_render_part, todo, jobs, total=len(tasks), on_progress=on_progress)
+def _midi_numbers(values: Sequence[int], name: str, lowest: int) -> tuple[int, ...]:
+    numbers = tuple(sorted(set(values)))
+    if not numbers or not all(lowest <= number <= 127 for number in numbers):
+        raise UsageError(f"{name} are {list(values)}; one or more of {lowest} to 127 are needed")
+    return numbers
 
 
 @functools.lru_cache(maxsize=1)
 def _sounds(path: str) -> SoundFont:
-    """The SoundFont of this process, checked once."""
+    """Return the SoundFont of this process, opened once."""
     return SoundFont(path)
 
 
 def _render_part(task: _Task) -> None:
-    """Render one instrument: its WAVs where they belong, its codes as a part, which comes last."""
+    """Render one instrument: its WAV files, its description, and last, as the mark of completion, its codes."""
     notes, samples, report = render_instrument(_sounds(task.soundfont), task.program, task.pitches, task.velocities)
-    audio = Path(task.out) / split_folder(task.split) / "audio"
+    audio = task.out / split_folder(task.split) / "audio"
     audio.mkdir(parents=True, exist_ok=True)
     for note, x in zip(notes, samples, strict=True):
-        (audio / f"{note.note_str}.wav").write_bytes(pcm.wav_bytes(x, SAMPLE_RATE))
+        (audio / f"{note.note_str}.wav").write_bytes(wav.encode(x, SAMPLE_RATE))
     entry = {"notes": [note.document() for note in notes], "report": report}
-    part = Path(task.part)
-    manifests.write_text(part.with_suffix(".json"), json.dumps(entry))
-    save_part(part, mulaw.encode(pcm.to_float(samples)))
+    storage.write_text(task.part.with_suffix(".json"), json.dumps(entry))
+    save_part(task.part, mulaw.encode(wav.to_float(samples)))
 
 
 def _join(parts: Parts, tasks: list[_Task], settings: dict[str, Any], sounds: SoundFont) -> None:
     """Write every split's notes and codes, and the manifest."""
-    entries = {task: json.loads(Path(task.part).with_suffix(".json").read_text(encoding="utf-8")) for task in tasks}
+    entries = {task: storage.read_json(task.part.with_suffix(".json")) for task in tasks}
     splits = {}
-    for split in nsynth_note.SPLITS:
+    for split in SPLITS:
         members = [task for task in tasks if task.split == split and entries[task]["notes"]]
         notes = [nsynth_note.parse(note) for task in members for note in entries[task]["notes"]]
         if notes:
