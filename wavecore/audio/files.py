@@ -1,13 +1,11 @@
-"""Audio files in and out; this module is the one door, for writing as well.
+"""Audio files in and out; this module also re-exports writing and finding.
 
-Reading goes through libsndfile: wav (also RF64, W64), flac, ogg, opus, mp3,
-aiff, au and caf.  Samples are float32; integer formats lie in [-1, 1), float
-files may hold values beyond, which are kept.
+Reading goes through libsndfile: wav (also RF64, W64), flac, ogg, opus, mp3, aiff, au and caf.  Samples are float32;
+integer formats lie in [-1, 1), float files may hold values beyond, which are kept.
 
-MP3 stores whole frames of 1,152 or 576 samples.  Files with a LAME header, which
-includes those written here, come back with the exact length that went in;
-others come back as they were stored, with the encoder's delay at the start
-and its padding at the end (a tenth of a second together, at most).
+MP3 stores whole frames of 1,152 or 576 samples.  Files with a LAME header, which includes those written here, are read
+with the exact length that was written; others are read as they were stored, with the encoder's delay at the start and
+its padding at the end (a tenth of a second together, at most).
 """
 
 from __future__ import annotations
@@ -42,7 +40,7 @@ __all__ = [
     "write",
 ]
 
-# Compressed formats that people have and libsndfile does not read.
+# Common compressed formats that libsndfile does not read.
 _FOREIGN_SUFFIXES = (".m4a", ".aac", ".mp4", ".wma", ".webm", ".mka", ".mkv", ".mov", ".amr", ".ape", ".wv")
 
 # Fewer samples to a call of libsndfile cost more in calls than in decoding.
@@ -51,7 +49,7 @@ _LEAST_READ = 4096
 
 @dataclass(frozen=True)
 class AudioInfo:
-    """What the header of an audio file says.
+    """The header of an audio file.
 
     Parameters
     ----------
@@ -61,10 +59,8 @@ class AudioInfo:
         Number of channels.
     frames : int
         Samples per channel.
-    format : str
-        libsndfile's name of the container, ``"WAV"`` for example.
-    subtype : str
-        libsndfile's name of the encoding, ``"PCM_16"`` for example.
+    format, subtype : str
+        libsndfile's names of the container and of the encoding, ``"WAV"`` and ``"PCM_16"`` for example.
     """
 
     sample_rate: int
@@ -82,16 +78,11 @@ class AudioInfo:
 def probe(path: str | os.PathLike[str]) -> AudioInfo:
     """Read the header of an audio file.
 
-    Parameters
-    ----------
-    path : path-like
-        The file.
-
     Raises
     ------
     InputError
-        If the path is missing (with a near miss), a folder, unreadable,
-        empty, not audio, or holds no samples.
+        If the path is missing (with the nearest existing name), a folder, unreadable, empty, not audio, or holds no
+        samples.
     """
     with _opened(Path(path)) as file:
         return _info(file)
@@ -119,10 +110,18 @@ def read(path: str | os.PathLike[str], *, sample_rate: int | None = None, mono: 
     Raises
     ------
     InputError
-        As `probe`, and if samples are not finite or the file ends before the
-        length its header promises.
+        As `probe`, and if samples are not finite or the file ends before the length given in its header.
     UsageError
         If `sample_rate` is not a whole number above zero.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = write(f"{folder}/tone.wav", np.zeros((44100, 2)), 44100)
+    ...     samples, rate = read(f"{folder}/tone.wav", sample_rate=16000)
+    >>> samples.shape, rate
+    ((16000,), 16000)
     """
     path = Path(path)
     with _opened(path) as file:
@@ -140,9 +139,8 @@ def stream(
 ) -> Iterator[np.ndarray]:
     """Read an audio file of any length block by block.
 
-    The blocks, put together, are what ``read(path, sample_rate=...)`` gives;
-    memory is bounded by the block.  The header is checked at the call,
-    samples as they are reached.
+    The concatenated blocks are the samples of ``read(path, sample_rate=...)``; memory is bounded by the block.  The
+    header is checked at the call, samples as they are reached.
 
     Parameters
     ----------
@@ -151,7 +149,7 @@ def stream(
     sample_rate : int, optional
         Resample to this rate in Hz; by default the file's rate is kept.
     block_frames : int
-        Length of the blocks that come out, at least 1.
+        Length of the blocks, at least 1.
 
     Returns
     -------
@@ -169,12 +167,12 @@ def stream(
     info = probe(path)
     rate = info.sample_rate if sample_rate is None else checks.require_rate(sample_rate)
     if block_frames < 1:
-        raise UsageError(f"block_frames is {block_frames}, wanted 1 or more")
+        raise UsageError(f"block_frames is {block_frames}; at least 1 is needed")
     return _reblocked(_resampled_pieces(path, info, rate, block_frames), block_frames)
 
 
 def _resampled_pieces(path: Path, info: AudioInfo, rate: int, block_frames: int) -> Iterator[np.ndarray]:
-    """Mono pieces at `rate`, about `block_frames` long, as the resampler yields them."""
+    """Yield mono pieces at `rate`, about `block_frames` long."""
     resampler = Resampler(info.sample_rate, rate)
     n_read = max(_LEAST_READ, block_frames * info.sample_rate // rate)
     with _opened(path) as file:
@@ -187,7 +185,7 @@ def _resampled_pieces(path: Path, info: AudioInfo, rate: int, block_frames: int)
 
 
 def _reblocked(pieces: Iterable[np.ndarray], size: int) -> Iterator[np.ndarray]:
-    """The same samples in blocks of `size`, the last one shorter."""
+    """Yield the same samples in blocks of `size`, the last one shorter."""
     pending = np.zeros(0, np.float32)
     for piece in pieces:
         pending = np.concatenate([pending, piece])
@@ -200,7 +198,7 @@ def _reblocked(pieces: Iterable[np.ndarray], size: int) -> Iterator[np.ndarray]:
 
 
 def _pieces(path: Path, file: soundfile.SoundFile, info: AudioInfo, n_read: int, mono: bool) -> Iterator[np.ndarray]:
-    """All samples of an open file, (n,) or (n, channels)."""
+    """Yield all samples of an open file, in pieces of shape (n,) or (n, channels)."""
     import soundfile
 
     done = 0
@@ -210,7 +208,7 @@ def _pieces(path: Path, file: soundfile.SoundFile, info: AudioInfo, n_read: int,
         except soundfile.LibsndfileError as error:
             raise InputError(f"{path} is damaged after sample {done}: {error}") from error
         if not len(piece):
-            raise InputError(f"{path} is damaged: its header promises {info.frames} samples, only {done} could be read")
+            raise InputError(f"{path} is damaged: only {done} of the {info.frames} samples in its header can be read")
         done += len(piece)
         yield piece.mean(axis=1) if mono else piece
 
@@ -221,13 +219,13 @@ def _info(file: soundfile.SoundFile) -> AudioInfo:
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
-    """An open audio file with at least one sample, or an error that says why not."""
+    """Open an audio file with at least one sample, or raise an InputError with the reason."""
     import soundfile
 
     _require_bytes(path)
     # soundfile takes this suffix for headerless data and asks for a rate.
     if path.suffix.lower() == ".raw":
-        raise InputError(f"{path} has no header that tells its rate; convert it to .wav first")
+        raise InputError(f"{path} has no header with a sampling rate; convert it to .wav first")
     with contextlib.ExitStack() as stack:
         source = mpeg.source(path)
         if source is not path:
@@ -236,8 +234,8 @@ def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
             file = stack.enter_context(soundfile.SoundFile(source))
         except soundfile.LibsndfileError as error:
             raise InputError(_why_not_audio(path, error)) from error
-        # soundfile seeks to where it is after every read of a seekable file, and the MP3
-        # decoder starts afresh then, with warnings.  Here files are read from start to end.
+        # soundfile seeks to its own position after every read of a seekable file, which makes the MP3
+        # decoder start again, with warnings.  Here files are read from start to end.
         file.seekable = lambda: False
         if file.frames == 0:
             raise InputError(f"{path} holds 0 samples: it was cut off or never recorded; export it again")
@@ -245,12 +243,12 @@ def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
 
 
 def _require_bytes(path: Path) -> None:
-    """Refuse what is no readable file, or an empty one."""
+    """Raise InputError unless a path is a readable file that is not empty."""
     try:
         if not path.exists():
             raise missing_path(path)
         if path.is_dir():
-            raise InputError(f"{path} is a folder, a single audio file was wanted; name a file in it")
+            raise InputError(f"{path} is a folder, not an audio file; name a file in it")
         if not path.is_file():
             raise InputError(f"{path} is not a regular file; save the audio to a file first")
         with open(path, "rb") as file:
@@ -262,7 +260,7 @@ def _require_bytes(path: Path) -> None:
 
 
 def _why_not_audio(path: Path, error: soundfile.LibsndfileError) -> str:
-    """A guess at why libsndfile refused a file, from its first bytes."""
+    """Describe from its first bytes why libsndfile probably rejected a file."""
     if path.suffix.lower() in _FOREIGN_SUFFIXES:
         return f"{path} cannot be read as {path.suffix}; convert it: ffmpeg -i {path.name} {path.stem}.wav"
     with open(path, "rb") as file:

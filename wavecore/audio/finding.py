@@ -1,4 +1,4 @@
-"""Finding audio files: what a person typed, expanded and checked."""
+"""Expansion of the files and folders that a user names to audio files."""
 
 from __future__ import annotations
 
@@ -10,19 +10,15 @@ from pathlib import Path
 
 from wavecore.errors import InputError
 
-# What libsndfile reads, by the names such files usually carry.
-AUDIO_SUFFIXES = (
-    ".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64", ".rf64",
-)  # fmt: skip
+# The usual suffixes of what libsndfile reads.
+AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64", ".rf64")
 
 
 def find_audio(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> list[Path]:
     """Expand files and folders to a list of audio files.
 
-    Files that are named are taken as they are, whatever their suffix.
-    Folders are searched with all their subfolders for the suffixes in
-    ``AUDIO_SUFFIXES`` (upper or lower case), hidden files and folders left
-    out; what a folder gives is sorted by path.
+    Files that are named are kept, whatever their suffix.  Folders are searched with all their subfolders for the
+    suffixes in ``AUDIO_SUFFIXES`` (upper or lower case), without hidden files and folders, sorted by path.
 
     Parameters
     ----------
@@ -37,38 +33,26 @@ def find_audio(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]])
     Raises
     ------
     InputError
-        If nothing was named, a path does not exist (with a near miss where
-        there is one), a folder holds no audio, or one cannot be read.
+        If nothing was named, a path does not exist (with the nearest existing name), a folder holds no audio, or one
+        cannot be read.
     """
     named = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
     if not named:
         raise InputError("no input was named; give at least one audio file or folder")
-    found: dict[Path, Path] = {}  # resolved to named, so that a file named twice counts once
+    by_target: dict[Path, Path] = {}  # resolved to named, so that a file named twice counts once
     try:
         for path in map(Path, named):
             if not path.exists():
                 raise missing_path(path)
             for file in _audio_in(path) if path.is_dir() else [path]:
-                found.setdefault(file.resolve(), file)
+                by_target.setdefault(file.resolve(), file)
     except OSError as error:
-        raise InputError(f"cannot look into {error.filename}: {error.strerror or error}") from error
-    return list(found.values())
+        raise InputError(f"cannot read the folder {error.filename}: {error.strerror or error}") from error
+    return list(by_target.values())
 
 
 def missing_path(path: str | os.PathLike[str]) -> InputError:
-    """Make the error for a path that does not exist, with a near miss.
-
-    Parameters
-    ----------
-    path : path-like
-        A path that does not exist.
-
-    Returns
-    -------
-    InputError
-        To be raised by the caller.  It names the first part of the path that
-        is missing and the entry beside it whose name is nearest.
-    """
+    """Return the error for a path that does not exist: its first missing part, and the most similar name beside it."""
     path = Path(path)
     missing = path
     while not missing.parent.exists():
@@ -76,7 +60,7 @@ def missing_path(path: str | os.PathLike[str]) -> InputError:
     try:
         siblings = os.listdir(missing.parent)
     except OSError as error:
-        return InputError(f"cannot look into {missing.parent}: {error.strerror or error}")
+        return InputError(f"cannot read the folder {missing.parent}: {error.strerror or error}")
     by_lower_case = {name.lower(): name for name in siblings}
     near = difflib.get_close_matches(missing.name.lower(), by_lower_case, n=1)
     what = f"{path} does not exist" + ("" if missing == path else f": there is no folder {missing}")
@@ -86,7 +70,7 @@ def missing_path(path: str | os.PathLike[str]) -> InputError:
 
 
 def _audio_in(folder: Path) -> list[Path]:
-    """The audio files of a folder and its subfolders; none is an error."""
+    """Return the audio files of a folder and its subfolders, sorted; raise InputError if there are none."""
     files = []
     for root, folders, names in os.walk(folder, onerror=_stop):
         folders[:] = [name for name in folders if not name.startswith(".")]
@@ -94,19 +78,19 @@ def _audio_in(folder: Path) -> list[Path]:
     audio = sorted(file for file in files if file.suffix.lower() in AUDIO_SUFFIXES)
     if not audio:
         raise InputError(
-            f"no audio in {folder}: looked for {', '.join(AUDIO_SUFFIXES)} in it and its subfolders, "
-            f"saw {_summary(files)}"
+            f"no audio in {folder}: searched it and its subfolders for {', '.join(AUDIO_SUFFIXES)}, "
+            f"found {_summary(files)}"
         )
     return audio
 
 
 def _stop(error: OSError) -> None:
-    """Let a folder that cannot be read be an error; os.walk would pass over it."""
+    """Raise the error of a folder that cannot be read, which os.walk would ignore."""
     raise error
 
 
 def _summary(files: list[Path]) -> str:
-    """What a folder holds, most common suffix first: '3 .txt, 1 .mid'."""
+    """Count files by suffix, the most common first: '3 .txt, 1 .mid'."""
     if not files:
         return "no files at all"
     counts = Counter(file.suffix.lower() or "without a suffix" for file in files).most_common()

@@ -1,15 +1,14 @@
 """MP3 files without a length header, made readable to their end.
 
-libsndfile believes the length that an MP3's Xing or Info header states.
-Where there is none (radio recordings, cut files) it guesses from the first
-frame's bit rate and stops there: a file of varying bit rate loses up to half
-of its sound, silently.  Here the frames are counted, and the file is shown to
-libsndfile with an Info header of the right length in front.
+libsndfile relies on the length in an MP3's Xing or Info header.  Where there is none (radio recordings, cut files) it
+estimates the length from the first frame's bit rate and stops there: a file of varying bit rate loses up to half of
+its sound without an error.  Here the frames are counted, and libsndfile is given the file with an Info header of the
+right length in front.
 
 References
 ----------
-ISO/IEC 11172-3 and 13818-3 for the frame header; "MP3 Info Tag rev 1
-specifications" of the LAME project for the Xing and Info header.
+ISO/IEC 11172-3 and 13818-3 for the frame header; "MP3 Info Tag rev 1 specifications" of the LAME project for the Xing
+and Info header.
 """
 
 from __future__ import annotations
@@ -28,40 +27,21 @@ _RATES_V1 = (44100, 48000, 32000)
 _RATE_DIVISORS = {3: 1, 2: 2, 0: 4}
 _LAYER_III = 1
 _MONO = 3
-# Index 9 of either bit rate table: a frame of at least 120 bytes, room for the header.
+# Index 9 of either bit rate table: a frame of at least 120 bytes, enough for the header.
 _INFO_RATE_INDEX = 9
 _SEARCH_BYTES = 1 << 16
 
 
 @dataclass(frozen=True)
 class Frame:
-    """What the four bytes in front of a Layer III frame say.
-
-    Parameters
-    ----------
-    n_bytes : int
-        Length of the frame with its header.
-    tag_offset : int
-        Where in the first frame a Xing or Info header would begin.
-    """
+    """The length of a Layer III frame with its header, and where in a first frame a Xing or Info header would begin."""
 
     n_bytes: int
     tag_offset: int
 
 
 def parse_frame(header: bytes) -> Frame | None:
-    """Read a frame header.
-
-    Parameters
-    ----------
-    header : bytes
-        At least four bytes.
-
-    Returns
-    -------
-    Frame or None
-        None where the bytes are no header of a Layer III frame.
-    """
+    """Parse the first four of some bytes; None where they are no header of a Layer III frame."""
     if len(header) < 4 or header[0] != 0xFF or header[1] & 0xE0 != 0xE0:
         return None
     version, layer = header[1] >> 3 & 3, header[1] >> 1 & 3
@@ -78,19 +58,7 @@ def parse_frame(header: bytes) -> Frame | None:
 
 
 def source(path: Path) -> Path | BinaryIO:
-    """What to hand to libsndfile so that it reads an MP3 to its end.
-
-    Parameters
-    ----------
-    path : Path
-        Any audio file; it is not empty.
-
-    Returns
-    -------
-    Path or binary file
-        `path` itself, unless it is an MP3 without a length header: then a
-        readable, seekable file with such a header in front.
-    """
+    """Return what libsndfile reads to its end: `path`, or for an MP3 without a length a file with one in front."""
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         start = _first_frame(data)
         if start is None or _has_length(data, start):
@@ -101,7 +69,7 @@ def source(path: Path) -> Path | BinaryIO:
 
 
 def _skip_id3(data: mmap.mmap) -> int:
-    """Where the sound may begin, after an ID3v2 tag if there is one."""
+    """Return the offset behind an ID3v2 tag if there is one, else 0."""
     if data[:3] != b"ID3" or len(data) < 10:
         return 0
     size = 0
@@ -111,13 +79,13 @@ def _skip_id3(data: mmap.mmap) -> int:
 
 
 def _first_frame(data: mmap.mmap) -> int | None:
-    """The offset of the first frame, recognised by another one that follows it."""
+    """Return the offset of the first frame, recognised by another one that follows it."""
     position = _skip_id3(data)
     # Other formats begin with a name of their own; their samples may look like frames.
     if data[:4] in (b"RIFF", b"RF64", b"fLaC", b"OggS", b"FORM", b".snd", b"caff", b"riff"):
         return None
     limit = min(len(data), position + _SEARCH_BYTES)
-    while 0 <= (position := data.find(b"\xff", position, limit)):
+    while (position := data.find(b"\xff", position, limit)) >= 0:
         frame = parse_frame(data[position : position + 4])
         if frame and parse_frame(data[position + frame.n_bytes : position + frame.n_bytes + 4]):
             return position
@@ -126,14 +94,14 @@ def _first_frame(data: mmap.mmap) -> int | None:
 
 
 def _has_length(data: mmap.mmap, start: int) -> bool:
-    """Whether the first frame is a Xing or Info header that counts the frames."""
+    """Return whether the first frame is a Xing or Info header with the number of frames."""
     frame = parse_frame(data[start : start + 4])
     tag = data[start + frame.tag_offset : start + frame.tag_offset + 8]
     return tag[:4] in (b"Xing", b"Info") and bool(tag[7] & 1)
 
 
 def _count_frames(data: mmap.mmap, start: int) -> int:
-    """The number of whole frames; bytes between frames are passed over."""
+    """Count the whole frames; bytes between frames are skipped."""
     position, count = start, 0
     while 0 <= position < len(data):
         frame = parse_frame(data[position : position + 4])
@@ -146,7 +114,7 @@ def _count_frames(data: mmap.mmap, start: int) -> int:
 
 
 def _info_frame(header: bytes, n_frames: int, n_bytes: int) -> bytes:
-    """A silent frame like the first one, holding an Info header."""
+    """Build a silent frame like the first one, with an Info header."""
     no_checksum = header[1] | 1
     fixed = bytes([0xFF, no_checksum, _INFO_RATE_INDEX << 4 | header[2] & 0x0C, header[3]])
     frame = parse_frame(fixed)
@@ -156,11 +124,11 @@ def _info_frame(header: bytes, n_frames: int, n_bytes: int) -> bytes:
 
 
 class _Prefixed(io.RawIOBase):
-    """A few bytes, then a file from an offset to its end; read only."""
+    """Read-only concatenation of a few bytes and of a file from an offset to its end."""
 
     def __init__(self, prefix: bytes, path: Path, start: int):
         super().__init__()
-        self._file = open(path, "rb")
+        self._file = io.FileIO(path)
         self._prefix = prefix
         self._start = start
         self._length = len(prefix) + path.stat().st_size - start

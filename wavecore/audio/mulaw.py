@@ -1,18 +1,16 @@
 """Mu-law companding: waveforms in [-1, 1] to 256 codes and back.
 
-Code ``q = floor((F(x) + 1) / 2 * 255 + 0.5)`` with
-``F(x) = sign(x) ln(1 + 255 |x|) / ln 256``.  Both directions go through tables
-that are computed once in double precision: ``encode`` counts the bin edges at
-or below a sample and ``decode`` looks a value up.  A logarithm would round
-differently in NumPy, on a CPU and on a GPU; the tables give the same code for
-the same float32 everywhere.
+Code ``q = floor((F(x) + 1) / 2 * 255 + 0.5)`` with ``F(x) = sign(x) ln(1 + 255 |x|) / ln 256``.  Both directions go
+through tables that are computed once in double precision: ``encode`` counts the bin edges at or below a sample and
+``decode`` looks a value up.  A logarithm would round differently in NumPy, on a CPU and on a GPU; the tables give the
+same code for the same float32 everywhere.
 
 Codes 127 and 128 are the two values nearest to silence, ``0.0`` encodes to 128.
 
 References
 ----------
-ITU-T Recommendation G.711, and van den Oord et al., "WaveNet: a generative
-model for raw audio", arXiv 1609.03499, section 2.2.
+ITU-T Recommendation G.711, and van den Oord et al., "WaveNet: a generative model for raw audio", arXiv 1609.03499,
+section 2.2.
 """
 
 from __future__ import annotations
@@ -33,7 +31,7 @@ Array = TypeVar("Array", np.ndarray, torch.Tensor)
 
 
 def _expand(companded: np.ndarray) -> np.ndarray:
-    """The inverse of F in double precision: ``sign(y) (256^|y| - 1) / 255``."""
+    """Compute the inverse of F in double precision: ``sign(y) (256^|y| - 1) / 255``."""
     return np.sign(companded) * np.expm1(np.abs(companded) * np.log(N_CODES)) / (N_CODES - 1)
 
 
@@ -43,7 +41,7 @@ def _decode_table() -> np.ndarray:
 
 
 def _edge_table() -> np.ndarray:
-    """The smallest float32 that belongs to each of the codes 1 to 255."""
+    """Compute the smallest float32 that belongs to each of the codes 1 to 255."""
     codes = np.arange(1, N_CODES, dtype=np.float64)
     exact = _expand(2.0 * (codes - 0.5) / (N_CODES - 1) - 1.0)
     rounded = exact.astype(np.float32)
@@ -57,20 +55,20 @@ _EDGES = _edge_table()
 
 @functools.cache
 def _tables_on(device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """The decode values and the bin edges on one device."""
-    # A table first asked for under inference mode must serve autograd later.
+    """Return the decode values and the bin edges on one device."""
+    # A table first used under inference mode must serve autograd later.
     with torch.inference_mode(False):
         return torch.from_numpy(_VALUES).to(device), torch.from_numpy(_EDGES).to(device)
 
 
 def encode(x: Array) -> Array:
-    """Turn samples into mu-law codes.
+    """Encode samples as mu-law codes.
 
     Parameters
     ----------
     x : ndarray or Tensor, any shape, float
-        Samples in [-1, 1]; louder ones get the code of the limit they pass.
-        Other floating types are rounded to float32 first.
+        Samples in [-1, 1]; values beyond get the code of the limit they pass.  Other floating types are rounded to
+        float32 first.
 
     Returns
     -------
@@ -80,8 +78,13 @@ def encode(x: Array) -> Array:
     Raises
     ------
     InputError
-        If `x` is not of a floating-point type, or holds NaN or infinite
-        values (how many, and where the first one is).
+        If `x` is not of a floating-point type, or holds NaN or infinite values (how many, and where the first one is).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> encode(np.array([-1.0, -0.01, 0.0, 0.01, 1.0])).tolist()
+    [0, 98, 128, 157, 255]
     """
     if isinstance(x, torch.Tensor):
         checks.require_float(x)
@@ -96,7 +99,7 @@ def encode(x: Array) -> Array:
 
 
 def decode(codes: Array) -> Array:
-    """Turn mu-law codes into samples, the middle of each code's bin.
+    """Decode mu-law codes to samples, the middle of each code's bin.
 
     Parameters
     ----------
@@ -106,13 +109,18 @@ def decode(codes: Array) -> Array:
     Returns
     -------
     ndarray or Tensor, the shape of `codes`, float32
-        Samples in [-1, 1], on the device of `codes`;
-        ``encode(decode(q)) == q`` for every code.
+        Samples in [-1, 1], on the device of `codes`; ``encode(decode(q)) == q`` for every code.
 
     Raises
     ------
     InputError
         If `codes` is not of an integer type or leaves 0 to 255.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> decode(np.array([0, 64, 128, 255])).astype(float).round(4).tolist()
+    [-1.0, -0.0581, 0.0001, 1.0]
     """
     codes = _checked_codes(codes)
     if isinstance(codes, torch.Tensor):
@@ -121,59 +129,8 @@ def decode(codes: Array) -> Array:
     return np.asarray(_VALUES[codes])
 
 
-def to_scalar(codes: Array) -> Array:
-    """Turn mu-law codes into the scalar a WaveNet sees, ``q / 255 - 0.5``.
-
-    Parameters
-    ----------
-    codes : ndarray or Tensor, any shape, any integer type
-        Codes 0 to 255.
-
-    Returns
-    -------
-    ndarray or Tensor, the shape of `codes`, float32
-        Values in [-0.5, 0.5], on the device of `codes`.
-
-    Raises
-    ------
-    InputError
-        If `codes` is not of an integer type or leaves 0 to 255.
-    """
-    codes = _checked_codes(codes)
-    if isinstance(codes, torch.Tensor):
-        return codes.float() / (N_CODES - 1) - 0.5
-    return np.asarray(codes.astype(np.float32) / np.float32(N_CODES - 1) - np.float32(0.5))
-
-
-def from_scalar(scalar: Array) -> Array:
-    """Turn the scalar a WaveNet sees back into the nearest mu-law code.
-
-    Parameters
-    ----------
-    scalar : ndarray or Tensor, any shape, float
-        Values in [-0.5, 0.5]; values outside get the code of the limit.
-
-    Returns
-    -------
-    ndarray or Tensor, the shape of `scalar`, uint8
-        Codes 0 to 255; ``from_scalar(to_scalar(q)) == q`` for every code.
-
-    Raises
-    ------
-    InputError
-        If `scalar` is not of a floating-point type or is not finite.
-    """
-    scalar = scalar if isinstance(scalar, torch.Tensor) else np.asarray(scalar)
-    checks.require_float(scalar, what="scalars")
-    checks.require_finite(scalar, what="scalars")
-    if isinstance(scalar, torch.Tensor):
-        return ((scalar.detach().float() + 0.5) * (N_CODES - 1)).round().clamp(0, N_CODES - 1).to(torch.uint8)
-    scaled = (scalar.astype(np.float32) + np.float32(0.5)) * np.float32(N_CODES - 1)
-    return np.asarray(np.clip(np.rint(scaled), 0, N_CODES - 1)).astype(np.uint8)
-
-
 def _checked_codes(codes: Array) -> Array:
-    """The codes as an array, after refusing other types and other ranges."""
+    """Return codes as an array; raise InputError for other types and ranges."""
     if isinstance(codes, torch.Tensor):
         integral = not (codes.is_floating_point() or codes.is_complex() or codes.dtype == torch.bool)
         one_byte = codes.dtype == torch.uint8

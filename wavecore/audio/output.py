@@ -12,24 +12,7 @@ from wavecore.errors import OutputExistsError, UsageError, WavecoreError
 
 
 def refuse_existing(path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
-    """Refuse a path that cannot or must not be written to.
-
-    Parameters
-    ----------
-    path : path-like
-        Where the output is to go.
-    overwrite : bool
-        Whether an existing file may be replaced.
-
-    Raises
-    ------
-    OutputExistsError
-        If the file exists and `overwrite` is false.
-    UsageError
-        If the path exists and is a folder or a device.
-    WavecoreError
-        If the system does not let us look.
-    """
+    """Raise OutputExistsError if a file exists and may not be replaced, UsageError if a path is no regular file."""
     path = Path(path)
     with _explained(path):
         if path.is_dir():
@@ -42,11 +25,10 @@ def refuse_existing(path: str | os.PathLike[str], *, overwrite: bool = False) ->
 
 @contextlib.contextmanager
 def whole_file(path: str | os.PathLike[str], *, overwrite: bool = False) -> Iterator[Path]:
-    """Give a temporary path that becomes `path` when the block ends well.
+    """Open a context with a temporary path, which becomes `path` when the block ends without an exception.
 
-    The temporary file lies in the same folder, so that the rename is atomic.
-    When the block raises, ``KeyboardInterrupt`` included, nothing is left
-    behind and an older file at `path` stays as it was.
+    The temporary file lies in the same folder, so that the rename is atomic.  When the block raises,
+    ``KeyboardInterrupt`` included, nothing is left behind and an older file at `path` stays as it was.
 
     Parameters
     ----------
@@ -63,8 +45,7 @@ def whole_file(path: str | os.PathLike[str], *, overwrite: bool = False) -> Iter
     Raises
     ------
     OutputExistsError
-        If the file exists and `overwrite` is false, at the start or, made by
-        somebody else meanwhile, at the end.
+        If the file exists and `overwrite` is false: at the start or, created by another process, at the end.
     UsageError
         If the path exists and is a folder or a device.
     WavecoreError
@@ -87,7 +68,7 @@ def whole_file(path: str | os.PathLike[str], *, overwrite: bool = False) -> Iter
 
 @contextlib.contextmanager
 def _explained(path: Path) -> Iterator[None]:
-    """Turn the operating system's refusal into a message."""
+    """Turn an error of the operating system into a WavecoreError that names the path."""
     try:
         yield
     except OSError as error:

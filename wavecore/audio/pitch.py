@@ -1,17 +1,14 @@
 """Fundamental frequency of one voice, and the arithmetic of pitch.
 
-The tracker is probabilistic YIN (librosa's) with three changes that a whistle
-asks for.  YIN compares a signal with itself shifted by whole samples: at
-16 kHz a whistle of 3.6 kHz repeats after 4.5 samples, the shift of 9 fits much
-better, and the answer is an octave too low.  So the signal is first brought to
-at least twelve samples per shortest period.  A frame counts as voiced only if
-it shows a period itself, not because its neighbours did.  And long signals go
-through in overlapping segments, so that memory stays bounded.
+The tracker is probabilistic YIN (librosa's) with three changes for whistles.  YIN compares a signal with itself
+shifted by whole samples: at 16 kHz a whistle of 3.6 kHz repeats after 4.5 samples, a shift of 9 matches much better,
+and the estimate is an octave too low.  So the signal is first resampled to at least twelve samples per shortest
+period.  A frame counts as voiced only if it is periodic itself, not because its neighbours are.  And long signals are
+processed in overlapping segments, so that memory stays bounded.
 
 References
 ----------
-Mauch and Dixon, "pYIN: a fundamental frequency estimator using probabilistic
-threshold distributions", ICASSP 2014.
+Mauch and Dixon, "pYIN: a fundamental frequency estimator using probabilistic threshold distributions", ICASSP 2014.
 """
 
 from __future__ import annotations
@@ -34,8 +31,7 @@ _SAMPLES_PER_PERIOD = 12
 # Periods of the lowest pitch in one analysis window (64 ms from 55 Hz on): with fewer, low
 # tones come out up to 50 cents sharp; with more, glides are smeared.
 _PERIODS_PER_WINDOW = 3.5
-# YIN cannot see a dip at the very edge of its range of shifts, so the range is wider
-# than the pitches that are let through.
+# YIN finds no dip at the very edge of its range of shifts, so the range is wider than the reported pitches.
 _HEADROOM_ABOVE, _HEADROOM_BELOW = 1.1, 1.03
 # Steps of 20 cents.  Viterbi's cost grows with the square of the number of steps:
 # at 10 cents it runs five times slower, for errors of 5 cents instead of 10.
@@ -60,13 +56,13 @@ class PitchTrack:
     voiced : ndarray, shape (N,), bool
         Whether the frame has a pitch.
     probability : ndarray, shape (N,), float64
-        How sure the tracker is that it has, in [0, 1].
+        The tracker's probability that it has, in [0, 1].
 
     Raises
     ------
     InputError
-        If the lengths differ, times do not ascend, or a voiced frame has no
-        frequency above zero, or an unvoiced one has any.
+        If the lengths differ, times do not ascend, or a voiced frame has no frequency above zero, or an unvoiced one
+        has any.
     """
 
     times_s: np.ndarray
@@ -82,11 +78,11 @@ class PitchTrack:
             raise InputError("the times of a pitch track must ascend")
         if self.voiced.dtype != bool:
             raise InputError(f"the voiced flags of a pitch track are bool, got {self.voiced.dtype}")
-        wrong = self.voiced != (np.isfinite(self.f0_hz) & (np.nan_to_num(self.f0_hz) > 0))
-        if wrong.any():
+        inconsistent = self.voiced != (np.isfinite(self.f0_hz) & (np.nan_to_num(self.f0_hz) > 0))
+        if inconsistent.any():
             raise InputError(
-                f"{int(wrong.sum())} frames are voiced without a frequency above zero, or unvoiced with one; "
-                f"the first is frame {int(np.argmax(wrong))}"
+                f"{int(inconsistent.sum())} frames are voiced without a frequency above zero, or unvoiced with one; "
+                f"the first is frame {int(np.argmax(inconsistent))}"
             )
 
 
@@ -106,38 +102,44 @@ def track_f0(
         One voice, whistle or instrument, T at least 1.
     sample_rate : int
         Its rate in Hz.
-    fmin_hz : float
-        The lowest pitch looked for, above 0.
-    fmax_hz : float
-        The highest pitch looked for, above `fmin_hz`.  Where it lies above
-        half the sampling rate, half the sampling rate is the limit.
+    fmin_hz, fmax_hz : float
+        The lowest and the highest pitch to report, ``0 < fmin_hz < fmax_hz``; half the sampling rate limits both.
     frame_rate_hz : float
-        Frames per second, as nearly as whole samples allow.
+        Frames per second, above 0 and at most 1,000; kept as nearly as whole samples allow.
 
     Returns
     -------
     PitchTrack
-        Frame i lies at ``i / frame_rate``, the first one at 0, the last one
-        at or before the end.  Frequencies are in steps of 20 cents: steady
-        tones are off by about 10 at most, and by up to 30 below 70 Hz.
-        Silence is unvoiced throughout.
+        Frame i lies at ``i / frame_rate``, the first one at 0, the last one at or before the end.  Frequencies are in
+        steps of 20 cents: steady tones are off by about 10 at most, and by up to 30 below 70 Hz.  Silence is unvoiced
+        throughout.
 
     Raises
     ------
     InputError
         If `x` is no finite, non-empty signal of one channel.
     UsageError
-        If the limits are not ``0 < fmin_hz < fmax_hz``, or the frame rate is
-        not above 0 and at most 1,000.
+        If a limit or the frame rate is out of its range.
 
     Notes
     -----
-    About 10 seconds of sound per second on one core with the default limits,
-    and memory for 22 seconds of sound at a time.
+    About 10 seconds of sound per second on one core with the default limits, and memory for 22 seconds of sound at a
+    time.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> whistle = 0.3 * np.sin(2 * np.pi * 880 * np.arange(3200) / 16000)
+    >>> track = track_f0(whistle, sample_rate=16000, fmin_hz=500, fmax_hz=1500)
+    >>> len(track.times_s), round(float(np.nanmedian(hz_to_midi(track.f0_hz))))
+    (10, 81)
     """
     signal = checks.as_signal(x)
     fmax_hz = min(fmax_hz, checks.require_rate(sample_rate) / 2)
-    _require_limits(fmin_hz, fmax_hz, frame_rate_hz)
+    if not 0 < fmin_hz < fmax_hz:
+        raise UsageError(f"fmin_hz is {fmin_hz} and fmax_hz {fmax_hz}; 0 < fmin_hz < fmax_hz is needed")
+    if not 0 < frame_rate_hz <= 1000:
+        raise UsageError(f"frame_rate_hz is {frame_rate_hz}; it must be above 0 and at most 1000")
     rate = sample_rate * max(1, -(-int(_SAMPLES_PER_PERIOD * fmax_hz) // sample_rate))
     signal = resample(signal, from_rate=sample_rate, to_rate=rate)
     hop = round(rate / frame_rate_hz)
@@ -147,25 +149,17 @@ def track_f0(
     return PitchTrack(times_s, np.where(voiced, f0_hz, np.nan), voiced, probability)
 
 
-def _require_limits(fmin_hz: float, fmax_hz: float, frame_rate_hz: float) -> None:
-    if not 0 < fmin_hz < fmax_hz:
-        raise UsageError(f"fmin_hz is {fmin_hz} and fmax_hz {fmax_hz}, wanted 0 < fmin_hz < fmax_hz")
-    if not 0 < frame_rate_hz <= 1000:
-        raise UsageError(f"frame_rate_hz is {frame_rate_hz}, wanted more than 0 and at most 1000")
-
-
 def _track_in_segments(
     signal: np.ndarray, rate: int, hop: int, fmin_hz: float, fmax_hz: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """f0 (NaN where unvoiced) and voicing probability of all frames, each (N,)."""
+    """Compute f0 (NaN where unvoiced) and voicing probability of all frames, each (N,)."""
     n_frames = 1 + (len(signal) - 1) // hop
     step, margin = round(_SEGMENT_S * rate / hop), round(_OVERLAP_S * rate / hop)
     f0_parts, probability_parts = [], []
     for first in range(0, n_frames, step):
         last = min(first + step, n_frames)
         begin, end = max(0, first - margin), min(n_frames, last + margin)
-        # A segment's frames keep their place: it begins on a frame, and the
-        # margins are wider than a window, so its padded ends are cut away.
+        # A segment begins on a frame, and its margins are wider than a window, so its padded ends are cut away.
         f0_hz, probability = _pyin(signal[begin * hop : end * hop], rate, hop, fmin_hz, fmax_hz)
         f0_parts.append(f0_hz[first - begin : last - begin])
         probability_parts.append(probability[first - begin : last - begin])
@@ -185,98 +179,39 @@ def _pyin(signal: np.ndarray, rate: int, hop: int, fmin_hz: float, fmax_hz: floa
         hop_length=hop,
         resolution=_RESOLUTION_SEMITONES,
     )
-    # The steps need not meet the limits: one step beyond may be the nearest to a limit.
+    # The grid of steps need not meet the limits: the step nearest to a limit may lie beyond it.
     inside = (f0_hz > fmin_hz / _STEP) & (f0_hz < fmax_hz * _STEP)
     return np.where(inside, f0_hz, np.nan), probability
 
 
 def hz_to_midi(frequency_hz: float | np.ndarray) -> float | np.ndarray:
-    """Turn frequencies into MIDI note numbers, fractions included.
+    """Convert frequencies in Hz to MIDI numbers with fractions, ``69 + 12 log2(f / 440)``; NaN stays NaN.
 
-    Parameters
-    ----------
-    frequency_hz : float or ndarray, any shape
-        Frequencies above 0; NaN stays NaN.
+    Raises InputError if a frequency is zero, negative or infinite.
 
-    Returns
-    -------
-    float or ndarray, the shape of `frequency_hz`
-        ``69 + 12 log2(f / 440)``.
-
-    Raises
-    ------
-    InputError
-        If a frequency is zero, negative or infinite.
+    Examples
+    --------
+    >>> hz_to_midi(880.0)
+    81.0
     """
-    values = _positive(frequency_hz)
+    values = np.asarray(frequency_hz, dtype=np.float64)
+    bad = (values <= 0) | np.isinf(values)
+    if bad.any():
+        raise InputError(
+            f"{int(bad.sum())} of {values.size} frequencies are not above 0 Hz and finite, the first is "
+            f"{values[bad][0]}; mark frames without a pitch by NaN"
+        )
     midi = A4_MIDI + 12.0 * np.log2(values / A4_HZ)
     return midi if midi.ndim else float(midi)
 
 
 def midi_to_hz(midi: float | np.ndarray) -> float | np.ndarray:
-    """Turn MIDI note numbers into frequencies in Hz.
+    """Convert MIDI numbers, fractions allowed, to frequencies in Hz, ``440 * 2^((midi - 69) / 12)``; NaN stays NaN.
 
-    Parameters
-    ----------
-    midi : float or ndarray, any shape
-        Note numbers, 69 is A4; fractions are allowed and NaN stays NaN.
-
-    Returns
-    -------
-    float or ndarray, the shape of `midi`
-        ``440 * 2^((midi - 69) / 12)``.
+    Examples
+    --------
+    >>> round(midi_to_hz(60), 2)
+    261.63
     """
     hz = A4_HZ * 2.0 ** ((np.asarray(midi, dtype=np.float64) - A4_MIDI) / 12.0)
     return hz if hz.ndim else float(hz)
-
-
-def cents_between(reference_hz: float | np.ndarray, estimate_hz: float | np.ndarray) -> float | np.ndarray:
-    """The interval from one frequency to another.
-
-    Parameters
-    ----------
-    reference_hz, estimate_hz : float or ndarray, shapes that broadcast
-        Frequencies above 0; NaN gives NaN.
-
-    Returns
-    -------
-    float or ndarray
-        Cents, positive where `estimate_hz` is the higher one; 100 to the
-        semitone and 1,200 to the octave.
-
-    Raises
-    ------
-    InputError
-        If a frequency is zero, negative or infinite.
-    """
-    cents = 1200.0 * np.log2(_positive(estimate_hz) / _positive(reference_hz))
-    return cents if cents.ndim else float(cents)
-
-
-def median_pitch_midi(track: PitchTrack) -> float:
-    """The median pitch of a track's voiced frames.
-
-    Parameters
-    ----------
-    track : PitchTrack
-        The track.
-
-    Returns
-    -------
-    float
-        A MIDI note number with fractions; NaN where nothing is voiced.
-    """
-    if not track.voiced.any():
-        return float("nan")
-    return float(np.median(hz_to_midi(track.f0_hz[track.voiced])))
-
-
-def _positive(frequency_hz: float | np.ndarray) -> np.ndarray:
-    values = np.asarray(frequency_hz, dtype=np.float64)
-    wrong = (values <= 0) | np.isinf(values)
-    if wrong.any():
-        raise InputError(
-            f"{int(wrong.sum())} of {values.size} frequencies are not above 0 Hz and finite, the first is "
-            f"{values[wrong][0]}; mark frames without a pitch by NaN"
-        )
-    return values

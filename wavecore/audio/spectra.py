@@ -1,10 +1,7 @@
-"""Spectra of arrays and tensors: short-time Fourier, mel, constant-Q.
+"""Spectra: short-time Fourier and mel magnitudes of arrays and tensors, the constant-Q transform of arrays.
 
-NumPy arrays and tensors give the same values: Fourier and mel spectra have one
-implementation, in torch; constant-Q comes from librosa for arrays and from
-nnAudio for tensors, where it is differentiable, and the two agree to about 6%
-of the largest value.  Frame i is centred on sample ``i * hop_length``;
-beyond its ends a signal counts as silent.
+Fourier and mel spectra have one implementation, in torch, so that arrays and tensors give the same values, tensors
+with gradients.  Frame i is centred on sample ``i * hop_length``; beyond its ends a signal counts as silent.
 """
 
 from __future__ import annotations
@@ -30,7 +27,7 @@ _HANN_HALF_WIDTH = 0.7501
 
 
 def stft_magnitude(x: Array, *, n_fft: int = 1024, hop_length: int = 256) -> Array:
-    """Magnitudes of the short-time Fourier transform with a Hann window.
+    """Compute magnitudes of the short-time Fourier transform with a Hann window.
 
     Parameters
     ----------
@@ -44,8 +41,8 @@ def stft_magnitude(x: Array, *, n_fft: int = 1024, hop_length: int = 256) -> Arr
     Returns
     -------
     ndarray or Tensor, shape (..., n_fft // 2 + 1, 1 + T // hop_length), float32
-        Frequencies from 0 to half the sampling rate.  A sine of amplitude a
-        that falls on a bin has the magnitude ``a * n_fft / 4``.
+        Frequencies from 0 to half the sampling rate.  A sine of amplitude a that falls on a bin has the magnitude
+        ``a * n_fft / 4``.
 
     Raises
     ------
@@ -53,43 +50,59 @@ def stft_magnitude(x: Array, *, n_fft: int = 1024, hop_length: int = 256) -> Arr
         If `x` has no samples, is of an integer type, or is not finite.
     UsageError
         If a length is too small.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> tone = 0.5 * np.sin(2 * np.pi * 1000 * np.arange(16000) / 16000)
+    >>> magnitude = stft_magnitude(tone)
+    >>> magnitude.shape, int(magnitude[:, 30].argmax()), round(float(magnitude.max()))
+    ((513, 63), 64, 128)
     """
     if n_fft < 2 or hop_length < 1:
-        raise UsageError(f"n_fft is {n_fft} and hop_length {hop_length}, wanted at least 2 and 1")
-    return _like(x, _stft_magnitude(_as_tensor(x), n_fft, hop_length))
+        raise UsageError(f"n_fft is {n_fft} and hop_length {hop_length}; at least 2 and 1 are needed")
+    samples = _as_tensor(x)
+    window = torch.hann_window(n_fft, dtype=samples.dtype, device=samples.device)
+    flat = samples.reshape(-1, x.shape[-1])  # (signals, T)
+    spectrum = torch.stft(flat, n_fft, hop_length, window=window, pad_mode="constant", return_complex=True)
+    return _like(x, spectrum.abs().reshape(*x.shape[:-1], *spectrum.shape[-2:]))
 
 
 def log_magnitude(magnitude: Array, *, reference: float | None = None, range_db: float = 120.0) -> Array:
-    """Magnitudes in dB, relative to their own maximum or to a fixed value.
+    """Convert magnitudes to dB, relative to their own maximum or to a fixed value.
 
     Parameters
     ----------
     magnitude : ndarray or Tensor, shape (..., bins, frames), float
         Magnitudes, at least 0.
     reference : float, optional
-        The magnitude that is 0 dB; by default the maximum of each spectrum
-        (over its last two axes).
+        The magnitude that is 0 dB; by default the maximum of each spectrum (over its last two axes).
     range_db : float
         Values more than this below the reference are raised to it, above 0.
 
     Returns
     -------
     ndarray or Tensor, the shape of `magnitude`, float32
-        dB, at least ``-range_db``; at most 0 without a `reference`.  Silence
-        is ``-range_db`` throughout.
+        dB, at least ``-range_db``; at most 0 without a `reference`.  Silence is ``-range_db`` throughout.
 
     Raises
     ------
     InputError
-        If `magnitude` is empty, has fewer than two axes, is of an integer
-        type, is not finite, or holds negative values.
+        If `magnitude` is empty, has fewer than two axes, is of an integer type, is not finite, or holds negative
+        values.
     UsageError
         If `reference` or `range_db` is not above 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> log_magnitude(np.array([[2.0, 0.2, 0.0]]), range_db=60.0).round().tolist()
+    [[0.0, -20.0, -60.0]]
     """
     if not range_db > 0 or (reference is not None and not reference > 0):
-        raise UsageError(f"reference is {reference} and range_db {range_db}, wanted values above 0")
+        raise UsageError(f"reference is {reference} and range_db {range_db}; both must be above 0")
     if magnitude.ndim < 2:
-        raise InputError(f"magnitudes have shape {tuple(magnitude.shape)}, wanted (..., bins, frames)")
+        raise InputError(f"magnitudes have shape {tuple(magnitude.shape)}, not (..., bins, frames)")
     values = _as_tensor(magnitude, what="magnitudes")
     if bool((values < 0).any()):
         raise InputError(f"magnitudes are at least 0, the smallest of these is {float(values.min())}")
@@ -110,7 +123,7 @@ def mel_spectrogram(
     fmin_hz: float = 0.0,
     fmax_hz: float | None = None,
 ) -> Array:
-    """Magnitudes on the mel scale (Slaney's, bands of equal area, as librosa's).
+    """Compute magnitudes on the mel scale (Slaney's, bands of equal area, as librosa's).
 
     Parameters
     ----------
@@ -138,81 +151,39 @@ def mel_spectrogram(
     InputError
         If `x` has no samples, is of an integer type, or is not finite.
     UsageError
-        If a parameter is out of its range, or the bands do not lie between 0
-        and half the sampling rate.
+        If a parameter is out of its range, or the bands do not lie between 0 and half the sampling rate.
+
+    Examples
+    --------
+    >>> import torch
+    >>> mel_spectrogram(torch.zeros(2, 16000), sample_rate=16000).shape
+    torch.Size([2, 80, 63])
     """
     top_hz = checks.require_rate(sample_rate) / 2 if fmax_hz is None else fmax_hz
     if n_mels < 1 or not 0 <= fmin_hz < top_hz <= sample_rate / 2:
         raise UsageError(
-            f"{n_mels} mel bands from {fmin_hz} to {top_hz} Hz do not fit {sample_rate} Hz; wanted at least "
-            f"one band and 0 <= fmin_hz < fmax_hz <= {sample_rate / 2}"
+            f"{n_mels} mel bands from {fmin_hz} to {top_hz} Hz do not fit {sample_rate} Hz; at least one band is "
+            f"needed and 0 <= fmin_hz < fmax_hz <= {sample_rate / 2}"
         )
     magnitude = stft_magnitude(_as_tensor(x), n_fft=n_fft, hop_length=hop_length)
     bands = _mel_bands(n_fft, n_mels, float(fmin_hz), float(top_hz), sample_rate).to(magnitude.device)
     return _like(x, bands @ magnitude)
 
 
+@functools.lru_cache(maxsize=16)
+def _mel_bands(n_fft: int, n_mels: int, fmin_hz: float, fmax_hz: float, sample_rate: int) -> torch.Tensor:
+    """Return triangular bands, shape (n_mels, n_fft // 2 + 1), float32, on the CPU."""
+    from torchaudio.functional import melscale_fbanks
+
+    # A matrix first used under inference mode must serve autograd later.
+    with torch.inference_mode(False):
+        bands = melscale_fbanks(
+            n_fft // 2 + 1, fmin_hz, fmax_hz, n_mels, sample_rate, norm="slaney", mel_scale="slaney"
+        )
+        return bands.T.contiguous()
+
+
 def constant_q(
-    x: Array,
-    *,
-    sample_rate: int,
-    hop_length: int = 256,
-    fmin_hz: float = C2_HZ,
-    n_bins: int = 72,
-    bins_per_octave: int = 12,
-    filter_scale: float = 1.0,
-) -> Array:
-    """Magnitudes of the constant-Q transform.
-
-    Parameters
-    ----------
-    x : ndarray or Tensor, shape (..., T), float
-        Signals, time last.
-    sample_rate : int
-        Their rate in Hz.
-    hop_length : int
-        Samples from frame to frame, at least 1.
-    fmin_hz : float
-        Centre of the lowest bin, above 0; C2 by default.
-    n_bins : int
-        Number of bins, at least 1.
-    bins_per_octave : int
-        At least 1.
-    filter_scale : float
-        Length of the filters; below 1 they resolve time better and pitch
-        worse; above 0.
-
-    Returns
-    -------
-    ndarray or Tensor, shape (..., n_bins, 1 + T // hop_length), float32
-        Scaled as librosa's, by the square root of each filter's length.
-
-    Raises
-    ------
-    InputError
-        If `x` has no samples, is of an integer type, or is not finite.
-    UsageError
-        If a parameter is out of its range, or the highest filter ends above
-        half the sampling rate.
-
-    Notes
-    -----
-    For tensors the filters of each set of parameters are kept per device; from
-    C2 at 40 bins per octave and 16 kHz they take 30 MB.
-    """
-    _require_bins(sample_rate, hop_length, fmin_hz, n_bins, bins_per_octave, filter_scale)
-    tensor = _as_tensor(x)
-    bins = (sample_rate, hop_length, float(fmin_hz), n_bins, bins_per_octave, float(filter_scale))
-    if isinstance(x, torch.Tensor):
-        flat = tensor.reshape(-1, tensor.shape[-1])  # (signals, T)
-        parts = _constant_q_filters(*bins, tensor.device)(flat, normalization_type="librosa")  # (..., 2)
-        # Unlike the root of a sum of squares, abs has a gradient (zero) at zero: silence trains.
-        magnitude = torch.view_as_complex(parts.contiguous()).abs()
-        return magnitude.reshape(*tensor.shape[:-1], *magnitude.shape[-2:])
-    return np.abs(_constant_q_array(tensor.numpy(), *bins)).astype(np.float32, copy=False)
-
-
-def complex_constant_q(
     x: np.ndarray,
     *,
     sample_rate: int,
@@ -222,7 +193,7 @@ def complex_constant_q(
     bins_per_octave: int = 12,
     filter_scale: float = 1.0,
 ) -> np.ndarray:
-    """The constant-Q transform with its phases, for arrays.
+    """Compute the constant-Q transform (librosa's) with its phases.
 
     Parameters
     ----------
@@ -239,30 +210,52 @@ def complex_constant_q(
     bins_per_octave : int
         At least 1.
     filter_scale : float
-        Length of the filters; below 1 they resolve time better and pitch
-        worse; above 0.
+        Length of the filters; below 1 they resolve time better and pitch worse; above 0.
 
     Returns
     -------
     ndarray, shape (..., n_bins, 1 + T // hop_length), complex64
-        Its absolute values are `constant_q`.
+        Scaled by the square root of each filter's length.
 
     Raises
     ------
     InputError
         If `x` has no samples, is of an integer type, or is not finite.
     UsageError
-        If a parameter is out of its range, or the highest filter ends above
-        half the sampling rate.
+        If a parameter is out of its range, or the highest filter ends above half the sampling rate.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> tone = np.sin(2 * np.pi * 440 * np.arange(16000) / 16000)
+    >>> transform = constant_q(tone, sample_rate=16000)
+    >>> transform.shape, int(np.abs(transform[:, 30]).argmax())  # A4 lies 33 semitones above C2
+    ((72, 63), 33)
     """
+    import librosa
+
     _require_bins(sample_rate, hop_length, fmin_hz, n_bins, bins_per_octave, filter_scale)
-    array = _as_tensor(np.asarray(x)).numpy()
-    return _constant_q_array(array, sample_rate, hop_length, fmin_hz, n_bins, bins_per_octave, filter_scale)
+    signals = _as_tensor(np.asarray(x)).numpy()
+    # librosa warns where a filter is longer than the signal, so silence is appended and cut off again.
+    longest = filter_scale / (2.0 ** (1.0 / bins_per_octave) - 1.0) * sample_rate / fmin_hz
+    missing = max(0, int(4 * longest) - signals.shape[-1])
+    transform = librosa.cqt(
+        np.pad(signals, [(0, 0)] * (signals.ndim - 1) + [(0, missing)]),
+        sr=sample_rate,
+        hop_length=hop_length,
+        fmin=fmin_hz,
+        n_bins=n_bins,
+        bins_per_octave=bins_per_octave,
+        filter_scale=filter_scale,
+        pad_mode="constant",
+    )
+    return transform[..., : 1 + signals.shape[-1] // hop_length]
 
 
 def _require_bins(
     sample_rate: int, hop_length: int, fmin_hz: float, n_bins: int, bins_per_octave: int, filter_scale: float
 ) -> None:
+    """Raise UsageError for parameters of `constant_q` that are out of range or reach beyond half the sampling rate."""
     checks.require_rate(sample_rate)
     if min(hop_length, n_bins, bins_per_octave) < 1 or not (fmin_hz > 0 and filter_scale > 0):
         raise UsageError(
@@ -280,7 +273,7 @@ def _require_bins(
 
 
 def _as_tensor(x: np.ndarray | torch.Tensor, *, what: str = "samples") -> torch.Tensor:
-    """Any floating-point array as a checked float32 tensor that keeps its gradient."""
+    """Return a checked floating-point array as a float32 tensor that keeps its gradient."""
     if x.ndim == 0 or 0 in x.shape:
         raise InputError(f"there are no {what}: the array has shape {tuple(x.shape)}")
     checks.require_float(x, what=what)
@@ -292,78 +285,3 @@ def _as_tensor(x: np.ndarray | torch.Tensor, *, what: str = "samples") -> torch.
 
 def _like(x: np.ndarray | torch.Tensor, result: torch.Tensor) -> np.ndarray | torch.Tensor:
     return result if isinstance(x, torch.Tensor) else result.numpy()
-
-
-def _stft_magnitude(x: torch.Tensor, n_fft: int, hop_length: int) -> torch.Tensor:
-    window = torch.hann_window(n_fft, dtype=x.dtype, device=x.device)
-    flat = x.reshape(-1, x.shape[-1])  # (signals, T)
-    spectrum = torch.stft(flat, n_fft, hop_length, window=window, pad_mode="constant", return_complex=True)
-    return spectrum.abs().reshape(*x.shape[:-1], *spectrum.shape[-2:])
-
-
-@functools.lru_cache(maxsize=16)
-def _mel_bands(n_fft: int, n_mels: int, fmin_hz: float, fmax_hz: float, sample_rate: int) -> torch.Tensor:
-    """Triangular bands, shape (n_mels, n_fft // 2 + 1), float32, on the CPU."""
-    from torchaudio.functional import melscale_fbanks
-
-    # A matrix first asked for under inference mode must serve autograd later.
-    with torch.inference_mode(False):
-        bands = melscale_fbanks(
-            n_fft // 2 + 1, fmin_hz, fmax_hz, n_mels, sample_rate, norm="slaney", mel_scale="slaney"
-        )
-        return bands.T.contiguous()
-
-
-@functools.lru_cache(maxsize=8)
-def _constant_q_filters(
-    sample_rate: int,
-    hop_length: int,
-    fmin_hz: float,
-    n_bins: int,
-    bins_per_octave: int,
-    filter_scale: float,
-    device: torch.device,
-) -> torch.nn.Module:
-    from nnAudio.features import CQT1992v2
-
-    with torch.inference_mode(False):
-        return CQT1992v2(
-            sr=sample_rate,
-            hop_length=hop_length,
-            fmin=fmin_hz,
-            n_bins=n_bins,
-            bins_per_octave=bins_per_octave,
-            filter_scale=filter_scale,
-            pad_mode="constant",
-            output_format="Complex",
-            verbose=False,
-        ).to(device)
-
-
-def _constant_q_array(
-    x: np.ndarray,
-    sample_rate: int,
-    hop_length: int,
-    fmin_hz: float,
-    n_bins: int,
-    bins_per_octave: int,
-    filter_scale: float,
-) -> np.ndarray:
-    """The complex transform by librosa, shape (..., n_bins, 1 + T // hop_length)."""
-    import librosa
-
-    n_frames = 1 + x.shape[-1] // hop_length
-    # librosa warns where a filter is longer than the signal, so silence is appended and cut off again.
-    longest = filter_scale / (2.0 ** (1.0 / bins_per_octave) - 1.0) * sample_rate / fmin_hz
-    missing = max(0, int(4 * longest) - x.shape[-1])
-    transform = librosa.cqt(
-        np.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, missing)]),
-        sr=sample_rate,
-        hop_length=hop_length,
-        fmin=fmin_hz,
-        n_bins=n_bins,
-        bins_per_octave=bins_per_octave,
-        filter_scale=filter_scale,
-        pad_mode="constant",
-    )
-    return transform[..., :n_frames]

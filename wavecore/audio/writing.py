@@ -1,4 +1,4 @@
-"""Writing audio: whole files or none, nothing clamped in silence.
+"""Writing audio: whole files or none; samples that are clamped are counted.
 
 ========  =====================  ==========================================
 suffix    encodings, default 1st rates
@@ -10,9 +10,8 @@ suffix    encodings, default 1st rates
 .mp3      MPEG_LAYER_III         8 to 48 kHz, the usual nine, at most stereo
 ========  =====================  ==========================================
 
-A rate that a format cannot hold is refused, and the rates it can hold are
-named: resampling an output behind the caller's back would break the promise
-that it has the rate that was asked for.  Use another suffix, or `resample`.
+A rate that a format cannot hold raises an error that lists the rates it can hold; nothing is resampled implicitly.
+Use another suffix, or `resample`.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ _RATES = {
     ".mp3": (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000),
 }
 _BYTES = {"PCM_16": 2, "PCM_24": 3, "FLOAT": 4}
-# A wav header counts bytes in 32 bits; the rest is room for the header.
+# A wav header counts bytes in 32 bits; the difference is left for the header.
 _WAV_LIMIT_BYTES = 2**32 - 2**12
 # libsndfile's Vorbis encoder keeps a whole call's samples on the stack.
 _CALL_FRAMES = 16384
@@ -53,7 +52,7 @@ _CALL_FRAMES = 16384
 
 @dataclass(frozen=True)
 class WrittenAudio:
-    """What was written, for the caller to report.
+    """Summary of a written file.
 
     Parameters
     ----------
@@ -66,7 +65,7 @@ class WrittenAudio:
     frames : int
         Samples per channel.
     peak : float
-        Largest absolute sample that was handed in, before any clamping.
+        Largest absolute sample, before any clamping.
     n_over : int
         How many samples were beyond +-1; all but FLOAT files clamp them.
     """
@@ -85,16 +84,15 @@ class WrittenAudio:
 
 
 class AudioWriter:
-    """Writes an audio file block by block; use it in a ``with`` statement.
+    """Writer of an audio file block by block, a context manager.
 
-    The file appears under its name when the block ends well.  On any
-    exception, ``KeyboardInterrupt`` included, nothing is left behind.
+    The file appears under its name when the ``with`` block ends without an exception.  On any exception,
+    ``KeyboardInterrupt`` included, nothing is left behind.
 
     Parameters
     ----------
     path : path-like
-        Where the file is to be; the suffix chooses the format (see the
-        module's table).  Missing folders are made.
+        Where the file is to be; the suffix chooses the format (see the module's table).  Missing folders are made.
     sample_rate : int
         The rate in Hz.
     channels : int
@@ -118,8 +116,8 @@ class AudioWriter:
     OutputExistsError
         If the file exists and `overwrite` is false.
     UsageError
-        If the suffix, the encoding, the rate or the number of channels does
-        not fit the format, or the path is a folder.
+        If the suffix, the encoding, the rate or the number of channels does not fit the format, or the path is a
+        folder.
     """
 
     def __init__(
@@ -136,7 +134,7 @@ class AudioWriter:
         self.channels = channels
         self.overwrite = overwrite
         self.format, self.subtype = _choose_format(self.path, subtype)
-        _require_fit(self.path, self.format, self.subtype, self.sample_rate, channels)
+        _require_fit(self.path, self.sample_rate, channels)
         output.refuse_existing(self.path, overwrite=overwrite)
         self.frames = 0
         self.peak = 0.0
@@ -163,14 +161,12 @@ class AudioWriter:
         Parameters
         ----------
         samples : ndarray or Tensor, shape (n,) or (n, channels), float
-            Samples, nominally in [-1, 1].  Louder ones are counted in
-            `n_over` and, except in FLOAT files, clamped.
+            Samples, nominally in [-1, 1].  Those beyond are counted in `n_over` and, except in FLOAT files, clamped.
 
         Raises
         ------
         InputError
-            If samples are not finite (how many, where the first one is), of
-            an integer type, or of the wrong shape.
+            If samples are not finite (how many, where the first one is), of an integer type, or of the wrong shape.
         UsageError
             If the file is not open, or a wav file would pass 4 GiB.
         WavecoreError
@@ -181,7 +177,7 @@ class AudioWriter:
         if self._file is None:
             raise UsageError("this AudioWriter is not open; use it in a `with` statement")
         block = self._checked(samples)
-        self._require_room(len(block))
+        self._check_size(len(block))
         magnitude = np.abs(block)
         self.peak = max(self.peak, float(magnitude.max(initial=0.0)))
         self.n_over += int(np.count_nonzero(magnitude > 1.0))
@@ -194,28 +190,26 @@ class AudioWriter:
         self.frames += len(block)
 
     def report(self) -> WrittenAudio:
-        """What was written so far, as a value."""
+        """Return a summary of what was written so far."""
         return WrittenAudio(self.path, self.sample_rate, self.channels, self.frames, self.peak, self.n_over)
 
     def _checked(self, samples: np.ndarray | torch.Tensor) -> np.ndarray:
-        """The block as (n, channels), after all checks."""
+        """Return a block as (n, channels), after all checks."""
         block = checks.to_numpy(samples)
         if block.ndim == 1:
             block = block[:, None]
         if block.ndim != 2 or block.shape[1] != self.channels:
             raise InputError(
-                f"the block has shape {tuple(samples.shape)}, wanted (n, {self.channels})"
+                f"the block has shape {tuple(samples.shape)}, not (n, {self.channels})"
                 + (" or (n,)" if self.channels == 1 else "")
             )
         checks.require_float(block)
         checks.require_finite(block[:, 0] if self.channels == 1 else block, offset=self.frames)
         return block
 
-    def _require_room(self, n_frames: int) -> None:
-        if self.format != "WAV":
-            return
-        n_bytes = (self.frames + n_frames) * self.channels * _BYTES[self.subtype]
-        if n_bytes > _WAV_LIMIT_BYTES:
+    def _check_size(self, n_frames: int) -> None:
+        n_bytes = (self.frames + n_frames) * self.channels * _BYTES.get(self.subtype, 0)
+        if self.format == "WAV" and n_bytes > _WAV_LIMIT_BYTES:
             raise UsageError(f"{self.path} would pass 4 GiB, the most a .wav can hold; write a .flac instead")
 
     def _create(self, temporary: Path) -> soundfile.SoundFile:
@@ -251,8 +245,7 @@ def write(
     Parameters
     ----------
     path : path-like
-        Where the file is to be; the suffix chooses the format (see the
-        module's table).  Missing folders are made.
+        Where the file is to be; the suffix chooses the format (see the module's table).  Missing folders are made.
     samples : ndarray or Tensor, shape (T,) or (T, channels), float
         Samples, nominally in [-1, 1].
     sample_rate : int
@@ -272,16 +265,23 @@ def write(
     OutputExistsError
         If the file exists and `overwrite` is false.
     InputError
-        If there are no samples, or they are not finite, of an integer type,
-        or of the wrong shape.
+        If there are no samples, or they are not finite, of an integer type, or of the wrong shape.
     UsageError
         If the format cannot hold them, or the path is a folder.
     WavecoreError
         If the disk is full or the file cannot be written to.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     written = write(f"{folder}/square.flac", np.tile([-1.5, 1.5], 8000), 16000)
+    >>> written.seconds, written.peak, written.n_over
+    (1.0, 1.5, 16000)
     """
     if samples.ndim not in (1, 2) or (samples.ndim == 2 and samples.shape[1] > max(8, samples.shape[0])):
         shape = tuple(samples.shape)
-        raise InputError(f"samples have shape {shape}, wanted (T,) or (T, channels): time comes first")
+        raise InputError(f"samples have shape {shape}, not (T,) or (T, channels): time comes first")
     channels = 1 if samples.ndim == 1 else int(samples.shape[1])
     with AudioWriter(path, sample_rate, channels=channels, subtype=subtype, overwrite=overwrite) as writer:
         writer.write(samples)
@@ -289,7 +289,7 @@ def write(
 
 
 def _choose_format(path: Path, subtype: str | None) -> tuple[str, str]:
-    """libsndfile's container and encoding for a file name."""
+    """Return libsndfile's container and encoding for a file name."""
     suffix = path.suffix.lower()
     if suffix not in _FORMATS:
         kind = suffix or "a name without a suffix"
@@ -300,10 +300,10 @@ def _choose_format(path: Path, subtype: str | None) -> tuple[str, str]:
     return name, subtype or subtypes[0]
 
 
-def _require_fit(path: Path, name: str, subtype: str, sample_rate: int, channels: int) -> None:
-    """Refuse rates and channel counts that the format cannot hold."""
+def _require_fit(path: Path, sample_rate: int, channels: int) -> None:
+    """Raise UsageError for rates and channel counts that the format cannot hold."""
     if channels < 1:
-        raise UsageError(f"channels is {channels}, wanted 1 or more")
+        raise UsageError(f"channels is {channels}; at least 1 is needed")
     suffix = path.suffix.lower()
     rates = _RATES.get(suffix)
     if rates and sample_rate not in rates:
@@ -316,10 +316,10 @@ def _require_fit(path: Path, name: str, subtype: str, sample_rate: int, channels
 
 
 def _encode(block: np.ndarray, subtype: str) -> np.ndarray:
-    """The block as libsndfile is to store it.
+    """Convert a block to what libsndfile stores.
 
-    Integers are made here, by rounding to full scale 2^(bits - 1), so that
-    what was read from such a file is written back bit for bit.
+    Integers are rounded here, at full scale 2^(bits - 1), so that samples read from such a file are written back bit
+    for bit.
     """
     if subtype == "FLOAT":
         return block.astype(np.float32)

@@ -1,12 +1,12 @@
-"""How well one melody's contour follows another: correlation, also after warping time, and notes in common.
+"""Similarity of two melodies' contours: correlation, also after warping time, and notes in common.
 
-Raw pitch accuracy asks for the right note at the right moment.  A contour may be right and late, as a
-musician's is who plays after hearing: the correlation after dynamic time warping forgives that.
+Raw pitch accuracy requires the right note at the right moment.  A contour may be right and late, as that of a musician
+who plays by ear: the correlation after dynamic time warping is insensitive to that.
 
 References
 ----------
-Mor, Wolf, Polyak, Taigman, "A Universal Music Translation Network", arXiv:1805.07848, section 5,
-compares networks with musicians by the correlation of pitch before and after warping.
+Mor, Wolf, Polyak, Taigman, "A Universal Music Translation Network", arXiv:1805.07848, section 5, compares networks
+with musicians by the correlation of pitch before and after warping.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from wavecore.metrics.pitch import resampled_f0
 
 N_NOTES = 128
 BAND = 0.1
-"""Of the longer contour's length that warping may move a moment by, so that no phrase is answered by another."""
+"""Largest shift by warping, relative to the longer contour's length, so that no phrase is aligned with another."""
 
 
 def pitch_correlation(reference: PitchTrack, estimate: PitchTrack) -> float:
-    """Correlate two contours, moment by moment.
+    """Correlate two contours frame by frame.
 
     Returns
     -------
     float
-        Pearson's, of the pitches in semitones where both are voiced, -1 to 1; a shift by octaves does
-        not matter.  1 where both stand still, 0 where one of them does or fewer than two moments are common.
+        Pearson's coefficient of the pitches in semitones where both are voiced, -1 to 1, independent of a shift by
+        octaves.  1 where both are constant, 0 where one is or fewer than two frames are common.
 
     Raises
     ------
@@ -37,29 +37,16 @@ def pitch_correlation(reference: PitchTrack, estimate: PitchTrack) -> float:
         If no frame of the reference is voiced.
     """
     _require_voiced(reference)
-    found_hz = resampled_f0(estimate, reference.times_s)
-    both = reference.voiced & np.isfinite(found_hz)
-    return _correlation(hz_to_midi(reference.f0_hz[both]), hz_to_midi(found_hz[both]))
+    estimate_hz = resampled_f0(estimate, reference.times_s)
+    both = reference.voiced & np.isfinite(estimate_hz)
+    return _correlation(hz_to_midi(reference.f0_hz[both]), hz_to_midi(estimate_hz[both]))
 
 
 def warped_pitch_correlation(reference: PitchTrack, estimate: PitchTrack) -> float:
-    """Correlate two contours after aligning them by dynamic time warping.
+    """Correlate two contours of one frame rate after aligning their voiced frames by dynamic time warping.
 
-    Parameters
-    ----------
-    reference, estimate : PitchTrack
-        At the same frame rate.
-
-    Returns
-    -------
-    float
-        As ``pitch_correlation``, along the alignment of the voiced frames, 0 if the estimate has none.
-        What is aligned are the contours relative to their medians.
-
-    Raises
-    ------
-    InputError
-        If no frame of the reference is voiced.
+    The contours are aligned relative to their medians.  Returns the coefficient along the alignment as
+    ``pitch_correlation`` does, 0 if the estimate is unvoiced; raises InputError if the reference is.
     """
     import librosa
 
@@ -75,12 +62,7 @@ def warped_pitch_correlation(reference: PitchTrack, estimate: PitchTrack) -> flo
 
 
 def piano_roll(track: PitchTrack) -> np.ndarray:
-    """Round a contour to notes.
-
-    Returns
-    -------
-    ndarray, shape (n_frames, 128), bool
-    """
+    """Round a contour to the nearest notes, shape (n_frames, 128), bool."""
     roll = np.zeros((len(track.times_s), N_NOTES), bool)
     midi = np.rint(hz_to_midi(track.f0_hz[track.voiced])).astype(int)
     inside = (midi >= 0) & (midi < N_NOTES)
@@ -89,40 +71,26 @@ def piano_roll(track: PitchTrack) -> np.ndarray:
 
 
 def jaccard_distance(reference: np.ndarray, estimate: np.ndarray) -> float:
-    """Compare which notes sound, frame by frame.
+    """Compute the Jaccard distance of two piano rolls, shape (n_frames, n_notes), bool.
 
-    Parameters
-    ----------
-    reference, estimate : ndarray, shape (n_frames, n_notes), bool
-        Any number of notes at a time.
-
-    Returns
-    -------
-    float
-        1 minus the notes in common over all notes that sound in either, summed over the frames:
-        0 where they agree, 1 where they share nothing.
-
-    Raises
-    ------
-    InputError
-        If the shapes differ, or nothing sounds in either.
+    Returns 1 minus the notes in common over the notes in either, summed over the frames: 0 for equal rolls, 1 without
+    a common note.  Raises InputError if the shapes differ, or neither roll has a note.
     """
     if reference.shape != estimate.shape or reference.ndim != 2:
         raise InputError(f"piano rolls of shapes {reference.shape} and {estimate.shape} cannot be compared")
     union = int((reference | estimate).sum())
     if not union:
-        raise InputError("no note sounds in either piano roll")
+        raise InputError("neither piano roll has a note")
     return 1 - int((reference & estimate).sum()) / union
 
 
 def _correlation(a: np.ndarray, b: np.ndarray) -> float:
     if len(a) < 2:
         return 0.0
-    a, b = a - a.mean(), b - b.mean()
-    still = [np.abs(x).max() < 0.5 for x in (a, b)]  # within a semitone
-    if any(still):
-        return float(all(still))
-    return float(a @ b / np.sqrt((a @ a) * (b @ b)))
+    constant = [np.abs(x - x.mean()).max() < 0.5 for x in (a, b)]  # within a semitone
+    if any(constant):
+        return float(all(constant))
+    return float(np.corrcoef(a, b)[0, 1])
 
 
 def _require_voiced(reference: PitchTrack) -> None:

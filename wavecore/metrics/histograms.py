@@ -1,4 +1,4 @@
-"""How alike two collections of music are in their pitches, intervals, durations and inter-onset times.
+"""Similarity of collections of music by pitches, intervals, durations and inter-onset times; adherence to a scale.
 
 Lines are notes in steps of a common grid, one array for each part of each piece.
 """
@@ -13,24 +13,26 @@ from wavecore.errors import InputError
 
 NAMES = ("pitch_class", "interval", "duration", "inter_onset")
 WIDEST = 24
-"""Semitones; what leaps farther counts as that."""
+"""Semitones; wider intervals count as that."""
+MAJOR = (0, 2, 4, 5, 7, 9, 11)
+"""Pitch classes of C major; those of its parallel natural minor are the same from another root."""
 
 
 def histograms(lines: Sequence[np.ndarray], *, longest: int) -> dict[str, np.ndarray]:
-    """Count what lines do.
+    """Count pitch classes, intervals, durations and inter-onset times.
 
     Parameters
     ----------
     lines : sequence of ndarray, shape (n, 3), integer
         Rows of onset, MIDI number and duration, in any order.
     longest : int
-        Steps; what lasts longer counts as that.
+        Steps; longer durations count as that.
 
     Returns
     -------
     dict of str to ndarray, float64
-        Counts.  ``pitch_class``: 12, from C on.  ``interval``: 49, from two octaves down to two octaves up, between the highest notes of
-        onsets that follow each other.  ``duration`` and ``inter_onset``: ``longest``, from one step on.
+        Counts.  ``pitch_class``: 12, from C on.  ``interval``: 49, from two octaves down to two octaves up, between
+        the highest notes of successive onsets.  ``duration`` and ``inter_onset``: ``longest``, from one step on.
 
     Raises
     ------
@@ -39,12 +41,7 @@ def histograms(lines: Sequence[np.ndarray], *, longest: int) -> dict[str, np.nda
     """
     if longest < 1:
         raise InputError(f"the longest duration is {longest} steps; at least 1 is needed")
-    found = {
-        "pitch_class": np.zeros(12),
-        "interval": np.zeros(2 * WIDEST + 1),
-        "duration": np.zeros(longest),
-        "inter_onset": np.zeros(longest),
-    }
+    counts = dict(zip(NAMES, map(np.zeros, (12, 2 * WIDEST + 1, longest, longest)), strict=True))
     for line in lines:
         line = np.asarray(line)
         if line.ndim != 2 or line.shape[1] != 3:
@@ -53,25 +50,18 @@ def histograms(lines: Sequence[np.ndarray], *, longest: int) -> dict[str, np.nda
         if (duration < 1).any():
             raise InputError(f"a note lasts {duration.min()} steps; notes last 1 or more")
         highest = np.append(np.diff(onset) > 0, True)[: len(onset)]
-        leaps = np.clip(np.diff(pitch[highest]), -WIDEST, WIDEST) + WIDEST
-        waits = np.minimum(np.diff(onset[highest]), longest) - 1
-        for name, values in zip(NAMES, (pitch % 12, leaps, np.minimum(duration, longest) - 1, waits), strict=True):
-            found[name] += np.bincount(values, minlength=len(found[name]))
-    return found
+        intervals = np.clip(np.diff(pitch[highest]), -WIDEST, WIDEST) + WIDEST
+        inter_onsets = np.minimum(np.diff(onset[highest]), longest) - 1
+        columns = (pitch % 12, intervals, np.minimum(duration, longest) - 1, inter_onsets)
+        for name, values in zip(NAMES, columns, strict=True):
+            counts[name] += np.bincount(values, minlength=len(counts[name]))
+    return counts
 
 
 def overlap(one: np.ndarray, other: np.ndarray) -> float:
-    """Say how much two histograms share.
+    """Compute the overlap of two histograms of counts, shape (n,).
 
-    Parameters
-    ----------
-    one, other : ndarray, shape (n,), float
-        Counts.
-
-    Returns
-    -------
-    float
-        0 where they share nothing, 1 where one is a multiple of the other; NaN where one is empty.
+    Returns 1 where one is a multiple of the other, 0 where no bin is common; NaN where one is empty.
     """
     if not (one.any() and other.any()):
         return float("nan")
@@ -79,44 +69,42 @@ def overlap(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def overlaps(ones: Mapping[str, np.ndarray], others: Mapping[str, np.ndarray]) -> dict[str, float]:
-    """Compare histograms of one name.
-
-    Parameters
-    ----------
-    ones, others : mapping of str to ndarray
-        As of ``histograms``.
-
-    Returns
-    -------
-    dict of str to float
-        ``overlap`` by name.
-    """
+    """Compute the overlap of the histograms of each name."""
     return {name: overlap(one, others[name]) for name, one in ones.items()}
 
 
 def divergence(one: np.ndarray, other: np.ndarray) -> float:
-    """Say how far two histograms are apart: the divergence of Jensen and Shannon.
+    """Compute the Jensen-Shannon divergence of two histograms of counts, shape (n,), in bits.
+
+    Returns 0 where one is a multiple of the other, 1 where no bin is common or one alone is empty; NaN where both are.
+    """
+    from scipy.spatial.distance import jensenshannon
+
+    if not (one.any() and other.any()):
+        return 1.0 if one.any() or other.any() else float("nan")
+    return float(jensenshannon(one, other, base=2) ** 2)
+
+
+def scale_consistency(pitch_classes: np.ndarray) -> float:
+    """Compute the share of notes in the major or natural minor scale that holds most of them.
 
     Parameters
     ----------
-    one, other : ndarray, shape (n,), float
-        Counts.
+    pitch_classes : ndarray, shape (12,), float
+        Counts from C on; another shape or a negative count raises InputError.
 
     Returns
     -------
     float
-        Bits: 0 for the same shares, 1 where nothing is shared, or one alone is empty.  NaN where both are.
+        From 7/12 for uniform counts to 1; NaN without notes.
 
     References
     ----------
-    Lin, "Divergence Measures Based on the Shannon Entropy", IEEE Transactions on Information Theory 37, 1991.
+    Mogren, "C-RNN-GAN: Continuous recurrent neural networks with adversarial training", NIPS 2016 workshop.
     """
-    if not (one.any() and other.any()):
-        return 1.0 if one.any() or other.any() else float("nan")
-    p, q = one / one.sum(), other / other.sum()
-    return _entropy((p + q) / 2) - (_entropy(p) + _entropy(q)) / 2
-
-
-def _entropy(p: np.ndarray) -> float:
-    p = p[p > 0]
-    return float(-(p * np.log2(p)).sum())
+    counts = np.asarray(pitch_classes, np.float64)
+    if counts.shape != (12,) or not (counts >= 0).all():
+        raise InputError(f"counts of pitch classes have shape {counts.shape}; twelve, of 0 or more, are needed")
+    if not counts.sum():
+        return float("nan")
+    return float(max(np.roll(counts, -root)[list(MAJOR)].sum() for root in range(12)) / counts.sum())

@@ -1,4 +1,4 @@
-"""How far apart two sounds are to the ear, roughly: their mel spectra in dB."""
+"""Perceptual distance of two sounds, approximately: the difference of their mel spectra in dB."""
 
 from __future__ import annotations
 
@@ -10,40 +10,27 @@ from wavecore.errors import InputError
 N_MELS = 80
 N_FFT, HOP_LENGTH = 1024, 256
 RANGE_DB = 80.0
-"""Below the loudest value of either sound; what is quieter counts as silence."""
+"""Below the loudest value of either sound; lower values are raised to it."""
 
 
 def mel_distance(reference: np.ndarray, estimate: np.ndarray, *, sample_rate: int) -> float:
-    """Compare two sounds of the same length by their mel spectra, at the same loudness.
+    """Compute the mean absolute difference in dB of two sounds' mel spectra, shape (T,), at equal power.
 
-    Parameters
-    ----------
-    reference, estimate : ndarray, shape (T,), float
-    sample_rate : int
-        Hz.
-
-    Returns
-    -------
-    float
-        Mean absolute difference, dB.
-
-    Raises
-    ------
-    InputError
-        If the lengths differ or the reference is silent.
+    Raises InputError if the lengths differ or the reference is silent.
     """
     if reference.shape != estimate.shape:
         raise InputError(f"sounds of {reference.shape} and {estimate.shape} samples cannot be compared")
     if not np.any(reference):
         raise InputError("the reference is silent")
-    wanted = _levels_db(reference, sample_rate)
-    # Silence lies at the floor of what is wanted.
-    found = _levels_db(estimate, sample_rate) if np.any(estimate) else np.full_like(wanted, wanted.max() - RANGE_DB)
-    return float(np.abs(wanted - found).mean())
+    first_db = _levels_db(reference, sample_rate)
+    # Silence lies at the floor of the reference.
+    floor_db = np.full_like(first_db, first_db.max() - RANGE_DB)
+    second_db = _levels_db(estimate, sample_rate) if np.any(estimate) else floor_db
+    return float(np.abs(first_db - second_db).mean())
 
 
 def _levels_db(x: np.ndarray, sample_rate: int) -> np.ndarray:
-    """Mel levels (n_mels, F) relative to the sound's own loudness."""
+    """Compute mel levels in dB, (n_mels, F), of a sound scaled to unit power."""
     power = float(np.square(x, dtype=np.float64).mean())
     scaled = (x / np.sqrt(power)).astype(np.float32)
     mel = spectra.mel_spectrogram(scaled, sample_rate=sample_rate, n_fft=N_FFT, hop_length=HOP_LENGTH, n_mels=N_MELS)

@@ -1,8 +1,7 @@
-"""A probe: what a fresh classifier can still read from latents.
+"""Probe: the accuracy of a new classifier on fixed latents.
 
-The classifier that a network was trained against says little about what its
-latents hold, because the encoder learnt to fool that one.  A new one, trained
-on fixed latents, says more.
+The classifier of adversarial training is no measure of what latents encode, because the encoder was trained to fool
+it.  A new one, trained on fixed latents, is.
 """
 
 from __future__ import annotations
@@ -22,22 +21,19 @@ LEARNING_RATE = 2e-3
 def probe_accuracy(
     latents: np.ndarray, labels: np.ndarray, held_out: np.ndarray, held_out_labels: np.ndarray, *, seed: int = 0
 ) -> float:
-    """Train a probe on latents of known domains and test it on others.
+    """Train a domain classifier on latents and test it on held-out ones.
 
-    The probe has the shape of the papers' domain classifier: three layers of 100
-    channels with ELU on every frame, logits averaged over the frames.
+    The probe has the shape of the papers' domain classifier: three layers of 100 channels with ELU on every frame,
+    logits averaged over the frames.
 
     Parameters
     ----------
-    latents : ndarray, shape (N, F, C), float
-        To learn from.
-    labels : ndarray, shape (N,), integer
+    latents, held_out : ndarray, shapes (N, F, C) and (M, F, C), float
+        For training, and for the test; of different pieces.
+    labels, held_out_labels : ndarray, shapes (N,) and (M,), integer
         Their domains, 0 to D - 1.
-    held_out : ndarray, shape (M, F, C), float
-        To be tested on; of other pieces.
-    held_out_labels : ndarray, shape (M,), integer
     seed : int
-        Of the starting weights and of the batches.
+        Of the initial weights and of the batches.
 
     Returns
     -------
@@ -64,8 +60,8 @@ def probe_accuracy(
             loss.backward()
             optimizer.step()
     with torch.inference_mode():
-        found = probe(test).mean(1).argmax(-1).numpy()
-    return float(np.mean([np.mean(found[held_out_labels == domain] == domain) for domain in range(n_domains)]))
+        predicted = probe(test).mean(1).argmax(-1).numpy()
+    return float(np.mean([np.mean(predicted[held_out_labels == domain] == domain) for domain in range(n_domains)]))
 
 
 def _network(channels: int, n_domains: int) -> nn.Sequential:
@@ -77,12 +73,10 @@ def _network(channels: int, n_domains: int) -> nn.Sequential:
 
 
 def _check(latents, labels, held_out, held_out_labels) -> int:
-    """Refuse what cannot be probed; returns the number of domains."""
+    """Return the number of domains; raise InputError for latents that cannot be classified."""
     for name, x, y in (("latents", latents, labels), ("held_out", held_out, held_out_labels)):
         if x.ndim != 3 or y.shape != (len(x),) or not len(x):
-            raise InputError(
-                f"{name} have shape {x.shape} with labels of shape {y.shape}; (N, F, C) and (N,) are needed"
-            )
+            raise InputError(f"{name} and labels have shapes {x.shape} and {y.shape}; (N, F, C) and (N,) are needed")
         if not np.isfinite(x).all():
             raise InputError(f"{name} hold {int((~np.isfinite(x)).sum())} numbers that are not finite")
     if latents.shape[2] != held_out.shape[2]:
@@ -90,7 +84,5 @@ def _check(latents, labels, held_out, held_out_labels) -> int:
     n_domains = int(max(labels.max(), held_out_labels.max())) + 1
     missing = [d for d in range(n_domains) if not ((labels == d).any() and (held_out_labels == d).any())]
     if missing or n_domains < 2:
-        raise InputError(
-            f"a probe needs two domains or more, each on both sides; of {n_domains} these lack latents: {missing}"
-        )
+        raise InputError(f"two domains or more, each on both sides, are needed; of {n_domains} these lack: {missing}")
     return n_domains

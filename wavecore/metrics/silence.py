@@ -1,4 +1,4 @@
-"""How loud a translation is where there should be nothing to hear."""
+"""The level of a translation where the reference is silent."""
 
 from __future__ import annotations
 
@@ -6,31 +6,24 @@ import numpy as np
 
 FRAME_S = 0.02
 QUIET_DB = -50.0
-"""Level below which a frame of the true rendering is silent, dB of full scale."""
-AROUND = 2
-"""Frames on either side that must be silent as well: a tone that ends is not to be blamed for ending."""
+"""Level below which a frame of the reference is silent, dB of full scale."""
+MARGIN = 2
+"""Frames on either side that must be silent as well, so that the release of a tone does not count."""
 FLOOR_DB = -90.0
 
 
-def level_in_rests(said: np.ndarray, truth: np.ndarray, *, sample_rate: int) -> float | None:
-    """Measure a sound where the true one rests.
+def level_in_rests(estimate: np.ndarray, reference: np.ndarray, *, sample_rate: int) -> float | None:
+    """Compute the root mean square level of a sound in the rests of a reference, shapes (T,).
 
-    Parameters
-    ----------
-    said, truth : ndarray, shape (T,), float
-    sample_rate : int
-        Hz.
-
-    Returns
-    -------
-    float or None
-        Root mean square level in dB of full scale, -90 at least; None if the truth never rests.
+    Returns dB of full scale, at least -90; None if the reference has no rest.
     """
     size = round(FRAME_S * sample_rate)
-    n = min(len(said), len(truth)) // size
-    power, wanted = (np.square(x[: n * size].astype(np.float64)).reshape(n, size).mean(axis=1) for x in (said, truth))
-    quiet = np.pad(wanted < 10 ** (QUIET_DB / 10), AROUND, constant_values=True)
-    resting = np.all([quiet[shift : shift + n] for shift in range(2 * AROUND + 1)], axis=0)
-    if not resting.any():
+    n = min(len(estimate), len(reference)) // size
+    power, reference_power = (
+        np.square(x[: n * size].astype(np.float64)).reshape(n, size).mean(axis=1) for x in (estimate, reference)
+    )
+    quiet = np.pad(reference_power < 10 ** (QUIET_DB / 10), MARGIN, constant_values=True)
+    rests = np.all([quiet[shift : shift + n] for shift in range(2 * MARGIN + 1)], axis=0)
+    if not rests.any():
         return None
-    return max(FLOOR_DB, 10 * float(np.log10(power[resting].mean() + 1e-12)))
+    return max(FLOOR_DB, 10 * float(np.log10(power[rests].mean() + 1e-12)))

@@ -7,10 +7,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from wavecore.datasets.melodies import read_lines
-from wavecore.datasets.songs import SongsDataset
+from wavecore.datasets.songs import SongsDataset, read_lines
 from wavecore.metrics import histograms, novelty
-from wavecore.metrics.scale import scale_consistency
 from wavecore.models.gan import sample as gan_sampling
 from wavecore.models.gan.model import GAN
 from wavecore.models.lstm import sample as sequence_sampling
@@ -107,7 +105,7 @@ def _measures(
     moves = [_moves(line) for line in lines]
     return {
         "overlap": {name: _plain(value) for name, value in histograms.overlaps(counts, theirs).items()},
-        "scale_consistency": _plain(scale_consistency(counts["pitch_class"])),
+        "scale_consistency": _plain(histograms.scale_consistency(counts["pitch_class"])),
         "distinct_stretches": _plain(novelty.distinct(gram for line in moves for gram in novelty.ngrams(line, GRAM))),
         "copied_stretches": _plain(novelty.copied_ngrams(moves, [_moves(line) for line in training], GRAM)),
     }

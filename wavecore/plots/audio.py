@@ -1,7 +1,8 @@
-"""Pictures of sound: rainbowgrams, spectrograms, pitch, training curves.
+"""Figures of sound: rainbowgrams, spectrograms, pitch, training curves.
 
-Every sheet is written whole or not at all, and is drawn on a figure of its
-own: no pyplot, no global state, no display.
+Each function writes one PNG, whole or not at all, and returns its path; it raises UsageError if the name does not end
+in .png, and OutputExistsError if the file exists and ``overwrite`` is false.  Each uses a figure of its own: no
+pyplot, no global state, no display.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import torch
 
 from wavecore.audio.pitch import PitchTrack, hz_to_midi
 from wavecore.errors import InputError, UsageError
-from wavecore.plots import images as pictures
+from wavecore.plots import images
 from wavecore.plots import style as canvas
 
 if TYPE_CHECKING:
@@ -29,38 +30,23 @@ Curve = list[tuple[float, float]]
 
 _NOTE_NAMES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
 _TITLE_LENGTH = 38
-# A curve's name ends in one of these where its last part is a measure and not one of several series.
+# The endings of names whose last part is a measure and not one of several series.
 _MEASURES = ("accuracy", "bits", "loss", "norm", "rate")
 _HELD_OUT = "valid"
 
 
 def rainbowgram(axes: Axes, x: Samples, sample_rate: int) -> None:
-    """Draw a rainbowgram as NSynth's authors do (see `wavecore.plots.images.rainbow`).
-
-    Parameters
-    ----------
-    axes : matplotlib.axes.Axes
-        Where to draw.
-    x : ndarray or Tensor, shape (T,), float
-        The sound.
-    sample_rate : int
-        Its rate in Hz.
-
-    Raises
-    ------
-    InputError
-        If `x` is no finite, non-empty signal of one channel.
-    """
-    image = pictures.rainbow(x, sample_rate=sample_rate)
-    _show(axes, image, len(x) / sample_rate, pictures.RAINBOW_BINS_PER_OCTAVE, interpolation="nearest")
+    """Draw the rainbowgram of a sound, shape (T,), on axes (see ``images.rainbow``)."""
+    image = images.rainbow(x, sample_rate=sample_rate)
+    _show(axes, image, len(x) / sample_rate, images.RAINBOW_BINS_PER_OCTAVE, interpolation="nearest")
 
 
 def _spectrogram(axes: Axes, x: Samples, sample_rate: int) -> None:
     """Draw magnitudes over time and pitch, from C2 to just below half the rate."""
     from matplotlib import colormaps
 
-    image = colormaps["magma"](pictures.note_spectrum(x, sample_rate=sample_rate))[..., :3]
-    _show(axes, image, len(x) / sample_rate, pictures.SPECTRUM_BINS_PER_OCTAVE, interpolation="bilinear")
+    image = colormaps["magma"](images.note_spectrum(x, sample_rate=sample_rate))[..., :3]
+    _show(axes, image, len(x) / sample_rate, images.SPECTRUM_BINS_PER_OCTAVE, interpolation="bilinear")
 
 
 def rainbowgram_sheet(
@@ -70,32 +56,19 @@ def rainbowgram_sheet(
     columns: int | None = None,
     overwrite: bool = False,
 ) -> Path:
-    """Write a PNG with the rainbowgrams of several sounds.
+    """Plot the rainbowgrams of several sounds, one panel each.
 
     Parameters
     ----------
     sounds : sequence of (title, samples, sample_rate)
         At least one; samples have the shape (T,).
-    path : path-like
-        Where the PNG is to be.
     columns : int, optional
-        Pictures side by side; chosen if not given.
-    overwrite : bool
-        Whether an existing file may be replaced.
-
-    Returns
-    -------
-    Path
-        The file.
+        Panels side by side; by default up to four.
 
     Raises
     ------
     InputError
         If there are no sounds, or one is no finite, non-empty mono signal.
-    OutputExistsError
-        If the file exists and `overwrite` is false.
-    UsageError
-        If the name does not end in .png.
     """
     caption = "brightness: level, 70 dB    colour: instantaneous frequency"
     return _sheet(sounds, path, rainbowgram, caption, columns, overwrite)
@@ -108,33 +81,7 @@ def spectrogram_sheet(
     columns: int | None = None,
     overwrite: bool = False,
 ) -> Path:
-    """Write a PNG with the spectrograms of several sounds.
-
-    Parameters
-    ----------
-    sounds : sequence of (title, samples, sample_rate)
-        At least one; samples have the shape (T,).
-    path : path-like
-        Where the PNG is to be.
-    columns : int, optional
-        Pictures side by side; chosen if not given.
-    overwrite : bool
-        Whether an existing file may be replaced.
-
-    Returns
-    -------
-    Path
-        The file.
-
-    Raises
-    ------
-    InputError
-        If there are no sounds, or one is no finite, non-empty mono signal.
-    OutputExistsError
-        If the file exists and `overwrite` is false.
-    UsageError
-        If the name does not end in .png.
-    """
+    """Plot the spectrograms of several sounds over time and pitch, as `rainbowgram_sheet` their rainbowgrams."""
     return _sheet(sounds, path, _spectrogram, "brightness: level, 80 dB", columns, overwrite)
 
 
@@ -145,33 +92,9 @@ def pitch_overlay(
     title: str = "Pitch",
     overwrite: bool = False,
 ) -> Path:
-    """Write a PNG with several pitch tracks over each other.
+    """Plot several pitch tracks by name over each other, the first, the original, as a broad band.
 
-    Parameters
-    ----------
-    tracks : mapping of str to PitchTrack
-        At least one, named.  The first one, the original, is a broad band;
-        the others are lines on it.  Unvoiced frames are gaps.
-    path : path-like
-        Where the PNG is to be.
-    title : str
-        The heading.
-    overwrite : bool
-        Whether an existing file may be replaced.
-
-    Returns
-    -------
-    Path
-        The file.
-
-    Raises
-    ------
-    InputError
-        If there are no tracks.
-    OutputExistsError
-        If the file exists and `overwrite` is false.
-    UsageError
-        If the name does not end in .png.
+    Unvoiced frames are gaps.  Raises InputError if there are no tracks.
     """
     if not tracks:
         raise InputError("there are no pitch tracks to draw")
@@ -198,36 +121,21 @@ def pitch_overlay(
 
 
 def curves(history: History, path: str | os.PathLike[str], *, overwrite: bool = True) -> Path:
-    """Write a PNG with the curves of a training run.
+    """Plot the curves of a training run.
 
-    Names are flat.  ``valid/`` in front means held out; the rest chooses the
-    panel.  A last part that is no measure (loss, accuracy, bits, norm, rate)
-    is one of several series in a panel: ``bits``, ``valid/bits`` and
+    Names are flat.  ``valid/`` in front means held out; the rest determines the panel.  A last part that is no measure
+    (loss, accuracy, bits, norm, rate) is one of several series in a panel: ``bits``, ``valid/bits`` and
     ``valid/bits/strings`` share one.
 
     Parameters
     ----------
     history : mapping of str to sequence of (step, value), or sequence of mappings
-        Either each curve by its name, or the records of a run, each with its
-        ``"step"`` and any of the values by name.
-    path : path-like
-        Where the PNG is to be.
-    overwrite : bool
-        Whether an existing file may be replaced; a run redraws its curves.
-
-    Returns
-    -------
-    Path
-        The file.
+        Either each curve by its name, or the records of a run, each with its ``"step"`` and any of the values by name.
 
     Raises
     ------
     InputError
         If there is not a single value, or a record has no step.
-    OutputExistsError
-        If the file exists and `overwrite` is false.
-    UsageError
-        If the name does not end in .png.
     """
     panels = _panels(_by_name(history))
     columns = min(3, len(panels))
@@ -242,7 +150,7 @@ def curves(history: History, path: str | os.PathLike[str], *, overwrite: bool = 
 
 
 def _by_name(history: History) -> dict[str, Curve]:
-    """Each curve by its name, whichever way the history is told; empty ones left out."""
+    """Return each curve by its name, whichever form the history has, without empty ones."""
     if isinstance(history, Mapping):
         named = {name: list(points) for name, points in history.items() if len(points)}
     else:
@@ -259,14 +167,14 @@ def _by_name(history: History) -> dict[str, Curve]:
 
 
 def _panels(named: dict[str, Curve]) -> dict[str, dict[str, Curve]]:
-    """Panel title to series label to points, panels of most series first."""
+    """Group curves by panel title and series label, panels of most series first."""
     panels: dict[str, dict[str, Curve]] = {}
     for name, points in named.items():
         held_out = name.startswith(_HELD_OUT + "/")
         parts = name.removeprefix(_HELD_OUT + "/").removeprefix("train/").split("/")
         series = "" if len(parts) == 1 or parts[-1].endswith(_MEASURES) else parts.pop()
         kind = "held out" if held_out else "training"
-        # classifier/accuracy and valid/classifier_accuracy are one measure
+        # classifier/accuracy and valid/classifier_accuracy are the same measure.
         title = " ".join(parts).replace("_", " ")
         panels.setdefault(title, {})[f"{kind}, {series}" if series else kind] = points
     return dict(sorted(panels.items(), key=lambda item: -len(item[1])))
@@ -298,7 +206,7 @@ def _draw_series(axes: Axes, series: dict[str, Curve]) -> None:
 
 
 def _smoothed(values: np.ndarray, window: int) -> np.ndarray:
-    """Centred moving average whose window shrinks at the ends."""
+    """Compute a centred moving average whose window shrinks at the ends."""
     ones = np.ones(2 * window + 1)
     return np.convolve(values, ones, "same") / np.convolve(np.ones(len(values)), ones, "same")
 
@@ -311,12 +219,12 @@ def _sheet(
     columns: int | None,
     overwrite: bool,
 ) -> Path:
-    """A grid of pictures of one kind, with titles and one caption."""
+    """Plot a grid of panels of one kind, with titles and one caption."""
     if not len(sounds):
         raise InputError("there are no sounds to draw")
-    canvas.require_png(path, overwrite)  # before the work, not after it
+    canvas.require_png(path, overwrite)  # before the work
     if columns is not None and columns < 1:
-        raise UsageError(f"there must be at least 1 column, not {columns}")
+        raise UsageError(f"columns is {columns}; at least 1 is needed")
     columns = columns or next(n for n in (1, 2, 3, 4) if n == 4 or n * n >= len(sounds))
     rows = -(-len(sounds) // columns)
     figure = canvas.figure(max(7.0, 4.0 * columns + 0.5), 2.8 * rows + 0.5)
@@ -332,7 +240,7 @@ def _sheet(
 
 
 def _show(axes: Axes, image: np.ndarray, seconds: float, bins_per_octave: int, *, interpolation: str) -> None:
-    """Put an RGB image (bins, frames, 3) in [0, 1] on axes of seconds and note names."""
+    """Draw an RGB image (bins, frames, 3) in [0, 1] on axes of seconds and note names."""
     octaves = image.shape[0] / bins_per_octave
     extent = (0.0, seconds, 0.0, octaves)
     axes.imshow(image, origin="lower", aspect="auto", extent=extent, interpolation=interpolation)
@@ -342,7 +250,7 @@ def _show(axes: Axes, image: np.ndarray, seconds: float, bins_per_octave: int, *
 
 
 def _note_axis(axes: Axes, voiced_midi: Sequence[np.ndarray]) -> None:
-    """Limits around the pitches, ticks at every note, third, or octave as room allows."""
+    """Set limits around the pitches, and ticks at every note, third, or octave as space allows."""
     pitches = np.concatenate(voiced_midi)
     low, high = (pitches.min(), pitches.max()) if len(pitches) else (60.0, 72.0)
     low, high = low - 1.5, high + 1.5
@@ -360,7 +268,7 @@ def _seconds_axis(axes: Axes) -> None:
 
 
 def _plain(text: str) -> str:
-    """Text that matplotlib takes as it is, not as a formula, and that fits above a panel."""
+    """Escape a text, so that matplotlib does not read it as a formula, and shorten it to fit above a panel."""
     if len(text) > _TITLE_LENGTH:
         half = _TITLE_LENGTH // 2
         text = f"{text[:half].rstrip()} … {text[-half:].lstrip()}"

@@ -1,4 +1,4 @@
-"""Sounds as images: arrays of brightness and colour over time and pitch.
+"""Images of sounds: arrays of brightness and colour over time and pitch.
 
 Row 0 is C2 (65.4 Hz); ``wavecore.plots.audio`` puts these arrays on axes.
 """
@@ -33,37 +33,25 @@ _SPECTRUM_TOP = 0.46
 def rainbow(x: np.ndarray | torch.Tensor, *, sample_rate: int) -> np.ndarray:
     """Compute the rainbowgram of a sound.
 
-    A constant-Q transform over six octaves: brightness is the magnitude in dB
-    below the maximum, over a range of 70 dB, and colour the instantaneous
-    frequency, that is the change of the unwrapped phase from frame to frame.
-    A steady tone has one colour, noise has all.
+    A constant-Q transform over six octaves: brightness is the magnitude in dB below the maximum, over a range of 70 dB,
+    and colour the instantaneous frequency, that is the change of the unwrapped phase from frame to frame.  A steady
+    tone has one colour, noise has all.
 
     Parameters
     ----------
     x : ndarray or Tensor, shape (T,), float
-        The sound; brought to 16 kHz first.
-    sample_rate : int
-        Its rate in Hz.
+        The sound, finite and not empty, else InputError; resampled to 16 kHz first.
 
     Returns
     -------
     ndarray, shape (240, frames, 3), float32
-        Red, green and blue in [0, 1]; 40 rows to the octave, one column per
-        256 samples at 16 kHz.
-
-    Raises
-    ------
-    InputError
-        If `x` is no finite, non-empty signal of one channel.
-    UsageError
-        If `sample_rate` is not a whole number above zero.
+        Red, green and blue in [0, 1]; 40 rows to the octave, one column per 256 samples at 16 kHz.
 
     References
     ----------
-    Engel et al., "Neural audio synthesis of musical notes with WaveNet
-    autoencoders", arXiv 1704.01279, 2017.
+    Engel et al., "Neural audio synthesis of musical notes with WaveNet autoencoders", arXiv 1704.01279, 2017.
     """
-    transform = spectra.complex_constant_q(
+    transform = spectra.constant_q(
         resample(checks.as_signal(x), from_rate=sample_rate, to_rate=RAINBOW_RATE),
         sample_rate=RAINBOW_RATE,
         hop_length=RAINBOW_HOP,
@@ -72,8 +60,8 @@ def rainbow(x: np.ndarray | torch.Tensor, *, sample_rate: int) -> np.ndarray:
         filter_scale=_FILTER_SCALE,
     )
     phase = np.unwrap(np.angle(transform), axis=1)
-    turn = np.diff(phase, axis=1, prepend=0.0) / math.pi  # half turns per frame, in [-1, 1]
-    hue = np.mod((turn + 1.0) * 128.0, 256.0).astype(np.uint8)
+    frequency = np.diff(phase, axis=1, prepend=0.0) / math.pi  # half turns per frame, in [-1, 1]
+    hue = np.mod((frequency + 1.0) * 128.0, 256.0).astype(np.uint8)
     return _ring()[hue] * _level(np.abs(transform), RAINBOW_RANGE_DB)[..., None]
 
 
@@ -83,47 +71,39 @@ def note_spectrum(x: np.ndarray | torch.Tensor, *, sample_rate: int) -> np.ndarr
     Parameters
     ----------
     x : ndarray or Tensor, shape (T,), float
-        The sound; brought to 22,050 Hz first where its rate is higher.
+        The sound, finite and not empty, else InputError; resampled to 22,050 Hz first where its rate is higher.
     sample_rate : int
-        Its rate in Hz, at least 300.
+        Its rate in Hz, at least 300, else UsageError: the lowest octave ends there.
 
     Returns
     -------
     ndarray, shape (bins, frames), float32
         From 0, 80 dB or more below the maximum, to 1; 36 rows to the octave.
-
-    Raises
-    ------
-    InputError
-        If `x` is no finite, non-empty signal of one channel.
-    UsageError
-        If the rate is too low to hold an octave above C2.
     """
     rate = min(checks.require_rate(sample_rate), _SPECTRUM_MAX_RATE)
     octaves = math.log2(_SPECTRUM_TOP * rate / spectra.C2_HZ)
     if octaves < 1:
-        raise UsageError(f"a sound at {sample_rate} Hz holds no octave above C2; 300 Hz is the least")
-    magnitude = spectra.constant_q(
+        raise UsageError(f"a sound at {sample_rate} Hz has no octave above C2; at least 300 Hz are needed")
+    transform = spectra.constant_q(
         resample(checks.as_signal(x), from_rate=sample_rate, to_rate=rate),
         sample_rate=rate,
         n_bins=int(octaves * SPECTRUM_BINS_PER_OCTAVE),
         bins_per_octave=SPECTRUM_BINS_PER_OCTAVE,
         filter_scale=_FILTER_SCALE,
     )
-    return _level(magnitude, SPECTRUM_RANGE_DB)
+    return _level(np.abs(transform), SPECTRUM_RANGE_DB)
 
 
 def _level(magnitude: np.ndarray, range_db: float) -> np.ndarray:
-    """dB below the maximum, as 0 (the bottom of the range) to 1."""
+    """Map dB below the maximum to 0, at the bottom of the range, to 1."""
     return 1.0 + spectra.log_magnitude(magnitude, range_db=range_db) / np.float32(range_db)
 
 
 @functools.cache
 def _ring() -> np.ndarray:
-    """256 hues of equal lightness that close into a ring, shape (256, 3), float32 in [0, 1].
+    """Compute a cycle of 256 hues of equal lightness, a circle in Oklab (Ottosson 2020), (256, 3), float32 in [0, 1].
 
-    A circle in Oklab (Ottosson 2020): no hue looks brighter than another, so
-    brightness is left to the level alone.
+    No hue looks brighter than another, so brightness shows the level alone.
     """
     angle = np.linspace(0.0, 2.0 * math.pi, 256, endpoint=False)
     lightness, chroma = 0.76, 0.155

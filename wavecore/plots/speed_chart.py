@@ -1,4 +1,4 @@
-"""The picture of a benchmark."""
+"""Figure of a benchmark."""
 
 from __future__ import annotations
 
@@ -15,24 +15,19 @@ if TYPE_CHECKING:
 
 
 def draw(results: Sequence[Mapping], path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
-    """Draw samples per second against streams, a panel per preset, with real time and the roofline.
+    """Write a PNG of samples per second against streams, a panel per preset, with real time and the roofline.
 
     Parameters
     ----------
     results : sequence of mappings
-        As ``measure.Result`` has them: preset, backend, dtype, batch, samples_per_s,
-        roofline_samples_per_s.
-    path : path-like
-        Ends in .png.
-    overwrite : bool
-        Whether it may be replaced.
+        With the keys of ``benchmark.Result``: preset, backend, dtype, batch, samples_per_s, roofline_samples_per_s.
 
     Raises
     ------
     InputError
         If no case has a speed.
     UsageError, OutputExistsError
-        If the path does not do.
+        As ``style.require_png``.
     """
     timed = [result for result in results if result["samples_per_s"]]
     if not timed:
@@ -44,28 +39,23 @@ def draw(results: Sequence[Mapping], path: str | os.PathLike[str], *, overwrite:
         axes = figure.add_subplot(1, len(presets), index + 1)
         canvas.style(axes, name)
         _draw_lines(axes, [result for result in timed if result["preset"] == name])
-    figure.supxlabel(
-        "streams at once; dashed: the machine's limit; dotted: real time for every stream",
-        color=canvas.MUTED,
-        fontsize=7.5,
-    )
+    caption = "streams at once; dashed: the machine's limit; dotted: real time for every stream"
+    figure.supxlabel(caption, color=canvas.MUTED, fontsize=7.5)
     return canvas.save(figure, path, overwrite)
 
 
 def _draw_lines(axes: Axes, results: Sequence[Mapping]) -> None:
-    """Lines of samples per second on logarithmic axes."""
+    """Draw lines of samples per second on logarithmic axes."""
     batches = sorted({result["batch"] for result in results})
     for number, label in enumerate(dict.fromkeys((result["backend"], result["dtype"]) for result in results)):
-        mine = sorted((r for r in results if (r["backend"], r["dtype"]) == label), key=lambda r: r["batch"])
+        series = sorted((r for r in results if (r["backend"], r["dtype"]) == label), key=lambda r: r["batch"])
         colour = canvas.LINES[number % len(canvas.LINES)]
-        at = [result["batch"] for result in mine]
-        axes.plot(
-            at, [result["samples_per_s"] for result in mine], "o-", color=colour, label=" ".join(label), markersize=4
+        streams, speeds, limits = (
+            [result[key] for result in series] for key in ("batch", "samples_per_s", "roofline_samples_per_s")
         )
-        if all(result["roofline_samples_per_s"] for result in mine):
-            axes.plot(
-                at, [result["roofline_samples_per_s"] for result in mine], "--", color=colour, linewidth=1, alpha=0.6
-            )
+        axes.plot(streams, speeds, "o-", color=colour, label=" ".join(label), markersize=4)
+        if all(limits):
+            axes.plot(streams, limits, "--", color=colour, linewidth=1, alpha=0.6)
     axes.plot(batches, [16_000 * batch for batch in batches], ":", color=canvas.MUTED)
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")

@@ -1,4 +1,4 @@
-"""The looks of every picture: figures without pyplot, a global state or a display."""
+"""The style of every figure; figures without pyplot, a global state or a display."""
 
 from __future__ import annotations
 
@@ -24,22 +24,16 @@ _DPI = 160
 
 
 def figure(width_in: float, height_in: float) -> Figure:
-    """Make an empty figure.
-
-    Parameters
-    ----------
-    width_in, height_in : float
-        Inches, at 160 dots each.
-    """
+    """Return an empty figure of a size in inches, at 160 dots each."""
     from matplotlib.figure import Figure
 
-    made = Figure(figsize=(width_in, height_in), dpi=_DPI, facecolor=BACKGROUND, layout="constrained")
-    made.get_layout_engine().set(w_pad=0.1, h_pad=0.08, wspace=0.02)
-    return made
+    empty = Figure(figsize=(width_in, height_in), dpi=_DPI, facecolor=BACKGROUND, layout="constrained")
+    empty.get_layout_engine().set(w_pad=0.1, h_pad=0.08, wspace=0.02)
+    return empty
 
 
 def style(axes: Axes, title: str) -> None:
-    """Give axes the house's looks and a title."""
+    """Set the colours, the ticks and the title of axes."""
     axes.set_facecolor(BACKGROUND)
     axes.set_title(title, loc="left", color=TEXT, fontsize=10.5, fontweight="bold", pad=7)
     axes.tick_params(which="both", colors=MUTED, labelsize=8, length=0, pad=4)
@@ -49,13 +43,7 @@ def style(axes: Axes, title: str) -> None:
 
 
 def legend(axes: Axes, *, outside: bool = False) -> None:
-    """Put names in the colours of their lines, without a frame.
-
-    Parameters
-    ----------
-    outside : bool
-        Below the axes, where long names overlap nothing.
-    """
+    """Add a legend in the colours of the lines; `outside` below the axes, where long names overlap nothing."""
     looks = {"frameon": False, "labelcolor": "linecolor", "fontsize": 8, "handlelength": 1.2}
     if outside:
         axes.figure.legend(*axes.get_legend_handles_labels(), loc="outside lower left", ncols=4, **looks)
@@ -64,34 +52,15 @@ def legend(axes: Axes, *, outside: bool = False) -> None:
 
 
 def require_png(path: str | os.PathLike[str], overwrite: bool) -> None:
-    """Refuse a picture's name before any work.
-
-    Raises
-    ------
-    UsageError
-        If it does not end in .png.
-    OutputExistsError
-        If it exists and may not be replaced.
-    """
+    """Raise UsageError unless a path ends in .png, OutputExistsError if it exists and may not be replaced."""
     if Path(path).suffix.lower() != ".png":
-        raise UsageError(f"{path}: pictures are written as PNG; give a name that ends in .png")
+        raise UsageError(f"{path}: figures are written as PNG; give a name that ends in .png")
     output.refuse_existing(path, overwrite=overwrite)
 
 
-def save(made: Figure, path: str | os.PathLike[str], overwrite: bool) -> Path:
-    """Write a figure, whole or not at all.
-
-    Parameters
-    ----------
-    path : path-like
-        Ends in .png.
-
-    Raises
-    ------
-    UsageError, OutputExistsError
-        As ``require_png`` says.
-    """
+def save(figure: Figure, path: str | os.PathLike[str], overwrite: bool) -> Path:
+    """Write a figure, whole or not at all; raise the errors of ``require_png``."""
     require_png(path, overwrite)
     with output.whole_file(path, overwrite=overwrite) as temporary:
-        made.savefig(temporary, format="png")
+        figure.savefig(temporary, format="png")
     return Path(path)
