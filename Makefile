@@ -1,30 +1,55 @@
-# make demo    hear it: a whistle to every domain of the shipped model
-# make test    run the tests
-# Both install what they need into .venv first.
+# make demo       hear it: a whistle to every domain of the shipped model
+# make test       all tests, two at a time
+# make test-fast  those that take no longer than a moment
+# make lint       ruff; make types: mypy
+# All install what they need into .venv first.
 
 PYTHON ?= python3
 ARGS ?=
 VENV := .venv
+# Two tests at a time, one thread each: more threads only wait for each other on two cores.
+WORKERS ?= 2
+PYTEST := OMP_NUM_THREADS=1 $(VENV)/bin/python -P -m pytest -n $(WORKERS) --dist loadgroup
 
 # MINE marks a folder that this file made; STAMP says that the installation in it was finished, and where.
 MINE := $(VENV)/.made-by-make
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test setup clean
+.PHONY: help demo test test-fast coverage lint types wheel setup clean
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make demo    a whistle to every domain of the shipped model; listen at demo/index.html"
-	@echo "make test    the tests; ARGS=... goes to pytest, for example ARGS='-m \"not slow\"'"
-	@echo "make setup   only what both need first: wavecore and its libraries in $(VENV)"
-	@echo "make clean   remove $(VENV), demo and what building and testing left behind"
+	@echo "make demo       a whistle to every domain of the shipped model; listen at demo/index.html"
+	@echo "make test       all tests; ARGS=... goes to pytest, for example ARGS='-k musenet'"
+	@echo "make test-fast  the tests that take no longer than a moment"
+	@echo "make coverage   all tests, with the lines and branches that they reach"
+	@echo "make lint       format and lint (ruff); make types: the type checker (mypy)"
+	@echo "make wheel      a wheel in dist/"
+	@echo "make setup      only what all need first: wavecore and its libraries in $(VENV)"
+	@echo "make clean      remove $(VENV), demo and what building and testing left behind"
 	@echo "Another Python (3.11 or newer): make PYTHON=python3.12 demo"
 
 demo: $(STAMP)
 	$(VENV)/bin/wavecore demo -o demo --overwrite $(ARGS)
 
 test: $(STAMP)
-	$(VENV)/bin/pytest $(ARGS)
+	$(PYTEST) $(ARGS)
+
+test-fast: $(STAMP)
+	$(PYTEST) -m "not slow" $(ARGS)
+
+coverage: $(STAMP)
+	$(PYTEST) --cov --cov-branch --cov-report=term:skip-covered $(ARGS)
+
+lint: $(STAMP)
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+
+types: $(STAMP)
+	$(VENV)/bin/mypy
+
+wheel: $(STAMP)
+	$(VENV)/bin/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
 
 setup: $(STAMP)
 
@@ -47,17 +72,17 @@ $(STAMP): setup.py pyproject.toml
 	    "on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 	@if [ -e $(VENV) ] && [ ! -e $(MINE) ]; then \
 	  echo "make: $(VENV) is here and was not made by make. Move it away," \
-	    "or go on with it: $(VENV)/bin/pip install --editable '.[test,data]'" >&2; exit 1; fi
+	    "or go on with it: $(VENV)/bin/pip install --editable '.[dev,data]'" >&2; exit 1; fi
 	@if [ "$$(cat $(STAMP) 2>/dev/null)" != "$(CURDIR)" ]; then rm -rf $(VENV); fi
 	@if [ ! -e $(VENV) ]; then \
 	  echo "Installing wavecore and its libraries into $(VENV): a few minutes, about 6 GB of disk."; \
 	  mkdir $(VENV) && touch $(MINE) && "$(PYTHON)" -m venv $(VENV); fi
 	@rm -f $(STAMP)
-	$(VENV)/bin/python -m pip install --disable-pip-version-check --editable '.[test,data]'
+	$(VENV)/bin/python -m pip install --disable-pip-version-check --editable '.[dev,data]'
 	@printf '%s\n' "$(CURDIR)" > $(STAMP)
 
 clean:
-	rm -rf demo build dist wavecore.egg-info .pytest_cache .hypothesis
+	rm -rf demo build dist wavecore.egg-info .pytest_cache .hypothesis .ruff_cache .mypy_cache .coverage
 	find $(wildcard wavecore kernels datasets tests benchmarks) \
 	  -name __pycache__ -type d -prune -exec rm -rf {} +
 	@if [ -e $(MINE) ]; then echo "rm -rf $(VENV)"; rm -rf $(VENV); \

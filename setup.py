@@ -17,6 +17,8 @@ ROOT = Path(__file__).parent
 # mismatch where it finds one.
 TORCH = ["torch>=2.11,<2.15", "torchaudio==2.11.*"]
 
+TEST = ["pytest>=8", "pytest-xdist>=3.6", "pytest-cov>=5", "hypothesis>=6.100", "setuptools>=70.1"]
+
 # A plain shared library, loaded by ctypes: it knows nothing of Python.  Optional: without a C compiler
 # the install goes on, and generation uses numba.
 NATIVE = Extension(
@@ -30,7 +32,7 @@ NATIVE = Extension(
 
 setup(
     name="wavecore",
-    version="0.1.0",
+    version="0.2.0",
     description="WaveNet audio synthesis and transfer: whistle in, strings out",
     long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
@@ -108,7 +110,8 @@ setup(
         "mir_eval>=0.8",
     ],
     extras_require={
-        "test": ["pytest>=8", "hypothesis>=6.100", "setuptools>=70.1"],
+        "test": TEST,
+        "dev": [*TEST, "ruff>=0.12", "mypy>=1.15", "pre-commit>=4"],
         "data": ["pyfluidsynth>=1.3.4", "music21>=9.3", "crc32c>=2.4", "protobuf>=4.22"],
     },
     entry_points={"console_scripts": ["wavecore=wavecore.cli.main:main"]},

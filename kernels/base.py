@@ -1,12 +1,11 @@
-"""The bookkeeping that all backends share: checks, latent frames, blocks, state."""
+"""What all backends share: checks of arguments, latent frames, blocks, state."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Required, TypedDict
 
 import numpy as np
 
@@ -18,36 +17,31 @@ from wavecore.kernels.sampling import check_temperature
 BLOCK = 256
 
 
+class StreamOptions(TypedDict, total=False):
+    """The keyword arguments that every backend passes on to `BaseGenerator`."""
+
+    batch: Required[int]
+    seed: Required[int]
+    streams: Sequence[int] | None
+    temperature: float
+
+
 @dataclass(frozen=True)
 class Run:
-    """The arrays of one call, C-contiguous; those not wanted have a length of 0 in their second axis.
+    """The C-contiguous arrays of one call; an output that is not asked for has a second axis of length 0."""
 
-    Attributes
-    ----------
-    codes : ndarray, shape (B, n), uint8
-        Read if `forced`, else written.
-    logits : ndarray, shape (B, n or 0, A), float32
-        Written as far as it reaches, as are the next two.
-    residual : ndarray, shape (B, n or 0, L, R), float32
-    skip : ndarray, shape (B, n or 0, L + 1, S), float32
-    """
-
-    codes: np.ndarray
+    codes: np.ndarray  # (B, n), uint8: read if `forced`, else written
     forced: bool
-    logits: np.ndarray
-    residual: np.ndarray
-    skip: np.ndarray
+    logits: np.ndarray  # (B, n or 0, A), float32
+    residual: np.ndarray  # (B, n or 0, L, R), float32
+    skip: np.ndarray  # (B, n or 0, L + 1, S), float32
 
 
 class BaseGenerator(ABC):
-    """A `Generator` that lacks only the arithmetic.
-
-    A backend implements `_advance`, `_save` and `_load`.
+    """A `Generator` that lacks only the arithmetic: a backend implements `_advance`, `_save` and `_load`.
 
     Parameters
     ----------
-    packed : PackedWaveNet
-        The weights.
     batch : int
         Number of streams B, at least 1.
     seed : int
@@ -55,7 +49,7 @@ class BaseGenerator(ABC):
     streams : sequence of B ints, optional
         The number of each stream, in [0, 2**64); 0 to B - 1 if not given.
     temperature : float
-        Divides the logits; 0 takes the likeliest code.
+        Divides the logits; 0 takes the most likely code.
 
     Raises
     ------
@@ -63,8 +57,8 @@ class BaseGenerator(ABC):
         If an argument is out of its range.
     """
 
-    # Samples per call of a backend's inner loop: few enough that Ctrl-C is heard
-    # soon, and enough that the call itself costs nothing.
+    # Samples per call of a backend's inner loop: few enough that Ctrl-C takes effect soon, and enough that the
+    # overhead of a call does not count.
     block_samples = BLOCK
 
     def __init__(
@@ -89,8 +83,8 @@ class BaseGenerator(ABC):
         self._streams = np.array(numbers, dtype=np.uint64)
         self._temperature = check_temperature(temperature)
         self._position = 0
-        # Chunks (B, F, C) of the latent; the very first frame is that of `position`.
-        self._frames: deque[np.ndarray] = deque()
+        # The unused frames (B, F, C) of the latent; the first is that of `position`.
+        self._frames = np.zeros((batch, 0, packed.latent_channels), np.float32)
         self._broken = False
 
     @property
@@ -102,23 +96,10 @@ class BaseGenerator(ABC):
     def available(self) -> int:
         """Samples that the latent frames fed so far still allow."""
         hop = self._packed.hop_length
-        return sum(chunk.shape[1] for chunk in self._frames) * hop - self._position % hop
+        return self._frames.shape[1] * hop - self._position % hop
 
     def feed(self, latent: np.ndarray) -> None:
-        """Append latent frames.
-
-        Parameters
-        ----------
-        latent : ndarray, shape (B, F, C), float
-            Finite; copied.  Frame f conditions ``hop_length`` samples.
-
-        Raises
-        ------
-        UsageError
-            If the shape or the dtype does not fit.
-        InputError
-            If a number is NaN or infinite.
-        """
+        """Append latent frames; see `Generator.feed`."""
         latent = np.asarray(latent)
         batch, channels = self._batch, self._packed.latent_channels
         if latent.ndim != 3 or (latent.shape[0], latent.shape[2]) != (batch, channels):
@@ -126,7 +107,7 @@ class BaseGenerator(ABC):
         if latent.dtype.kind != "f":
             raise UsageError(f"latent has dtype {latent.dtype}; a float dtype is needed")
         with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused below
-            latent = np.array(latent, dtype=np.float32, order="C")
+            latent = latent.astype(np.float32)
         finite = np.isfinite(latent).all(axis=(0, 2))
         if not finite.all():
             bad = int((~finite).sum())
@@ -134,32 +115,10 @@ class BaseGenerator(ABC):
                 f"{bad} of {len(finite)} latent frames are not finite, the first is frame "
                 f"{int(finite.argmin())}; check the sound or the model they come from"
             )
-        if latent.shape[1]:
-            self._frames.append(latent)
+        self._frames = np.concatenate([self._frames, latent], axis=1)
 
     def generate(self, n_samples: int, *, logits: bool = False) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
-        """Draw the next samples.
-
-        Parameters
-        ----------
-        n_samples : int
-            In [0, available].
-        logits : bool
-            Whether to return what the codes were drawn from, too; it changes no code.
-
-        Returns
-        -------
-        ndarray, shape (B, n_samples), uint8
-            Codes; with `logits` a tuple of them and an ndarray of shape (B, n_samples, A), float32, not divided by the temperature.
-
-        Raises
-        ------
-        UsageError
-            If more is asked than the latent frames allow, or an earlier call was
-            interrupted.
-        ModelError
-            If the network's logits are not finite.
-        """
+        """Draw the next samples; see `Generator.generate`."""
         check_whole(n_samples, "n_samples", 0, 2**62)
         self._check_available(n_samples)
         run = self._new_run(np.zeros((self._batch, n_samples), np.uint8), forced=False, logits=logits, trace=False)
@@ -167,29 +126,7 @@ class BaseGenerator(ABC):
         return (run.codes, run.logits) if logits else run.codes
 
     def force(self, codes: np.ndarray, *, trace: bool = False) -> np.ndarray | Trace:
-        """Take the next samples as given (teacher forcing).
-
-        Parameters
-        ----------
-        codes : ndarray, shape (B, n), uint8
-            Below n_classes; n in [0, available].
-        trace : bool
-            Whether to return what every layer saw, too.
-
-        Returns
-        -------
-        ndarray, shape (B, n, A), float32, or Trace
-            ``logits[:, i]`` are those ``codes[:, i]`` would have been drawn
-            from: they depend on the codes before it.
-
-        Raises
-        ------
-        UsageError
-            If the codes do not fit or reach beyond the latent frames, or an earlier
-            call was interrupted.
-        ModelError
-            If the network's logits are not finite.
-        """
+        """Take the next samples as given; see `Generator.force`.  With `trace` return all activations."""
         codes = np.asarray(codes)
         if codes.ndim != 2 or codes.shape[0] != self._batch or codes.dtype != np.uint8:
             raise UsageError(
@@ -206,32 +143,12 @@ class BaseGenerator(ABC):
         return Trace(run.logits, run.residual, run.skip) if trace else run.logits
 
     def state(self) -> GeneratorState:
-        """A copy of the present.
-
-        Returns
-        -------
-        GeneratorState
-            Stays as it is while the generator goes on.
-        """
-        self._check_whole_state()
-        return GeneratorState(type(self).__name__, self._packed, self._position, self._latent(), self._save())
+        """Return a copy of the present state; see `Generator.state`."""
+        self._check_consistent()
+        return GeneratorState(type(self).__name__, self._packed, self._position, self._frames.copy(), self._save())
 
     def restore(self, state: GeneratorState) -> None:
-        """Go back to a state of this generator, or of one with the same packed weights and batch.
-
-        Seed, stream numbers and temperature stay those of this generator, so
-        that one beginning can be continued in several ways.
-
-        Parameters
-        ----------
-        state : GeneratorState
-            From `state`.
-
-        Raises
-        ------
-        UsageError
-            If it comes from another backend, other weights or another batch.
-        """
+        """Return to a state; see `Generator.restore`."""
         mine = type(self).__name__
         if state.backend != mine or state.packed is not self._packed or len(state.latent) != self._batch:
             raise UsageError(
@@ -239,30 +156,28 @@ class BaseGenerator(ABC):
                 f"with batch {self._batch}; backend, batch and the packed weights must be the same"
             )
         self._load(state.memory)
-        self._position = state.position
-        self._frames = deque([state.latent] if state.latent.shape[1] else [])
+        self._position, self._frames = state.position, state.latent
         self._broken = False
 
     @abstractmethod
     def _advance(self, run: Run, latent: np.ndarray, first: int, n_samples: int) -> int:
-        """Run over the samples [first, first + n_samples) of `run`.
+        """Run over the samples [first, first + n_samples) of `run`, the first of them being that of `position`.
 
-        The first of them is that of `position`.  latent (B, F, C) covers them
-        and begins with the frame of `position`; where that frame has begun
-        earlier it has been projected before, and its projection is in the
-        streams' memory.  Returns how many samples passed before one whose
-        logits are not finite, or -1 if there is none.
+        latent (B, F, C) covers them and begins with the frame of `position`; if that frame began in an earlier call,
+        its projection is already in the streams' memory.  Returns the number of samples before the first one with a
+        logit that is not finite, or -1 if there is none.
         """
 
     @abstractmethod
     def _save(self) -> Any:
-        """A copy of the streams' memory."""
+        """Return a copy of the streams' memory."""
 
     @abstractmethod
     def _load(self, memory: Any) -> None:
         """Overwrite the streams' memory; `memory` stays as it is."""
 
-    def _check_whole_state(self) -> None:
+    def _check_consistent(self) -> None:
+        """Refuse to continue streams that an error left at different points in time."""
         if self._broken:
             raise UsageError(
                 "an earlier call was interrupted or failed halfway, so the streams are not at one point in "
@@ -270,7 +185,7 @@ class BaseGenerator(ABC):
             )
 
     def _check_available(self, n_samples: int) -> None:
-        self._check_whole_state()
+        self._check_consistent()
         if n_samples > self.available:
             raise UsageError(
                 f"{n_samples} samples were asked for and {self.available} are available; feed more latent "
@@ -278,7 +193,7 @@ class BaseGenerator(ABC):
             )
 
     def _new_run(self, codes: np.ndarray, *, forced: bool, logits: bool, trace: bool) -> Run:
-        """Arrays for what a run returns."""
+        """Allocate what a run returns."""
         p, (batch, n_samples) = self._packed, codes.shape
         n_logits, n_trace = n_samples if logits else 0, n_samples if trace else 0
         return Run(
@@ -295,59 +210,25 @@ class BaseGenerator(ABC):
         for first in range(0, n_samples, self.block_samples):
             n = min(self.block_samples, n_samples - first)
             into_frame = self._position % hop
-            self._broken = True  # until the block is through: an interrupt leaves it so
-            bad = self._advance(run, self._latent(-(-(into_frame + n) // hop)), first, n)
+            self._broken = True  # until the block is complete, so that an interrupt leaves it set
+            bad = self._advance(run, self._frames[:, : -(-(into_frame + n) // hop)].copy(), first, n)
             if bad >= 0:
                 raise ModelError(
                     f"the model's logits at sample {self._position + bad} are not finite; its weights or the "
                     "latent are far too large"
                 )
-            self._drop((into_frame + n) // hop)
+            self._frames = self._frames[:, (into_frame + n) // hop :]
             self._position += n
             self._broken = False
 
-    def _latent(self, n_frames: int | None = None) -> np.ndarray:
-        """A copy of the first frames that wait, or of all: (B, F, C)."""
-        parts = [np.zeros((self._batch, 0, self._packed.latent_channels), np.float32)]
-        for chunk in self._frames:
-            parts.append(chunk[:, :n_frames])
-            if n_frames is not None:
-                n_frames -= parts[-1].shape[1]
-                if n_frames == 0:
-                    break
-        return np.concatenate(parts, axis=1)
-
-    def _drop(self, n_frames: int) -> None:
-        """Forget the first frames that wait."""
-        while n_frames:
-            chunk = self._frames.popleft()
-            if chunk.shape[1] > n_frames:
-                self._frames.appendleft(chunk[:, n_frames:])
-            n_frames -= min(n_frames, chunk.shape[1])
-
 
 def check_whole(value: Any, name: str, low: int, high: int) -> None:
-    """Refuse what is not a whole number in [low, high).
-
-    Parameters
-    ----------
-    value : object
-        What was given.
-    name : str
-        What to call it in the message.
-    low, high : int
-        The range.
-
-    Raises
-    ------
-    UsageError
-        If it is something else, or out of range.
-    """
+    """Raise UsageError unless a value, called `name` in the message, is a whole number in [low, high)."""
     value = _plain(value)
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value < high:
         raise UsageError(f"{name} is {value!r}; a whole number in [{low}, {high}) is needed")
 
 
 def _plain(number: Any) -> Any:
-    """A Python int for a numpy one; anything else as it is."""
+    """Turn a numpy integer into a Python int, and return anything else as it is."""
     return int(number) if isinstance(number, np.integer) else number

@@ -1,21 +1,17 @@
 """A WaveNet's weights in the order in which generation reads them.
 
-At batch 1 every weight is read once per sample and used once, so generation is
-as fast as memory delivers them.  Therefore
+At batch 1 every weight is read once per sample and used once, so generation is as fast as memory delivers them.
+Therefore
 
-- whatever is used together is stored together: the matrices of all layers are
-  stacked into one array each, layer after layer, and the residual and skip
-  products of a layer are one matrix with R + S columns;
-- matrices are (in, out): a product is a sum of rows, each scaled by one input
-  channel, and the rows are contiguous;
-- the conditions of all layers and of the head are one matrix too.  It is used
-  once per latent frame, and takes the filters' and the head's biases along, so
-  that the time loop never sees them;
-- the skip stream starts as a product of the first convolution's output.  Both
-  are linear, so they are one matrix from the input scalars to both streams.
+- what is used together is stored together: the matrices of all layers are stacked into one array each, layer after
+  layer, and the residual and skip products of a layer are one matrix with R + S columns;
+- matrices are (in, out): a product is a sum of rows, each scaled by one input channel, and the rows are contiguous;
+- the conditions of all layers and of the head are one matrix.  It is used once per latent frame and includes the
+  biases of the filters and of the head, which the time loop then need not read;
+- the skip stream starts as a product of the first convolution's output.  Both are linear, so they are one matrix from
+  the input scalars to both streams.
 
-The last layer has no residual product; its columns are zeros, for the sake of
-one shape in all layers.
+The last layer has no residual product; its columns are zeros, so that all layers have one shape.
 """
 
 from __future__ import annotations
@@ -32,87 +28,55 @@ from wavecore.errors import ModelError
 
 @dataclass(frozen=True, eq=False)
 class PackedWaveNet:
-    """Weights and sizes of one WaveNet, ready for every backend.
+    """Weights and sizes of one WaveNet, ready for every backend; the arrays are contiguous, float32 and read-only."""
 
-    All arrays are contiguous, float32 and read-only.
-
-    Attributes
-    ----------
-    n_layers, kernel_size, residual_channels, gate_channels, skip_channels : int
-        L, K, R, G and S.
-    head_channels, latent_channels, n_classes : int
-        H, C and A.
-    hop_length : int
-        Samples per latent frame.
-    dilations : tuple of int
-        Of each layer, in samples.
-    first_weight : ndarray, shape (K, R + S)
-        Starts the residual and the skip stream.  Tap k sees the input scalar of
-        K - 1 - k samples before the newest.
-    first_bias : ndarray, shape (R + S,)
-    condition_weight : ndarray, shape (C, P)
-        P = L * 2G + H.  Layer l owns the columns from 2G * l on, the head the
-        last H.
-    condition_bias : ndarray, shape (P,)
-        The filter biases of all layers, then the head's.
-    filter_weight : ndarray, shape (L, K, R, 2G)
-        Tap k sees the layer's input of (K - 1 - k) * dilation samples ago.  The
-        first G columns go to tanh, the others to sigmoid.
-    residual_skip_weight : ndarray, shape (L, G, R + S)
-    residual_skip_bias : ndarray, shape (L, R + S)
-    head_weight : ndarray, shape (S, H)
-    output_weight : ndarray, shape (H, A)
-    output_bias : ndarray, shape (A,)
-    """
-
-    n_layers: int
-    kernel_size: int
-    residual_channels: int
-    gate_channels: int
-    skip_channels: int
-    head_channels: int
-    latent_channels: int
-    n_classes: int
-    hop_length: int
-    dilations: tuple[int, ...]
-    first_weight: np.ndarray
-    first_bias: np.ndarray
-    condition_weight: np.ndarray
-    condition_bias: np.ndarray
-    filter_weight: np.ndarray
-    residual_skip_weight: np.ndarray
-    residual_skip_bias: np.ndarray
-    head_weight: np.ndarray
-    output_weight: np.ndarray
-    output_bias: np.ndarray
+    n_layers: int  # L
+    kernel_size: int  # K
+    residual_channels: int  # R
+    gate_channels: int  # G
+    skip_channels: int  # S
+    head_channels: int  # H
+    latent_channels: int  # C
+    n_classes: int  # A
+    hop_length: int  # samples per latent frame
+    dilations: tuple[int, ...]  # of each layer, in samples
+    # Starts the residual and the skip stream.  Tap k reads the input scalar K - 1 - k samples before the newest.
+    first_weight: np.ndarray  # (K, R + S)
+    first_bias: np.ndarray  # (R + S,)
+    # P = L * 2G + H: layer l owns the columns from 2G * l on, the head the last H.  The biases are those of the
+    # filters of all layers, then the head's.
+    condition_weight: np.ndarray  # (C, P)
+    condition_bias: np.ndarray  # (P,)
+    # Tap k reads the layer's input (K - 1 - k) * dilation samples ago.  The first G columns feed tanh, the rest
+    # sigmoid.
+    filter_weight: np.ndarray  # (L, K, R, 2G)
+    residual_skip_weight: np.ndarray  # (L, G, R + S)
+    residual_skip_bias: np.ndarray  # (L, R + S)
+    head_weight: np.ndarray  # (S, H)
+    output_weight: np.ndarray  # (H, A)
+    output_bias: np.ndarray  # (A,)
 
     @property
     def ring_slots(self) -> tuple[int, ...]:
-        """Inputs each layer must hold, the newest among them: (K - 1) * dilation + 1."""
+        """Inputs that each layer must hold, including the newest: (K - 1) * dilation + 1."""
         return tuple((self.kernel_size - 1) * dilation + 1 for dilation in self.dilations)
 
     @property
     def receptive_field(self) -> int:
-        """Samples of the past that one prediction depends on."""
+        """Past samples that one prediction depends on."""
         return (self.kernel_size - 1) * (sum(self.dilations) + 1) + 1
 
     @property
     def n_weights(self) -> int:
-        """Numbers read for every sample, those of the conditioning left out."""
+        """Numbers read for every sample, without those of the conditioning."""
         per_layer = self.filter_weight.size + self.residual_skip_weight.size
         return self.first_weight.size + per_layer + self.head_weight.size + self.output_weight.size
 
 
-_SIZES = {
-    "kernel_size": 1,
-    "residual_channels": 1,
-    "gate_channels": 1,
-    "skip_channels": 1,
-    "head_channels": 1,
-    "latent_channels": 1,
-    "n_classes": 2,
-    "hop_length": 1,
-}
+_SIZES = (
+    "kernel_size", "residual_channels", "gate_channels", "skip_channels", "head_channels", "latent_channels",
+    "n_classes", "hop_length",
+)  # fmt: skip
 
 
 def pack(state: Mapping[str, Any], config: Any) -> PackedWaveNet:
@@ -123,20 +87,27 @@ def pack(state: Mapping[str, Any], config: Any) -> PackedWaveNet:
     state : mapping of str to Tensor
         The state dict of a WaveNet, of any float dtype, on any device.
     config : object
-        Has kernel_size, residual_channels, gate_channels, skip_channels,
-        head_channels, latent_channels, n_classes, hop_length (whole numbers) and
-        dilations (one whole number per layer), as a WaveNetConfig has.
+        Has kernel_size, residual_channels, gate_channels, skip_channels, head_channels, latent_channels, n_classes,
+        hop_length (int) and dilations (one int per layer), as a WaveNetConfig has.
 
     Returns
     -------
     PackedWaveNet
-        Copies; the state is not referred to.
+        Holds copies.
 
     Raises
     ------
     ModelError
-        If a size makes no sense, or a tensor is missing, unexpected, of the
-        wrong shape, not of a float dtype, or not finite in float32.
+        If a size makes no sense, or a tensor is missing, unexpected, of the wrong shape, not of a float dtype, or not
+        finite in float32.
+
+    Examples
+    --------
+    >>> from wavecore.nn.wavenet import WaveNet, WaveNetConfig
+    >>> config = WaveNetConfig(1, 3, 2, 8, 8, 8, 12, latent_channels=4, hop_length=10)
+    >>> packed = pack(WaveNet(config).state_dict(), config)
+    >>> packed.filter_weight.shape, packed.ring_slots, packed.receptive_field
+    ((3, 2, 8, 16), (2, 3, 5), 9)
     """
     sizes, dilations = _sizes(config)
     shapes = _shapes(sizes, len(dilations))
@@ -169,20 +140,21 @@ def pack(state: Mapping[str, Any], config: Any) -> PackedWaveNet:
 
 
 def _with_skip(first: np.ndarray, weight: np.ndarray, bias: np.ndarray | float) -> np.ndarray:
-    """``[first | first @ weight + bias]``, rounded once."""
+    """Compute ``[first | first @ weight + bias]``, rounded once."""
     skip = first.astype(np.float64) @ weight.astype(np.float64) + bias
     return np.concatenate([first, skip.astype(np.float32)], axis=-1)
 
 
 def _sizes(config: Any) -> tuple[dict[str, int], tuple[int, ...]]:
-    """The sizes that generation needs, checked."""
+    """Read and check the sizes that generation needs."""
     missing = [name for name in (*_SIZES, "dilations") if not hasattr(config, name)]
     if missing:
         raise ModelError(f"the model's configuration has no {', '.join(missing)}; is it a WaveNet's?")
     sizes = {name: getattr(config, name) for name in _SIZES}
     for name, value in sizes.items():
-        if not _is_whole(value) or value < _SIZES[name]:
-            raise ModelError(f"{name} is {value!r}; a whole number of at least {_SIZES[name]} is needed")
+        least = 2 if name == "n_classes" else 1
+        if not _is_whole(value) or value < least:
+            raise ModelError(f"{name} is {value!r}; a whole number of at least {least} is needed")
     if sizes["n_classes"] > 256:
         raise ModelError(f"n_classes is {sizes['n_classes']}; codes are stored in 8 bits, so 256 at most")
     dilations = tuple(config.dilations)
@@ -196,7 +168,7 @@ def _is_whole(value: Any) -> bool:
 
 
 def _shapes(sizes: dict[str, int], n_layers: int) -> dict[str, tuple[int, ...]]:
-    """Name and shape of every tensor in the state dict."""
+    """Return name and shape of every tensor in the state dict."""
     taps, classes = sizes["kernel_size"], sizes["n_classes"]
     residual, gate, skip = sizes["residual_channels"], sizes["gate_channels"], sizes["skip_channels"]
     hidden, latent = sizes["head_channels"], sizes["latent_channels"]
@@ -211,15 +183,18 @@ def _shapes(sizes: dict[str, int], n_layers: int) -> dict[str, tuple[int, ...]]:
         "output.weight": (hidden, classes),
         "output.bias": (classes,),
     }
-    for i in range(n_layers):
-        shapes[f"layers.{i}.filter.weight"] = (taps, residual, 2 * gate)
-        shapes[f"layers.{i}.filter.bias"] = (2 * gate,)
-        shapes[f"layers.{i}.condition.weight"] = (latent, 2 * gate)
-        shapes[f"layers.{i}.skip.weight"] = (gate, skip)
-        shapes[f"layers.{i}.skip.bias"] = (skip,)
-        if i < n_layers - 1:
-            shapes[f"layers.{i}.residual.weight"] = (gate, residual)
-            shapes[f"layers.{i}.residual.bias"] = (residual,)
+    layer = {
+        "filter.weight": (taps, residual, 2 * gate),
+        "filter.bias": (2 * gate,),
+        "condition.weight": (latent, 2 * gate),
+        "skip.weight": (gate, skip),
+        "skip.bias": (skip,),
+        "residual.weight": (gate, residual),
+        "residual.bias": (residual,),
+    }
+    shapes |= {f"layers.{i}.{name}": shape for i in range(n_layers) for name, shape in layer.items()}
+    for name in ("weight", "bias"):
+        del shapes[f"layers.{n_layers - 1}.residual.{name}"]
     return shapes
 
 
@@ -235,7 +210,7 @@ def _check_names(state: Mapping[str, Any], shapes: dict[str, tuple[int, ...]]) -
 
 
 def _array(name: str, tensor: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """A fresh float32 array of one tensor, checked."""
+    """Check a tensor and copy it to a float32 array."""
     tensor = torch.as_tensor(tensor).detach()
     if tuple(tensor.shape) != shape:
         raise ModelError(f"{name} has shape {tuple(tensor.shape)}; this configuration needs {shape}")

@@ -1,21 +1,20 @@
 """The specification: WaveNet generation in PyTorch, one stream and one sample at a time.
 
-Every other backend is tested against this one.  It is slow on purpose: what a
-stream computes must not depend on the streams beside it, not even in the last
-bit, so there is no batched matrix product here.
+Every other backend is tested against this one.  It is slow on purpose: what a stream computes must not depend on the
+other streams, not even in the last bit, so there is no batched matrix product here.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from typing import Unpack
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from wavecore.errors import DeviceError, UsageError
-from wavecore.kernels.base import BaseGenerator, Run
+from wavecore.kernels.base import BaseGenerator, Run, StreamOptions
 from wavecore.kernels.packing import PackedWaveNet
 from wavecore.kernels.sampling import philox_uniform, sample
 
@@ -25,20 +24,10 @@ class ReferenceGenerator(BaseGenerator):
 
     Parameters
     ----------
-    packed : PackedWaveNet
-        The weights.
-    batch : int
-        Number of streams B, at least 1.
-    seed : int
-        Key of all draws, in [0, 2**64).
-    streams : sequence of B ints, optional
-        The number of each stream, in [0, 2**64); 0 to B - 1 if not given.
-    temperature : float
-        Divides the logits; 0 takes the likeliest code.
     dtype : torch.dtype
         Of all arithmetic: torch.float32 or torch.float64.
-    device : str or torch.device
-        Where to compute.
+    **options
+        batch, seed, streams and temperature of `BaseGenerator`.
 
     Raises
     ------
@@ -52,21 +41,18 @@ class ReferenceGenerator(BaseGenerator):
         self,
         packed: PackedWaveNet,
         *,
-        batch: int,
-        seed: int,
-        streams: Sequence[int] | None = None,
-        temperature: float = 1.0,
         dtype: torch.dtype = torch.float32,
         device: str | torch.device = "cpu",
+        **options: Unpack[StreamOptions],
     ):
-        super().__init__(packed, batch=batch, seed=seed, streams=streams, temperature=temperature)
+        super().__init__(packed, **options)
         if dtype not in (torch.float32, torch.float64):
             raise UsageError(f"dtype is {dtype}; the reference computes in torch.float32 or torch.float64")
         try:
             weights = _Weights(packed, dtype, device)
-        except (RuntimeError, AssertionError) as error:  # torch raises either for a device that is not there
+        except (RuntimeError, AssertionError) as error:  # torch raises either for a device that is missing
             raise DeviceError(f"the reference backend cannot use device {device}: {error}") from error
-        self._rows = [_Stream(weights) for _ in range(batch)]
+        self._rows = [_Stream(weights) for _ in range(self._batch)]
 
     def _advance(self, run: Run, latent: np.ndarray, first: int, n_samples: int) -> int:
         hop, times = self._packed.hop_length, self._position + np.arange(n_samples)
@@ -86,7 +72,7 @@ class ReferenceGenerator(BaseGenerator):
                     run.skip[b, column] = torch.stack(skip).cpu()
                 if not run.forced:
                     run.codes[b, column] = sample(logits, uniforms[b, i], self._temperature)
-                row.hear(int(run.codes[b, column]))
+                row.append_sample(int(run.codes[b, column]))
         return -1
 
     def _save(self) -> list[dict]:
@@ -116,15 +102,15 @@ class _Weights:
 
 
 class _Stream:
-    """One stream: what it remembers, and the step from one sample to the next."""
+    """The memory of one stream, and the step from one sample to the next."""
 
     def __init__(self, weights: _Weights):
         packed, like = weights.packed, weights.like
         self.weights = weights
-        # Nothing was heard before the first sample: the scalars and all layer inputs are zeros.
+        # The context before the first sample is zero: the input scalars and the inputs of all layers.
         self.scalars = deque([0.0] * packed.kernel_size, maxlen=packed.kernel_size)
-        silence = torch.zeros(packed.residual_channels, **like)
-        self.inputs = [deque([silence] * slots, maxlen=slots) for slots in packed.ring_slots]
+        zeros = torch.zeros(packed.residual_channels, **like)
+        self.inputs = [deque([zeros] * slots, maxlen=slots) for slots in packed.ring_slots]
         self.condition = torch.zeros(len(packed.condition_bias), **like)
 
     def enter_frame(self, latent: np.ndarray) -> None:
@@ -133,11 +119,11 @@ class _Stream:
         self.condition = torch.tensor(latent, **w.like) @ w.condition + w.condition_bias
 
     def step(self) -> tuple[np.ndarray, list[Tensor], list[Tensor]]:
-        """The next sample's logits (A,), the input of every layer, the skip stream before and after each."""
+        """Compute the next sample's logits (A,), the input of every layer, and the skip stream around each layer."""
         w, packed = self.weights, self.weights.packed
         n_residual, n_gate, n_head = packed.residual_channels, packed.gate_channels, packed.head_channels
         streams = torch.tensor(self.scalars, **w.like) @ w.first + w.first_bias
-        seen = [streams]
+        trace = [streams]
         for layer, dilation in enumerate(packed.dilations):
             inputs = self.inputs[layer]  # the oldest first
             inputs.append(streams[:n_residual].clone())
@@ -146,21 +132,21 @@ class _Stream:
                 z = z + inputs[k * dilation] @ weight
             gated = torch.tanh(z[:n_gate]) * torch.sigmoid(z[n_gate:])
             streams = streams + gated @ w.residual_skip[layer] + w.residual_skip_bias[layer]
-            seen.append(streams)
+            trace.append(streams)
         hidden = torch.relu(streams[n_residual:]) @ w.head + self.condition[-n_head:]
         logits = torch.relu(hidden) @ w.output + w.output_bias
-        return logits.cpu().numpy(), [s[:n_residual] for s in seen[:-1]], [s[n_residual:] for s in seen]
+        return logits.cpu().numpy(), [s[:n_residual] for s in trace[:-1]], [s[n_residual:] for s in trace]
 
-    def hear(self, code: int) -> None:
-        """Take a code as the newest sample."""
+    def append_sample(self, code: int) -> None:
+        """Make a code the newest input sample."""
         self.scalars.append(code / (self.weights.packed.n_classes - 1) - 0.5)
 
     def memory(self) -> dict:
-        """A copy of what is remembered; tensors are never written to, so they may be shared."""
+        """Return a copy of the memory; the tensors are shared, because none is ever written to."""
         inputs = [inputs.copy() for inputs in self.inputs]
         return {"scalars": self.scalars.copy(), "inputs": inputs, "condition": self.condition}
 
     def set_memory(self, memory: dict) -> None:
-        """Remember a copy of `memory` instead."""
+        """Replace the memory by a copy of `memory`."""
         self.scalars, self.condition = memory["scalars"].copy(), memory["condition"]
         self.inputs = [inputs.copy() for inputs in memory["inputs"]]

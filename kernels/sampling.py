@@ -1,26 +1,22 @@
-"""Randomness as an input: the draw of every sample, and how a draw picks a code.
+"""Randomness as an input: the draw of every sample, and how a draw selects a code.
 
-A counter-based generator has no state: its output is a pure function of a key
-and a counter.  With the seed as the key and (stream, t) as the counter, the
-draw of a sample does not depend on the batch it is generated in, on how the
-work is cut into chunks, or on the backend.
+A counter-based generator has no state: its output is a pure function of a key and a counter.  With the seed as the
+key and (stream, t) as the counter, the draw of a sample does not depend on the batch it is generated in, on how the
+work is cut into calls, or on the backend.
 
-The rule that turns logits ``l`` and a draw ``u`` into a code, which every
-backend follows:
+The rule that turns logits ``l`` and a draw ``u`` into a code, which every backend follows:
 
 1. ``e[a] = exp((l[a] - max(l)) / temperature)``
 2. ``c[a] = e[0] + ... + e[a]``, summed in float64
 3. the code is the number of ``a`` with ``c[a] <= u * c[A - 1]``
 
-Step 1 may be done in float32; that moves the edges between codes by some 1e-7.
-Step 2 in float64 makes the sums independent of their order, so a parallel scan
-agrees with a loop.  Step 3 never yields a class of probability zero, because
-``u`` is a multiple of 2**-24 below 1 and the product is taken in float64.
+Step 1 may be done in float32; that moves the edges between codes by some 1e-7.  Step 2 in float64 makes the sums
+independent of their order, so a parallel scan agrees with a loop.  Step 3 never yields a class of probability zero,
+because ``u`` is a multiple of 2**-24 below 1 and the product is taken in float64.
 
 References
 ----------
-Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3",
-SC 2011.
+Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
 """
 
 from __future__ import annotations
@@ -44,24 +40,10 @@ _WORD = np.uint64(32)
 
 
 def philox4x32(counter: Sequence, key: Sequence) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Philox4x32-10: four random 32-bit words for every counter and key.
+    """Compute four random 32-bit words, uint32, for every counter and key: Philox4x32-10 of Salmon et al.
 
-    Parameters
-    ----------
-    counter : sequence of four ints or integer arrays
-        The words of the counter, lowest first, each in [0, 2**32); they are
-        broadcast against each other and against the key.
-    key : sequence of two ints or integer arrays
-        The words of the key, lowest first, each in [0, 2**32).
-
-    Returns
-    -------
-    tuple of four ndarrays, shape of the words broadcast together, uint32
-        The words, in the order of the published test vectors.
-
-    References
-    ----------
-    Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
+    A counter has four words and a key two, lowest first, each in [0, 2**32) and a number or an array; they are
+    broadcast against each other.
     """
     c0, c1, c2, c3, k0, k1 = (np.asarray(word, dtype=np.uint64) for word in (*counter, *key))
     for _ in range(ROUNDS):
@@ -73,27 +55,9 @@ def philox4x32(counter: Sequence, key: Sequence) -> tuple[np.ndarray, np.ndarray
 
 
 def philox_uniform(seed: int, stream: int | np.ndarray, t: int | np.ndarray) -> np.ndarray:
-    """The uniform draw of sample ``t`` of a stream.
+    """Draw the uniform numbers, float32 multiples of 2**-24 in [0, 1), of samples `t` of streams.
 
-    Parameters
-    ----------
-    seed : int
-        The key, in [0, 2**64).
-    stream : int or integer array
-        Number of the stream, in [0, 2**64).
-    t : int or integer array
-        Index of the sample within its stream, in [0, 2**64); broadcast against
-        `stream`.
-
-    Returns
-    -------
-    ndarray, float32
-        Multiples of 2**-24 in [0, 1), of the broadcast shape.
-
-    Raises
-    ------
-    UsageError
-        If an argument is not a whole number in its range.
+    All arguments are whole numbers in [0, 2**64), or UsageError is raised; `stream` and `t` are broadcast.
     """
     key = _words(seed, "seed")
     first, _, _, _ = philox4x32((*_words(t, "t"), *_words(stream, "stream")), key)
@@ -101,7 +65,7 @@ def philox_uniform(seed: int, stream: int | np.ndarray, t: int | np.ndarray) -> 
 
 
 def sample(logits: np.ndarray, uniforms: np.ndarray, temperature: float) -> np.ndarray:
-    """Pick a code from every row of logits: the inverse CDF of their softmax.
+    """Select a code, uint8, from every row of logits: the inverse CDF of their softmax, in float64.
 
     Parameters
     ----------
@@ -110,23 +74,18 @@ def sample(logits: np.ndarray, uniforms: np.ndarray, temperature: float) -> np.n
     uniforms : ndarray, shape (...), float
         One draw in [0, 1) for each row.
     temperature : float
-        Divides the logits.  0 takes the largest logit, and of equal ones the
-        first.
-
-    Returns
-    -------
-    ndarray, shape (...), uint8
-        The codes.
+        Divides the logits.  0 takes the largest logit, and of equal ones the first.
 
     Raises
     ------
     UsageError
-        If the temperature is negative or not finite, the shapes do not fit, a
-        logit is not finite, or a uniform is out of range.
+        If the shapes do not fit, or a number is not finite or out of its range.
 
-    Notes
-    -----
-    All arithmetic is float64, in the order given at the top of this file.
+    Examples
+    --------
+    >>> logits = np.log([[0.5, 0.3, 0.2], [0.1, 0.1, 0.8]])
+    >>> sample(logits, np.array([0.6, 0.6]), temperature=1.0)
+    array([1, 2], dtype=uint8)
     """
     temperature = check_temperature(temperature)
     logits, uniforms = np.asarray(logits, dtype=np.float64), np.asarray(uniforms, dtype=np.float64)
@@ -149,21 +108,10 @@ def sample(logits: np.ndarray, uniforms: np.ndarray, temperature: float) -> np.n
 
 
 def check_temperature(temperature: float) -> float:
-    """Refuse a temperature that means nothing.
-
-    Returns
-    -------
-    float
-        The temperature, finite and at least 0.
-
-    Raises
-    ------
-    UsageError
-        If it is negative, infinite or NaN.
-    """
+    """Return the temperature as a float, or raise UsageError if it is negative, infinite or NaN."""
     value = float(temperature)
     if not (math.isfinite(value) and value >= 0):
-        raise UsageError(f"temperature is {temperature}; it must be 0 (the likeliest code) or positive")
+        raise UsageError(f"temperature is {temperature}; it must be 0 (the most likely code) or positive")
     return value
 
 

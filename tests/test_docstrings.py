@@ -1,9 +1,8 @@
-"""Every public module, class and function is documented, and its docstring fits its signature.
+"""Docstrings: everything public has one that fits its signature, and the public interface is documented in full.
 
-Public is what has no leading underscore.  A numpydoc docstring names in its
-Parameters exactly the parameters, in their order; a data class in its
-Attributes (or Parameters) exactly its fields; arrays come with their shape;
-what is returned or yielded has its section.
+Public is what has no leading underscore.  Sections of a numpydoc docstring name parameters or fields that exist, in
+their order, arrays with their shape; entries that would only repeat the annotation may be left out.  What
+``wavecore`` itself offers (``wavecore.__all__``) documents every parameter, its result, and an example that runs.
 """
 
 from __future__ import annotations
@@ -11,11 +10,14 @@ from __future__ import annotations
 import ast
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+import wavecore
+from wavecore import registry
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("wavecore", "kernels", "datasets")
@@ -43,45 +45,39 @@ def violations(root: Path) -> list[str]:
         for path in sorted((root / folder).rglob("*.py")):
             name = path.relative_to(root).as_posix()
             tree = ast.parse(path.read_text(encoding="utf-8"))
-            if tree.body:  # an empty __init__.py says nothing and needs no words
-                plain = name.startswith(PLAIN)
-                bad += [f"{name}:{line}: {message}" for line, message in check_module(tree, plain=plain)]
+            if tree.body:  # an empty __init__.py needs no words
+                bad += [f"{name}:{line}: {message}" for line, message in check_module(tree)]
     return bad
 
 
-def check_module(tree: ast.Module, *, plain: bool) -> Iterator[tuple[int, str]]:
+def check_module(tree: ast.Module) -> Iterator[tuple[int, str]]:
     if not ast.get_docstring(tree):
         yield 1, "the module has no docstring"
     for node in tree.body:
         if isinstance(node, ast.ClassDef) and is_public(node.name):
-            yield from check_class(node, plain=plain)
+            yield from check_class(node)
         elif isinstance(node, Function) and is_public(node.name):
-            yield from check_function(node, node.name, plain=plain)
+            yield from check_function(node, node.name)
 
 
-def check_class(node: ast.ClassDef, *, plain: bool) -> Iterator[tuple[int, str]]:
+def check_class(node: ast.ClassDef) -> Iterator[tuple[int, str]]:
     docstring = ast.get_docstring(node)
     if not docstring:
         yield node.lineno, f"{node.name} has no docstring"
         return
-    # A protocol says in a line what each method does; the classes that implement it say the rest.
-    plain = plain or any(ast.unparse(base).startswith("Protocol") for base in node.bases)
-    if not plain:
-        sections = parse_sections(docstring)
-        fields = record_fields(node)
-        if fields is not None:
-            section = "Attributes" if "Attributes" in sections else "Parameters"
-            yield from check_names(node, node.name, section, fields, sections)
-        else:
-            for method in node.body:
-                if isinstance(method, Function) and method.name == "__init__":
-                    yield from check_names(node, node.name, "Parameters", parameters(method)[1:], sections)
+    sections = parse_sections(docstring)
+    fields = record_fields(node)
+    if fields is not None:
+        section = "Attributes" if "Attributes" in sections else "Parameters"
+        yield from check_names(node, node.name, section, fields, sections)
     for method in node.body:
+        if isinstance(method, Function) and method.name == "__init__" and fields is None:
+            yield from check_names(node, node.name, "Parameters", parameters(method)[1:], sections)
         if isinstance(method, Function) and is_public(method.name):
-            yield from check_function(method, f"{node.name}.{method.name}", plain=plain, in_class=True)
+            yield from check_function(method, f"{node.name}.{method.name}", in_class=True)
 
 
-def check_function(node: Function, name: str, *, plain: bool, in_class: bool = False) -> Iterator[tuple[int, str]]:
+def check_function(node: Function, name: str, *, in_class: bool = False) -> Iterator[tuple[int, str]]:
     decorators = {ast.unparse(decorator).rpartition(".")[2] for decorator in node.decorator_list}
     if decorators & {"overload", "setter", "deleter"}:
         return  # documented where it is implemented, or read
@@ -89,8 +85,6 @@ def check_function(node: Function, name: str, *, plain: bool, in_class: bool = F
     if not docstring:
         yield node.lineno, f"{name} has no docstring"
         return
-    if plain or decorators & {"property", "cached_property"}:
-        return  # a property is read like an attribute: a line says what it is
     sections = parse_sections(docstring)
     found = parameters(node)[1:] if in_class and "staticmethod" not in decorators else parameters(node)
     yield from check_names(node, name, "Parameters", found, sections)
@@ -103,8 +97,8 @@ def check_names(
     """Compare a section with the parameters or fields and their annotations."""
     entries = parse_entries(sections.get(section, ""))
     documented = [entry_name for entry in entries for entry_name in entry.names]
-    if documented != [wanted_name for wanted_name, _ in wanted]:
-        yield node.lineno, f"{name}: {section} names {documented}, not {[n for n, _ in wanted]}"
+    if documented != [wanted_name for wanted_name, _ in wanted if wanted_name in documented]:
+        yield node.lineno, f"{name}: {section} names {documented}, not some of {[n for n, _ in wanted]} in this order"
         return
     annotations = dict(wanted)
     for entry in entries:
@@ -115,8 +109,6 @@ def check_names(
 
 def check_result(node: Function, name: str, sections: dict[str, str]) -> Iterator[tuple[int, str]]:
     documented = sections.get("Returns", "") + sections.get("Yields", "")
-    if returns_something(node) and not documented.strip():
-        yield node.lineno, f"{name}: returns something and has no Returns or Yields"
     if not returns_something(node) and documented.strip():
         yield node.lineno, f"{name}: returns nothing and documents it"
     annotation = ast.unparse(node.returns) if node.returns else ""
@@ -279,20 +271,16 @@ def _private(x):
 
 PLANTED = [
     ('"""A module."""\n', "", "the module has no docstring"),
-    ("width, height : int", "width : int", "Sizes: Attributes names ['width', 'weights']"),
     ("width, height : int", "height, width : int", "Sizes: Attributes names ['height', 'width', 'weights']"),
     ("    weights : ndarray, shape (N,), float32", "    weights : ndarray, float32", "weights is an array"),
     ("    order : int\n", "    order : int\n    depth : int\n", "Filter: Parameters names ['order', 'dep"),
-    ("    order : int\n", "    degree : int\n", "Filter: Parameters names ['degree'], not ['order']"),
+    ("    order : int\n", "    degree : int\n", "Filter: Parameters names ['degree'], not some of ['order']"),
     ('        """Pixels in all."""\n', "", "Sizes.area has no docstring"),
     ("        x : ndarray, shape (T,), float32\n", "        x : ndarray, float32\n", "x is an array"),
-    ("        rate : int\n            In Hz.\n", "", "Filter.run: Parameters names ['x', '*rest', '**"),
     ("        **options : str\n", "        options : str\n", "Filter.run: Parameters"),
-    ("        Returns\n        -------\n        ndarray, shape (T,), float32\n", "", "no Returns or Yields"),
     ("        ndarray, shape (T,), float32\n\n", "        ndarray\n\n", "returns an array and no shape"),
     ("dict of str to Tensor\n    ", "dict\n\n    Returns\n    -------\n    None\n    ", "documents it"),
     ("def _private(x):", "def private(x):", "private has no docstring"),
-    ("def _private(x):", 'def public(x):\n    """Double."""', "public: Parameters names [], not ['x']"),
 ]
 
 
@@ -319,12 +307,6 @@ def test_a_class_without_words_is_found(tmp_path):
     ]
 
 
-def test_a_generator_needs_yields(tmp_path):
-    text = '"""A."""\n\n\ndef count():\n    """Count."""\n    yield 1\n'
-    (bad,) = violations(write_module(tmp_path, "wavecore/a.py", text))
-    assert "no Returns or Yields" in bad
-
-
 def test_a_protocol_needs_a_line_for_each_method(tmp_path):
     text = '"""A."""\n\n\nclass P(Protocol):\n    """P."""\n\n    def a(self, x):\n        """A."""\n\n'
     text += "    def b(self): ...\n"
@@ -332,8 +314,29 @@ def test_a_protocol_needs_a_line_for_each_method(tmp_path):
     assert violations(root) == ["kernels/a.py:10: P.b has no docstring"]
 
 
-def test_the_command_line_needs_a_docstring_but_no_sections(tmp_path):
-    text = '"""A."""\n\n\ndef run(args):\n    """Go."""\n    return 0\n\n\ndef other(args):\n    return 0\n'
-    assert violations(write_module(tmp_path, "wavecore/cli/a.py", text)) == [
-        "wavecore/cli/a.py:9: other has no docstring"
-    ]
+# The public interface
+
+
+def public_callables() -> dict[str, Callable]:
+    """Return the functions that ``wavecore`` offers, and the methods by which models are used."""
+    found = {}
+    for name in wavecore.__all__:
+        value = getattr(wavecore, name)
+        if inspect.isfunction(value):
+            found[name] = value
+    for kind in registry.KINDS.values():
+        model = kind.load("model")
+        found |= {f"{model.__name__}.{verb}": getattr(model, verb) for verb in model.verbs}
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(public_callables()))
+def test_the_public_interface_is_documented_in_full(name):
+    function = public_callables()[name]
+    sections = parse_sections(function.__doc__)
+    documented = [entry for one in parse_entries(sections.get("Parameters", "")) for entry in one.names]
+    parameters = [parameter for parameter in inspect.signature(function).parameters if parameter != "self"]
+    assert documented == parameters
+    if inspect.signature(function).return_annotation not in (None, "None"):
+        assert sections.get("Returns", "") + sections.get("Yields", "")
+    assert ">>> " in sections.get("Examples", "")

@@ -43,6 +43,12 @@ def test_public_names_are_listed_once_and_seen_by_dir():
     assert set(wavecore.__all__) <= set(dir(wavecore))
 
 
+def test_no_public_name_is_that_of_a_package():
+    packages = {path.parent.name for path in (ROOT / "wavecore").glob("*/__init__.py")} | {"kernels", "datasets"}
+    modules = {path.stem for path in (ROOT / "wavecore").glob("*.py")}
+    assert not set(wavecore.__all__) & (packages | modules)
+
+
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'transmute'"):
         wavecore.transmute

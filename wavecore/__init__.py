@@ -1,14 +1,14 @@
 """Audio synthesis and transfer with WaveNet at its centre.
 
-The names below are all that most programs need::
+Load a model by its name or folder; its methods take and return NumPy arrays::
 
     import wavecore
 
-    model = wavecore.load_model("path/to/model")
-    wavecore.translate_file(model, "whistle.wav", {"strings": "strings.wav"}, seed=1)
+    x, rate = wavecore.read_audio("whistle.wav")
+    sound = wavecore.load("universal").translate(x, rate, to="strings")
+    sound.write("strings.wav")
 
-They are imported when they are first used: ``import wavecore`` itself loads
-nothing else, so that ``wavecore --help`` answers at once.
+The names below are imported when they are first used: ``import wavecore`` itself loads nothing else.
 """
 
 from __future__ import annotations
@@ -17,6 +17,16 @@ import importlib
 import importlib.metadata
 
 _PUBLIC = {
+    # models, by their names or folders
+    "load": "wavecore.models.base",
+    "shipped_models": "wavecore.checkpoint:shipped",
+    "Model": "wavecore.models.base",
+    # sounds and songs
+    "read_audio": "wavecore.audio.files:read",
+    "read_midi": "wavecore.symbolic.midi:read",
+    "render": "wavecore.rendering.api",
+    "Sound": "wavecore.audio.sound",
+    "Song": "wavecore.symbolic.song",
     # errors
     "WavecoreError": "wavecore.errors",
     "UsageError": "wavecore.errors",
@@ -25,27 +35,18 @@ _PUBLIC = {
     "DeviceError": "wavecore.errors",
     "OutputExistsError": "wavecore.errors",
     "PartialFailureError": "wavecore.errors",
-    # models
+    # building blocks: the network, generation, training
     "WaveNet": "wavecore.nn.wavenet",
     "WaveNetConfig": "wavecore.nn.wavenet",
     "preset": "wavecore.nn.wavenet",
-    "TranslationConfig": "wavecore.models.translation.model",
-    "TranslationNetwork": "wavecore.models.translation.model",
-    "LoadedModel": "wavecore.checkpoint",
-    "load_model": "wavecore.checkpoint:load",
-    "save_model": "wavecore.checkpoint:save",
-    "shipped_models": "wavecore.checkpoint:shipped",
-    # generation
-    "resolve_device": "wavecore.nn.generate",
-    "resolve_backend": "wavecore.nn.generate",
     "open_generator": "wavecore.nn.generate",
     "generate_blocks": "wavecore.nn.generate",
-    # translation
-    "TranslationResult": "wavecore.models.translation.translate",
-    "translate_file": "wavecore.models.translation.translate",
-    # training
+    "resolve_device": "wavecore.nn.generate",
+    "resolve_backend": "wavecore.nn.generate",
+    "save_model": "wavecore.checkpoint:save",
+    "Task": "wavecore.training.task",
     "TrainingConfig": "wavecore.training.config",
-    "train": "wavecore.training.loop",
+    "run_task": "wavecore.training.loop",
 }
 """Where each public name lives: a module, and the name there where it differs."""
 
@@ -78,6 +79,6 @@ def _version() -> str:
         from wavecore.errors import WavecoreError
 
         raise WavecoreError(
-            "the version of wavecore is not known, because it is not installed here; "
+            "the version of wavecore is unknown, because it is not installed here; "
             "run `pip install --editable .` in its folder"
         ) from error

@@ -1,32 +1,32 @@
 """The native backend: generation on a CPU by a kernel in C, compiled when wavecore was installed.
 
-At batch 1 the speed is that of reading the weights, so they are stored in 16 bits:
-whole numbers with a scale for each output channel, which are multiplied without being
-turned into anything (csrc/integers.h), or half precision.  A second core, where
-there is one, takes half of them.  Several streams share one read, eight at a time,
-and are spread over the cores.
+At batch 1 the speed is that of reading the weights, so they are stored in 16 bits: integers with a scale for each
+output channel, which are multiplied without conversion (csrc/integers.h), or half precision.  A second core, if there
+is one, computes half of the products.  Several streams share one read of the weights, eight at a time, and are spread
+over the cores.
 """
 
 from __future__ import annotations
 
 import ctypes
 import functools
-import os
 import sysconfig
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
+from typing import Unpack
 
 import numpy as np
 
 from wavecore.errors import DeviceError
-from wavecore.kernels.base import BaseGenerator, Run, check_whole
+from wavecore.kernels.base import BaseGenerator, Run, StreamOptions
 from wavecore.kernels.cpu.native_packing import NativeWeights
+from wavecore.kernels.cpu.threads import StreamThreads
 from wavecore.kernels.packing import PackedWaveNet
 
 INSTRUCTION_SETS = ("portable", "avx2", "avx512", "avx512vnni")
 """In the kernel's numbering."""
 TILE = 8
+_CONDITION_BYTES = 2**21
+"""Of a stream's frames that are projected before their samples are generated."""
 
 
 class _Memory(ctypes.Structure):
@@ -45,31 +45,19 @@ class _Run(ctypes.Structure):
 
 
 def library_path() -> Path | None:
-    """Say where the compiled kernel lies.
-
-    Returns
-    -------
-    Path or None
-        None if it was not built.
-    """
+    """Return the file of the compiled kernel, or None if it was not built."""
     path = Path(__file__).with_name("_native" + sysconfig.get_config_var("EXT_SUFFIX"))
     return path if path.is_file() else None
 
 
 @functools.lru_cache(maxsize=1)
 def load_library() -> ctypes.CDLL:
-    """Load the compiled kernel.
-
-    Raises
-    ------
-    DeviceError
-        If it was not built, or does not load.
-    """
+    """Load the compiled kernel; raises DeviceError if it was not built or does not load."""
     path = library_path()
     if path is None:
         raise DeviceError(
             "the native backend was not built when wavecore was installed: it needs a C compiler (Debian, Ubuntu: "
-            "apt install gcc); install again, or take --backend numba"
+            "apt install gcc); install again, or use --backend numba"
         )
     try:
         library = ctypes.CDLL(str(path))
@@ -90,22 +78,8 @@ def load_library() -> ctypes.CDLL:
 
 
 def best_isa() -> str:
-    """Name the widest instruction set that this processor and the kernel share.
-
-    Returns
-    -------
-    {"portable", "avx2", "avx512", "avx512vnni"}
-
-    Raises
-    ------
-    DeviceError
-        If the kernel was not built.
-    """
+    """Return the widest of `INSTRUCTION_SETS` that this processor has; raises DeviceError as `load_library` does."""
     return INSTRUCTION_SETS[load_library().wavecore_isa()]
-
-
-_CONDITION_BYTES = 2**21
-"""Of a stream's frames that are projected before their samples are generated."""
 
 
 class NativeGenerator(BaseGenerator):
@@ -113,22 +87,14 @@ class NativeGenerator(BaseGenerator):
 
     Parameters
     ----------
-    packed : PackedWaveNet
-        The weights.
-    batch : int
-        Number of streams B, at least 1.
-    seed : int
-        Key of all draws, in [0, 2**64).
-    streams : sequence of B ints, optional
-        The number of each stream, in [0, 2**64); 0 to B - 1 if not given.
-    temperature : float
-        Divides the logits; 0 takes the likeliest code.
     threads : int, optional
         Cores to use; ``os.cpu_count()`` if not given.  It never changes the samples.
     storage : {"int16", "float16", "float32", "int8"}
         Format of the weights.
     isa : {"portable", "avx2", "avx512", "avx512vnni"}, optional
         Instruction set; the best one if not given.
+    **options
+        batch, seed, streams and temperature of `BaseGenerator`.
 
     Raises
     ------
@@ -144,33 +110,27 @@ class NativeGenerator(BaseGenerator):
         self,
         packed: PackedWaveNet,
         *,
-        batch: int,
-        seed: int,
-        streams: Sequence[int] | None = None,
-        temperature: float = 1.0,
         threads: int | None = None,
         storage: str = "int16",
         isa: str | None = None,
+        **options: Unpack[StreamOptions],
     ):
-        super().__init__(packed, batch=batch, seed=seed, streams=streams, temperature=temperature)
-        threads = (os.cpu_count() or 1) if threads is None else threads
-        check_whole(threads, "threads", 1, 2**16)
+        super().__init__(packed, **options)
+        self._threads = StreamThreads(self._batch, threads, tile=TILE)
         self._library = load_library()
         self._isa = _isa_number(self._library, isa)
         self._weights = NativeWeights(packed, storage=storage, expand_half=self._isa == 0)
-        self._rings = np.zeros((batch, self._weights.ring_rows, self._weights.residual), np.float32)
-        self._history = np.zeros((batch, packed.kernel_size), np.float32)
+        self._rings = np.zeros((self._batch, self._weights.ring_rows, self._weights.residual), np.float32)
+        self._history = np.zeros((self._batch, packed.kernel_size), np.float32)
         self._partner = np.array([0, 0, 100], np.int64)  # `Partner` of native.h
         frame_bytes = 4 * (packed.n_layers * 2 * packed.gate_channels + packed.head_channels)
         # With a frame for every sample the conditions of a long block would not stay in the cache.
         self.block_samples = min(self.block_samples, max(1, _CONDITION_BYTES // frame_bytes) * packed.hop_length)
-        self._pair = batch == 1 and threads > 1
-        self._shares = _shares(batch, threads)
-        self._pool = ThreadPoolExecutor(len(self._shares)) if len(self._shares) > 1 else None
+        self._pair = self._batch == 1 and self._threads.threads > 1
 
     @property
     def abandoned(self) -> int:
-        """How often the second core did not answer in time; for a while one core goes on alone."""
+        """How often the second core did not answer in time; for a while one core then continues alone."""
         return int(self._partner[0])
 
     @property
@@ -191,19 +151,12 @@ class NativeGenerator(BaseGenerator):
         )  # fmt: skip
         arguments = [ctypes.byref(self._weights.network), ctypes.byref(memory), ctypes.byref(call), self._isa]
         if self._pair and not run.skip.shape[1]:
-            found = [self._library.wavecore_advance_pair(*arguments, 0)]
-        elif self._pool is None:
-            found = [self._library.wavecore_advance(*arguments, *self._shares[0])]
+            results = [self._library.wavecore_advance_pair(*arguments, 0)]
         else:
-            futures = [self._pool.submit(self._library.wavecore_advance, *arguments, *share) for share in self._shares]
-            try:
-                wait(futures)
-            finally:
-                wait(futures)  # an interrupt ends the first wait while the threads still write
-            found = [future.result() for future in futures]
-        if -2 in found:
+            results = self._threads.run(lambda begin, end: self._library.wavecore_advance(*arguments, begin, end))
+        if -2 in results:
             raise MemoryError("the native kernel could not reserve its scratch memory")
-        return min((index for index in found if index >= 0), default=-1)
+        return min((index for index in results if index >= 0), default=-1)
 
     def _save(self) -> tuple[np.ndarray, ...]:
         return self._rings.copy(), self._history.copy()
@@ -218,15 +171,6 @@ def _isa_number(library: ctypes.CDLL, isa: str | None) -> int:
         return best
     if isa not in INSTRUCTION_SETS or INSTRUCTION_SETS.index(isa) > best:
         raise DeviceError(
-            f"instruction set {isa!r} is not here; this processor offers {', '.join(INSTRUCTION_SETS[: best + 1])}"
+            f"instruction set {isa!r} is not available; this processor has {', '.join(INSTRUCTION_SETS[: best + 1])}"
         )
     return INSTRUCTION_SETS.index(isa)
-
-
-def _shares(batch: int, threads: int) -> list[tuple[int, int]]:
-    """Spread streams over threads in whole tiles where there are enough of them."""
-    threads = min(threads, batch)
-    unit = TILE if batch >= TILE * threads else 1
-    edges = np.linspace(0, batch // unit, threads + 1).astype(int) * unit
-    edges[-1] = batch
-    return [(int(begin), int(end)) for begin, end in zip(edges[:-1], edges[1:], strict=True)]

@@ -1,8 +1,7 @@
-"""A packed WaveNet as the native kernel reads it: padded, blocked, in the storage format, in one piece.
+"""A packed WaveNet in the layout of the native kernel: padded, blocked, in the storage format, in one piece.
 
-csrc/native.h has the layout.  Everything that is read for every sample lies in
-one buffer in the order in which it is read, because at batch 1 reading it is
-what takes the time, and processors read ahead where memory is read in order.
+csrc/native.h describes the layout.  Everything that is read for every sample lies in one buffer in the order in which
+it is read, because at batch 1 reading it takes the time, and processors prefetch memory that is read in order.
 """
 
 from __future__ import annotations
@@ -15,18 +14,18 @@ from wavecore.errors import UsageError
 from wavecore.kernels.packing import PackedWaveNet
 
 COLUMNS = 64
-"""Channels that are written are padded to a multiple of this."""
+"""Outputs of a product are padded to a multiple of this, except gates, to a multiple of `GATES`."""
 GATES = 32
 BLOCK = 128
 """Columns of a block."""
 STORAGES = {"int16": 3, "float16": 1, "float32": 0, "int8": 2}
-"""How weights can be stored, and the kernel's number for it.
+"""The formats of the weights, and the kernel's number of each.
 
-With float weights the arithmetic is float32.  With whole numbers the inputs of a product are rounded to
-`LEVELS` steps, too, and the sums are exact (csrc/integers.h)."""
+With float weights the arithmetic is float32.  With integer weights the inputs of a product are quantised to `LEVELS`
+steps, too, and the sums are exact (csrc/integers.h)."""
 LEVELS = 8191
 MOST_INPUTS = 128
-"""Inputs of a column that the kernel sums in whole numbers."""
+"""Inputs of a column that the kernel sums in integers."""
 _LARGEST = {"int16": 32_767, "int8": 127}
 
 
@@ -57,27 +56,10 @@ class Network(ctypes.Structure):
 class NativeWeights:
     """Weights in the native layout; the arrays live as long as this object.
 
-    Parameters
-    ----------
-    storage : {"int16", "float16", "float32", "int8"}
-        int16 and int8 are rounded per output channel and tap, to 32,767 or 127 steps at most on
-        either side of zero.
-    expand_half : bool
-        Keep float16's values in float32, for processors that cannot read float16.
-
-    Attributes
-    ----------
-    network : Network
-        For the kernel.
-    nbytes : int
-        Read for every sample.
-    residual, ring_rows : int
-        Shape of a stream's rings, padded.
-
-    Raises
-    ------
-    UsageError
-        If there is no such storage.
+    `network` is the argument of the kernel, which reads `nbytes` for every sample; `ring_rows` and `residual` are the
+    padded shape of a stream's rings.  int16 and int8 are rounded per output channel and tap, to at most 32,767 or 127
+    steps on either side of zero.  `expand_half` keeps float16's values in float32, for processors that cannot read
+    float16.  Raises UsageError if the storage is unknown, or float16 cannot hold a weight.
     """
 
     def __init__(self, packed: PackedWaveNet, *, storage: str = "int16", expand_half: bool = False):
@@ -113,45 +95,32 @@ class NativeWeights:
         )  # fmt: skip
 
     def _matrices(self, p: PackedWaveNet, gate: int, skip: int, head: int, classes: int) -> list[Matrix]:
-        """All matrices of the time loop: filters, residuals, skips, head, output.
-
-        Where two cores share a stream, one reads the current taps and the residuals,
-        the other the past taps and the skips; so these lie together.
-        """
-        residual_skip = np.split(p.residual_skip_weight, [p.residual_channels], axis=-1)
-        filters = [
-            _pad_halves(p.filter_weight[layer, tap], gate)
-            for layer in range(p.n_layers)
-            for tap in range(p.kernel_size)
+        """Store all matrices of the time loop: filters, residuals, skips, head, output."""
+        residual, to_skip = np.split(p.residual_skip_weight, [p.residual_channels], axis=-1)
+        matrices = [
+            *(_pad_halves(tap, gate) for taps in p.filter_weight for tap in taps),
+            *(_pad(weight, self.residual) for weight in residual),
+            *(_pad(weight, skip) for weight in to_skip),
+            _pad(p.head_weight, head),
+            _pad(p.output_weight, classes),
         ]
-        residuals = [_pad(weight, self.residual) for weight in residual_skip[0]]
-        skips = [_pad(weight, skip) for weight in residual_skip[1]]
-        ends = [_pad(p.head_weight, head), _pad(p.output_weight, classes)]
-        everything = [*filters, *residuals, *skips, *ends]
-        stored = [store(matrix, self._storage, expand_half=self._expand) for matrix in everything]
-        n_filters = len(filters)
-        order = []
-        for layer in range(p.n_layers):
-            order += [(layer + 1) * p.kernel_size - 1, n_filters + layer]
-        for layer in range(p.n_layers):
-            order += [*range(layer * p.kernel_size, (layer + 1) * p.kernel_size - 1), n_filters + p.n_layers + layer]
-        order += [len(everything) - 2, len(everything) - 1]
+        stored = [store(matrix, self._storage, expand_half=self._expand) for matrix in matrices]
         self.nbytes = sum(array.nbytes for pair in stored for array in pair if array is not None)
         buffer = aligned(self.nbytes)
         self._kept.append(buffer)
-        found, at = [Matrix()] * len(stored), 0
-        for index in order:
-            places: list[int | None] = [None, None]
+        tables, end = [Matrix()] * len(stored), 0
+        for index in _reading_order(p.n_layers, p.kernel_size):
+            addresses: list[int | None] = [None, None]
             for which, array in enumerate(stored[index]):
                 if array is not None:
-                    buffer[at : at + array.nbytes] = array.view(np.uint8).reshape(-1)
-                    places[which] = buffer.ctypes.data + at
-                    at += array.nbytes
-            found[index] = Matrix(*places)
-        return found
+                    buffer[end : end + array.nbytes] = array.view(np.uint8).reshape(-1)
+                    addresses[which] = buffer.ctypes.data + end
+                    end += array.nbytes
+            tables[index] = Matrix(*addresses)
+        return tables
 
     def _streams(self, p: PackedWaveNet, joined: np.ndarray, skip: int) -> np.ndarray:
-        """Residual and skip columns, padded each for itself."""
+        """Pad the residual and the skip columns separately."""
         residual, other = np.split(joined, [p.residual_channels], axis=-1)
         return np.concatenate([_pad(residual, self.residual), _pad(other, skip)], axis=-1)
 
@@ -162,33 +131,32 @@ class NativeWeights:
         return array.ctypes.data
 
     def _table(self, matrices: list[Matrix]) -> int:
+        """Hold an array of matrices and return its address."""
         table = (Matrix * len(matrices))(*matrices)
         self._kept.append(table)
         return ctypes.addressof(table)
 
 
+def _reading_order(n_layers: int, n_taps: int) -> list[int]:
+    """List the indices of the matrices in the order in which they are read.
+
+    Two cores that share a stream read the current taps and the residuals, and the past taps and the skips: each of
+    these groups is contiguous.
+    """
+    residuals, skips = n_layers * n_taps, n_layers * (n_taps + 1)
+    order = []
+    for layer in range(n_layers):
+        order += [(layer + 1) * n_taps - 1, residuals + layer]
+    for layer in range(n_layers):
+        order += [*range(layer * n_taps, (layer + 1) * n_taps - 1), skips + layer]
+    return [*order, skips + n_layers, skips + n_layers + 1]
+
+
 def store(matrix: np.ndarray, storage: str, *, expand_half: bool = False) -> tuple[np.ndarray, np.ndarray | None]:
-    """Round a matrix to a storage format and block it.
+    """Round a matrix (n_in, n_out), n_out a multiple of 64, to a storage format and block it.
 
-    Parameters
-    ----------
-    matrix : ndarray, shape (n_in, n_out), float32
-        n_out a multiple of 64.
-    storage : {"int16", "float16", "float32", "int8"}
-    expand_half : bool
-        Give float16's values as float32.
-
-    Returns
-    -------
-    blocks : ndarray, shape (n_in * n_out,), of the format
-        See ``blocked``.
-    scale : ndarray, shape (n_out,), float32, or None
-        int16 and int8 alone: what a column is to be multiplied with.
-
-    Raises
-    ------
-    UsageError
-        If float16 cannot hold a weight.
+    Returns the blocks of `blocked`, and for int16 and int8 the scale (n_out,) of each column, float32.  With
+    `expand_half` float16's values are returned as float32.
     """
     blocks = blocked(matrix)
     if storage == "float32":
@@ -198,7 +166,7 @@ def store(matrix: np.ndarray, storage: str, *, expand_half: bool = False) -> tup
             half = blocks.astype(np.float16)
         if not np.isfinite(half).all():
             raise UsageError(
-                f"a weight of {np.abs(matrix).max():.3g} does not fit float16 (65,504 at most); take float32"
+                f"a weight of {np.abs(matrix).max():.3g} does not fit float16 (65,504 at most); use float32"
             )
         return half.astype(np.float32) if expand_half else half, None
     scale = _steps(matrix, storage)
@@ -208,7 +176,7 @@ def store(matrix: np.ndarray, storage: str, *, expand_half: bool = False) -> tup
 
 
 def _steps(matrix: np.ndarray, storage: str) -> np.ndarray:
-    """The size of a step of each column, (n_out,), such that sums over `MOST_INPUTS` inputs fit 32 bits."""
+    """Choose the step of each column, (n_out,), such that sums over `MOST_INPUTS` inputs fit 32 bits."""
     absolute = np.abs(matrix.astype(np.float64))
     sums = [absolute[begin : begin + MOST_INPUTS].sum(axis=0) for begin in range(0, len(matrix), MOST_INPUTS)]
     # Rounding adds half a step per input at most.
@@ -218,19 +186,10 @@ def _steps(matrix: np.ndarray, storage: str) -> np.ndarray:
 
 
 def blocked(matrix: np.ndarray, *, rows: int = 1) -> np.ndarray:
-    """Cut a matrix into blocks of 128 columns; what is left makes one of 64.
+    """Cut a matrix (n_in, n_out) into blocks of 128 columns, the rest being one of 64, and flatten block after block.
 
-    Parameters
-    ----------
-    matrix : ndarray, shape (n_in, n_out), float
-        n_out a multiple of 64.
-    rows : int
-        So many rows lie side by side, column by column; n_in is a multiple of it.
-
-    Returns
-    -------
-    ndarray, shape (n_in * n_out,)
-        Block after block, each row after row.
+    n_out is a multiple of 64 and n_in one of `rows`.  Within a block each row follows the one before; so many `rows`
+    are interleaved column by column.
     """
     n_in, n_out = matrix.shape
     blocks = [matrix[:, begin : begin + BLOCK] for begin in range(0, n_out, BLOCK)]
@@ -238,20 +197,14 @@ def blocked(matrix: np.ndarray, *, rows: int = 1) -> np.ndarray:
 
 
 def aligned(n_bytes: int) -> np.ndarray:
-    """Reserve memory that begins with a cache line.
-
-    Returns
-    -------
-    ndarray, shape (n_bytes,), uint8
-        Zeros.
-    """
+    """Reserve n_bytes of zeros, uint8, that begin with a cache line."""
     memory = np.zeros(n_bytes + 64, np.uint8)
     offset = -memory.ctypes.data % 64
     return memory[offset : offset + n_bytes]
 
 
 def _conditions(p: PackedWaveNet, gate: int, head: int) -> tuple[np.ndarray, np.ndarray]:
-    """Projection of the latent to all layers and the head, (C, P) and (P,), every part padded."""
+    """Return the projection of the latent to all layers and the head, (C, P) and (P,), every part padded."""
     width = 2 * p.gate_channels
 
     def padded(rows: np.ndarray) -> np.ndarray:
@@ -262,12 +215,12 @@ def _conditions(p: PackedWaveNet, gate: int, head: int) -> tuple[np.ndarray, np.
 
 
 def _pad_halves(columns: np.ndarray, gate: int) -> np.ndarray:
-    """Pad tanh's and sigmoid's columns each for themselves."""
+    """Pad the columns of tanh and of sigmoid separately."""
     return np.concatenate([_pad(half, gate) for half in np.split(columns, 2, axis=-1)], axis=-1)
 
 
 def _pad(columns: np.ndarray, n: int) -> np.ndarray:
-    """Zeros behind the last axis, up to n."""
+    """Pad the last axis with zeros up to n."""
     return np.pad(columns, [(0, 0)] * (columns.ndim - 1) + [(0, n - columns.shape[-1])])
 
 

@@ -1,21 +1,17 @@
 """The compiled inner loops of the numba backend.
 
-Everything that is compiled lives in this one file, because numba's cache on
-disk notices a change only in the file of the function it stores.
+Everything that is compiled lives in this one file, because numba's cache on disk notices a change only in the file of
+the function it stores.
 
-Three rules keep a stream's samples the same to the last bit whether it runs
-alone or beside others:
+Three rules make a stream's samples independent of the streams it runs beside, to the last bit:
 
-- `accumulate` and `accumulate4` add the products in the same order, input
-  channel by input channel;
-- the only licence given to the compiler is ``contract``: a product and the sum
-  it goes into become one fused operation, everywhere alike.  It may not
-  reorder sums;
+- `accumulate` and `accumulate4` add the products in the same order, input channel by input channel;
+- the only licence given to the compiler is ``contract``: a product and the sum it goes into become one fused
+  operation, everywhere alike.  It may not reorder sums;
 - every stream has rows of its own in every buffer.
 
-Two habits keep the compiler quick: no slice is assigned (numba compiles its
-error message, which takes seconds), and every product goes through
-`accumulate_all` with arguments of the same types.
+Two habits keep compilation short: no slice is assigned (numba compiles its error message, which takes seconds), and
+every product goes through `accumulate_all` with arguments of the same types.
 """
 
 from __future__ import annotations
@@ -31,16 +27,16 @@ TILE = 4  # streams that share one read of the weights in `accumulate4`
 
 
 def jit(function):
-    """Compile with the settings of this file, cached on disk where a cache can be written."""
+    """Compile with the settings of this file, cached on disk if a cache can be written."""
     options = {"nogil": True, "fastmath": {"contract"}, "error_model": "numpy"}
     try:
         return njit(cache=True, **options)(function)
-    except RuntimeError:  # numba found no folder to write to; it compiles anew in each process instead
+    except RuntimeError:  # numba found no folder to write to; each process compiles for itself
         return njit(**options)(function)
 
 
 class Weights(NamedTuple):
-    """The arrays of a PackedWaveNet, and where each layer's ring begins."""
+    """The arrays of a PackedWaveNet, and the first slot of each layer's ring."""
 
     first: np.ndarray  # (K, R + S)
     first_bias: np.ndarray  # (R + S)
@@ -58,7 +54,7 @@ class Weights(NamedTuple):
 
 
 class Buffers(NamedTuple):
-    """What B streams carry from sample to sample (the first three), and scratch space."""
+    """The memory of B streams between samples (the first three arrays), and scratch space."""
 
     rings: np.ndarray  # (B, slots of all layers, R): the inputs of every layer
     history: np.ndarray  # (B, K): input scalars, the newest last
@@ -76,7 +72,7 @@ class Buffers(NamedTuple):
 
 @jit
 def accumulate(out, x, weight):
-    """``out += x @ weight`` for out (n_out), x (n_in) and weight (n_in, n_out)."""
+    """Compute ``out += x @ weight`` for out (n_out), x (n_in) and weight (n_in, n_out)."""
     n_in, n_out = weight.shape
     whole = n_in // 4 * 4
     for i in range(0, whole, 4):
@@ -92,7 +88,7 @@ def accumulate(out, x, weight):
 
 @jit
 def accumulate4(out, x, weight, b):
-    """`accumulate` for the four rows of out (B, n_out) and x (B, n_in) from b on."""
+    """Apply `accumulate` to the four rows of out (B, n_out) and x (B, n_in) from b on."""
     n_in, n_out = weight.shape
     whole = n_in // 4 * 4
     o, p, q, r = out[b], out[b + 1], out[b + 2], out[b + 3]
@@ -120,7 +116,7 @@ def accumulate4(out, x, weight, b):
 
 @jit
 def accumulate_all(out, x, weight, begin, end):
-    """`accumulate` for the rows [begin, end) of out (B, n_out) and x (B, n_in)."""
+    """Apply `accumulate` to the rows [begin, end) of out (B, n_out) and x (B, n_in)."""
     whole = begin + (end - begin) // TILE * TILE
     for b in range(begin, whole, TILE):
         accumulate4(out, x, weight, b)
@@ -130,7 +126,7 @@ def accumulate_all(out, x, weight, begin, end):
 
 @intrinsic
 def power_of_two(typing_context, shifted):
-    """2**n from the float32 ``1.5 * 2**23 + n``, whose low bits hold n in two's complement."""
+    """Compute 2**n from the float32 ``1.5 * 2**23 + n``, whose low bits hold n in two's complement."""
 
     def build(context, builder, signature, arguments):
         integer, real = ir.IntType(32), ir.FloatType()
@@ -152,11 +148,10 @@ _ONE, _TWO = np.float32(1), np.float32(2)
 
 @jit
 def scaled_expm1(x):
-    """Split ``exp(x)``, float32 with |x| <= 87: returns (p, s) with ``exp(x) = s * (1 + p)``.
+    """Split ``exp(x)``, float32 with |x| <= 87, into (p, s) with ``exp(x) = s * (1 + p)``.
 
-    s = 2**n and p = expm1(f) for x = n ln 2 + f, |f| <= ln(2) / 2, from Taylor's
-    series up to f**7 (the next term is below 2e-8 of the sum).  So expm1(x) is
-    ``s * p + (s - 1)`` without cancellation.
+    s = 2**n and p = expm1(f) for x = n ln 2 + f, |f| <= ln(2) / 2, from Taylor's series up to f**7 (the next term is
+    below 2e-8 of the sum).  So expm1(x) is ``s * p + (s - 1)`` without cancellation.
     """
     shifted = x * _LOG2_E + _ROUND
     n = shifted - _ROUND
@@ -167,18 +162,17 @@ def scaled_expm1(x):
 
 @jit
 def clamp(x, limit):
-    """``x`` within [-limit, limit]; NaN stays NaN."""
+    """Limit ``x`` to [-limit, limit]; NaN stays NaN."""
     x = limit if x > limit else x
     return -limit if x < -limit else x
 
 
 @jit
 def gate(z, out):
-    """``out = tanh(z[:G]) * sigmoid(z[G:])``, relative error below 5e-7.
+    """Compute ``out = tanh(z[:G]) * sigmoid(z[G:])``, relative error below 5e-7.
 
-    With a = expm1(2 u) and b = exp(-v) the product is a / ((a + 2) (1 + b)): one
-    division.  Beyond |u| = 10 tanh is 1 in float32; beyond |v| = 40 sigmoid is
-    held at its value there, 4e-18 from 0 or equal to 1.
+    With a = expm1(2 u) and b = exp(-v) the product is a / ((a + 2) (1 + b)): one division.  Beyond |u| = 10 tanh is 1
+    in float32; beyond |v| = 40 sigmoid keeps its value there, 4e-18 from 0 or equal to 1.
     """
     n_gate = len(out)
     u, v = z[:n_gate], z[n_gate:]
@@ -191,28 +185,28 @@ def gate(z, out):
 
 @jit
 def copy(x, out):
-    """``out = x``, as far as the shorter of them reaches."""
+    """Compute ``out = x`` up to the end of the shorter one."""
     for j in range(min(len(x), len(out))):
         out[j] = x[j]
 
 
 @jit
 def add(x, out):
-    """``out += x``."""
+    """Compute ``out += x``."""
     for j in range(len(out)):
         out[j] += x[j]
 
 
 @jit
 def rectify(x, out):
-    """``out = max(x, 0)``; NaN stays NaN."""
+    """Compute ``out = max(x, 0)``; NaN stays NaN."""
     for j in range(len(out)):
         out[j] = np.float32(0) if x[j] < 0 else x[j]
 
 
 @jit
 def philox_uniform(seed, stream, t):
-    """The draw of `wavecore.kernels.sampling.philox_uniform` for three uint64 scalars."""
+    """Compute `wavecore.kernels.sampling.philox_uniform` of three uint64 scalars."""
     word, low = np.uint64(32), np.uint64(0xFFFFFFFF)
     c0, c1, c2, c3 = t & low, t >> word, stream & low, stream >> word
     k0, k1 = seed & low, seed >> word
@@ -226,7 +220,7 @@ def philox_uniform(seed, stream, t):
 
 @jit
 def is_finite(values):
-    """Whether none of the numbers is NaN or infinite."""
+    """Return whether none of the numbers is NaN or infinite."""
     bad = 0
     for j in range(len(values)):
         bad += values[j] - values[j] != 0
@@ -235,7 +229,7 @@ def is_finite(values):
 
 @jit
 def pick_code(logits, weights, uniform, temperature):
-    """The rule of `wavecore.kernels.sampling`, with float32 exponentials; weights is scratch."""
+    """Select a code by the rule of `wavecore.kernels.sampling`, with float32 exponentials; weights is scratch."""
     best = 0
     for a in range(1, len(logits)):
         if logits[a] > logits[best]:
@@ -259,7 +253,7 @@ def pick_code(logits, weights, uniform, temperature):
 
 @jit
 def project_frame(w, buffers, latent, frame, begin, end):
-    """Project a frame of latent (B, F, C) for every stream: the layers' conditions, then the head's."""
+    """Project a frame of latent (B, F, C) for every stream: the conditions of the layers, then of the head."""
     for b in range(begin, end):
         copy(latent[b, frame], buffers.frame[b])
         copy(w.condition_bias, buffers.condition[b])
@@ -268,12 +262,12 @@ def project_frame(w, buffers, latent, frame, begin, end):
 
 @jit
 def filter_taps(w, buffers, layer, t, begin, end):
-    """``z`` of one layer, from its condition and all taps.
+    """Compute ``z`` of one layer from its condition and all taps.
 
-    The ring of a layer has (K - 1) * dilation + 1 slots; the input of time t
-    goes to slot t modulo their number, where the oldest one is out of reach.
+    The ring of a layer has (K - 1) * dilation + 1 slots; the input of time t replaces, in slot t modulo their number,
+    the one that no tap reads any more.
     """
-    n_taps, n_residual, width = w.filter.shape[1:]
+    n_taps, _, width = w.filter.shape[1:]
     dilation, ring = w.dilations[layer], w.ring_offsets[layer]
     n_slots = (n_taps - 1) * dilation + 1
     for b in range(begin, end):
@@ -288,7 +282,7 @@ def filter_taps(w, buffers, layer, t, begin, end):
 
 @jit
 def step(w, buffers, t, i, begin, end, residual, skip):
-    """The logits of every stream at time t; the streams go to row i of the traces where there is one."""
+    """Compute the logits of every stream at time t; row i of the traces, if they have one, receives the streams."""
     n_layers, n_residual = len(w.filter), w.filter.shape[2]
     for b in range(begin, end):
         copy(w.first_bias, buffers.streams[b])
@@ -316,7 +310,7 @@ def step(w, buffers, t, i, begin, end, residual, skip):
 
 
 @jit
-def remember(history, code, n_classes):
+def append_sample(history, code, n_classes):
     """Make a code the newest of a stream's input scalars."""
     for k in range(len(history) - 1):
         history[k] = history[k + 1]
@@ -327,13 +321,10 @@ def remember(history, code, n_classes):
 def advance(w, buffers, latent, begin, end, start, first, last, forced, draw, codes, logits, residual, skip):
     """Run streams [begin, end) over columns [first, last) of codes (B, T), from time `start`.
 
-    latent (B, F, C) begins with the frame of `start`.  Where `forced`, the codes
-    are input, else they are drawn and written.  draw is (seed, stream numbers
-    (B), temperature).  logits (B, T, A), residual (B, T, L, R) and skip
-    (B, T, L + 1, S) are written as far as they reach; a second axis of length 0
-    goes without.
-
-    Returns how many samples passed before one whose logits are not finite, or -1.
+    latent (B, F, C) begins with the frame of `start`.  The codes are input if `forced`, else drawn and written.  draw
+    is (seed, stream numbers (B), temperature).  logits (B, T, A), residual (B, T, L, R) and skip (B, T, L + 1, S) are
+    written unless their second axis has length 0.  Returns the number of samples before the first one with a logit
+    that is not finite, or -1.
     """
     seed, streams, temperature = draw
     for i in range(first, last):
@@ -349,5 +340,5 @@ def advance(w, buffers, latent, begin, end, start, first, last, forced, draw, co
             if not forced:
                 uniform = philox_uniform(seed, streams[b], np.uint64(t))
                 codes[b, i] = pick_code(buffers.logits[b], buffers.weights[b], uniform, temperature)
-            remember(buffers.history[b], codes[b, i], buffers.logits.shape[1])
+            append_sample(buffers.history[b], codes[b, i], buffers.logits.shape[1])
     return -1

@@ -1,7 +1,7 @@
-"""What the machine can do at best, measured with the native kernel's own instructions.
+"""The limits of one core, measured with the native kernel's own instructions.
 
-At batch 1 a sample cannot take less time than reading the weights from the cache
-that holds them; with many streams it cannot take less than the arithmetic.
+At batch 1 a sample cannot take less time than reading the weights from the cache that holds them; with many streams it
+cannot take less than the arithmetic.
 """
 
 from __future__ import annotations
@@ -19,41 +19,18 @@ REPEATS = 7
 
 @dataclass(frozen=True)
 class Ceilings:
-    """The limits of one core.
+    """The limits of one core."""
 
-    Attributes
-    ----------
-    n_bytes : int
-        The working set that was read.
-    bytes_per_s : float
-        Reading it again and again.
-    multiply_adds_per_s : float
-        Fused float32 multiply-adds from registers.
-    dots_per_s : float
-        Multiply-adds of 16-bit whole numbers from registers.
-    """
-
-    n_bytes: int
-    bytes_per_s: float
-    multiply_adds_per_s: float
-    dots_per_s: float
+    n_bytes: int  # the working set that was read
+    bytes_per_s: float  # of reading it again and again
+    multiply_adds_per_s: float  # fused float32 multiply-adds from registers
+    dots_per_s: float  # multiply-adds of 16-bit integers from registers
 
     def samples_per_s(self, *, streams: int, reads: int, multiply_adds: int, whole_numbers: bool = False) -> float:
-        """Bound the speed of streams that advance together on one core.
+        """Bound the samples per second of streams that advance together on one core, over all streams.
 
-        Parameters
-        ----------
-        reads : int
-            How often the working set is read for one sample of each stream.
-        multiply_adds : int
-            For one sample of one stream.
-        whole_numbers : bool
-            Whether they are done in whole numbers, see ``cpu/csrc/integers.h``.
-
-        Returns
-        -------
-        float
-            Samples per second over all streams.
+        The working set is read `reads` times for one sample of each stream, and a sample of one stream takes
+        `multiply_adds`, which are integer operations (``cpu/csrc/integers.h``) for `whole_numbers`.
         """
         reading = reads * self.n_bytes / self.bytes_per_s
         computing = streams * multiply_adds / (self.dots_per_s if whole_numbers else self.multiply_adds_per_s)
@@ -61,7 +38,7 @@ class Ceilings:
 
 
 def measure_ceilings(n_bytes: int, *, isa: str | None = None) -> Ceilings:
-    """Measure one core.
+    """Measure one core; the best of several runs.
 
     Parameters
     ----------
@@ -69,11 +46,6 @@ def measure_ceilings(n_bytes: int, *, isa: str | None = None) -> Ceilings:
         The working set, at least 4,096: it decides which cache it is read from.
     isa : {"portable", "avx2", "avx512", "avx512vnni"}, optional
         The best one if not given.
-
-    Returns
-    -------
-    Ceilings
-        The best of several runs each.
 
     Raises
     ------
@@ -88,23 +60,12 @@ def measure_ceilings(n_bytes: int, *, isa: str | None = None) -> Ceilings:
     memory = aligned(n_bytes)
     memory[:] = 1  # pages that were never written are all one page of zeros
     times = max(2, int(READ_AT_LEAST / n_bytes))
-    took = min(library.wavecore_read(memory.ctypes.data, n_bytes, times, number) for _ in range(REPEATS))
+    seconds = min(library.wavecore_read(memory.ctypes.data, n_bytes, times, number) for _ in range(REPEATS))
     rate = max(library.wavecore_multiply_adds(1_000_000, number) for _ in range(REPEATS))
     dots = max(library.wavecore_dots(1_000_000, number) for _ in range(REPEATS))
-    return Ceilings(n_bytes, n_bytes * times / took, rate, dots)
+    return Ceilings(n_bytes, n_bytes * times / seconds, rate, dots)
 
 
 def read_speeds(sizes: tuple[int, ...] = (1 << 18, 1 << 20, 1 << 22, 1 << 24, 1 << 27)) -> dict[int, float]:
-    """Measure how fast one core reads working sets of growing size: one figure per cache level.
-
-    Parameters
-    ----------
-    sizes : tuple of int
-        Bytes.
-
-    Returns
-    -------
-    dict of int to float
-        Bytes per second for each size.
-    """
+    """Measure the bytes per second at which one core reads working sets of these sizes, one for each cache level."""
     return {size: measure_ceilings(size).bytes_per_s for size in sizes}

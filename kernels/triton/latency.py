@@ -1,29 +1,27 @@
 """The latency backend: a few streams on a GPU, as fast as one sample can follow the other.
 
-At batch 1 a sample is a chain of small products, and what costs is the way
-from one to the next.  So the network is spread over the whole GPU once: every
-program (CTA) of one persistent kernel has one role, holds the weights of that
-role in its registers, and passes vectors of activations on to the next role
-through the L2 cache.  Per layer, one role applies the current tap, the gate
-and the residual product, which is all that the next layer waits for; others
-work ahead (the past taps) or trail behind (the skip product).
+At batch 1 a sample is a chain of small products, and the time goes into the way from one to the next.  So the network
+is spread over the whole GPU once: every program (CTA) of one persistent kernel has one role, holds the weights of that
+role in its registers, and passes vectors of activations to the next role through the L2 cache.  Per layer, one role
+applies the current tap, the gate and the residual product, which is all that the next layer waits for; others compute
+in advance (the past taps) or afterwards (the skip product).
 
-The kernel and how its programs understand each other are in
-`wavecore.kernels.triton.latency_ops`; this file lays out their memory.
+The kernel and its synchronisation are in `wavecore.kernels.triton.latency_ops`; this file lays out its memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Unpack
 
 import numpy as np
 import torch
 
 from wavecore.errors import DeviceError
-from wavecore.kernels.base import BaseGenerator, Run
+from wavecore.kernels.base import BaseGenerator, Run, StreamOptions
 from wavecore.kernels.packing import PackedWaveNet
 from wavecore.kernels.sampling import philox_uniform
+from wavecore.kernels.triton.tiled import input_scalars, padded_size, require_triton, usable_device
 
 WARPS = 8  # of every program: 256 threads, so that each may have 255 registers
 BLOCK_WEIGHTS = 32_768  # of one column block of a product: 128 registers of each thread
@@ -34,100 +32,60 @@ KINDS = ("current", "past", "skip", "head", "output", "sampler")
 FIELDS = (
     "kind", "layer", "column", "weights", "source", "source_slots", "lag", "partial", "post", "post_slots", "extra",
 )  # fmt: skip
-"""Of a program's row in the plan, as `wavecore.kernels.triton.latency_ops` numbers them."""
+"""The columns of the plan, as `wavecore.kernels.triton.latency_ops` numbers them."""
 N_FIELDS = 12
 _STUCK, _NOT_FINITE = 1, 2
 
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """Who does what, and where everything lies.
+    """The roles of all programs, and the memory they share."""
 
-    Attributes
-    ----------
-    plan : ndarray, shape (P, N_FIELDS), int64
-        A row for every program.
-    weights : ndarray, shape (n,), float32
-        The blocks of all programs.
-    condition_weight : ndarray, shape (C, L * 2G + H), float32
-        Of padded G and H.
-    condition_bias : ndarray, shape (L * 2G + H,), float32
-    mail : ndarray, shape (n,), int64
-        Every word as it is before the first sample.
-    constants : dict of str to int
-        Sizes that the kernel is compiled for.
-    """
-
-    plan: np.ndarray
-    weights: np.ndarray
-    condition_weight: np.ndarray
-    condition_bias: np.ndarray
-    mail: np.ndarray
-    constants: dict[str, int]
+    plan: np.ndarray  # (P, N_FIELDS), int64: a row for every program
+    weights: np.ndarray  # float32: the blocks of all programs
+    condition_weight: np.ndarray  # (C, L * 2G + H), float32, of padded G and H
+    condition_bias: np.ndarray  # (L * 2G + H,), float32
+    mail: np.ndarray  # int64: the stamped words of all mailboxes as they are before the first sample
+    constants: dict[str, int]  # sizes that the kernel is compiled for
 
 
 class TritonLatencyGenerator(BaseGenerator):
     """Generate a few streams on a GPU with one persistent kernel, in float32.
 
-    Any batch works; above four streams another kernel has more to offer.
+    Any batch works; above `LATENCY_BATCH` streams another kernel is faster.  With `exchange` activations are passed on
+    by atomic exchange instead of plain stores: slower, for a device that needs it.
 
-    Parameters
-    ----------
-    packed : PackedWaveNet
-        The weights.
-    batch : int
-        Number of streams B, at least 1.
-    seed : int
-        Key of all draws, in [0, 2**64).
-    streams : sequence of B ints, optional
-        The number of each stream, in [0, 2**64); 0 to B - 1 if not given.
-    temperature : float
-        Divides the logits; 0 takes the likeliest code.
-    device : str or torch.device
-        A CUDA device.  In Triton's interpreter (TRITON_INTERPRET=1) it is not looked at.
-    exchange : bool
-        Pass activations on by atomic exchange instead of plain stores: slower, should a device need it.
-
-    Raises
-    ------
-    UsageError
-        If an argument is out of its range.
-    DeviceError
-        If triton or the GPU is missing, or the network does not fit the GPU.  Generating raises it when the
-        programs lose each other.
+    Raises DeviceError if triton or the GPU is missing, or the network does not fit the GPU, and when generating if the
+    programs wait for each other in vain.
     """
 
-    # A launch loads all weights once, which this many samples make small, and is over within some 20 ms.
+    # A launch loads all weights once, a small part of the time for so many samples, and ends within some 20 ms.
     block_samples = 512
 
     def __init__(
         self,
         packed: PackedWaveNet,
         *,
-        batch: int,
-        seed: int,
-        streams: Sequence[int] | None = None,
-        temperature: float = 1.0,
         device: str | torch.device = "cuda",
         exchange: bool = False,
+        **options: Unpack[StreamOptions],
     ):
-        super().__init__(packed, batch=batch, seed=seed, streams=streams, temperature=temperature)
-        self._interpreted = _is_interpreted()
-        layout = lay_out(packed, batch)
-        self._device = torch.device("cpu") if self._interpreted else _check_device(device, len(layout.plan))
+        super().__init__(packed, **options)
+        require_triton()
+        layout = lay_out(packed, self._batch)
+        self._device = self._open_device(device, len(layout.plan))
         self._exchange = bool(exchange)
         self._constants, self._n_programs = layout.constants, len(layout.plan)
         self._plan, self._weights = self._tensor(layout.plan), self._tensor(layout.weights)
         self._condition = self._tensor(layout.condition_weight), self._tensor(layout.condition_bias)
         self._mail = self._tensor(layout.mail)
-        # Below 1e-300 a temperature is 0 but for ties; its inverse would be infinite.
-        sharpness = 1.0 / max(self._temperature, 1e-300)
-        self._sharpness = self._tensor(np.array([sharpness], np.float64))
+        # Below 1e-300 a temperature differs from 0 for ties only; its inverse would be infinite.
+        inverse = 1.0 / max(self._temperature, 1e-300)
+        self._inverse_temperature = self._tensor(np.array([inverse], np.float64))
 
     def _tensor(self, array: np.ndarray) -> torch.Tensor:
-        """A copy on the device; in the interpreter, in memory that processes share."""
-        tensor = torch.from_numpy(np.array(array)).to(self._device)
-        return tensor.share_memory_() if self._interpreted else tensor
+        """Copy an array to the device."""
+        return torch.from_numpy(np.array(array)).to(self._device)
 
     def _advance(self, run: Run, latent: np.ndarray, first: int, n_samples: int) -> int:
         columns = slice(first, first + n_samples)
@@ -144,16 +102,16 @@ class TritonLatencyGenerator(BaseGenerator):
         status = self._tensor(np.zeros(2, np.int32))
         arguments = [
             self._plan, self._tensor(np.array(call, np.int64)), self._weights, self._mail, self._project(latent),
-            self._sharpness, self._tensor(philox_uniform(self._seed, self._streams[:, None], times[None])),
+            self._inverse_temperature, self._tensor(philox_uniform(self._seed, self._streams[:, None], times[None])),
             codes, logits, residual, skip, status,
         ]  # fmt: skip
         self._launch(arguments, trace=run.skip.shape[1] > 0)
         flag, index = status.tolist()
         if flag == _STUCK:
             raise DeviceError(
-                f"the {self._n_programs} programs of the latency kernel lost each other at one of the samples "
-                f"{self._position} to {self._position + n_samples - 1}; another program may hold the GPU. Generate "
-                "again, or take another backend"
+                f"the {self._n_programs} programs of the latency kernel waited in vain for each other at one of the "
+                f"samples {self._position} to {self._position + n_samples - 1}; another program may hold the GPU. "
+                "Generate again, or use another backend"
             )
         run.codes[:, columns] = codes.cpu().numpy()
         for array, tensor in ((run.logits, logits), (run.residual, residual), (run.skip, skip)):
@@ -161,92 +119,54 @@ class TritonLatencyGenerator(BaseGenerator):
         return index if flag == _NOT_FINITE else -1
 
     def _launch(self, arguments: list[torch.Tensor], *, trace: bool) -> None:
-        from wavecore.kernels.triton import latency_ops
+        from wavecore.kernels.triton.latency_ops import advance
 
-        kernel = latency_ops.advance
-        constants = {**self._constants, "TRACE": trace, "SPIN": not self._interpreted, "EXCHANGE": self._exchange}
-        if self._interpreted:
-            from wavecore.kernels.triton import interpreted
-
-            interpreted.launch(kernel, self._n_programs, arguments, constants)
-            return
+        constants = {**self._constants, "TRACE": trace, "SPIN": True, "EXCHANGE": self._exchange}
         # Cooperative: all programs run at once, or the launch fails.
         options = {"num_warps": WARPS, "num_stages": 1, "launch_cooperative_grid": True}
         try:
             with torch.cuda.device(self._device):
-                kernel[(self._n_programs,)](*arguments, **constants, **options)
+                advance[(self._n_programs,)](*arguments, **constants, **options)
         except RuntimeError as error:
-            raise DeviceError(f"the latency kernel does not start: {error}; take another backend") from error
+            raise DeviceError(f"the latency kernel does not start: {error}; use another backend") from error
+
+    def _open_device(self, device: str | torch.device, n_programs: int) -> torch.device:
+        """Return the device if it can run all programs at once."""
+        opened = usable_device(device)
+        _check_programs(n_programs, torch.cuda.get_device_properties(opened).multi_processor_count)
+        return opened
 
     def _project(self, latent: np.ndarray) -> torch.Tensor:
-        """Conditions (F, B, L * 2G + H) of latent (B, F, C).
+        """Compute the conditions (F, B, L * 2G + H) of latent (B, F, C).
 
-        Every frame is projected by itself: the bits of a product depend on its
-        shape, and a frame may come in one chunk with others or alone.
+        Every frame is projected by itself, because the bits of a product depend on its shape, and a frame may be in
+        one call with others or alone.
         """
         weight, bias = self._condition
         frames = self._tensor(latent.transpose(1, 0, 2))
         rows = [(frame[:, None] * weight).sum(0) + bias for frame in frames.flatten(0, 1)]
-        condition = torch.stack(rows).contiguous()
-        return condition.share_memory_() if self._interpreted else condition
+        return torch.stack(rows).contiguous()
 
     def _save(self) -> torch.Tensor:
         return self._mail.clone()
 
     def _load(self, memory: torch.Tensor) -> None:
-        # All words go back together, so none is left that a later sample has stamped.
+        # All words are replaced together, so none remains that a later sample has stamped.
         self._mail.copy_(memory)
-
-
-def _is_interpreted() -> bool:
-    try:
-        import triton
-    except ImportError as error:
-        raise DeviceError(
-            f"the latency kernel needs triton ({error}): pip install triton, or take another backend"
-        ) from error
-    return bool(triton.knobs.runtime.interpret)
-
-
-def _check_device(device: str | torch.device, n_programs: int) -> torch.device:
-    """The device, if it can run all programs at once."""
-    device = torch.device(device)
-    if device.type != "cuda" or not torch.cuda.is_available():
-        raise DeviceError(
-            f"the latency kernel needs a CUDA device and not {device}"
-            + ("" if torch.cuda.is_available() else ", and torch finds none here")
-            + "; take the native or numba backend"
-        )
-    try:
-        n_processors = torch.cuda.get_device_properties(device).multi_processor_count
-    except (RuntimeError, AssertionError) as error:
-        raise DeviceError(f"the latency kernel cannot use device {device}: {error}") from error
-    _check_programs(n_programs, n_processors)
-    return device
 
 
 def _check_programs(n_programs: int, n_processors: int) -> None:
     if n_programs > n_processors:
         raise DeviceError(
             f"this network takes {n_programs} programs that run at once, one on each multiprocessor, and the GPU has "
-            f"{n_processors} multiprocessors; take another backend"
+            f"{n_processors} multiprocessors; use another backend"
         )
 
 
 def lay_out(packed: PackedWaveNet, batch: int) -> Layout:
-    """Spread a network over programs and lay out their memory.
+    """Spread a network over programs and lay out their memory for `batch` streams.
 
-    Parameters
-    ----------
-    packed : PackedWaveNet
-        The weights.
-    batch : int
-        Number of streams B.
-
-    Raises
-    ------
-    DeviceError
-        If a layer is too large for the registers of one program.
+    Raises DeviceError if a layer is too large for the registers of one program.
     """
     builder = _Builder(packed, batch)
     for layer, dilation in enumerate(packed.dilations):
@@ -256,13 +176,8 @@ def lay_out(packed: PackedWaveNet, batch: int) -> Layout:
 
 
 def _stamp(t: int) -> int:
-    """The stamp of sample t: its low 32 bits, as a signed number."""
+    """Return the stamp of sample t: its low 32 bits, as a signed number."""
     return (t + 2**31) % 2**32 - 2**31
-
-
-def _power(n: int) -> int:
-    """The power of two that holds n, at least 16."""
-    return max(16, 1 << (n - 1).bit_length())
 
 
 def _padded(array: np.ndarray, *shape: int) -> np.ndarray:
@@ -272,30 +187,32 @@ def _padded(array: np.ndarray, *shape: int) -> np.ndarray:
 
 
 class _Builder:
-    """Adds roles one by one; every role gets a row of the plan, its weights, and words to post to."""
+    """Adds roles one by one; every role has a row of the plan, its weights, and words to post to."""
 
     def __init__(self, packed: PackedWaveNet, batch: int):
         self.packed, self.batch = packed, batch
-        self.r, self.g, self.s = map(_power, (packed.residual_channels, packed.gate_channels, packed.skip_channels))
-        self.h, self.a = _power(packed.head_channels), _power(packed.n_classes)
+        self.r, self.g, self.s = map(
+            padded_size, (packed.residual_channels, packed.gate_channels, packed.skip_channels)
+        )
+        self.h, self.a = padded_size(packed.head_channels), padded_size(packed.n_classes)
         if 3 * self.r * self.g > LAYER_WEIGHTS:
             raise DeviceError(
                 f"a layer of {packed.residual_channels} residual and {packed.gate_channels} gate channels is too large "
-                "for the registers of one program of the latency kernel (128 of each fit); take another backend"
+                "for the registers of one program of the latency kernel (128 of each fit); use another backend"
             )
         self.rows: list[list[int]] = []
         self.weights: list[np.ndarray] = []
         self.n_weights = 0
         self.mail: list[np.ndarray] = []
         self.n_words = 0
-        # The streams' own words: the scalars, the inputs of all layers, the skip stream before each and at the end.
+        # The words of the streams: the scalars, the inputs of all layers, the skip stream before each and at the end.
         self.history = self.box(1, packed.kernel_size)
         self.rings = [self.box(self.r, slots) for slots in packed.ring_slots]
         self.skips = [self.box(self.s) for _ in range(packed.n_layers + 1)]
 
     def box(self, width: int, n_slots: int = 1) -> int:
         """Reserve words (n_slots, B, width); slot j belongs to the samples t with t mod n_slots = j."""
-        # Time -m, for m = n_slots ... 1, lies in slot n_slots - m: all zeros, and awaited where it is the past.
+        # Time -m, for m = n_slots ... 1, lies in slot n_slots - m: all zeros, the context of the first samples.
         stamps = np.repeat(np.arange(-n_slots, 0, dtype=np.int64) << 32, self.batch * width)
         self.mail.append(stamps)
         self.n_words += stamps.size
@@ -309,12 +226,12 @@ class _Builder:
         self.n_weights += sum(weight.size for weight in weights)
 
     def tap(self, layer: int, k: int) -> np.ndarray:
-        """The weights (R, G, 2) of one tap: each channel's column for tanh, and that for sigmoid beside it."""
+        """Return the weights (R, G, 2) of one tap: each channel's column for tanh, and that for sigmoid beside it."""
         halves = self.packed.filter_weight[layer, k].reshape(self.packed.residual_channels, 2, -1)
         return _padded(halves.swapaxes(1, 2), self.r, self.g, 2)
 
     def add_past(self, layer: int, dilation: int) -> int:
-        """One role for each past tap, the oldest first; returns where the last one posts, or -1."""
+        """Add a role for each past tap, the oldest first; returns where the last one posts, or -1."""
         posted, slots = -1, self.packed.ring_slots[layer]
         for k in range(self.packed.kernel_size - 1):
             partial, posted = posted, self.box(2 * self.g, 2)
@@ -325,7 +242,7 @@ class _Builder:
         return posted
 
     def add_current(self, layer: int, partial: int) -> None:
-        """The role of the current tap, and those of the skip product."""
+        """Add the role of the current tap, and those of the skip product."""
         packed, gated = self.packed, self.box(self.g)
         n_residual, is_last = packed.residual_channels, layer == packed.n_layers - 1
         weight, bias = packed.residual_skip_weight[layer], packed.residual_skip_bias[layer]
@@ -341,14 +258,14 @@ class _Builder:
         )  # fmt: skip
 
     def add_columns(self, kind: str, weight: np.ndarray, bias: np.ndarray, **fields: int) -> None:
-        """A role for every block of columns that fits."""
+        """Add a role for every block of columns that fits."""
         n_columns = _columns(*weight.shape)
         for column in range(0, weight.shape[1], n_columns):
             block = slice(column, column + n_columns)
             self.role(kind, weight[:, block], bias[block], column=column, **fields)
 
     def add_head(self) -> None:
-        """The roles after the last layer."""
+        """Add the roles after the last layer."""
         packed, n_residual = self.packed, self.packed.residual_channels
         hidden, logits = self.box(self.h), self.box(self.a)
         # The head's bias is in its condition.
@@ -356,16 +273,16 @@ class _Builder:
         self.add_columns("head", *head, source=self.skips[-1], post=hidden)
         output = _padded(packed.output_weight, self.h, self.a), _padded(packed.output_bias, self.a)
         self.add_columns("output", *output, source=hidden, post=logits)
-        scalars = np.arange(packed.n_classes) / (packed.n_classes - 1) - 0.5
         taps, weight, bias = 1 << (packed.kernel_size - 1).bit_length(), packed.first_weight, packed.first_bias
         self.role(
-            "sampler", _padded(scalars, self.a), _padded(weight[:, :n_residual], taps, self.r),
+            "sampler", _padded(input_scalars(packed.n_classes), self.a), _padded(weight[:, :n_residual], taps, self.r),
             _padded(weight[:, n_residual:], taps, self.s), _padded(bias[:n_residual], self.r),
             _padded(bias[n_residual:], self.s), source=logits, partial=self.history, post=self.rings[0],
             post_slots=packed.ring_slots[0], extra=self.skips[0],
         )  # fmt: skip
 
     def finish(self) -> Layout:
+        """Join what was added."""
         packed = self.packed
         condition = np.concatenate([packed.condition_weight, packed.condition_bias[None]])
         layers = condition[:, : -packed.head_channels].reshape(-1, packed.n_layers, 2, packed.gate_channels)
@@ -386,5 +303,5 @@ class _Builder:
 
 
 def _columns(n_rows: int, n_columns: int) -> int:
-    """How many columns of a product one program takes."""
+    """Return the number of columns of a product that one program computes."""
     return min(n_columns, max(1, BLOCK_WEIGHTS // n_rows))

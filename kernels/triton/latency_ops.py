@@ -1,25 +1,20 @@
 """The latency kernel: one role per program, weights in registers, activations as stamped words.
 
-`advance` is the kernel, the rest are its parts.  `wavecore.kernels.triton.latency`
-lays out the memory it works on, and `wavecore.kernels.triton.words` says what
-stamped words are.
+`advance` is the kernel, the rest are its parts.  `wavecore.kernels.triton.latency` lays out the memory it works on,
+and `wavecore.kernels.triton.words` explains stamped words.
 
-**Nothing is overwritten too early.**  Every post comes after a barrier, so after
-all threads of the program have what they waited for; and a stream's sample
-t + 1 begins only when its logits of t have reached the sampler, so after every
-program has done t.  One slot suffices where each sample's word is read at that
-sample.  A layer's inputs are kept for ``(K - 1) * dilation + 1`` samples.  Only
-the roles of past taps could run ahead of the sampler, because their inputs are
-old; they wait for the layer's input of t - 1 before they post t, so their words
-need two slots.
+**No word is overwritten before it is read.**  Every post follows a barrier, so all threads of the program have what
+they waited for; and a stream's sample t + 1 begins only when its logits of t have reached the sampler, so after every
+program has done t.  One slot suffices where each sample's word is read at that sample.  A layer's inputs are kept for
+``(K - 1) * dilation + 1`` samples.  Only the roles of past taps could run ahead of the sampler, because their inputs
+are old; they wait for the layer's input of t - 1 before they post t, so their words need two slots.
 
-**Leaving.**  The status is raised by whoever waits too long, or by the sampler at
-a logit that is not finite; all programs look at it once per sample, after their
-posts, where they have time.  It is read by a scalar atomic, which one thread
-does for all of them: all leave, or none.
+**Leaving.**  A program that waits too long raises the status, as does the sampler at a logit that is not finite; all
+programs check it once per sample, after their posts, when they have time.  It is read by a scalar atomic, which one
+thread does for all of them: all leave, or none.
 
-**One binary for all batches and chunks.**  The batch, the number of samples and
-the time are numbers in memory, so the bits of a stream depend on none of them.
+**One binary for all batches and calls.**  The batch, the number of samples and the time are numbers in memory, so the
+bits of a stream depend on none of them.
 """
 
 from __future__ import annotations
@@ -40,7 +35,7 @@ KIND, LAYER, COLUMN, WEIGHTS, SOURCE, SOURCE_SLOTS, LAG, PARTIAL, POST, POST_SLO
 N_FIELDS = tl.constexpr(12)
 
 # Fields of `call`.
-N_SAMPLES, BATCH, START, STAMP, HOP, LIMIT, FORCED, GREEDY, TOLD = (tl.constexpr(field) for field in range(9))
+N_SAMPLES, BATCH, START, STAMP, HOP, LIMIT, FORCED, GREEDY, WITH_LOGITS = (tl.constexpr(field) for field in range(9))
 
 # Value of status[0] when a logit is not finite; status[1] is then the index of its sample.
 NOT_FINITE = tl.constexpr(2)
@@ -48,37 +43,37 @@ NOT_FINITE = tl.constexpr(2)
 
 @triton.jit
 def _field(table, index: tl.constexpr):
-    """A number of `plan` or `call`: 32 bits suffice, and registers are scarce."""
+    """Load a number of `plan` or `call` in 32 bits, which suffice, because registers are scarce."""
     return tl.load(table + index).to(tl.int32)
 
 
 @triton.jit
 def _position_in(call, period):
-    """The time of the first sample modulo a period."""
+    """Compute the time of the first sample modulo a period."""
     return (tl.load(call + START) % period).to(tl.int32)
 
 
 @triton.jit
 def _next(index, period):
-    """``(index + 1) % period``."""
+    """Compute ``(index + 1) % period``."""
     return tl.where(index + 1 == period, 0, index + 1)
 
 
 @triton.jit
 def _block(pointer, ROWS: tl.constexpr, COLUMNS: tl.constexpr):
-    """A matrix (ROWS, COLUMNS) that lies row after row."""
+    """Load a matrix (ROWS, COLUMNS) that is stored row after row."""
     return tl.load(pointer + tl.arange(0, ROWS)[:, None] * COLUMNS + tl.arange(0, COLUMNS)[None, :])
 
 
 @triton.jit
 def _product(x, weight):
-    """``x @ weight`` for x (K) and weight (K, M)."""
+    """Compute ``x @ weight`` for x (K) and weight (K, M)."""
     return tl.sum(x[:, None] * weight, axis=0)
 
 
 @triton.jit
 def _tanh(x):
-    """From ``e = exp(-2 |x|)``, which cannot overflow; the absolute error is that of e, some 1e-7."""
+    """Compute tanh from ``e = exp(-2 |x|)``, which cannot overflow; the absolute error is that of e, some 1e-7."""
     e = tl.exp(-2.0 * tl.abs(x))
     size = (1.0 - e) / (1.0 + e)
     return tl.where(x < 0, -size, size)
@@ -91,19 +86,19 @@ def _rectify(x):
 
 
 @triton.jit
-def _draw(logits, n_classes, uniform, sharpness, greedy, CLASSES: tl.constexpr):
-    """The rule of `wavecore.kernels.sampling`; sharpness is 1 / temperature in float64."""
+def _draw(logits, n_classes, uniform, inverse_temperature, greedy, CLASSES: tl.constexpr):
+    """Select a code by the rule of `wavecore.kernels.sampling`; the inverse temperature is float64."""
     column = tl.arange(0, CLASSES)
     real = column < n_classes
     largest = tl.max(tl.where(real, logits, float("-inf")), axis=0)
     likeliest = tl.min(tl.where(real & (logits == largest), column, CLASSES), axis=0)
-    x = (tl.where(real, logits, largest) - largest).to(tl.float64) * sharpness
+    x = (tl.where(real, logits, largest) - largest).to(tl.float64) * inverse_temperature
     x = tl.where(x > -87.0, x, -87.0).to(tl.float32)
     weights = tl.where(real & (x > -87.0), tl.exp(x), 0.0).to(tl.float64)
     edges = tl.cumsum(weights, axis=0)
     threshold = uniform.to(tl.float64) * tl.max(edges, axis=0)
-    picked = tl.sum((real & (edges <= threshold)).to(tl.int32), axis=0)
-    return tl.where(greedy != 0, likeliest, picked)
+    sampled = tl.sum((real & (edges <= threshold)).to(tl.int32), axis=0)
+    return tl.where(greedy != 0, likeliest, sampled)
 
 
 @triton.jit
@@ -112,7 +107,7 @@ def _run_current(
     R: tl.constexpr, G: tl.constexpr, WIDTH: tl.constexpr, PAST_TAPS: tl.constexpr, N_LAYERS: tl.constexpr,
     N_RESIDUAL: tl.constexpr, TRACE: tl.constexpr, SPIN: tl.constexpr, EXCHANGE: tl.constexpr,
 ):  # fmt: skip
-    """One layer's current tap, gate and residual product: the only role that every sample waits for."""
+    """Compute a layer's current tap, gate and residual product: the only role that every sample waits for."""
     n, batch, hop, limit = _field(call, N_SAMPLES), _field(call, BATCH), _field(call, HOP), _field(call, LIMIT)
     stamp, layer = _field(call, STAMP), _field(plan, LAYER)
     source, partial = _field(plan, SOURCE), _field(plan, PARTIAL)
@@ -139,7 +134,7 @@ def _run_current(
             gated = _tanh(u) * tl.sigmoid(v)
             tl.debug_barrier()
             if target >= 0:
-                bias = tl.load(pointer + 3 * R * G + r)  # here: all registers are taken
+                bias = tl.load(pointer + 3 * R * G + r)  # not before the loop: all registers are in use
                 after = x + _product(gated, residual_weight) + bias
                 post(mail + target + (target_slot * batch + b) * R + r, after, stamp, EXCHANGE)
             post(mail + extra + b * G + g, gated, stamp, EXCHANGE)
@@ -159,7 +154,7 @@ def _run_past(
     plan, call, weights, mail, condition, status,
     R: tl.constexpr, G: tl.constexpr, WIDTH: tl.constexpr, SPIN: tl.constexpr, EXCHANGE: tl.constexpr,
 ):  # fmt: skip
-    """One past tap of a layer, added to the condition or to the older taps."""
+    """Compute one past tap of a layer, added to the condition or to the older taps."""
     n, batch, hop, limit = _field(call, N_SAMPLES), _field(call, BATCH), _field(call, HOP), _field(call, LIMIT)
     stamp, layer, lag, n_slots = _field(call, STAMP), _field(plan, LAYER), _field(plan, LAG), _field(plan, SOURCE_SLOTS)
     source, partial, target = _field(plan, SOURCE), _field(plan, PARTIAL), _field(plan, POST)
@@ -180,7 +175,7 @@ def _run_past(
                 z = wait(mail + partial + two_slots, stamp, status, limit, SPIN)
             x = wait(mail + source + (slot * batch + b) * R + r, stamp - lag, status, limit, SPIN)
             z += _product(x, filter_weight)
-            # Its value is not used: once it is there, what was posted for t - 2 has been read.
+            # Its value is not used: its arrival shows that what was posted for t - 2 has been read.
             wait(mail + source + (newest * batch + b) * R + r, stamp - 1, status, limit, SPIN)
             tl.debug_barrier()
             post(mail + target + two_slots, z, stamp, EXCHANGE)
@@ -198,7 +193,7 @@ def _run_skip(
     G: tl.constexpr, S: tl.constexpr, COLUMNS: tl.constexpr, N_LAYERS: tl.constexpr, N_SKIP: tl.constexpr,
     TRACE: tl.constexpr, SPIN: tl.constexpr, EXCHANGE: tl.constexpr,
 ):  # fmt: skip
-    """COLUMNS columns of one layer's skip product, added to those of the layers before."""
+    """Compute COLUMNS columns of a layer's skip product, added to those of the layers before."""
     n, batch, limit, stamp = _field(call, N_SAMPLES), _field(call, BATCH), _field(call, LIMIT), _field(call, STAMP)
     layer, source = _field(plan, LAYER), _field(plan, SOURCE)
     partial, target = _field(plan, PARTIAL), _field(plan, POST)
@@ -232,7 +227,7 @@ def _run_dense(
     K: tl.constexpr, M: tl.constexpr, COLUMNS: tl.constexpr, WIDTH: tl.constexpr, CONDITION: tl.constexpr,
     SPIN: tl.constexpr, EXCHANGE: tl.constexpr,
 ):  # fmt: skip
-    """COLUMNS of the M columns of a product of the head, plus a bias or (CONDITION >= 0) a condition."""
+    """Compute COLUMNS of the M columns of a product of the head, plus a bias or (CONDITION >= 0) a condition."""
     n, batch, hop, limit = _field(call, N_SAMPLES), _field(call, BATCH), _field(call, HOP), _field(call, LIMIT)
     stamp, source, target = _field(call, STAMP), _field(plan, SOURCE), _field(plan, POST)
     k, m = tl.arange(0, K), _field(plan, COLUMN) + tl.arange(0, COLUMNS)
@@ -259,14 +254,19 @@ def _run_dense(
 
 @triton.jit
 def _run_sampler(
-    plan, call, weights, mail, sharpness, uniforms, codes, logits_out, status,
+    plan, call, weights, mail, inverse_temperature, uniforms, codes, logits_out, status,
     R: tl.constexpr, S: tl.constexpr, A: tl.constexpr, N_CLASSES: tl.constexpr,
     TAPS: tl.constexpr, N_TAPS: tl.constexpr, SPIN: tl.constexpr, EXCHANGE: tl.constexpr,
 ):  # fmt: skip
-    """Draw or take the codes, and start both streams from the last N_TAPS scalars (TAPS: padded)."""
+    """Draw or read the codes, and start both streams from the last N_TAPS scalars (TAPS: padded)."""
     n, batch, limit = _field(call, N_SAMPLES), _field(call, BATCH), _field(call, LIMIT)
     n_slots = _field(plan, POST_SLOTS)
-    forced, greedy, told, sharp = _field(call, FORCED), _field(call, GREEDY), _field(call, TOLD), tl.load(sharpness)
+    forced, greedy, with_logits, sharp = (
+        _field(call, FORCED),
+        _field(call, GREEDY),
+        _field(call, WITH_LOGITS),
+        tl.load(inverse_temperature),
+    )
     source, history = _field(plan, SOURCE), _field(plan, PARTIAL)
     target, extra = _field(plan, POST), _field(plan, EXTRA)
     r, s, a, tap = tl.arange(0, R), tl.arange(0, S), tl.arange(0, A), tl.arange(0, TAPS)
@@ -274,14 +274,14 @@ def _run_sampler(
     first, first_skip = _block(scalar_of + A, TAPS, R), _block(scalar_of + A + TAPS * R, TAPS, S)
     bias = tl.load(scalar_of + A + TAPS * (R + S) + r)
     skip_bias = tl.load(scalar_of + A + TAPS * (R + S) + R + s)
-    # Tap k of sample t hears the scalar of t - back.  The last tap's is drawn here, and those that only pad
-    # have weights of zero: both read an older word instead.
+    # Tap k of sample t reads the scalar of t - back.  The last tap's is drawn here, and those that only pad have
+    # weights of zero: both read an older word instead.
     back = N_TAPS - tl.minimum(tap, N_TAPS - 2)
     slot = _position_in(call, n_slots)
     i, stamp, past = -1, _field(call, STAMP) - 1, (_position_in(call, N_TAPS) + N_TAPS - 1) % N_TAPS
     stopped = tl.atomic_add(status, 0, sem="relaxed")
     while (i < n) & (stopped == 0):
-        # Sample i gets its code, and sample i + 1 is started; i = -1 starts the first one from memory.
+        # The code of sample i is drawn, and sample i + 1 is started; i = -1 starts the first one from memory.
         b = 0
         while b < batch:
             scalars = tl.zeros((TAPS,), tl.float32)
@@ -297,7 +297,7 @@ def _run_sampler(
                 if n_bad != 0:
                     tl.store(status + 1, i)
                     tl.store(status, NOT_FINITE)
-                if told != 0:
+                if with_logits != 0:
                     tl.store(logits_out + (b * n + i) * N_CLASSES + a, logits, mask=real)
                 if forced != 0:
                     code = tl.load(codes + b * n + i).to(tl.int32)
@@ -324,7 +324,8 @@ def _run_sampler(
 
 @triton.jit
 def advance(
-    plan, call, weights, mail, condition, sharpness, uniforms, codes, logits, residual_trace, skip_trace, status,
+    plan, call, weights, mail, condition, inverse_temperature, uniforms, codes, logits, residual_trace, skip_trace,
+    status,
     R: tl.constexpr, G: tl.constexpr, S: tl.constexpr, H: tl.constexpr, A: tl.constexpr, TAPS: tl.constexpr,
     SKIP_COLUMNS: tl.constexpr, HEAD_COLUMNS: tl.constexpr, OUTPUT_COLUMNS: tl.constexpr,
     N_LAYERS: tl.constexpr, N_TAPS: tl.constexpr, N_RESIDUAL: tl.constexpr, N_SKIP: tl.constexpr,
@@ -332,38 +333,20 @@ def advance(
 ):  # fmt: skip
     """Run N samples; one program for every row of `plan`, all of them on the device at once.
 
-    Parameters
-    ----------
-    plan : pointer to (P, N_FIELDS), int64
-        What each program does; see the fields at the top of this file.
-    call : pointer to (9,), int64
-        What this launch does.
-    weights : pointer to float32
-        The blocks of all roles, padded with zeros.
-    mail : pointer to int64
-        Stamped words: rings and letter boxes of all roles.
-    condition : pointer to (F, B, N_LAYERS * 2G + H), float32
-        Projected latent frames, the first that of the first sample.
-    sharpness : pointer to (1,), float64
-        1 / temperature.
-    uniforms : pointer to (B, N), float32
-        Draws.
-    codes : pointer to (B, N), uint8
-        Read if forced, else written.
-    logits : pointer to (B, N, N_CLASSES), float32
-        Written if the call says so.
-    residual_trace, skip_trace : pointer to (B, N, N_LAYERS, N_RESIDUAL) and (B, N, N_LAYERS + 1, N_SKIP), float32
-        Written if TRACE.
-    status : pointer to (2,), int32
-        Zeros; raised as the top of this file says.
-    R, G, S, H, A, TAPS : int
-        Padded sizes, powers of two.
-    SKIP_COLUMNS, HEAD_COLUMNS, OUTPUT_COLUMNS : int
-        Columns of one program of these roles.
-    N_LAYERS, N_TAPS, N_RESIDUAL, N_SKIP, N_CLASSES : int
-        Sizes without padding.
-    SPIN, EXCHANGE : bool
-        See `wavecore.kernels.triton.words`.
+    - plan (P, N_FIELDS), int64: the role of each program; see the fields at the top of this file.
+    - call (9,), int64: the numbers of this launch.
+    - weights, float32: the blocks of all roles, padded with zeros.
+    - mail, int64: stamped words, the rings and mailboxes of all roles.
+    - condition (F, B, N_LAYERS * 2G + H), float32: projected latent frames, the first that of the first sample.
+    - inverse_temperature (1,), float64.
+    - uniforms (B, N), float32: the draws.
+    - codes (B, N), uint8: read if forced, else written.
+    - logits (B, N, N_CLASSES), float32: written if the call asks for them.
+    - residual_trace (B, N, N_LAYERS, N_RESIDUAL), skip_trace (B, N, N_LAYERS + 1, N_SKIP), float32: written if TRACE.
+    - status (2,), int32: zeros; raised as described at the top of this file.
+    - R, G, S, H, A, TAPS: padded sizes, powers of two; those that begin with N_ are the sizes without padding.
+    - SKIP_COLUMNS, HEAD_COLUMNS, OUTPUT_COLUMNS: columns of one program of these roles.
+    - SPIN, EXCHANGE: see `wavecore.kernels.triton.words`.
     """
     plan += tl.program_id(0) * N_FIELDS
     kind = tl.load(plan + KIND)
@@ -388,6 +371,6 @@ def advance(
         _run_dense(plan, call, weights, mail, condition, status, H, A, OUTPUT_COLUMNS, WIDTH, -1, SPIN, EXCHANGE)
     else:
         _run_sampler(
-            plan, call, weights, mail, sharpness, uniforms, codes, logits, status,
+            plan, call, weights, mail, inverse_temperature, uniforms, codes, logits, status,
             R, S, A, N_CLASSES, TAPS, N_TAPS, SPIN, EXCHANGE,
         )  # fmt: skip

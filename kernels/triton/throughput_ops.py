@@ -1,25 +1,20 @@
-"""The kernels of the throughput backend: one program generates a tile of streams, all layers of it, sample by sample.
+"""The kernels of the throughput backend: one program generates a tile of streams, all layers, sample by sample.
 
-The weights are read once per tile and sample, so a tile of 64 streams needs a
-64th of the memory traffic per stream, and its products are matrix products,
-which the tensor cores do.
+The weights are read once per tile and sample, so a tile of 64 streams needs a 64th of the memory traffic per stream,
+and its products are matrix products, which the tensor cores compute.
 
-What the shape of `advance` follows from:
+The structure of `advance` follows from:
 
-- The streams of a tile are the rows of every matrix, and a row of a product
-  depends on that row alone.  The tile is the only batch there is, so a stream's
-  samples do not depend on the streams around it.
-- All memory of a stream lies in global memory: a launch may end after any
-  sample, and the next one goes on as if nothing had happened.
-- The current input of a layer stays in registers.  Earlier ones come from a
-  ring of (K - 1) * dilation + 1 slots, so that the slot that is written is none
-  of those that are read in the same sample.  One barrier per sample therefore
-  keeps all reads and writes apart, and the loads of the layers ahead may start
-  early, which is what hides their latency.
-- The rows of logits do not fit the registers in double precision, and hardly in
-  single.  They are stored, and the draw reads them again in groups of columns.
-- All sizes in upper case are powers of two, at least 16 where a matrix product
-  needs it; the host pads with zeros.  A padded class has the logit `LOWEST`.
+- The streams of a tile are the rows of every matrix, and a row of a product depends on that row alone.  The tile is
+  the only batch there is, so a stream's samples do not depend on the streams around it.
+- All memory of a stream lies in global memory: a launch may end after any sample, and the next one continues.
+- The current input of a layer stays in registers.  Earlier ones come from a ring of (K - 1) * dilation + 1 slots, so
+  the slot that is written is none of those that are read in the same sample.  One barrier per sample therefore keeps
+  all reads and writes apart, and the loads of the next layers may start early, which hides their latency.
+- The rows of logits do not fit the registers in double precision, and hardly in single.  They are stored, and the draw
+  reads them again in groups of columns.
+- All sizes in upper case are powers of two, at least 16 where a matrix product needs it; the host pads with zeros.  A
+  padded class has the logit `LOWEST`.
 """
 
 from __future__ import annotations
@@ -29,23 +24,23 @@ import triton.language as tl
 
 
 @triton.jit
-def _gate(u, v):
-    """tanh(u) * sigmoid(v), by exponentials; NaN stays NaN, and infinities saturate."""
+def gate(u, v):
+    """Compute tanh(u) * sigmoid(v) by exponentials; NaN stays NaN, and infinities saturate."""
     return (2.0 / (1.0 + tl.exp(-2.0 * u)) - 1.0) / (1.0 + tl.exp(-v))
 
 
 @triton.jit
-def _rectify(x):
-    """max(x, 0), but NaN stays NaN, so that it is still found in the logits."""
+def rectify(x):
+    """Compute max(x, 0), but NaN stays NaN, so that it reaches the logits."""
     return tl.where(x < 0.0, 0.0, x)
 
 
 @triton.jit
-def _draw_uniform(seed, stream, t):
-    """The uniform draw of sample t of each stream: Philox4x32-10, as in sampling.py.
+def draw_uniform(seed, stream, t):
+    """Draw the uniform number of sample t of each stream: Philox4x32-10, as in sampling.py.
 
-    seed is a scalar, stream a vector, t a scalar; all int64, read as unsigned.
-    Words live in the lower halves of 64-bit integers, where a product of two fits.
+    seed is a scalar, stream a vector, t a scalar; all int64, read as unsigned.  Words live in the lower halves of
+    64-bit integers, which hold a product of two.
     """
     low: tl.constexpr = 0xFFFFFFFF
     k0, k1 = seed.to(tl.uint64) & low, seed.to(tl.uint64) >> 32
@@ -60,8 +55,8 @@ def _draw_uniform(seed, stream, t):
 
 
 @triton.jit
-def _survey(logits, TILE: tl.constexpr, CLASSES: tl.constexpr, GROUP: tl.constexpr):
-    """The largest logit of each row, the first class that has it, and whether one (1) or none (0) is not finite."""
+def find_largest(logits, TILE: tl.constexpr, CLASSES: tl.constexpr, GROUP: tl.constexpr):
+    """Find the largest logit of each row, the first class that has it, and whether a logit is not finite (1 or 0)."""
     column = tl.arange(0, GROUP)
     largest = tl.full([TILE], float("-inf"), tl.float32)
     likeliest, infinite = tl.zeros([TILE], tl.int32), tl.zeros([TILE], tl.int32)
@@ -69,17 +64,17 @@ def _survey(logits, TILE: tl.constexpr, CLASSES: tl.constexpr, GROUP: tl.constex
         group = tl.load(logits + (begin + column)[None, :])
         infinite = tl.maximum(infinite, tl.max((tl.abs(group) < float("inf")).to(tl.int32) ^ 1, axis=1))
         peak = tl.max(group, axis=1)
-        place = begin + tl.min(tl.where(group == peak[:, None], column[None, :], GROUP - 1), axis=1)
-        likeliest = tl.where(peak > largest, place, likeliest)
+        first = begin + tl.min(tl.where(group == peak[:, None], column[None, :], GROUP - 1), axis=1)
+        likeliest = tl.where(peak > largest, first, likeliest)
         largest = tl.maximum(largest, peak)
     return largest, likeliest, infinite
 
 
 @triton.jit
-def _pick(
+def pick_codes(
     logits, largest, uniform, inverse_temperature, TILE: tl.constexpr, CLASSES: tl.constexpr, GROUP: tl.constexpr
 ):
-    """The code of each row: the number of edges of its CDF at or below uniform * total."""
+    """Select the code of each row: the number of edges of its CDF at or below uniform * total."""
     column = tl.arange(0, GROUP)
     total = tl.zeros([TILE], tl.float64)
     for begin in range(0, CLASSES, GROUP):
@@ -104,16 +99,9 @@ def project(
 ):  # fmt: skip
     """Project latent frames for all layers and the head: the program (tile, frame, group of columns).
 
-    The order of the sums depends on the sizes of the network alone, so a frame
-    has the same projection to the bit whatever it is projected with.
-
-    Parameters
-    ----------
-    latent, weight, bias : pointers, shapes (F, N, LATENT), (LATENT, WIDTH), (WIDTH,), float32
-    condition : pointer, shape (F, N, WIDTH), of the operands' dtype
-        Written.
-    TILE, LATENT, WIDTH, COLUMNS : int
-        Streams per program, latent channels, columns in all and per program.
+    latent (F, N, LATENT), weight (LATENT, WIDTH) and bias (WIDTH,) are float32; condition (F, N, WIDTH), of the
+    operands' dtype, is written.  The order of the sums depends on the sizes of the network alone, so a frame has the
+    same projection to the bit whatever it is projected with.
     """
     STEP: tl.constexpr = 16
     row = tl.program_id(0) * TILE + tl.arange(0, TILE)
@@ -141,54 +129,27 @@ def advance(
 ):  # fmt: skip
     """Run a tile of streams over n_samples samples.
 
-    Arrays are pointers, contiguous, with N = tiles * TILE streams; those
+    Arrays are pointers, contiguous, with N = tiles * TILE streams, of which the first `batch` are no padding; those
     without a dtype have the operands'.
 
-    Parameters
-    ----------
-    codes : (n_samples, N), uint8
-        Read if `forced`, else written.
-    logits : (n_samples or 1, N, CLASSES), float32
-        Written; the rows of a sample begin `logits_step` rows after those of the one before.
-    residual_trace : (n_samples, L, N, RESIDUAL), float32
-        Written if TRACE.
-    skip_trace : (n_samples, L + 1, N, SKIP), float32
-        Written if TRACE.
-    failed : (tiles,), int32
-        Written: the first sample with logits that are not finite, or n_samples.
-    condition : (F, N, L * 2 * GATE + HEAD)
-        Projected frames, the first of them that of the first sample.
-    clock : (2,), int64
-        The seed, and the time of the first sample.
-    streams : (N,), int64
-        Numbers of the streams.
-    rings : (tiles, SLOTS, TILE, RESIDUAL)
-        Inputs of all layers, read and written.
-    history : (tiles, TAPS + 1, TILE), float32
-        Input scalars, that of time t in row t modulo TAPS, read and written; then ones.
-    ring_table : (L, 4), int32
-        A ring's first slot, its number of slots, the dilation, and the first sample's slot in it.
-    scalars : (CLASSES,), float32
-        What the network hears of each code.
-    first : (TAPS + 1, RESIDUAL + SKIP), float32
-        The first convolution; the last row is its bias.
-    layers : (L, TAPS * 2 * RESIDUAL * GATE + GATE * RESIDUAL + GATE * SKIP)
-        Each layer's filters, residual product and skip product.
-    layer_bias : (L, RESIDUAL + SKIP), float32
-        Biases of these products.
-    head : (HEAD / HIDDEN, SKIP * HIDDEN + HIDDEN * CLASSES)
-        Groups of hidden columns, each with the rows of the output that it feeds.
-    output_bias : (CLASSES,), float32
-        The last classes may be padding.
-    n_samples, batch, into_frame, hop, forced, logits_step : int
-        Of the N streams the first `batch` are no padding; `into_frame` samples
-        lie between the begin of the first frame and the first sample.
-    inverse_temperature : float
-        0 takes the likeliest code.
-    LAYERS, TAPS, RESIDUAL, GATE, SKIP, HEAD, HIDDEN, CLASSES, GROUP, SLOTS, TILE : int
-        Sizes; the head is computed HIDDEN columns at a time, the draw reads GROUP classes at a time.
-    TRACE : bool
-        Whether to write the traces.
+    - codes (n_samples, N), uint8: read if `forced`, else written.
+    - logits (n_samples or 1, N, CLASSES), float32: written; rows of a sample begin `logits_step` rows after the last's.
+    - residual_trace (n_samples, L, N, RESIDUAL), skip_trace (n_samples, L + 1, N, SKIP), float32: written if TRACE.
+    - failed (tiles,), int32: written, the first sample with logits that are not finite, or n_samples.
+    - condition (F, N, L * 2 * GATE + HEAD): projected frames, the first of them begun `into_frame` samples ago.
+    - clock (2,), int64: the seed, and the time of the first sample.
+    - streams (N,), int64: the numbers of the streams.
+    - rings (tiles, SLOTS, TILE, RESIDUAL): inputs of all layers, read and written.
+    - history (tiles, TAPS + 1, TILE), float32: input scalars, that of time t in row t modulo TAPS; then ones.
+    - ring_table (L, 4), int32: a ring's first slot, number of slots, dilation, and the first sample's slot.
+    - scalars (CLASSES,), float32: the input scalar of each code.
+    - first (TAPS + 1, RESIDUAL + SKIP), float32: the first convolution; the last row is its bias.
+    - layers (L, TAPS * 2 * RESIDUAL * GATE + GATE * RESIDUAL + GATE * SKIP): filters, residual and skip products.
+    - layer_bias (L, RESIDUAL + SKIP), float32: biases of these products.
+    - head (HEAD / HIDDEN, SKIP * HIDDEN + HIDDEN * CLASSES): groups of hidden columns, each with its output rows.
+    - output_bias (CLASSES,), float32.
+    - inverse_temperature: 0 takes the most likely code.
+    - HIDDEN, GROUP: hidden columns that are computed, and classes that the draw reads, at a time.
     """
     operand = rings.dtype.element_ty
     tile, n_rows = tl.program_id(0), tl.num_programs(0) * TILE
@@ -213,23 +174,23 @@ def advance(
         frame = (into_frame + i) // hop
         my_condition = condition + (frame.to(tl.int64) * n_rows + row)[:, None] * WIDTH
 
-        # A loop at run time: unrolled, the addresses of all taps would stay in registers for good.
+        # A loop at run time: unrolled, the addresses of all taps would occupy registers throughout.
         residual, skip = tl.zeros([TILE, RESIDUAL], tl.float32), tl.zeros([TILE, SKIP], tl.float32)
         for tap in range(TAPS + 1):
-            spoken = tl.where(tap < TAPS, (phase + i + tap) % TAPS, TAPS)  # of t - TAPS + tap; the last tap hears 1
-            heard = tl.load(my_history + spoken * TILE)[:, None]
-            residual += heard * tl.load(first + tap * (RESIDUAL + SKIP) + r)[None, :]
-            skip += heard * tl.load(first + tap * (RESIDUAL + SKIP) + RESIDUAL + s)[None, :]
+            sample_row = tl.where(tap < TAPS, (phase + i + tap) % TAPS, TAPS)  # of t - TAPS + tap; then that of ones
+            scalar = tl.load(my_history + sample_row * TILE)[:, None]
+            residual += scalar * tl.load(first + tap * (RESIDUAL + SKIP) + r)[None, :]
+            skip += scalar * tl.load(first + tap * (RESIDUAL + SKIP) + RESIDUAL + s)[None, :]
 
-        # What comes from far is asked for early: a layer's condition while the layer before it is computed.
+        # Global memory is slow, so a layer's condition is loaded while the layer before it is computed.
         cell = my_condition + g[None, :]
         u_next, v_next = tl.load(cell), tl.load(cell + GATE)
         for layer in range(LAYERS):
             if TRACE:
-                place = (index * LAYERS + layer) * n_rows + row
-                tl.store(residual_trace + place[:, None] * RESIDUAL + r[None, :], residual)
-                place += index * n_rows
-                tl.store(skip_trace + place[:, None] * SKIP + s[None, :], skip)
+                trace_row = (index * LAYERS + layer) * n_rows + row
+                tl.store(residual_trace + trace_row[:, None] * RESIDUAL + r[None, :], residual)
+                trace_row += index * n_rows
+                tl.store(skip_trace + trace_row[:, None] * SKIP + s[None, :], skip)
             x = residual.to(operand)
             u, v = u_next.to(tl.float32), v_next.to(tl.float32)
             cell = my_condition + min(layer + 1, LAYERS - 1) * (2 * GATE) + g[None, :]
@@ -252,18 +213,18 @@ def advance(
             v = tl.dot(x, tl.load(matrix + (TAPS * 2 - 1) * RESIDUAL * GATE), v, input_precision="ieee")
             r_bias = tl.load(layer_bias + layer * (RESIDUAL + SKIP) + r)[None, :]
             s_bias = tl.load(layer_bias + layer * (RESIDUAL + SKIP) + RESIDUAL + s)[None, :]
-            gated = _gate(u, v).to(operand)
+            gated = gate(u, v).to(operand)
             matrix = tl.load(weights + TAPS * 2 * RESIDUAL * GATE + g[:, None] * RESIDUAL + r[None, :])
             residual = tl.dot(gated, matrix, residual + r_bias, input_precision="ieee")
             matrix = tl.load(weights + (TAPS * 2 + 1) * RESIDUAL * GATE + g[:, None] * SKIP + s[None, :])
             skip = tl.dot(gated, matrix, skip + s_bias, input_precision="ieee")
 
         if TRACE:
-            place = (index * (LAYERS + 1) + LAYERS) * n_rows + row
-            tl.store(skip_trace + place[:, None] * SKIP + s[None, :], skip)
+            trace_row = (index * (LAYERS + 1) + LAYERS) * n_rows + row
+            tl.store(skip_trace + trace_row[:, None] * SKIP + s[None, :], skip)
 
-        # The hidden layer comes in groups of columns: all of it would not fit the registers beside the logits.
-        y = _rectify(skip).to(operand)
+        # The hidden layer is computed in groups of columns: all of it would not fit the registers beside the logits.
+        y = rectify(skip).to(operand)
         score = tl.zeros([TILE, CLASSES], tl.float32) + tl.load(output_bias + a)[None, :]
         cell = my_condition + LAYERS * 2 * GATE + h[None, :]
         hidden_next = tl.load(cell)
@@ -273,22 +234,22 @@ def advance(
             matrix = tl.load(head + part * PART + s[:, None] * HIDDEN + h[None, :])
             hidden = tl.dot(y, matrix, hidden, input_precision="ieee")
             matrix = tl.load(head + part * PART + SKIP * HIDDEN + h[:, None] * CLASSES + a[None, :])
-            score = tl.dot(_rectify(hidden).to(operand), matrix, score, input_precision="ieee")
+            score = tl.dot(rectify(hidden).to(operand), matrix, score, input_precision="ieee")
 
-        # Rows are counted from the first sample on, not from this one: a matrix of offsets that the loop leaves
-        # alone would stay in registers for all of it.
+        # Rows are counted from the first sample, not from this one: a matrix of offsets that does not change in the
+        # loop would occupy registers throughout.
         my_logits = logits + (index * logits_step + row)[:, None] * CLASSES
         tl.store(my_logits + a[None, :], score)
         tl.debug_barrier()  # what follows reads logits that other threads have stored
-        largest, code, infinite = _survey(my_logits, TILE, CLASSES, GROUP)
+        largest, code, infinite = find_largest(my_logits, TILE, CLASSES, GROUP)
         if tl.max(tl.where(row < batch, infinite, 0), axis=0) > 0:
             first_failure = tl.minimum(first_failure, index.to(tl.int32))
         if forced != 0:
             code = tl.load(codes + index * n_rows + row).to(tl.int32)
         else:
             if inverse_temperature > 0.0:
-                uniform = _draw_uniform(seed, stream, t)
-                code = _pick(my_logits, largest, uniform, inverse_temperature, TILE, CLASSES, GROUP)
+                uniform = draw_uniform(seed, stream, t)
+                code = pick_codes(my_logits, largest, uniform, inverse_temperature, TILE, CLASSES, GROUP)
             tl.store(codes + index * n_rows + row, code.to(tl.uint8))
         tl.store(my_history + ((phase + i) % TAPS) * TILE, tl.load(scalars + code))
         tl.debug_barrier()  # the next sample reads what other threads have written in this one

@@ -1,22 +1,19 @@
 """Stamped words: how the programs of a running kernel pass vectors to each other.
 
-An element is one 64-bit word in global memory, ``stamp << 32 | float bits``, and
-the stamp says for which sample it was written.  A reader repeats its load until
-the stamp is the one awaited.  Value and stamp are one aligned word and so never
-torn apart: no flag, no fence, and nothing is cleared.
+An element is one 64-bit word in global memory, ``stamp << 32 | float bits``, and the stamp is the number of the sample
+for which it was written.  A reader repeats its load until the stamp is the one it waits for.  Value and stamp are one
+aligned word, which is never read in two parts: no flag, no fence, and nothing is cleared.
 
-**Why assembly in `wait`.**  A vector with fewer elements than the program has
-threads is loaded by several threads in duplicate.  A loop in Triton looks at one
-duplicate's condition and may go on with another one's stale value; the loop in
-assembly makes every thread wait for itself.  The interpreter, which knows
-neither assembly nor threads, takes the loop in Triton (``SPIN = False``).
+**Why assembly in `wait`.**  A vector with fewer elements than the program has threads is loaded by several threads in
+duplicate.  A loop in Triton evaluates one duplicate's condition and may continue with another one's stale value; the
+loop in assembly makes every thread wait for itself.  The interpreter, which has neither assembly nor threads, uses the
+loop in Triton (``SPIN = False``).
 
-**If the plain store of `post` should fail** on some device: ``EXCHANGE = True``
-posts with `tl.atomic_xchg`, a strong access.
+**If the plain store of `post` should fail** on some device: ``EXCHANGE = True`` posts with `tl.atomic_xchg`, a strong
+access.
 
-**Status.**  The word at `status` is zero while all is well.  Whoever waits longer
-than the limit raises it to `STUCK`; whoever waits and finds it raised gives up.
-What `wait` returns then is worth nothing.
+**Status.**  The word at `status` is zero while all is well.  A program that waits longer than the limit raises it to
+`STUCK`; one that waits and finds it raised gives up.  What `wait` returns then is worth nothing.
 """
 
 from __future__ import annotations
@@ -26,7 +23,7 @@ import triton.language as tl
 
 STUCK = tl.constexpr(1)
 
-# The status is looked at now and then only.
+# The status is read every 256 rounds only.
 # $0 value, $1 address, $2 stamp, $3 address of the status, $4 limit.
 SPIN_LOOP = tl.constexpr("""{
     .reg .pred test;
@@ -55,25 +52,13 @@ done:
 
 @triton.jit
 def wait(words, stamps, status, limit, SPIN: tl.constexpr):
-    """Wait until words carry their stamps.
+    """Wait until words carry their stamps, int32, and return their values, float32.
 
-    Parameters
-    ----------
-    stamps : block or scalar, int32
-        What to wait for.
-    limit : scalar, int32
-        Loads after which waiting is given up; above 0.
-    SPIN : bool
-        Wait in assembly; False in the interpreter.
-
-    Returns
-    -------
-    block of float32, N
-        The values of the words.
+    After `limit` loads, an int32 above 0, waiting is given up.
     """
     if SPIN:
-        # A loop of one round: the compiler may not move the wait to where it would be done in a layout with
-        # many elements for each thread, one after the other, and in many copies.
+        # A loop of one round, so that the compiler does not move the wait into a layout with many elements for each
+        # thread, which would wait one after the other and in many copies.
         value, waiting = tl.zeros(words.shape, tl.float32), limit > 0
         while waiting:
             value = tl.inline_asm_elementwise(
@@ -93,7 +78,7 @@ def wait(words, stamps, status, limit, SPIN: tl.constexpr):
             word = tl.load(words, volatile=True)
             late = tl.max(((word >> 32).to(tl.int32) != stamps).to(tl.int32), axis=0)
             spins = tl.where(tl.load(status, volatile=True) != 0, limit, spins + 1)
-        if late != 0:
+        if late != 0:  # noqa: SIM102, because a kernel evaluates both sides of an `and`
             if tl.load(status, volatile=True) == 0:
                 tl.store(status, STUCK)
         value = word.to(tl.int32).to(tl.float32, bitcast=True)
@@ -102,15 +87,30 @@ def wait(words, stamps, status, limit, SPIN: tl.constexpr):
 
 @triton.jit
 def post(words, values, stamp, EXCHANGE: tl.constexpr):
-    """Write values with a stamp.
-
-    Parameters
-    ----------
-    EXCHANGE : bool
-        Write with an atomic exchange.
-    """
+    """Write values with a stamp, by an atomic exchange if EXCHANGE."""
     word = (stamp.to(tl.int64) << 32) | values.to(tl.int32, bitcast=True).to(tl.uint32, bitcast=True).to(tl.int64)
     if EXCHANGE:
         tl.atomic_xchg(words, word, sem="relaxed")
     else:
         tl.store(words, word)
+
+
+@triton.jit
+def ping_pong(words, status, rounds, limit, WIDTH: tl.constexpr, SPIN: tl.constexpr, EXCHANGE: tl.constexpr):
+    """Pass a vector of WIDTH elements to and fro between two programs, each of which adds one to it.
+
+    It measures the latency that every layer of the latency kernel waits for.  words (2 * WIDTH,), int64, are zeros.
+    """
+    mine = tl.program_id(0)
+    columns = tl.arange(0, WIDTH)
+    own, other = words + mine * WIDTH + columns, words + (1 - mine) * WIDTH + columns
+    values = tl.zeros([WIDTH], tl.float32)
+    stamp = tl.full([], 0, tl.int32)
+    while stamp < rounds:
+        stamp += 1
+        if mine == 0:
+            post(own, values + 1.0, stamp, EXCHANGE)
+            values = wait(other, stamp, status, limit, SPIN)
+        else:
+            values = wait(other, stamp, status, limit, SPIN)
+            post(own, values + 1.0, stamp, EXCHANGE)

@@ -8,7 +8,8 @@ import torch
 
 from wavecore import checkpoint
 from wavecore.errors import ModelError, OutputExistsError
-from wavecore.models.translation.model import TranslationConfig, TranslationNetwork
+from wavecore.models.translation.config import TranslationConfig
+from wavecore.models.translation.model import TranslationNetwork
 from wavecore.nn.encoders import EncoderConfig
 from wavecore.nn.wavenet import WaveNetConfig
 

@@ -1,4 +1,4 @@
-/* What the machine can do at best, measured with the kernel's own instructions. */
+/* The limits of the machine, measured with the kernel's own instructions. */
 
 static volatile float NAME(sink);
 
@@ -51,7 +51,7 @@ static TARGET double NAME(dots)(int64_t n)
     const double begun = seconds();
     for (int64_t i = 0; i < n; i++)
         for (int v = 0; v < 12; v++)
-            sums[v] = V_DOT(sums[v], a, sums[v]); /* not the same product twice, which would be done once */
+            sums[v] = V_DOT(sums[v], a, sums[v]); /* different products, because equal ones would be computed once */
     const double took = seconds() - begun;
     float out[VL];
     for (int v = 1; v < 12; v++)

@@ -1,9 +1,9 @@
-/* Products in whole numbers: 16-bit inputs times 16-bit or 8-bit weights, summed exactly in 32 bits.
+/* Products in integers: 16-bit inputs times 16-bit or 8-bit weights, summed exactly in 32 bits.
  *
- * Turning half precision into float32 costs two to three instructions per vector of weights, more than the multiply-add
- * and more than the read.  Here a pair of inputs meets a pair of weights in one instruction, and nothing is turned into
- * anything before the sum is complete.  The sum of whole numbers has no rounding, so neither tiles nor vector widths nor
- * the second core can change it.
+ * Converting half precision to float32 costs two to three instructions per vector of weights, more than the
+ * multiply-add and more than the read.  Here one instruction multiplies a pair of inputs by a pair of weights, and
+ * nothing is converted before the sum is complete.  An integer sum has no rounding, so neither tiles nor vector widths
+ * nor the second core can change it.
  *
  * Such a matrix (n_in, n_out) is stored as that of products.h, but two rows at a time: the weights of inputs 2k and
  * 2k + 1 lie side by side for each column.  Its columns have a scale each.  Python chooses it so that LEVELS times the
@@ -15,8 +15,8 @@ static inline const char *NAME(scale_of)(const float *row, int64_t n_in)
     return (const char *)row + (n_in + ROW_UNIT - 1) / ROW_UNIT * ROW_UNIT * 2;
 }
 
-/* Round x (n_in) to LEVELS steps on either side of zero; to == x is allowed.  A row with a number that is not finite gets
- * a scale that is not finite, so that it is found in the logits. */
+/* Round x (n_in) to LEVELS steps on either side of zero; to == x is allowed.  A row with a number that is not finite
+ * has a scale that is not finite, so that the logits are not finite either. */
 static TARGET void NAME(quantise)(const float *x, int64_t n_in, float *to)
 {
     const int64_t n = (n_in + ROW_UNIT - 1) / ROW_UNIT * ROW_UNIT;
@@ -54,7 +54,7 @@ static TARGET void NAME(quantise)(const float *x, int64_t n_in, float *to)
         } \
     }
 
-/* As NAME(tile) of products.h, for rows of whole numbers.  Few sums would wait for each other, so of up to four there
+/* As NAME(tile) of products.h, for rows of integers.  Few sums would wait for each other, so of up to four there
  * are two sets, for even and odd pairs of inputs. */
 static inline __attribute__((always_inline)) TARGET void NAME(whole_tile)(
     const int S, const int V, const int storage, float *out, int64_t out_stride, const float *x, int64_t x_stride,

@@ -31,41 +31,21 @@ static inline int64_t column_bytes(int64_t storage, int64_t n_in)
 }
 
 #include "vector_portable.h"
-#include "integers.h"
-#include "products.h"
-#include "network.h"
-#include "pair.h"
-#include "ceilings.h"
-#include "vector_end.h"
+#include "kernel.h"
 
 #if (defined(__x86_64__) || defined(__i386__)) && (defined(__GNUC__) || defined(__clang__))
 #define HAS_X86 1
 #include <immintrin.h>
 
 #include "vector_avx2.h"
-#include "integers.h"
-#include "products.h"
-#include "network.h"
-#include "pair.h"
-#include "ceilings.h"
-#include "vector_end.h"
+#include "kernel.h"
 
 #include "vector_avx512.h"
-#include "integers.h"
-#include "products.h"
-#include "network.h"
-#include "pair.h"
-#include "ceilings.h"
-#include "vector_end.h"
+#include "kernel.h"
 
 #define WITH_VNNI
 #include "vector_avx512.h"
-#include "integers.h"
-#include "products.h"
-#include "network.h"
-#include "pair.h"
-#include "ceilings.h"
-#include "vector_end.h"
+#include "kernel.h"
 #endif
 
 int64_t wavecore_isa(void)

@@ -1,11 +1,11 @@
-/* What the native kernel is given.  Python fills these structures (kernels/cpu/native.py) and owns all memory.
+/* The arguments of the native kernel.  Python fills these structures (kernels/cpu/native.py) and owns all memory.
  *
  * Channel counts are padded: gates to a multiple of 32, everything else that is written to a multiple of 64, with
- * zero weights.  A padded channel is zero throughout, so nothing that is heard depends on it.
+ * zero weights.  A padded channel is zero throughout, so no sample depends on it.
  *
  * A matrix (n_in, n_out) is stored in blocks of 128 columns (the last may have 64), block after block, each block row
- * after row: the order in which it is read.  n_in is not padded, except to an even number for whole numbers.  Where the matrices themselves lie, Python decides:
- * one behind the other in the order in which a core reads them, for it reads ahead.
+ * after row: the order in which it is read.  n_in is not padded, except to an even number for integers.  Python stores
+ * the matrices one after the other in the order in which a core reads them, because a processor prefetches.
  */
 #ifndef WAVECORE_NATIVE_H
 #define WAVECORE_NATIVE_H
@@ -18,14 +18,14 @@
 enum { STORE_FLOAT32 = 0, STORE_FLOAT16 = 1, STORE_INT8 = 2, STORE_INT16 = 3 };
 enum { ISA_PORTABLE = 0, ISA_AVX2 = 1, ISA_AVX512 = 2, ISA_AVX512_VNNI = 3 };
 
-/* Of the storages in whole numbers, see integers.h. */
+/* Of the storages in integers, see integers.h. */
 #define LEVELS 8191      /* steps of an input on either side of zero */
-#define MOST_INPUTS 128  /* that are summed in whole numbers */
+#define MOST_INPUTS 128  /* that are summed in integers */
 #define ROW_UNIT 32      /* inputs */
 
 typedef struct {
-    const void *weight; /* float, uint16_t (half), int8_t or int16_t, as Network.storage says */
-    const float *scale; /* per column, for whole numbers alone */
+    const void *weight; /* float, uint16_t (half), int8_t or int16_t, by Network.storage */
+    const float *scale; /* per column, for integers only */
 } Matrix;
 
 typedef struct {
@@ -51,11 +51,11 @@ typedef struct {
     float *history; /* (B, K): input scalars, the newest last */
 } Memory;
 
-/* What one stream on two cores remembers of the second one. */
+/* The state that one stream on two cores keeps about the second one. */
 typedef struct {
     int64_t abandoned; /* how often it did not answer in time */
-    int64_t alone;     /* samples still to be done without it */
-    int64_t patience;  /* samples to be done without it when it fails again; at first LEAST_ALONE */
+    int64_t alone;     /* samples still to be computed without it */
+    int64_t patience;  /* samples to be computed without it when it fails again; at first LEAST_ALONE */
 } Partner;
 
 typedef struct {
@@ -91,8 +91,8 @@ int64_t wavecore_advance_pair(const Network *, const Memory *, const Run *, int6
  * Returns seconds. */
 double wavecore_read(const void *memory, int64_t bytes, int64_t times, int64_t isa);
 
-/* Do `n` multiply-adds of float32 per lane that do not wait for each other, or of pairs of whole numbers: the arithmetic
- * roofline.  Returns multiply-adds per second. */
+/* Do `n` independent multiply-adds of float32 per lane, or of pairs of integers: the arithmetic roofline.  Returns
+ * multiply-adds per second. */
 double wavecore_multiply_adds(int64_t n, int64_t isa);
 double wavecore_dots(int64_t n, int64_t isa);
 

@@ -32,13 +32,14 @@ static int NAME(allocate)(const Network *net, int64_t n_frames, int S, NAME(Scra
     return 0;
 }
 
-/* Every frame of the run to the conditions of all layers and of the head, the biases of both included. */
+/* Project every frame of the run to the conditions of all layers and of the head, including the biases of both. */
 static TARGET void NAME(project)(
     const Network *net, const Run *run, NAME(Scratch) *scratch, int64_t begin, int S)
 {
     const Matrix weight = {net->condition, NULL};
     for (int s = 0; s < S; s++) {
-        /* Several frames at once, as several streams: with a frame for every sample the weights would be read as often. */
+        /* Several frames at once, as several streams: with a frame for every sample the weights would be read as
+         * often. */
         for (int64_t f = 0, rows; f < run->n_frames; f += rows) {
             const int64_t left = run->n_frames - f;
             rows = left >= MAX_TILE ? MAX_TILE : left >= 4 ? 4 : left >= 2 ? 2 : 1;
@@ -52,7 +53,7 @@ static TARGET void NAME(project)(
     }
 }
 
-/* The two streams before the first layer. */
+/* Compute the two streams before the first layer. */
 static TARGET void NAME(begin_sample)(const Network *net, const float *history, float *x, float *skip)
 {
     memcpy(x, net->first_bias, net->residual * sizeof(float));
@@ -88,7 +89,8 @@ static TARGET int NAME(settle)(
 {
     uint8_t *code = run->codes + stream * run->columns + i;
     if (i < run->logit_columns)
-        memcpy(run->logits + (stream * run->logit_columns + i) * net->n_classes, logits, net->n_classes * sizeof(float));
+        memcpy(run->logits + (stream * run->logit_columns + i) * net->n_classes, logits,
+               net->n_classes * sizeof(float));
     const int64_t t = run->start + i - run->first;
     const double uniform = run->forced ? 0 : philox_uniform(run->seed, run->streams[stream], (uint64_t)t);
     const int picked = NAME(pick)(logits, net->n_classes, run->forced ? 0 : run->temperature, uniform);
@@ -100,7 +102,7 @@ static TARGET int NAME(settle)(
     return 0;
 }
 
-/* What the parts of a sample share. */
+/* The variables that the parts of a sample share. */
 typedef struct {
     const Network *net;
     const Run *run;
@@ -110,8 +112,8 @@ typedef struct {
     int S;
 } NAME(Moment);
 
-/* Ask for the ring rows of a layer.  Every sample takes rows that were last touched `dilation` samples ago, and by then
- * the weights have pushed them far away. */
+/* Prefetch the ring rows of a layer.  Every sample reads rows that were last used `dilation` samples ago, and by then
+ * the weights have evicted them from the near caches. */
 static inline void NAME(ask_for_rows)(const Network *net, float *ring, int64_t layer, int64_t t)
 {
     if (layer >= net->n_layers)
@@ -127,7 +129,7 @@ static inline void NAME(ask_for_rows)(const Network *net, float *ring, int64_t l
     }
 }
 
-/* The inputs of a layer into its rings, and its filter sums without the current tap. */
+/* Write the inputs of a layer to its rings, and compute its filter sums without the current tap. */
 static inline TARGET void NAME(enter)(const NAME(Moment) *m, int64_t layer)
 {
     const Network *net = m->net;
@@ -150,7 +152,7 @@ static inline TARGET void NAME(enter)(const NAME(Moment) *m, int64_t layer)
                       net->filter[layer * net->kernel_size + tap], net->residual_in, 2 * net->gate);
 }
 
-/* What layer `layer` - 1 gives to the skip stream. */
+/* Add the output of layer `layer` - 1 to the skip stream. */
 static inline TARGET void NAME(skip_of)(const NAME(Moment) *m, int64_t layer)
 {
     const Network *net = m->net;
@@ -169,11 +171,10 @@ static inline TARGET void NAME(skip_of)(const NAME(Moment) *m, int64_t layer)
                c->skip + s * net->skip, net->skip_in * sizeof(float));
 }
 
-/* Column i of S streams from `begin` on; 0, or -1 if a logit is not finite.
+/* Compute column i of S streams from `begin` on; 0, or -1 if a logit is not finite.
  *
- * A layer waits for the gate of its own and for the residual of the one before.  So that the processor has something to
- * do meanwhile, the skip product of the layer before follows the gate, and the past taps of the next layer follow the
- * residual product. */
+ * A layer waits for its own gate and for the residual of the layer before.  To fill this latency the skip product of
+ * the layer before follows the gate, and the past taps of the next layer follow the residual product. */
 static TARGET int NAME(sample)(
     const Network *net, const Memory *memory, const Run *run, NAME(Scratch) *c, int64_t begin, int S, int64_t i)
 {

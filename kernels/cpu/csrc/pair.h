@@ -1,11 +1,11 @@
 /* One stream on two cores, split along the critical path.
  *
- * The leader does what the next layer waits for: the current tap, the gate, the residual product.  The helper does
- * what nothing waits for yet: the skip products, and the past taps of the next sample.  Both share the head.  The
- * halves are equal, so each core reads half of the weights, from caches of its own.
+ * The leader computes what the next layer waits for: the current tap, the gate, the residual product.  The helper
+ * computes what nothing waits for yet: the skip products, and the past taps of the next sample.  Both share the head.
+ * The halves are equal, so each core reads half of the weights, from caches of its own.
  *
- * Only the leader writes what outlives the call (rings, history, codes).  So it may give the helper up at any
- * moment, when that was taken off its core for example, and do the sample again alone: the same sums in the same
+ * Only the leader writes what outlives the call (rings, history, codes).  So it may abandon the helper at any moment,
+ * when the helper's thread was suspended for example, and compute the sample again alone: the same sums in the same
  * order, the same bits. */
 
 typedef struct {
@@ -16,21 +16,21 @@ typedef struct {
     NAME(Scratch) *leader;
     float *past;   /* (L, 2 gate): filter sums without the current tap */
     float *gated;  /* (L, gate) */
-    float *skip;   /* (skip): without the last layer, when the helper is through */
+    float *skip;   /* (skip): without the last layer, when the helper has finished */
     float *own_skip; /* (skip): the helper's, with it */
-    float *x;      /* (residual): of no use to the helper, which begins a sample for the sake of its skip stream */
+    float *x;      /* (residual): not used by the helper, which begins a sample for its skip stream only */
     float *row;    /* (head): the helper's copy of the hidden channels */
     int64_t stream, from, end; /* columns [from, end) */
 } NAME(Job);
 
-/* Blocks of columns that the leader does of a product that both share. */
+/* Columns that the leader computes of a product that both share. */
 static inline int64_t NAME(leaders)(int64_t n_out)
 {
     const int64_t blocks = n_out / BLOCK_COLUMNS;
     return (blocks + 1) / 2 * BLOCK_COLUMNS;
 }
 
-/* Columns [begin, end) of a product, both multiples of a block. */
+/* Compute columns [begin, end) of a product, both multiples of a block. */
 static TARGET void NAME(part)(
     const Network *net, float *out, const float *x, Matrix matrix, int64_t n_in, int64_t begin, int64_t end)
 {
@@ -40,7 +40,7 @@ static TARGET void NAME(part)(
         NAME(product)(net->storage, 1, out + begin, 0, x, 0, right, n_in, end - begin);
 }
 
-/* Condition and past taps of one layer at column i. */
+/* Sum the condition and the past taps of one layer at column i. */
 static TARGET void NAME(look_back)(const NAME(Job) *job, int64_t layer, int64_t i)
 {
     const Network *net = job->net;
@@ -55,7 +55,7 @@ static TARGET void NAME(look_back)(const NAME(Job) *job, int64_t layer, int64_t 
                       net->filter[layer * net->kernel_size + tap], net->residual_in, 2 * net->gate);
 }
 
-/* What a layer gives to the skip stream. */
+/* Add the output of a layer to the skip stream. */
 static TARGET void NAME(skip_product)(const NAME(Job) *job, int64_t layer, float *skip)
 {
     const Network *net = job->net;
@@ -64,8 +64,8 @@ static TARGET void NAME(skip_product)(const NAME(Job) *job, int64_t layer, float
                   net->skip);
 }
 
-/* The skip stream of the last layer, ready for the head.  Both cores do it, each for itself: it takes less time than to
- * hand it over. */
+/* Finish the skip stream for the head.  Both cores compute it, each for itself, which takes less time than to pass it
+ * on. */
 static TARGET void NAME(end_skip)(const NAME(Job) *job, float *skip)
 {
     const Network *net = job->net;
@@ -122,19 +122,20 @@ static TARGET void *NAME(help)(void *argument)
     return NULL;
 }
 
-/* The leader's half of column i.  `seen`: what was read of the counter `past`, so that it need not be read, which would
- * take its cache line from the helper, for every layer.  Returns
- * 1 if the helper did not answer in time, -1 if a logit is not finite. */
+/* Compute the leader's half of column i.  `seen` is the last value read of the counter `past`, because reading it for
+ * every layer would take its cache line from the helper.  Returns 1 if the helper did not answer in time, -1 if a logit
+ * is not finite. */
 static TARGET int NAME(lead)(const NAME(Job) *job, int64_t i, int64_t *seen)
 {
     const Network *net = job->net;
     const Run *run = job->run;
     Pair *pair = job->pair;
     NAME(Scratch) *c = job->leader;
-    const int64_t L = net->n_layers, n = i - job->from, t = run->start + i - run->first, both = net->residual + net->skip;
+    const int64_t L = net->n_layers, n = i - job->from, t = run->start + i - run->first;
+    const int64_t both = net->residual + net->skip;
     const int64_t frame = t / net->hop - run->start / net->hop, current = net->kernel_size - 1;
     float *ring = job->memory->rings + job->stream * net->ring_rows * net->residual;
-    /* What the helper adds to lies ready before it is told that there is something to add. */
+    /* The arrays that the helper adds to are ready before the leader publishes any progress. */
     memcpy(c->hidden, c->conditions + frame * net->conditions + L * 2 * net->gate, net->head * sizeof(float));
     memcpy(c->logits, net->output_bias, net->classes * sizeof(float));
     NAME(begin_sample)(net, job->memory->history + job->stream * net->kernel_size, c->x, c->skip);
@@ -145,7 +146,7 @@ static TARGET int NAME(lead)(const NAME(Job) *job, int64_t i, int64_t *seen)
         if (*seen < n * L + layer + 1) {
             if (await_helper(pair, &pair->past, n * L + layer + 1))
                 return 1;
-            *seen = atomic_load_explicit(&pair->past, memory_order_acquire); /* mostly a whole sample ahead */
+            *seen = atomic_load_explicit(&pair->past, memory_order_acquire); /* mostly a whole sample in advance */
         }
         memcpy(c->z, job->past + layer * 2 * net->gate, 2 * net->gate * sizeof(float));
         NAME(product)(net->storage, 1, c->z, 0, input, 0, net->filter[layer * net->kernel_size + current],
@@ -233,10 +234,10 @@ static TARGET int64_t NAME(advance_pair)(const Network *net, const Memory *memor
         if (partner->alone == 0) {
             const int64_t before = i;
             i = NAME(together)(&job, i, end, &bad);
-            if (i - before >= MOST_ALONE / 16) /* it went well for long enough */
+            if (i - before >= MOST_ALONE / 16) /* without failure for long enough */
                 partner->patience = LEAST_ALONE;
         }
-        /* A core that was taken away is asked again, but later every time. */
+        /* A core that did not answer is used again, but later every time. */
         for (; i < end && bad < 0 && partner->alone > 0; i++, partner->alone--)
             if (NAME(sample)(net, memory, run, &alone, stream, 1, i))
                 bad = i - run->first;

@@ -7,7 +7,7 @@
  * and storage are constants where it is called, so that the accumulators stay in registers.
  *
  * A processor's own read-ahead starts anew at every page.  Where one stream reads the weights once (S = 1) that would
- * be half of the time, so what comes next is asked for in time: rows follow rows, and matrices follow matrices. */
+ * be half of the time, so the next rows are prefetched: rows follow rows, and matrices follow matrices. */
 static inline __attribute__((always_inline)) TARGET void NAME(tile)(
     const int S, const int V, const int storage, float *out, int64_t out_stride, const float *x, int64_t x_stride,
     const char *weight, int64_t row_bytes, int64_t n_in)
@@ -46,7 +46,7 @@ static inline __attribute__((always_inline)) TARGET void NAME(tile)(
             V_STORE(out + s * out_stride + v * VL, sums[s][v]);
 }
 
-/* A tile in any storage.  Rows of whole numbers hold two inputs each. */
+/* A tile in any storage.  Rows of integers hold two inputs each. */
 static inline __attribute__((always_inline)) TARGET void NAME(any_tile)(
     const int S, const int V, const int storage, float *out, int64_t out_stride, const float *x, int64_t x_stride,
     const char *block, int64_t columns, int64_t column, int64_t n_in, const float *scale)
@@ -120,7 +120,7 @@ static TARGET void NAME(product)(
 #undef CALL
 #undef CALL_ANY
 
-/* Make x (n_in) what a product of this storage takes; to == x is allowed. */
+/* Convert x (n_in) to the input format of this storage; to == x is allowed. */
 static inline TARGET void NAME(ready)(int64_t storage, const float *x, int64_t n_in, float *to)
 {
     if (in_whole_numbers(storage))
@@ -238,7 +238,7 @@ static TARGET int NAME(pick)(float *logits, int64_t n_classes, double temperatur
     int64_t g = 0;
     while (g + 1 < padded / GROUP && edge + groups[g] <= threshold)
         edge += groups[g++];
-    /* Rounding may leave the threshold a last bit beyond the group; then its last class that has weight is meant. */
+    /* Rounding may leave the threshold a last bit beyond the group; its last class of positive weight is the code then. */
     int code = (int)(g * GROUP), last = code;
     for (int a = 0; a < GROUP; a++) {
         const float weight = logits[g * GROUP + a];

@@ -1,4 +1,4 @@
-/* How two cores wait for each other: counters that only grow, each on a cache line of its own. */
+/* The synchronisation of two cores: counters that only grow, each on a cache line of its own. */
 
 typedef struct {
     _Alignas(64) _Atomic int64_t progress;         /* leader: layers whose input and gated output lie ready */
@@ -7,12 +7,12 @@ typedef struct {
     _Alignas(64) _Atomic int64_t hidden_of_leader; /* samples whose half of the head is done */
     _Alignas(64) _Atomic int64_t hidden_of_helper;
     _Alignas(64) _Atomic int64_t logits_of_helper;
-    _Alignas(64) _Atomic int64_t stop; /* leader: the helper is to go home */
+    _Alignas(64) _Atomic int64_t stop; /* leader: the helper must return */
     char end[64];
 } Pair;
 
 static const double LONGEST_WAIT_S = 300e-6; /* a sample takes 10 to 300; a lost time slice 1,000 and more */
-enum { LEAST_ALONE = 100, MOST_ALONE = 16000 }; /* samples before a core that did not answer is asked again */
+enum { LEAST_ALONE = 100, MOST_ALONE = 16000 }; /* samples before a core that did not answer is used again */
 static const double FIRST_WAIT_S = 2e-3;     /* until the helper's thread runs */
 
 static inline void publish(_Atomic int64_t *counter, int64_t value)
@@ -58,7 +58,7 @@ static inline int await_helper(Pair *pair, _Atomic int64_t *counter, int64_t tar
     }
 }
 
-/* 0 when the counter has arrived; 1 if the leader has no more use for the helper. */
+/* 0 when the counter has arrived; 1 if the leader has stopped the helper. */
 static inline int await_leader(Pair *pair, _Atomic int64_t *counter, int64_t target)
 {
     for (int64_t spins = 1; atomic_load_explicit(counter, memory_order_acquire) < target; spins++) {

@@ -1,6 +1,7 @@
 /* Sixteen lanes.  In MIN and MAX the second operand is what a NaN comes from, so write the variable there. */
 #ifdef WITH_VNNI
-static inline __attribute__((always_inline, target("avx512vnni,avx512f"))) __m512i avx512_dot(__m512i sum, __m512i x, __m512i pairs)
+static inline __attribute__((always_inline, target("avx512vnni,avx512f"))) __m512i avx512_dot(
+    __m512i sum, __m512i x, __m512i pairs)
 {
     __asm__("vpdpwssd %2, %1, %0" : "+v"(sum) : "v"(x), "vm"(pairs));
     return sum;

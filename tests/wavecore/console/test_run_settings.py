@@ -107,5 +107,3 @@ def test_has_checkpoint(tmp_path):
     assert not run_settings.has_checkpoint(tmp_path)
     (tmp_path / "checkpoint" / "000000100").mkdir(parents=True)
     assert run_settings.has_checkpoint(tmp_path)
-
-

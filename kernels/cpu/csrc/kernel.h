@@ -1,4 +1,10 @@
-/* Makes room for the next vector width. */
+/* The kernel for the vector width that was included before, whose macros it removes again. */
+#include "integers.h"
+#include "products.h"
+#include "network.h"
+#include "pair.h"
+#include "ceilings.h"
+
 #undef NAME
 #undef TARGET
 #undef VF
