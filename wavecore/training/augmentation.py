@@ -1,7 +1,8 @@
-"""What happens to the encoder's input before it is encoded.
+"""Augmentation of sounds, of a decoder's context, and of constant-Q spectra.
 
-The paper detunes a random segment, so that the encoder cannot carry the
-waveform through; noise and level are varied, because people's recordings are.
+The input of an encoder is transposed, detuned and mixed with noise.  The context of a decoder, the past samples of
+teacher forcing, is corrupted: a decoder trained on perfect recordings alone relies on its context and cannot correct
+its own errors in free-running generation.
 """
 
 from __future__ import annotations
@@ -10,17 +11,19 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from wavecore.audio import mulaw
 from wavecore.nn.encoders import FLOOR_DB
+from wavecore.training.config import WaveNetTrainingConfig
 
 SEGMENT_S = (0.25, 0.5)
 DETUNE_SEMITONES = 0.5
 GAIN_DB = (-9.0, 3.0)
 NOISE_DB = (-70.0, -35.0)
-HISTORY_NOISE_DB = (-60.0, -12.0)
+CONTEXT_NOISE_DB = (-60.0, -12.0)
 TONE_HZ = (60.0, 5000.0)
-"""Of foreign tones in the past."""
-HISTORY_OFFSET = 0.35
-"""Of a past that does not lie around zero, at most."""
+"""Fundamental of a tone that is added to the context."""
+CONTEXT_OFFSET = 0.35
+"""Largest constant that is added to the context."""
 DROPOUT_S = (0.02, 0.3)
 COLOUR_SHARE, COLOUR_DB, COLOUR_POINTS = 0.5, 4.0, 6
 """Share of spectra whose levels change at so many points, interpolated between, and the changes' standard deviation."""
@@ -31,10 +34,9 @@ NOISE_FLOOR_SHARE, NOISE_FLOOR_DB, NOISE_RIPPLE_DB = 0.4, -36.0, 5.6
 
 
 def detune_segment(x: np.ndarray, *, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
-    """Shift the pitch of a random segment by up to half a semitone.
+    """Shift the pitch of a random segment by up to half a semitone, so that the encoder cannot copy the waveform.
 
-    The segment is read faster or slower and put back in place; over half a
-    second that moves an event by 15 ms at most, less than a latent frame.
+    The segment is resampled in place; over half a second that moves an event by 15 ms at most.
 
     Parameters
     ----------
@@ -45,7 +47,6 @@ def detune_segment(x: np.ndarray, *, sample_rate: int, rng: np.random.Generator)
     Returns
     -------
     ndarray, shape (T,), float32 in [-1, 1]
-        A new array.
 
     References
     ----------
@@ -56,113 +57,113 @@ def detune_segment(x: np.ndarray, *, sample_rate: int, rng: np.random.Generator)
     ratio = 2 ** (rng.uniform(-DETUNE_SEMITONES, DETUNE_SEMITONES) / 12)
     positions = start + length / 2 + (np.arange(length) - length / 2) * ratio
     out = x.copy()
-    out[start : start + length] = _interpolate(x, positions)
+    out[start : start + length] = read_at(x, positions)
     return out
 
 
 def tape_positions(n_samples: int, *, semitones: tuple[float, float]) -> np.ndarray:
-    """Say where to read a sound that is transposed as by a tape, at a speed that may change on the way.
+    """Return the positions at which a sound is read to transpose it as a tape of varying speed does.
 
     Parameters
     ----------
-    n_samples : int
-        To be read.
     semitones : tuple of float
-        Up, at the first sample and at the last; in between it changes evenly.
+        Transposition of the first and of the last sample; linear in between.
 
     Returns
     -------
     ndarray, shape (n_samples,), float64
-        In samples, from 0 on, ascending.
+        In samples, ascending from 0.
     """
     speed = 2 ** (np.linspace(*semitones, n_samples) / 12)
     return np.cumsum(speed) - speed[0]
 
 
 def read_at(x: np.ndarray, positions: np.ndarray) -> np.ndarray:
-    """Read a sound between its samples.
+    """Read a sound between its samples by Catmull-Rom cubics, held at both ends.
 
     Parameters
     ----------
     x : ndarray, shape (T,), float32 in [-1, 1]
     positions : ndarray, shape (N,), float64
-        In samples; before the first and behind the last sample the sound stands still.
+        In samples.
 
     Returns
     -------
     ndarray, shape (N,), float32 in [-1, 1]
-        A new array, by cubic interpolation.
     """
-    return _interpolate(x, positions)
+    whole = np.floor(positions).astype(np.int64)
+    f = (positions - whole).astype(np.float32)
+    a, b, c, d = (x[np.clip(whole + k, 0, len(x) - 1)] for k in (-1, 0, 1, 2))
+    cubic = b + 0.5 * f * (c - a + f * (2 * a - 5 * b + 4 * c - d + f * (3 * (b - c) + d - a)))
+    return np.clip(cubic, -1, 1).astype(np.float32)
 
 
 def add_noise_and_gain(x: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
-    """Vary the level and add white noise, as other microphones and rooms would.
-
-    Parameters
-    ----------
-    x : ndarray, shape (T,), float32 in [-1, 1]
-
-    Returns
-    -------
-    ndarray, shape (T,), float32 in [-1, 1]
-    """
+    """Change the level and add white noise, as other microphones and rooms would; (T,), float32 in [-1, 1]."""
     gain = 10 ** (rng.uniform(*GAIN_DB) / 20)
     noise = 10 ** (rng.uniform(*NOISE_DB) / 20) * rng.standard_normal(len(x), dtype=np.float32)
     return np.clip(gain * x + noise, -1, 1).astype(np.float32)
 
 
-def add_history_noise(
-    x: np.ndarray, *, rng: np.random.Generator, loudest_db: float = HISTORY_NOISE_DB[1]
+def corrupt_context(
+    codes: np.ndarray, training: WaveNetTrainingConfig, *, sample_rate: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Blur the past that a decoder is shown in training.
-
-    A decoder that only ever saw perfect recordings leans on its past alone, and
-    does not know what to do with its own slips.  Under noise it has to take
-    pitch and level from the latent, and learns to come back.
+    """Corrupt a decoder's context by dropout, a tone, an offset and noise, each with its probability in the settings.
 
     Parameters
     ----------
-    x : ndarray, shape (T,), float32 in [-1, 1]
-    loudest_db : float
-        Highest level of the noise, dB of full scale.
+    codes : ndarray, shape (T,), uint8
+        Mu-law codes of the target.
+    training : WaveNetTrainingConfig
+        Its ``context_*`` settings.
+    sample_rate : int
+        Hz.
 
     Returns
     -------
-    ndarray, shape (T,), float32 in [-1, 1]
-        White noise of a random level, from -60 dB on, is added.
+    ndarray, shape (T,), uint8
+        The same array where nothing is changed.
+    """
+    noise = rng.random() < training.context_noise_probability
+    drop = rng.random() < training.context_dropout_probability
+    # Probabilities of zero draw no number, so that the draws of runs from before these settings stay the same.
+    tone = training.context_tone_probability and rng.random() < training.context_tone_probability
+    offset = training.context_offset_probability and rng.random() < training.context_offset_probability
+    if not (noise or drop or tone or offset):
+        return codes
+    x, loudest_db = mulaw.decode(codes), training.context_noise_db
+    if drop:
+        x = drop_context(x, sample_rate=sample_rate, rng=rng)
+    if tone:
+        x = add_context_tone(x, sample_rate=sample_rate, rng=rng, loudest_db=loudest_db)
+    if offset:
+        x = add_context_offset(x, rng=rng)
+    return mulaw.encode(add_context_noise(x, rng=rng, loudest_db=loudest_db) if noise else x)
+
+
+def add_context_noise(
+    x: np.ndarray, *, rng: np.random.Generator, loudest_db: float = CONTEXT_NOISE_DB[1]
+) -> np.ndarray:
+    """Add white noise of a random level, -60 to ``loudest_db`` dB of full scale, to a context, (T,) float32.
+
+    Under noise a decoder has to take pitch and level from the latent.
 
     References
     ----------
     Jin et al., "FFTNet: a real-time speaker-dependent neural vocoder", ICASSP 2018, section 2.3.3.
     """
-    level = 10 ** (rng.uniform(HISTORY_NOISE_DB[0], loudest_db) / 20)
+    level = 10 ** (rng.uniform(CONTEXT_NOISE_DB[0], loudest_db) / 20)
     return np.clip(x + level * rng.standard_normal(len(x), dtype=np.float32), -1, 1).astype(np.float32)
 
 
-def add_history_tone(
-    x: np.ndarray, *, sample_rate: int, rng: np.random.Generator, loudest_db: float = HISTORY_NOISE_DB[1]
+def add_context_tone(
+    x: np.ndarray, *, sample_rate: int, rng: np.random.Generator, loudest_db: float = CONTEXT_NOISE_DB[1]
 ) -> np.ndarray:
-    """Lay a foreign tone over the past that a decoder is shown in training.
+    """Add a tone of one to six partials, of a random pitch and a level as of ``add_context_noise``, to a context.
 
-    A decoder that hears itself slips into whistling at a pitch of its own, which noise does not
-    teach it to leave: from a past in which something sounds that nobody asked for it has to come
-    back to what it is told.
-
-    Parameters
-    ----------
-    x : ndarray, shape (T,), float32 in [-1, 1]
-    sample_rate : int
-        Hz.
-    loudest_db : float
-        Highest level of the tone, dB of full scale.
-
-    Returns
-    -------
-    ndarray, shape (T,), float32 in [-1, 1]
-        A tone of one to six partials at a random pitch, of a random level from -60 dB on, is added.
+    A decoder in free-running generation can get stuck in a tone of its own, which noise does not train it to leave.
     """
-    level = 10 ** (rng.uniform(HISTORY_NOISE_DB[0], loudest_db) / 20)
+    level = 10 ** (rng.uniform(CONTEXT_NOISE_DB[0], loudest_db) / 20)
     f0_hz = np.exp(rng.uniform(np.log(TONE_HZ[0]), np.log(TONE_HZ[1])))
     numbers = np.arange(1, rng.integers(1, 7) + 1)
     numbers = numbers[numbers * f0_hz < sample_rate / 2]
@@ -172,40 +173,20 @@ def add_history_tone(
     return np.clip(x + level * np.sqrt(2) * tone, -1, 1).astype(np.float32)
 
 
-def add_history_offset(x: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
-    """Lift or lower the past that a decoder is shown in training.
+def add_context_offset(x: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
+    """Add a straight line between two random offsets of up to ``CONTEXT_OFFSET`` to a context, (T,) float32.
 
-    Nothing in a recording tells a decoder where zero is: once it hears itself beside it, it stays there, and drifts on to where
-    mu-law's steps are coarse.
-
-    Parameters
-    ----------
-    x : ndarray, shape (T,), float32 in [-1, 1]
-
-    Returns
-    -------
-    ndarray, shape (T,), float32 in [-1, 1]
-        A straight line between two random offsets of up to ``HISTORY_OFFSET`` is added.
+    No recording shows a decoder how to come back to zero; an offset that it has generated would stay, and drift to
+    where the steps of mu-law are coarse.
     """
-    return np.clip(x + np.linspace(*rng.uniform(-HISTORY_OFFSET, HISTORY_OFFSET, 2), len(x)), -1, 1).astype(np.float32)
+    return np.clip(x + np.linspace(*rng.uniform(-CONTEXT_OFFSET, CONTEXT_OFFSET, 2), len(x)), -1, 1).astype(np.float32)
 
 
-def drop_history(x: np.ndarray, *, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
-    """Silence a random stretch of the past that a decoder is shown in training.
+def drop_context(x: np.ndarray, *, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
+    """Set a random stretch of a context, (T,) float32, to zero.
 
-    A decoder that fell silent by chance sees a silent past under a latent that
-    asks for sound.  Recordings never show that, so it would stay silent.
-
-    Parameters
-    ----------
-    x : ndarray, shape (T,), float32 in [-1, 1]
-    sample_rate : int
-        Hz.
-
-    Returns
-    -------
-    ndarray, shape (T,), float32 in [-1, 1]
-        A new array.
+    Recordings show no silent context under a latent that asks for sound; without this a decoder that fell silent by
+    chance would stay silent.
     """
     length = min(len(x), int(rng.uniform(*DROPOUT_S) * sample_rate))
     # The stretch may begin before the crop does.
@@ -242,12 +223,3 @@ def vary_spectra(spectra: Tensor, generator: torch.Generator) -> tuple[Tensor, T
     floor = uniform() * (1 - NOISE_FLOOR_DB / FLOOR_DB)
     ripple = torch.randn(clean.shape, generator=generator) * (NOISE_RIPPLE_DB / -FLOOR_DB)
     return clean, torch.maximum(clean, (floor + ripple).clamp(0, 1) * (uniform() < NOISE_FLOOR_SHARE))
-
-
-def _interpolate(x: np.ndarray, positions: np.ndarray) -> np.ndarray:
-    """Read ``x`` between its samples by Catmull-Rom cubics, held at both ends."""
-    whole = np.floor(positions).astype(np.int64)
-    f = (positions - whole).astype(np.float32)
-    a, b, c, d = (x[np.clip(whole + k, 0, len(x) - 1)] for k in (-1, 0, 1, 2))
-    cubic = b + 0.5 * f * (c - a + f * (2 * a - 5 * b + 4 * c - d + f * (3 * (b - c) + d - a)))
-    return np.clip(cubic, -1, 1).astype(np.float32)

@@ -20,7 +20,7 @@ from wavecore.models.translation import rests
 from wavecore.models.translation.config import TranslationConfig, TranslationTrainingConfig
 from wavecore.training import augmentation
 from wavecore.training.batch import TensorBatch
-from wavecore.training.context_noise import spoil_history
+from wavecore.training.augmentation import corrupt_context
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ class BatchSource:
             codes.append(said[margin : n_samples - margin])
             past = going_on[margin : n_samples - margin]
             history.append(
-                spoil_history(past, self.training, sample_rate=self.network.decoder.sample_rate, rng=rng)
+                corrupt_context(past, self.training, sample_rate=self.network.decoder.sample_rate, rng=rng)
                 if augment
                 else past
             )
