@@ -238,7 +238,7 @@ static TARGET int NAME(pick)(float *logits, int64_t n_classes, double temperatur
     int64_t g = 0;
     while (g + 1 < padded / GROUP && edge + groups[g] <= threshold)
         edge += groups[g++];
-    /* Rounding may leave the threshold a last bit beyond the group; its last class of positive weight is the code then. */
+    /* Rounding may leave the threshold a last bit beyond the group; then the last class of positive weight is taken. */
     int code = (int)(g * GROUP), last = code;
     for (int a = 0; a < GROUP; a++) {
         const float weight = logits[g * GROUP + a];
