@@ -35,11 +35,11 @@ package or module                     contents
 `splits`, `storage`, `workers`        which piece is in which split; files; processes
 ====================================  =========================================================================
 
-A data set is a folder with ``manifest.json``. Splits go by the hash of the tune, so that excerpts and transpositions of one
-tune are never in two splits. The whistle lies one or two octaves above the notes; ``Slice.octave`` records by how many, and
-``PairedCrop.octave_shift`` is the interval from the source to the target.
+A data set is a folder with ``manifest.json``. Splits go by the hash of the tune, so that excerpts and transpositions of
+one tune are never in two splits. The whistle lies one or two octaves above the notes; ``Slice.octave`` records by how
+many, and ``PairedCrop.octave_shift`` is the interval from the source to the target.
 
-Reading needs NumPy and torch alone; `notes` needs NumPy alone. Rendering, music21's chorales and TFRecord files need ``pip
-install 'wavecore[data]'``; rendering also the FluidSynth library and a SoundFont (on Debian and Ubuntu: ``apt install
-libfluidsynth3 fluid-soundfont-gm``).
+Reading needs NumPy and torch alone; `notes` needs NumPy alone. Rendering, music21's chorales and TFRecord files need
+``pip install 'wavecore[data]'``; rendering also the FluidSynth library and a SoundFont (on Debian and Ubuntu: ``apt
+install libfluidsynth3 fluid-soundfont-gm``).
 """

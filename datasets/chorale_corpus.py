@@ -30,24 +30,8 @@ def read_all(
 ) -> tuple[list[T], list[tuple[str, str]]]:
     """Apply a function to every parsed piece by Bach and its name.
 
-    Parameters
-    ----------
-    read : callable
-        Called with a music21 score and its name.
-    on_progress : callable, optional
-        Called with (pieces done, pieces in all).
-
-    Returns
-    -------
-    results : list
-        In the order of the names.
-    skipped : list of (str, str)
-        Names of the pieces for which an exception was raised, and which.
-
-    Raises
-    ------
-    UsageError
-        If music21 is not installed.
+    The result is a list, and the names and exceptions of the pieces that failed. UsageError is raised if music21 is not
+    installed.
     """
     try:
         from music21 import corpus
@@ -68,11 +52,6 @@ def read_all(
 
 def read_grids(*, on_progress: Progress | None = None) -> tuple[dict[str, np.ndarray], list[tuple[str, str]]]:
     """Read the chorales as grids of sixteenths.
-
-    Parameters
-    ----------
-    on_progress : callable, optional
-        Called with (pieces done, pieces in all).
 
     Returns
     -------

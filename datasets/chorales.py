@@ -73,18 +73,7 @@ class ChoralesDataset:
 def write(
     grids: Mapping[str, Sequence[np.ndarray]], path: str | Path, *, source: str, licence: str, overwrite: bool = False
 ) -> ChoralesDataset:
-    """Write a data set and open it.
-
-    Parameters
-    ----------
-    grids : mapping of str to sequence of ndarray, shape (T, 4), integer
-        By split, as in `ChoralesDataset`.
-    path : str or Path
-        The folder; created.
-    source, licence : str
-        As in `ChoralesDataset`.
-    overwrite : bool
-        Whether an existing data set may be replaced.
+    """Write a data set of grids by split, as in `ChoralesDataset`, and open it.
 
     Raises
     ------

@@ -6,9 +6,10 @@ A file that cannot be used is skipped; its name and the reason are returned with
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 from wavecore.datasets import chorale_corpus, storage
 from wavecore.errors import InputError, UsageError
@@ -19,6 +20,7 @@ from wavecore.symbolic.score import Note, Score, monophonic, sounding_s
 CHORALES = "chorales"
 MIN_NOTES = 8
 MIDDLE_C = 60
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,6 @@ class Skipped:
     ----------
     name : str
         The file, relative to its folder, or the corpus entry.
-    reason : str
-        For people.
     """
 
     name: str
@@ -111,20 +111,7 @@ def melodies(
 
 
 def tracks(path: str | Path, *, source: str = "", licence: str = "") -> list[Score]:
-    """Read every part of a MIDI file that has notes, in seconds and in the file's order.
-
-    Parameters
-    ----------
-    path : str or Path
-        A standard MIDI file.
-    source, licence : str
-        Noted in every score.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be read.
-    """
+    """Read every part of a MIDI file that has notes, in seconds and in the file's order."""
     song = midi.read(path, source=source, licence=licence)
     return [song.score(part) for part in song.parts]
 
@@ -132,9 +119,9 @@ def tracks(path: str | Path, *, source: str = "", licence: str = "") -> list[Sco
 def best_track(scores: Iterable[Score], name: str = "the file") -> Score:
     """Choose the track that is most likely the melody.
 
-    Among the tracks that are no drums, lie at middle C or above on average and have 8 notes or more, it is the one
-    with the largest product of two shares: of its own notes that `monophonic` keeps, and of the piece during which
-    it sounds.
+    Among the tracks that are no drums, lie at middle C or above on average and have 8 notes or more, it is the one with
+    the largest product of two shares: of its own notes that `monophonic` keeps, and of the piece during which it
+    sounds. It is returned as it is, not yet monophonic.
 
     Parameters
     ----------
@@ -142,11 +129,6 @@ def best_track(scores: Iterable[Score], name: str = "the file") -> Score:
         All tracks of a piece, from `tracks`.
     name : str
         The file, for messages.
-
-    Returns
-    -------
-    Score
-        Not yet monophonic.
 
     Raises
     ------
@@ -184,7 +166,6 @@ def chorales(voice: str = "soprano", *, cache: str | Path | None = None) -> Melo
     Parameters
     ----------
     voice : {"soprano", "alto", "tenor", "bass"}
-        Which one.
     cache : str, Path or None
         A JSON file to read from, or to write where there is none.
 
@@ -208,42 +189,49 @@ def chorales(voice: str = "soprano", *, cache: str | Path | None = None) -> Melo
     return collected
 
 
-def midi_files(folder: Path) -> list[Path]:
-    """List the MIDI files of a folder, to any depth and sorted, or raise InputError if there are none."""
+def read_midi_files(folder: Path, label: str, read: Callable[[Path], T]) -> tuple[dict[str, T], list[Skipped]]:
+    """Apply a function to every MIDI file of a folder, to any depth and sorted.
+
+    The results are by ``label/path``, without suffix; files for which InputError is raised are skipped. It is raised if
+    there is no such folder, or no MIDI file in it.
+    """
     if not folder.is_dir():
         raise InputError(f"there is no folder {folder} to read MIDI files from")
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     files = [path for path in paths if path.suffix.lower() in midi.SUFFIXES]
     if not files:
-        present = sorted({path.suffix for path in paths})
-        raise InputError(
-            f"no {' or '.join(midi.SUFFIXES)} file in {folder}; it holds {', '.join(present) or 'no files'}"
-        )
-    return files
-
-
-def _from_folder(folder: Path, track: str, label: str, licence: str) -> Melodies:
-    scores, skipped, companions = {}, [], {}
-    for path in midi_files(folder):
+        present = ", ".join(sorted({path.suffix for path in paths})) or "no files"
+        raise InputError(f"no {' or '.join(midi.SUFFIXES)} file in {folder}; it holds {present}")
+    results: dict[str, T] = {}
+    skipped = []
+    for path in files:
         relative = path.relative_to(folder)
         name = f"{label}/{relative.with_suffix('').as_posix()}"
         try:
-            if name in scores:
+            if name in results:
                 raise InputError("another file of the folder has the same name but for the suffix")
-            of_file = tracks(path, source=label, licence=licence)
-            melody = next((one for one in of_file if one.track.lower() == track.lower()), None)
-            melody = melody or best_track(of_file, str(path))
-            line = monophonic(melody)
-            if len(line.notes) < MIN_NOTES:
-                raise InputError(f"only {len(line.notes)} notes are left as a single line, {MIN_NOTES} are needed")
+            results[name] = read(path)
         except InputError as error:
             skipped.append(Skipped(relative.as_posix(), str(error)))
-            continue
-        scores[name] = replace(line, name=name)
-        accompaniment = _accompaniment(melody, of_file)
-        if accompaniment.notes:
-            companions[name] = replace(accompaniment, name=name)
-    return Melodies(tuple(scores.values()), tuple(skipped), companions)
+    return results, skipped
+
+
+def _from_folder(folder: Path, track: str, label: str, licence: str) -> Melodies:
+    """Read the melodies of a folder, and what accompanies them."""
+
+    def read(path: Path) -> tuple[Score, Score]:
+        scores = tracks(path, source=label, licence=licence)
+        melody = next((score for score in scores if score.track.lower() == track.lower()), None)
+        melody = melody or best_track(scores, str(path))
+        line = monophonic(melody)
+        if len(line.notes) < MIN_NOTES:
+            raise InputError(f"only {len(line.notes)} notes are left as a single line, {MIN_NOTES} are needed")
+        return line, _accompaniment(melody, scores)
+
+    results, skipped = read_midi_files(folder, label, read)
+    lines = tuple(replace(line, name=name) for name, (line, _) in results.items())
+    companions = {name: replace(other, name=name) for name, (_, other) in results.items() if other.notes}
+    return Melodies(lines, tuple(skipped), companions)
 
 
 def _accompaniment(melody: Score, of_piece: Iterable[Score]) -> Score:

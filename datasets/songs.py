@@ -17,7 +17,7 @@ import numpy as np
 
 from wavecore.audio import output
 from wavecore.datasets import storage
-from wavecore.datasets.scores import Skipped, midi_files
+from wavecore.datasets.scores import Skipped, read_midi_files
 from wavecore.datasets.splits import SPLITS, split_of
 from wavecore.datasets.storage import MANIFEST
 from wavecore.errors import InputError, UsageError
@@ -41,16 +41,9 @@ class Piece:
     Attributes
     ----------
     song : Song
-        All parts; its name is unique in a data set.
+        Its name is unique in a data set.
     style : str
         The composer or collection.
-
-    Examples
-    --------
-    >>> from wavecore.symbolic.song import Event, Part, Song
-    >>> piece = Piece(Song(480, (Part((Event(0, 60, 480),)),), name="mine/scale"), "mine")
-    >>> piece.style, piece.song.n_notes
-    ('mine', 1)
     """
 
     song: Song
@@ -117,16 +110,7 @@ class SongsDataset:
 
 
 def write_songs(path: str | Path, pieces: Mapping[str, Sequence[Piece]], *, overwrite: bool = False) -> SongsDataset:
-    """Write a data set and open it.
-
-    Parameters
-    ----------
-    path : str or Path
-        The folder; created.
-    pieces : mapping of str to sequence of Piece
-        By split: train, valid and test. All pieces have different names.
-    overwrite : bool
-        Whether an existing data set may be replaced.
+    """Write a data set of pieces by split and open it.
 
     Raises
     ------
@@ -167,12 +151,8 @@ def read_folder(folder: str | Path, *, style: str, licence: str = "") -> tuple[d
 
     Parameters
     ----------
-    folder : str or Path
-        Where the files are.
     style : str
         Of all of them; pieces are named ``style/path``.
-    licence : str
-        What may be done with them.
 
     Returns
     -------
@@ -187,38 +167,23 @@ def read_folder(folder: str | Path, *, style: str, licence: str = "") -> tuple[d
         If there is no such folder, or no MIDI file in it can be used.
     """
     folder = Path(folder)
-    pieces: dict[str, list[Piece]] = {split: [] for split in SPLITS}
-    skipped, names = [], set()
-    for file in midi_files(folder):
-        relative = file.relative_to(folder)
-        name = f"{style}/{relative.with_suffix('').as_posix()}"
-        try:
-            if name in names:
-                raise InputError("another file of the folder has the same name but for the suffix")
-            song = midi.read(file, source=folder.resolve().name, licence=licence)
-        except InputError as error:
-            skipped.append(Skipped(relative.as_posix(), str(error)))
-            continue
-        names.add(name)
-        pieces[split_of(name)].append(Piece(replace(song, name=name), style))
-    if not names:
+    source = folder.resolve().name
+    songs, skipped = read_midi_files(folder, style, lambda path: midi.read(path, source=source, licence=licence))
+    if not songs:
         raise InputError(f"no MIDI file in {folder} can be used; of the first: {skipped[0].reason}")
+    pieces: dict[str, list[Piece]] = {split: [] for split in SPLITS}
+    for name, song in songs.items():
+        pieces[split_of(name)].append(Piece(replace(song, name=name), style))
     return pieces, skipped
 
 
 def read_lines(
     dataset: SongsDataset, split: str, *, steps_per_beat: int = STEPS_PER_BEAT, chords: bool = False, shortest: int = 2
 ) -> list[NoteLine]:
-    """Read the melody of every piece that has one.
+    """Read the melody of every piece of a split that has one, with `wavecore.symbolic.note_sequence.read_line`.
 
     Parameters
     ----------
-    dataset : SongsDataset
-        Where the pieces are.
-    split : {"train", "valid", "test"}
-        Which of them.
-    steps_per_beat, chords
-        As in `wavecore.symbolic.note_sequence.read_line`.
     shortest : int
         Fewest notes of a melody; shorter ones are left out.
 

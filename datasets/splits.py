@@ -10,22 +10,15 @@ SPLITS = ("train", "valid", "test")
 
 
 def split_of(piece_id: str, *, fractions: tuple[float, float, float] = (0.8, 0.1, 0.1)) -> str:
-    """Assign a piece to a split by the hash of its id.
+    """Assign a piece to ``"train"``, ``"valid"`` or ``"test"`` by the hash of its id.
 
-    The assignment is the same in every data set, on every machine and in every order, so that transpositions and
-    excerpts of a piece never lie in two splits.
+    The assignment is the same in every data set, on every machine and in every order. With the id of the whole piece,
+    transpositions and excerpts of a piece never lie in two splits.
 
     Parameters
     ----------
-    piece_id : str
-        Of the whole piece, not of an excerpt.
     fractions : tuple of float
         Of train, valid and test; they add up to 1.
-
-    Returns
-    -------
-    str
-        ``"train"``, ``"valid"`` or ``"test"``.
 
     Raises
     ------

@@ -22,6 +22,8 @@ from wavecore.audio import output
 from wavecore.errors import InputError, OutputExistsError
 
 MANIFEST = "manifest.json"
+DAMAGE = (OSError, ValueError, LookupError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error)
+"""What readers of JSON and arrays raise for a content that they do not expect."""
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -36,33 +38,11 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def read_manifest(folder: Path, *, command: str, kind: str, **identity: Any) -> dict[str, Any]:
-    """Read a data set's manifest.
-
-    Parameters
-    ----------
-    folder : Path
-        The data set.
-    command : str
-        The command that makes such data sets, for messages.
-    kind : str
-        The kind of data set that is required.
-    **identity : object
-        Further entries that must have this value, such as the schema.
-
-    Returns
-    -------
-    dict
-        The document, unchecked but for its kind and identity.
-
-    Raises
-    ------
-    InputError
-        If there is none, it is no JSON object, or it describes another kind of data set.
-    """
+    """Read a manifest, or raise InputError unless it has this kind and identity; messages name the command that makes one."""
     path = folder / MANIFEST
     if not path.is_file():
         raise InputError(
-            f"{folder} is no data set of {kind}: there is no {MANIFEST}; `{command}` makes one, or finishes a stopped one"
+            f"{folder} is no data set of {kind}: there is no {MANIFEST}; `{command}` makes one or finishes one"
         )
     document = read_json(path)
     required = {"kind": kind, **identity}
@@ -77,10 +57,8 @@ def refuse_damage(path: Path) -> Iterator[None]:
     """Raise InputError where a file's content is not what its reader expects."""
     try:
         yield
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, EOFError) as error:
+    except DAMAGE as error:
         raise InputError(f"{path} is damaged: {error!r}; get or build it again") from error
-    except (zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(f"{path} is damaged: {error}; get or build it again") from error
 
 
 def refuse_finished(folder: Path, *, overwrite: bool = False) -> None:

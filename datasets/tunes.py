@@ -57,17 +57,7 @@ NAMES = tuple(_TUNES)
 
 
 def tune(name: str) -> Score:
-    """Return a tune.
-
-    Parameters
-    ----------
-    name : str
-        One of `NAMES`.
-
-    Returns
-    -------
-    Score
-        Monophonic, 5 to 6 seconds, MIDI 60 to 79.
+    """Return one of the tunes in `NAMES` as a monophonic score of 5 to 6 seconds, MIDI 60 to 79.
 
     Raises
     ------

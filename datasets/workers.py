@@ -21,16 +21,9 @@ def run(function: Callable[[Task], Result], tasks: Iterable[Task], jobs: int) ->
     ----------
     function : callable
         At the top level of a module, so that other processes can import it.
-    tasks : iterable
-        Its arguments.
     jobs : int
-        Number of processes; 1 uses this one. A script that asks for more needs the ``if __name__ == "__main__":``
-        of all programs that start processes.
-
-    Yields
-    ------
-    object
-        What the function returned.
+        Number of processes; 1 uses this one. A script that asks for more needs the ``if __name__ == "__main__":`` of
+        all programs that start processes.
     """
     if jobs == 1:
         yield from map(function, tasks)
@@ -54,7 +47,7 @@ def run_remaining(
     total: int,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Call a function for the tasks that remain of `total`, and report the progress before the first and after each."""
+    """Call a function for the tasks that remain of `total`; report progress before the first and after each."""
     report = on_progress or (lambda done, total: None)
     n_before = total - len(remaining)
     report(n_before, total)

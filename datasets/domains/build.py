@@ -67,22 +67,14 @@ def build_domains(
     ----------
     melodies : iterable of Score
         Monophonic, with different names, as from `wavecore.datasets.scores.melodies`.
-    domains : iterable of DomainSpec
-        What plays, with different names.
     out : str or Path
         The data set's folder: new, empty, or one where the same build was stopped.
     seconds : float or None
         Per domain; everything the melodies give when None.
     excerpt_seconds : tuple of float
         Shortest and longest excerpt; overrides that of `settings`.
-    seed : int
-        0 or more.
-    settings : ExcerptSettings or None
-        How tunes are cut and varied.
     soundfont_path : str, Path or None
         FluidR3 GM from its usual places when None.
-    soundfont_licence : str
-        For the manifest.
     sample_rate : int
         Hz.
     workers : int

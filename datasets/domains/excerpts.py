@@ -82,8 +82,6 @@ class Excerpt:
     ----------
     id : str
         ``TUNE#NUMBER``.
-    tune, split : str
-        The piece from which it was cut, and that piece's split.
     score : Score
         Starts with a note at 0.
     n_samples : int
@@ -120,12 +118,6 @@ def plan(
         Monophonic, with different names.
     seconds : float or None
         To reach in all; everything that fits when None.
-    settings : ExcerptSettings
-        How tunes are cut and varied.
-    sample_rate : int
-        Hz.
-    seed : int
-        0 or more.
     companions : mapping of str to Score, optional
         Accompaniments by the melody's name, from which second voices are made.
 
@@ -211,24 +203,11 @@ def excerpts(
 
 
 def second_voice(melody: Score, accompaniment: Score, *, lowest: int) -> Score:
-    """Make a monophonic line below a melody from its accompaniment.
+    """Make a monophonic line below a monophonic melody from its accompaniment.
 
     Every note keeps its pitch class and its time and moves by octaves to lie as closely below the melody's note as
-    `MIN_INTERVAL` allows. Of notes that start together the one nearest to the melody stays.
-
-    Parameters
-    ----------
-    melody : Score
-        Monophonic.
-    accompaniment : Score
-        Any number of voices.
-    lowest : int
-        MIDI number below which notes are left out.
-
-    Returns
-    -------
-    Score
-        Without notes where none fits.
+    `MIN_INTERVAL` allows; notes below `lowest` are left out. Of notes that start together the one nearest to the melody
+    stays.
 
     Examples
     --------

@@ -24,8 +24,6 @@ class Domain:
 
     Attributes
     ----------
-    name : str
-        Unique in a data set.
     kind : str
         ``soundfont``, ``whistle`` or ``recordings``.
     programs : tuple of dict
@@ -73,16 +71,10 @@ class Piece:
 
     Attributes
     ----------
-    id : str
-        Unique in a data set.
     tune : str
         The piece from which it was cut; all of a tune is in one split.
-    split : str
-        ``train``, ``valid`` or ``test``.
     source, licence : str
         Of the notes, or of the recording.
-    seconds : float
-        Its length.
     domains : dict of str to Slice
         By the domains' names.
     notes : tuple of (onset_s, duration_s, pitch, velocity)
@@ -105,12 +97,8 @@ class Manifest:
 
     Attributes
     ----------
-    sample_rate : int
-        Hz.
     paired : bool
         Whether every piece exists in every domain, sample for sample. Pieces of several voices are not in a whistle.
-    domains, pieces : tuple
-        `Domain` and `Piece`.
     shards : dict of str to dict
         ``samples`` and ``sha256``, by file name.
     settings : dict

@@ -55,8 +55,6 @@ class DomainSpec:
         Letters, digits, ``-`` and ``_``.
     instrument : str or int
         A name of `wavecore.datasets.synths.soundfont.PROGRAMS`, or a General MIDI program.
-    bank : int
-        MIDI bank.
     whistled : float
         Share of pieces that are synthesized by `wavecore.datasets.synths.whistle` instead. Above 0 the domain is a
         whistle: it is moved up by the octaves that bring it into range, and pieces of several voices are left out.
@@ -114,15 +112,7 @@ DEFAULT_DOMAINS = (
 
 @dataclass(frozen=True)
 class Performance:
-    """How one excerpt is played in one domain.
-
-    Attributes
-    ----------
-    octave : int
-        Above the written notes.
-    whistled : bool
-        Whether it is a synthesized whistle, not an instrument.
-    """
+    """How one excerpt is played in one domain: octaves above the written notes, and whether it is whistled."""
 
     octave: int
     whistled: bool
@@ -141,20 +131,7 @@ def player_gains(spec: DomainSpec, sounds: soundfont.SoundFont) -> tuple[float, 
 def perform(
     excerpt: Excerpt, spec: DomainSpec, gains: tuple[float, ...], sounds: soundfont.SoundFont, *, seed: int
 ) -> np.ndarray:
-    """Render one excerpt in one domain.
-
-    Parameters
-    ----------
-    excerpt : Excerpt
-        What is played.
-    spec : DomainSpec
-        How.
-    gains : tuple of float
-        Of the players, from `player_gains`.
-    sounds : SoundFont
-        The instruments.
-    seed : int
-        The data set's.
+    """Render one excerpt in one domain with the gains of `player_gains`.
 
     Returns
     -------

@@ -44,10 +44,6 @@ class DomainsDataset:
 
     Parameters
     ----------
-    path : Path
-        The folder.
-    manifest : Manifest
-        What the shards hold.
     shards : dict of str to ndarray of shape (samples,), uint8
         Mu-law codes, by file name.
 
@@ -73,12 +69,7 @@ class DomainsDataset:
 
     @classmethod
     def open(cls, path: str | Path) -> DomainsDataset:
-        """Open a data set.
-
-        Parameters
-        ----------
-        path : str or Path
-            The folder with ``manifest.json``.
+        """Open the data set in a folder.
 
         Raises
         ------
@@ -91,14 +82,7 @@ class DomainsDataset:
         return cls(path, manifest, shards)
 
     def pieces(self, split: str, *, domain: str | None = None) -> tuple[Piece, ...]:
-        """Return the pieces of a split in the manifest's order.
-
-        Parameters
-        ----------
-        split : {"train", "valid", "test"}
-            Which pieces.
-        domain : str, optional
-            Only those that exist in this domain.
+        """Return the pieces of a split, or those of them that exist in a domain, in the manifest's order.
 
         Raises
         ------
@@ -141,14 +125,9 @@ class DomainsDataset:
 
         Parameters
         ----------
-        rng : numpy.random.Generator
-            Draws the passage.
         source_domain, target_domain : str
             They may be the same.
         split : {"train", "valid", "test"}
-            From which pieces.
-        n_samples : int
-            Length of the passage.
         hop : int
             The passage starts at a multiple of this many samples in its piece.
 
@@ -180,14 +159,7 @@ class DomainsDataset:
         return PairedCrop(source, target, shift)
 
     def summary(self) -> dict[str, Any]:
-        """Describe the data set for a model's card.
-
-        Returns
-        -------
-        dict
-            JSON values: name, rate, pairing, pieces and seconds per split, domains with their sources and licences,
-            and the hash of the manifest.
-        """
+        """Describe the data set for a model's card, in JSON values."""
         seconds = dict.fromkeys(SPLITS, 0.0)
         counts = dict.fromkeys(SPLITS, 0)
         for piece in self.manifest.pieces:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,22 +46,20 @@ def from_recordings(
 ) -> Manifest:
     """Convert folders of audio files to a data set; one subfolder is one domain.
 
-    Files of any format, rate and channel count that libsndfile reads are mixed to mono, resampled, and cut into
-    pieces of up to a minute. Every file is in one split; of a domain with fewer than three files, the first 80% of
-    each file are for training, then 10% each for validation and test. Files that cannot be read are skipped and
-    listed, with the reason, under ``settings["skipped"]`` of the manifest.
+    Files of any format, rate and channel count that libsndfile reads are mixed to mono, resampled, and cut into pieces
+    of up to a minute. Every file is in one split; of a domain with fewer than three files, the first 80% of each file
+    are for training, then 10% each for validation and test. Files that cannot be read are skipped and listed, with the
+    reason, under ``settings["skipped"]`` of the manifest.
 
     Parameters
     ----------
-    folder : str or Path
-        Its subfolders' names become the domains' names.
     out : str or Path
         The data set's folder: new, empty, or one where the same import was stopped.
     domain : str, optional
         All files of `folder` belong to this one domain.
     level_db : float, optional
-        Level to which every file is brought (see `wavecore.audio.note_level`), in dB of full scale, as far as its
-        peaks allow; files keep their level if not given.
+        Level to which every file is brought (see `wavecore.audio.note_level`), in dB of full scale, as far as its peaks
+        allow; files keep their level if not given.
     sample_rate : int
         Of the data set, in Hz.
     source, licence : str
@@ -189,7 +188,7 @@ def _cuts(begin: int, end: int, longest: int) -> list[tuple[int, int]]:
     """Cut a range into parts of at most `longest` samples and equal length, so that no short rest is left."""
     n = -(-(end - begin) // longest)
     edges = [begin + (end - begin) * i // n for i in range(n + 1)] if n else [begin]
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(itertools.pairwise(edges))
 
 
 def _join(

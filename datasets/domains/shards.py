@@ -23,14 +23,9 @@ PLAN = "plan.json"
 
 
 class Parts:
-    """The finished pieces of a build in progress.
+    """The finished pieces of a build in progress, in a folder that is created if it is missing.
 
-    Parameters
-    ----------
-    out : Path
-        The data set's folder; created if it is missing.
-    plan : dict
-        Everything on which the pieces depend, as JSON values.
+    The plan is everything on which the pieces depend, as JSON values.
 
     Raises
     ------
@@ -86,20 +81,5 @@ def save_part(path: Path, codes: np.ndarray) -> None:
 
 
 def write_shard(path: Path, codes: Iterable[np.ndarray], total: int) -> dict[str, Any]:
-    """Join pieces to one shard.
-
-    Parameters
-    ----------
-    path : Path
-        Ends in ``.npy``.
-    codes : iterable of ndarray, shape (T,), uint8
-        The pieces in their order.
-    total : int
-        Samples of all together.
-
-    Returns
-    -------
-    dict
-        ``samples`` and ``sha256``, for the manifest.
-    """
+    """Join pieces of shape (T,), uint8, to one shard; return its ``samples`` and ``sha256`` for the manifest."""
     return {"samples": total, "sha256": storage.write_codes(path, (total,), codes)}

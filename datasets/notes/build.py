@@ -1,9 +1,9 @@
 """Rendering the ``notes`` data set from a SoundFont, in NSynth's layout.
 
 Every note is 4 s of 16 kHz mono whose key is held for 3 s, as in NSynth, and its pitch is its key's. An instrument is a
-General MIDI program (see `wavecore.datasets.notes.programs`). All its notes get one gain, so that velocities and registers
-keep their differences: the median peak at its loudest velocity becomes -8 dBFS. Notes that are silent or would clip then
-are left out and listed in the manifest.
+General MIDI program (see `wavecore.datasets.notes.programs`). All its notes get one gain, so that velocities and
+registers keep their differences: the median peak at its loudest velocity becomes -8 dBFS. Notes that are silent or
+would clip then are left out and listed in the manifest.
 """
 
 from __future__ import annotations
@@ -135,14 +135,7 @@ def choose_programs(
     programs: Sequence[int] | None = None,
     instruments: int | None = None,
 ) -> list[Program]:
-    """Return the programs to render in the order of their names.
-
-    Parameters
-    ----------
-    recordings : mapping of int to frozenset of int
-        Of the SoundFont, from `wavecore.datasets.synths.soundfont_file.recordings_by_program`.
-    families, programs, instruments
-        As in `build_notes`.
+    """Return the programs to render in the order of their names; the parameters are those of `build_notes`.
 
     Raises
     ------
@@ -173,16 +166,7 @@ def choose_programs(
 def render_instrument(
     sounds: SoundFont, program: Program, pitches: Sequence[int], velocities: Sequence[int]
 ) -> tuple[list[Note], np.ndarray, dict[str, Any]]:
-    """Render all notes of an instrument.
-
-    Parameters
-    ----------
-    sounds : SoundFont
-        At 16 kHz.
-    program : Program
-        The instrument.
-    pitches, velocities : sequence of int
-        MIDI, ascending.
+    """Render all notes of an instrument; pitches and velocities ascend.
 
     Returns
     -------

@@ -1,13 +1,13 @@
 """Detecting noise: sounds of whose spectrum no partial stands out.
 
-The power spectra of half-second frames, each normalized to the same total, are averaged. Every bin is then compared with
-its surroundings, the greater of the medians of the 100 Hz below and above it: a partial exceeds both sides, the edge of a
-band of noise only one. The prominence of a sound is the largest such ratio; below 12 dB it is noise. Four seconds of
-white, pink, brown or band-limited noise stay below 8.1 dB, bursts of 50 ms below 9.6 dB; of 747 notes of all of FluidR3's
-families, MIDI 24 to 96, the lowest has 16.2 dB, a pizzicato section.
+The power spectra of half-second frames, each normalized to the same total, are averaged. Every bin is then compared
+with its surroundings, the greater of the medians of the 100 Hz below and above it: a partial exceeds both sides, the
+edge of a band of noise only one. The prominence of a sound is the largest such ratio; below 12 dB it is noise. Four
+seconds of white, pink, brown or band-limited noise stay below 8.1 dB, bursts of 50 ms below 9.6 dB; of 747 notes of all
+of FluidR3's families, MIDI 24 to 96, the lowest has 16.2 dB, a pizzicato section.
 
-Flatness, the ratio of the geometric to the arithmetic mean of the averaged spectrum (1 for white noise, near 0 for notes),
-is reported but not used: pink noise is not flat, and a breathy flute is not pure.
+Flatness, the ratio of the geometric to the arithmetic mean of the averaged spectrum (1 for white noise, near 0 for
+notes), is reported but not used: pink noise is not flat, and a breathy flute is not pure.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Noisiness(NamedTuple):
 
 
 def noisiness(x: np.ndarray, *, sample_rate: int) -> Noisiness:
-    """Measure whether a sound has a pitch.
+    """Measure whether a sound has a pitch; silence counts as noise.
 
     Parameters
     ----------
@@ -55,11 +55,6 @@ def noisiness(x: np.ndarray, *, sample_rate: int) -> Noisiness:
         At least about half a second.
     sample_rate : int
         Hz, 16,000 or more.
-
-    Returns
-    -------
-    Noisiness
-        Silence counts as noise: it has no pitch.
 
     Raises
     ------

@@ -98,19 +98,7 @@ PROGRAMS = tuple(
 
 
 def group_by_recordings(recordings: Mapping[int, frozenset[int]], programs: Iterable[int]) -> list[tuple[int, ...]]:
-    """Group programs that share a recording, directly or through others.
-
-    Parameters
-    ----------
-    recordings : mapping of int to frozenset of int
-        By program, from `wavecore.datasets.synths.soundfont_file.recordings_by_program`.
-    programs : iterable of int
-        Those to group; one without recordings is a group of its own.
-
-    Returns
-    -------
-    list of tuple of int
-        Every program in exactly one group; groups and members ascending.
+    """Group programs that share a recording, directly or through others; groups and their members ascend.
 
     Examples
     --------
@@ -138,18 +126,6 @@ def assign_splits(groups: Iterable[tuple[int, ...]], *, salt: str = _SALT) -> di
     groups that may be held out (no organ may); small groups are taken first, so that most programs are for training,
     and a hash decides between equals.
 
-    Parameters
-    ----------
-    groups : iterable of tuple of int
-        From `group_by_recordings`.
-    salt : str
-        Changes the choice.
-
-    Returns
-    -------
-    dict of int to str
-        ``train``, ``valid`` or ``test`` for every program; the same at every call.
-
     Examples
     --------
     >>> splits = assign_splits([(72,), (73,), (74,), (75,), (76,)])
@@ -159,7 +135,7 @@ def assign_splits(groups: Iterable[tuple[int, ...]], *, salt: str = _SALT) -> di
     families = {program.number: program.family for program in PROGRAMS}
     groups = sorted(groups, key=lambda group: (len(group), _digest(salt, group)))
     families_of = {group: {families[number] for number in group if number in families} for group in groups}
-    split = {group: SPLITS[0] for group in groups}
+    split = dict.fromkeys(groups, SPLITS[0])
     n_groups = {family: sum(family in members for members in families_of.values()) for family in FAMILIES}
     # Families with few groups choose first: they have the least to choose from.
     for family in sorted(FAMILIES, key=lambda name: (n_groups[name], name)):

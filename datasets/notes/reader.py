@@ -7,8 +7,8 @@ A folder holds ``manifest.json`` and, per split, ``nsynth-SPLIT/`` with
   ``examples.json``;
 * ``audio/*.wav``, where the data set was rendered.
 
-`NotesDataset` reads the first two and needs NumPy and JSON alone. ``wavecore data soundfont`` and ``wavecore data nsynth``
-write such folders.
+`NotesDataset` reads the first two and needs NumPy and JSON alone. ``wavecore data soundfont`` and ``wavecore data
+nsynth`` write such folders.
 """
 
 from __future__ import annotations
@@ -47,13 +47,6 @@ class NotesDataset:
         dataset = NotesDataset.open("data/notes")
         dataset.notes("train")[0].pitch, mulaw.decode(dataset.codes("train")[0])
 
-    Parameters
-    ----------
-    path : Path
-        The folder.
-    manifest : dict
-        As `open` read and checked it.
-
     Attributes
     ----------
     manifest : dict
@@ -77,12 +70,7 @@ class NotesDataset:
 
     @classmethod
     def open(cls, path: str | Path) -> NotesDataset:
-        """Open a data set.
-
-        Parameters
-        ----------
-        path : str or Path
-            The folder with ``manifest.json``.
+        """Open the data set in a folder.
 
         Raises
         ------
@@ -121,13 +109,7 @@ class NotesDataset:
         return self._codes[self._require(split)]
 
     def summary(self) -> dict[str, Any]:
-        """Describe the data set for a model's card.
-
-        Returns
-        -------
-        dict
-            JSON values: name, rate, notes and instruments per split, families, the source, and the hashes of the codes.
-        """
+        """Describe the data set for a model's card, in JSON values."""
         return {
             "name": self.path.resolve().name,
             "sample_rate": self.sample_rate,

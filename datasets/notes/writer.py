@@ -15,21 +15,14 @@ from wavecore.datasets.nsynth.note import N_SAMPLES, SAMPLE_RATE, Note, examples
 
 
 def write_split(folder: Path, notes: Sequence[Note], codes: Iterable[np.ndarray]) -> dict[str, Any]:
-    """Write a split's ``codes.npy`` and ``examples.json``.
+    """Write a split's ``codes.npy`` and ``examples.json``; return its entry in the manifest.
 
     Parameters
     ----------
-    folder : Path
-        ``nsynth-SPLIT`` of the data set; created.
     notes : sequence of Note
         Sorted by ``note_str``.
     codes : iterable of ndarray of shape (n, n_samples), uint8
         All notes' codes in their order, in blocks of any number of rows.
-
-    Returns
-    -------
-    dict
-        The split's entry in the manifest.
     """
     names = [note.note_str for note in notes]
     assert names == sorted(set(names)), f"{folder}: notes out of order"
@@ -41,21 +34,7 @@ def write_split(folder: Path, notes: Sequence[Note], codes: Iterable[np.ndarray]
 def write_manifest(
     out: Path, splits: dict[str, dict[str, Any]], *, source: str, settings: dict[str, Any], **more: Any
 ) -> None:
-    """Write the manifest, which makes the data set a finished one.
-
-    Parameters
-    ----------
-    out : Path
-        The data set's folder.
-    splits : dict of str to dict
-        Entries as `write_split` returns them.
-    source : str
-        Where the sounds are from, for people.
-    settings : dict
-        How the data set was made.
-    **more : object
-        Further JSON values.
-    """
+    """Write the manifest, which makes the data set a finished one; `more` are further JSON values."""
     document = {
         "schema": reader.SCHEMA,
         "kind": reader.KIND,

@@ -1,8 +1,9 @@
 """Tar archives read from front to back: nothing is unpacked, everything is checked.
 
-A published archive is ``nsynth-SPLIT/`` with ``examples.json`` and ``audio/``, 22 GB for training. Python's tarfile stops
-without an error where a header is cut off or damaged, so that the end of the archive is checked here. Members that would
-leave the folder, links and devices are refused although nothing is written: such an archive is not what it claims to be.
+A published archive is ``nsynth-SPLIT/`` with ``examples.json`` and ``audio/``, 22 GB for training. Python's tarfile
+stops without an error where a header is cut off or damaged, so that the end of the archive is checked here. Members
+that would leave the folder, links and devices are refused although nothing is written: such an archive is not what it
+claims to be.
 """
 
 from __future__ import annotations
@@ -23,17 +24,7 @@ _CHUNK = 1 << 20
 
 
 class Member(NamedTuple):
-    """A file of an archive.
-
-    Attributes
-    ----------
-    name : str
-        Its path with ``/``, without ``./`` in front.
-    size : int
-        Bytes.
-    read : callable
-        Returns its bytes; only until the next member is requested.
-    """
+    """A file of an archive: its path with ``/``, its bytes, and how to read it before the next member is requested."""
 
     name: str
     size: int
@@ -46,15 +37,10 @@ def is_archive(path: str | Path) -> bool:
 
 
 def members(path: str | Path) -> Iterator[Member]:
-    """Yield the files of an archive, gzipped or not, in its order.
+    """Yield the files of an archive, gzipped or not, without folders and the ``._name`` files that macOS adds.
 
-    Folders, and the ``._name`` files that macOS adds, are left out.
-
-    Raises
-    ------
-    InputError
-        If the archive is damaged or cut off, or a member has an absolute path, leaves the folder, occurs twice, or is
-        neither file nor folder; the message names it.
+    InputError is raised if the archive is damaged or cut off, or a member has an absolute path, leaves the folder,
+    occurs twice, or is neither file nor folder.
     """
     path = Path(path)
     seen: set[str] = set()

@@ -1,11 +1,12 @@
 """The three containers of NSynth's notes: folders, tar archives and TFRecord files.
 
-`find_containers` lists them, `read_entries` reads the descriptions of their notes, `read_sounds` the samples. Damage to a
-container raises; a sound that cannot be used is returned as the error that says why, for the caller to count.
+Damage to a container raises InputError; a sound that cannot be used is returned as the error that says why, for the
+caller to count.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Collection, Iterator
@@ -27,17 +28,7 @@ _LARGEST_JSON = 1 << 30
 
 @dataclass(frozen=True)
 class Container:
-    """Where the notes of a split are.
-
-    Attributes
-    ----------
-    kind : str
-        ``folder``, ``archive`` or ``tfrecord``.
-    path : Path
-        The folder or file.
-    inside : str
-        The split's folder in an archive.
-    """
+    """Where a split is: the kind (folder, archive, tfrecord), its path, and the split's folder inside an archive."""
 
     kind: str
     path: Path
@@ -54,13 +45,7 @@ def split_in_name(name: str) -> str | None:
 
 
 def find_containers(path: Path) -> list[Path]:
-    """Return a container itself, or those in a folder: folders before archives before TFRecord files.
-
-    Raises
-    ------
-    InputError
-        If there is none.
-    """
+    """Return a container itself, or those in a folder: folders before archives before TFRecord files."""
     if not path.exists():
         raise InputError(f"there is no {path}")
     if path.is_file() or (path / "examples.json").is_file():
@@ -78,28 +63,9 @@ def find_containers(path: Path) -> list[Path]:
 
 
 def read_entries(path: Path, *, taken: Collection[str] = ()) -> Iterator[tuple[str, Container, dict[str, Any]]]:
-    """Read the descriptions of the notes in a container.
+    """Yield each split in a container, where it is, and its notes' descriptions as ``examples.json`` holds them.
 
-    Parameters
-    ----------
-    path : Path
-        From `find_containers`.
-    taken : collection of str
-        Splits that were found elsewhere; a container named after one is not opened.
-
-    Yields
-    ------
-    split : str
-        An archive may hold several.
-    container : Container
-        Where its notes are.
-    entries : dict
-        As ``examples.json`` holds them, unchecked, by ``note_str``.
-
-    Raises
-    ------
-    InputError
-        If the container is damaged, or its name contains no split.
+    A container that is named after one of the splits in `taken` is not opened.
     """
     split = split_in_name(path.resolve().name)
     if split in taken:
@@ -126,26 +92,9 @@ def read_entries(path: Path, *, taken: Collection[str] = ()) -> Iterator[tuple[s
 
 
 def read_sounds(container: Container, names: Collection[str]) -> Sounds:
-    """Read the samples of notes.
+    """Yield the names of notes and their samples, shape (64000,), float32, in [-1, 1], or the InputError that says why not.
 
-    Parameters
-    ----------
-    container : Container
-        Where they are.
-    names : collection of str
-        Names of the notes, as a set or dictionary.
-
-    Yields
-    ------
-    name : str
-        In the container's order; a folder's is that of `names`.
-    samples : ndarray of shape (64000,), float32, or InputError
-        In [-1, 1]; the error says why a sound cannot be used.
-
-    Raises
-    ------
-    InputError
-        If the container itself is damaged.
+    The order is the container's; a folder's is that of `names`.
     """
     readers = {"folder": _folder_sounds, "archive": _archive_sounds, "tfrecord": _record_sounds}
     return readers[container.kind](container, names)
@@ -185,7 +134,7 @@ def _parse_json(data: bytes, where: str) -> dict[str, Any]:
         entries = dict(pairs)
         if len(entries) < len(pairs):
             names = sorted(name for name, _ in pairs)
-            repeated = next(name for name, following in zip(names, names[1:], strict=False) if name == following)
+            repeated = next(name for name, following in itertools.pairwise(names) if name == following)
             raise InputError(f"{where}: {repeated!r} occurs twice")
         return entries
 

@@ -1,7 +1,7 @@
 """Importing NSynth's published data as the ``notes`` data set that training reads.
 
-Every split is read once: a note's codes are written to its row as it is read, so that memory stays small and archives are
-read from front to back. Rows of notes that turn out to be damaged are removed at the end.
+Every split is read once: a note's codes are written to its row as it is read, so that memory stays small and archives
+are read from front to back. Rows of notes that turn out to be damaged are removed at the end.
 """
 
 from __future__ import annotations
@@ -31,8 +31,6 @@ class Imported(NamedTuple):
 
     Attributes
     ----------
-    dataset : NotesDataset
-        Open for reading.
     skipped : tuple of Skipped
         Damaged items, of all splits.
     noise : tuple of str
@@ -57,7 +55,7 @@ def import_nsynth(
     Parameters
     ----------
     path : str or Path
-        What `wavecore.datasets.nsynth.reader.NSynth.open` takes.
+        What `wavecore.datasets.nsynth.reader.NSynth` takes.
     out : str or Path
         The data set's folder: new or empty, or one where an import was stopped.
     chosen : NoteFilter, optional
@@ -77,7 +75,7 @@ def import_nsynth(
     """
     out, chosen = Path(out), chosen or NoteFilter()
     _refuse_other_files(out)
-    data = NSynth.open(path)
+    data = NSynth(path)
     notes = {split: data.notes(split, chosen) for split in data.splits}
     total = sum(map(len, notes.values()))
     if not total:

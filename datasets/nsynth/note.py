@@ -20,19 +20,7 @@ from wavecore.errors import InputError, UsageError
 
 SAMPLE_RATE = 16_000  # Hz
 N_SAMPLES = 64_000  # four seconds
-FAMILIES = (
-    "bass",
-    "brass",
-    "flute",
-    "guitar",
-    "keyboard",
-    "mallet",
-    "organ",
-    "reed",
-    "string",
-    "synth_lead",
-    "vocal",
-)
+FAMILIES = ("bass", "brass", "flute", "guitar", "keyboard", "mallet", "organ", "reed", "string", "synth_lead", "vocal")
 SOURCES = ("acoustic", "electronic", "synthetic")
 QUALITIES = (
     "bright",
@@ -115,14 +103,8 @@ def make(
         Their numbers in the data set.
     number : int
         Of the instrument among those of its family and source, 0 to 999.
-    family, source : str
-        Of `FAMILIES` and `SOURCES`.
-    pitch, velocity : int
-        MIDI.
     qualities : tuple of int
         Ten bits.
-    sample_rate : int
-        Hz.
 
     Raises
     ------
@@ -159,20 +141,13 @@ def make(
 
 
 def parse(entry: Mapping[str, Any], *, where: str = "") -> Note:
-    """Check an entry of ``examples.json``.
-
-    Parameters
-    ----------
-    entry : mapping
-        JSON values; keys beyond the thirteen are ignored.
-    where : str
-        The file, for messages.
+    """Check an entry of ``examples.json``; further keys are ignored, and `where` names the file in messages.
 
     Raises
     ------
     InputError
-        If a key is missing, a value has another type or range, or a number and its name do not agree; the message
-        names the note and the key.
+        If a key is missing, a value has another type or range, or a number and its name do not agree; the message names
+        the note and the key.
     """
     if not isinstance(entry, Mapping):
         raise InputError(f"{where or 'a note'} holds {_short(entry)} where the keys of a note should be")
@@ -248,18 +223,9 @@ class NoteFilter:
 
 
 def read_exclusions(path: str | Path) -> frozenset[str]:
-    """Read a list of notes to leave out.
+    """Read a list of notes to leave out: a text file with one ``note_str`` per line, or raise InputError.
 
-    Parameters
-    ----------
-    path : str or Path
-        A text file, one ``note_str`` per line; ignored are empty lines, what follows a ``#``, and ``.wav`` at the
-        end of a name.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be read as text.
+    Ignored are empty lines, what follows a ``#``, and ``.wav`` at the end of a name.
     """
     try:
         lines = Path(path).read_text(encoding="utf-8").splitlines()

@@ -1,8 +1,8 @@
 """Reading NSynth as it is published: folders, archives and TFRecord files alike.
 
 A damaged container is refused: JSON that cannot be read, a cut archive, a wrong checksum, a member path that leaves the
-folder. A damaged item is left out and named in ``NSynth.skipped``: keys that are missing or contradict each other, no WAV,
-a WAV of another form or length, values that are no sound. Nothing is unpacked to disk and nothing is unpickled.
+folder. A damaged item is left out and named in ``NSynth.skipped``: keys that are missing or contradict each other, no
+WAV, a WAV of another form or length, values that are no sound. Nothing is unpacked to disk and nothing is unpickled.
 """
 
 from __future__ import annotations
@@ -22,17 +22,7 @@ _ALL_NOTES = NoteFilter()
 
 
 class Skipped(NamedTuple):
-    """An item that could not be used.
-
-    Attributes
-    ----------
-    split : str
-        Where it is.
-    name : str
-        Its ``note_str``, as far as it is known.
-    reason : str
-        For people.
-    """
+    """An item that could not be used: its split, its ``note_str`` as far as it is known, and the reason."""
 
     split: str
     name: str
@@ -40,11 +30,11 @@ class Skipped(NamedTuple):
 
 
 class NSynth:
-    """A data set in NSynth's published layout; use `open`.
+    """A data set in NSynth's published layout.
 
     For example::
 
-        data = NSynth.open("nsynth-test.jsonwav.tar.gz")
+        data = NSynth("nsynth-test.jsonwav.tar.gz")
         chosen = NoteFilter(families=("flute", "string"), pitches=(48, 84))
         for note, samples in data.items("test", chosen):
             ...
@@ -52,14 +42,10 @@ class NSynth:
 
     Parameters
     ----------
-    path : Path
-        As given to `open`.
-    containers : dict of str to Container
-        Where each split is.
-    notes : dict of str to dict of str to Note
-        By split and ``note_str``.
-    skipped : list of Skipped
-        Entries with damaged descriptions.
+    path : str or Path
+        ``nsynth-SPLIT/`` with ``examples.json`` and ``audio/``; a ``.tar`` or ``.tar.gz`` of such folders;
+        ``nsynth-SPLIT*.tfrecord``; or a folder that holds any of these (of several for one split the first kind named
+        here).
 
     Attributes
     ----------
@@ -67,48 +53,25 @@ class NSynth:
         Those that are there, in the order train, valid, test.
     skipped : list of Skipped
         Damaged items found so far, each once; reading sound adds to it.
+
+    Raises
+    ------
+    InputError
+        If there is no such data, or a container is damaged.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        containers: dict[str, Container],
-        notes: dict[str, dict[str, Note]],
-        skipped: list[Skipped],
-    ):
-        self.path = path
-        self.splits = tuple(split for split in SPLITS if split in containers)
-        self.skipped = skipped
-        self._containers = containers
-        self._notes = notes
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        self.skipped: list[Skipped] = []
+        self._containers: dict[str, Container] = {}
+        self._notes: dict[str, dict[str, Note]] = {}
         self._reported: set[tuple[str, str]] = set()
-
-    @classmethod
-    def open(cls, path: str | Path) -> NSynth:
-        """Open a data set and read the descriptions of its notes.
-
-        Parameters
-        ----------
-        path : str or Path
-            ``nsynth-SPLIT/`` with ``examples.json`` and ``audio/``; a ``.tar`` or ``.tar.gz`` of such folders;
-            ``nsynth-SPLIT*.tfrecord``; or a folder that holds any of these (of several for one split the first kind
-            named here).
-
-        Raises
-        ------
-        InputError
-            If there is no such data, or a container is damaged.
-        """
-        path = Path(path)
-        containers: dict[str, Container] = {}
-        notes: dict[str, dict[str, Note]] = {}
-        skipped: list[Skipped] = []
-        for candidate in find_containers(path):
-            for split, container, entries in read_entries(candidate, taken=containers):
-                if split not in containers:
-                    containers[split] = container
-                    notes[split] = _parse_all(entries, split, container, skipped)
-        return cls(path, containers, notes, skipped)
+        for candidate in find_containers(self.path):
+            for split, container, entries in read_entries(candidate, taken=self._containers):
+                if split not in self._containers:
+                    self._containers[split] = container
+                    self._notes[split] = _parse_all(entries, split, container, self.skipped)
+        self.splits = tuple(split for split in SPLITS if split in self._containers)
 
     def notes(self, split: str, chosen: NoteFilter = _ALL_NOTES) -> tuple[Note, ...]:
         """Return the notes of a split that a filter accepts, sorted by ``note_str``.
@@ -123,12 +86,11 @@ class NSynth:
         return tuple(note for _, note in sorted(self._notes[split].items()) if chosen.accepts(note))
 
     def items(self, split: str, chosen: NoteFilter = _ALL_NOTES) -> Iterator[tuple[Note, np.ndarray]]:
-        """Read the notes of a split that a filter accepts, with their samples.
+        """Read the notes of a split that a filter accepts, with their samples, in the container's order.
 
         Yields
         ------
         note : Note
-            In the container's order; a folder's is by ``note_str``.
         samples : ndarray, shape (64000,), float32
             In [-1, 1].
 

@@ -1,8 +1,8 @@
 """TFRecord files of ``tf.train.Example`` without TensorFlow.
 
 A record is its length (8 bytes), the length's masked CRC-32C, the data, and the data's masked CRC-32C, all
-little-endian. The data are a dictionary of lists in protobuf's wire format. The extra ``data`` installs what reads both:
-crc32c and protobuf.
+little-endian. The data are a dictionary of lists in protobuf's wire format. The extra ``data`` installs the libraries
+for both, crc32c and protobuf.
 
 References
 ----------
@@ -22,22 +22,14 @@ import numpy as np
 from wavecore.errors import InputError, UsageError
 
 MAX_RECORD = 64 * 2**20
-"""Largest record in bytes; NSynth's have 256 kB. A greater length is damage that the checksum happened to miss, or malice."""
+"""Largest record in bytes; NSynth's have 256 kB. A greater length is damage that the checksum missed, or malice."""
 MASK_DELTA = 0xA282EAD8
 
 Value = list[bytes] | list[int] | np.ndarray
 
 
 def read_records(path: str | Path) -> Iterator[bytes]:
-    """Yield the data of a file's records one by one.
-
-    Raises
-    ------
-    InputError
-        If a checksum is wrong or the file ends within a record; the message names the file, the record and its place.
-    UsageError
-        If crc32c is not installed.
-    """
+    """Yield the data of a file's records, or raise InputError where a checksum is wrong or the file is cut."""
     try:
         with Path(path).open("rb") as file:
             number = 0
@@ -49,26 +41,12 @@ def read_records(path: str | Path) -> Iterator[bytes]:
 
 
 def decode_example(data: bytes, *, where: str) -> dict[str, Value]:
-    """Read a ``tf.train.Example``.
-
-    Parameters
-    ----------
-    data : bytes
-        A record.
-    where : str
-        Its name, for messages.
+    """Read a ``tf.train.Example``, or raise InputError if the bytes are none.
 
     Returns
     -------
     dict of str to list of bytes, list of int, or ndarray of shape (n,), float32
         By the kind of the feature; one that was never set is an empty list.
-
-    Raises
-    ------
-    InputError
-        If the bytes are no Example.
-    UsageError
-        If protobuf is not installed.
     """
     example = example_class()()
     from google.protobuf.message import DecodeError

@@ -35,25 +35,9 @@ def encode(samples: np.ndarray, sample_rate: int) -> bytes:
 
 
 def decode(data: bytes, *, where: str) -> tuple[np.ndarray, int]:
-    """Read a WAV file.
+    """Read the samples, shape (T,), int16, and the rate in Hz of a WAV file, or raise InputError.
 
-    Parameters
-    ----------
-    data : bytes
-        The whole file.
-    where : str
-        Its name, for messages.
-
-    Returns
-    -------
-    samples : ndarray, shape (T,), int16
-    sample_rate : int
-        Hz.
-
-    Raises
-    ------
-    InputError
-        If it is no 16-bit mono WAV file, or ends early.
+    It is refused if it is no 16-bit mono WAV file, or ends early; `where` names it in messages.
     """
     try:
         with wave.open(io.BytesIO(data)) as file:

@@ -1,11 +1,11 @@
 """Rendering scores with a SoundFont; the same score gives the same samples at every call.
 
-FluidSynth resamples recordings without a low-pass filter, so that at 16 kHz whatever lies above 8 kHz folds back: -18 dB
-of the harpsichord's energy, -31 dB of the violin's (FluidR3 GM). Therefore everything is rendered at three times the rate
-and decimated by soxr.
+FluidSynth resamples recordings without a low-pass filter, so that at 16 kHz whatever lies above 8 kHz folds back: -18
+dB of the harpsichord's energy, -31 dB of the violin's (FluidR3 GM). Therefore everything is rendered at three times the
+rate and decimated by soxr.
 
-Stereo SoundFonts often hold two takes of an instrument that are hardly correlated (0.36 for FluidR3's violin, 0.43 for its
-flute); their mean beats like two players. One channel is one player; the left one is used.
+Stereo SoundFonts often hold two takes of an instrument that are hardly correlated (0.36 for FluidR3's violin, 0.43 for
+its flute); their mean beats like two players. One channel is one player; the left one is used.
 """
 
 from __future__ import annotations
@@ -74,12 +74,7 @@ PROGRAMS = {
 
 
 def program(name: str | int) -> int:
-    """Return the General MIDI program, 0 to 127, of an instrument.
-
-    Parameters
-    ----------
-    name : str or int
-        One of `PROGRAMS`, letter case ignored, or a program number.
+    """Return the General MIDI program, 0 to 127, of a number or a name of `PROGRAMS` in any case.
 
     Raises
     ------
@@ -99,12 +94,7 @@ def program(name: str | int) -> int:
 
 
 def find_soundfont(path: str | Path | None = None) -> Path:
-    """Return the SoundFont to use.
-
-    Parameters
-    ----------
-    path : str, Path or None
-        The file; FluidR3 GM from its usual places when None.
+    """Return the path of a SoundFont, FluidR3 GM from its usual places by default.
 
     Raises
     ------
@@ -122,12 +112,10 @@ def find_soundfont(path: str | Path | None = None) -> Path:
 
 
 class SoundFont:
-    """A SoundFont that renders scores.
+    """A SoundFont that renders scores; FluidR3 GM from its usual places by default.
 
     Parameters
     ----------
-    path : str, Path or None
-        The .sf2 file; FluidR3 GM from its usual places when None.
     sample_rate : int
         Of the rendered audio, in Hz: 8,000 to 32,000.
 
@@ -148,7 +136,7 @@ class SoundFont:
             pass  # a damaged file or a missing library is reported now, not at the first note
 
     def preset_name(self, instrument: str | int, *, bank: int = 0) -> str:
-        """Return the SoundFont's name of a program, or raise InputError if it has none; see `render`."""
+        """Return the SoundFont's name of a program, or raise InputError if it has none."""
         with _Player(self.path, self.sample_rate * OVERSAMPLING) as player:
             return player.select(program(instrument), bank)
 
@@ -159,14 +147,10 @@ class SoundFont:
 
         Parameters
         ----------
-        score : Score
-            Any number of voices.
         instrument : str or int
             A name of `PROGRAMS` or a number.
         n_samples : int
             Length of the result; longer sounds are cut off, and shorter ones are followed by silence.
-        bank : int
-            MIDI bank.
         gain : float
             Linear factor, from `calibrated_gain` for a common loudness.
 
@@ -191,15 +175,10 @@ class SoundFont:
         return np.float32(gain) * resample.resample(channel, from_rate=rate, to_rate=self.sample_rate)
 
     def calibrated_gain(self, instrument: str | int, *, bank: int = 0) -> float:
-        """Return the linear gain that brings an instrument to the common loudness.
+        """Return the linear gain that brings an instrument to the common loudness, or raise InputError if it is silent.
 
         It gives a fixed chromatic phrase -20 dBFS RMS, or a peak of 0.55 where that is reached first (plucked
-        instruments). The parameters are those of `render`.
-
-        Raises
-        ------
-        InputError
-            If the SoundFont has no such program, or it is silent.
+        instruments).
         """
         phrase = Score(tuple(Note(0.4 * i, 0.4, pitch, 90) for i, pitch in enumerate(range(58, 90))))
         x = self.render(phrase, instrument=instrument, bank=bank, n_samples=int(phrase.duration_s * self.sample_rate))
@@ -229,7 +208,9 @@ class _Player:
         if self._id < 0:
             self._synth.delete()
             raise InputError(f"{path} is not a SoundFont that FluidSynth can load; give another .sf2 file")
-        _interpolation(fluidsynth)(self._synth.synth, -1, SEVENTH_ORDER)
+        arguments = {"synth": ctypes.c_void_p, "channel": ctypes.c_int, "method": ctypes.c_int}
+        interpolate = _foreign_function(fluidsynth, "fluid_synth_set_interp_method", **arguments)
+        interpolate(self._synth.synth, -1, SEVENTH_ORDER)
 
     def __enter__(self) -> _Player:
         return self
@@ -295,19 +276,14 @@ def load_fluidsynth():
     return fluidsynth
 
 
+def _foreign_function(fluidsynth, name: str, **arguments: type):
+    """Return a function of the FluidSynth library that pyfluidsynth does not wrap."""
+    return fluidsynth.cfunc(name, ctypes.c_int, *((argument, kind, 1) for argument, kind in arguments.items()))
+
+
 def _write_float(fluidsynth):
-    """Return fluid_synth_write_float, which pyfluidsynth does not wrap: no dither, no clipping at 16 bits."""
-    pointer, integer = ctypes.c_void_p, ctypes.c_int
-    return fluidsynth.cfunc(
-        "fluid_synth_write_float", integer, ("synth", pointer, 1), ("len", integer, 1),
-        ("left", pointer, 1), ("left_offset", integer, 1), ("left_step", integer, 1),
-        ("right", pointer, 1), ("right_offset", integer, 1), ("right_step", integer, 1),
-    )  # fmt: skip
-
-
-def _interpolation(fluidsynth):
-    """Return fluid_synth_set_interp_method, which pyfluidsynth does not wrap."""
-    return fluidsynth.cfunc(
-        "fluid_synth_set_interp_method", ctypes.c_int,
-        ("synth", ctypes.c_void_p, 1), ("channel", ctypes.c_int, 1), ("method", ctypes.c_int, 1),
-    )  # fmt: skip
+    """Return fluid_synth_write_float: no dither, no clipping at 16 bits."""
+    address, integer = ctypes.c_void_p, ctypes.c_int
+    left = {"left": address, "left_offset": integer, "left_step": integer}
+    right = {"right": address, "right_offset": integer, "right_step": integer}
+    return _foreign_function(fluidsynth, "fluid_synth_write_float", synth=address, len=integer, **left, **right)

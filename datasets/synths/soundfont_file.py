@@ -25,20 +25,7 @@ _RECORDS = {
 
 
 def recordings_by_program(path: str | Path, *, bank: int = 0) -> dict[int, frozenset[int]]:
-    """Return the numbers of the recordings that each program plays.
-
-    Parameters
-    ----------
-    path : str or Path
-        An .sf2 or .sf3 file.
-    bank : int
-        MIDI bank.
-
-    Raises
-    ------
-    InputError
-        If the file is no SoundFont.
-    """
+    """Return the numbers of the recordings that each program of a bank plays, or raise InputError."""
     try:
         return _collect(_read_tables(Path(path)), bank)
     except (OSError, struct.error, LookupError) as error:

@@ -1,8 +1,8 @@
 """Synthesizing human whistling from notes.
 
-A whistle is nearly a sine: its harmonics lie 25 dB and more below the fundamental, its pitch glides between notes and has
-slow drift and vibrato, and it is accompanied by breath noise. All of these are random for every performance, so that a
-model trained on many performances generalizes to other whistlers.
+A whistle is nearly a sine: its harmonics lie 25 dB and more below the fundamental, its pitch glides between notes and
+has slow drift and vibrato, and it is accompanied by breath noise. All of these are random for every performance, so
+that a model trained on many performances generalizes to other whistlers.
 """
 
 from __future__ import annotations
@@ -22,70 +22,27 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True)
 class WhistleConfig:
-    """Ranges from which the parameters of a performance are parameters uniformly.
+    """Ranges from which the parameters of a performance are drawn uniformly, in the order of the fields."""
 
-    Attributes
-    ----------
-    glide_s : tuple of float
-        Time from one legato note's pitch to the next one's, seconds.
-    scoop_semitones : tuple of float
-        How far below its pitch a note starts after a rest.
-    vibrato_hz : tuple of float
-        Rate of the vibrato.
-    vibrato_cents : tuple of float
-        Depth of the vibrato, from the middle to the peak.
-    vibrato_delay_s : tuple of float
-        From a note's start until its vibrato sets in.
-    detune_cents : tuple of float
-        Offset of the whole performance.
-    drift_cents : tuple of float
-        Standard deviation of the slow drift.
-    jitter_cents : tuple of float
-        Standard deviation of the fast unsteadiness.
-    attack_s, release_s : tuple of float
-        Rise and fall of a breath.
-    dip : tuple of float
-        By how much the level falls between legato notes, 0 to 1.
-    tremolo : tuple of float
-        Depth of the level's movement with the vibrato, 0 to 1.
-    swell_db : tuple of float
-        Standard deviation of the level's slow movement.
-    harmonic2_db, harmonic3_db : tuple of float
-        Against the fundamental.
-    breath_db : tuple of float
-        Noise in a band around the pitch, against the fundamental.
-    breath_hz : tuple of float
-        Half width of that band.
-    air_db : tuple of float
-        Broadband noise, against the fundamental.
-    amplitude : float
-        Of the fundamental at velocity 90; 0.16 makes melodies of about -20 dBFS RMS.
-
-    Raises
-    ------
-    UsageError
-        If a range is reversed, or leaves what its unit allows.
-    """
-
-    glide_s: Range = (0.02, 0.18)
-    scoop_semitones: Range = (0.0, 1.5)
+    glide_s: Range = (0.02, 0.18)  # from one legato note's pitch to the next one's, seconds
+    scoop_semitones: Range = (0.0, 1.5)  # how far below its pitch a note starts after a rest
     vibrato_hz: Range = (4.5, 6.5)
-    vibrato_cents: Range = (0.0, 45.0)
-    vibrato_delay_s: Range = (0.1, 0.4)
-    detune_cents: Range = (-30.0, 30.0)
-    drift_cents: Range = (2.0, 12.0)
-    jitter_cents: Range = (1.0, 5.0)
-    attack_s: Range = (0.02, 0.09)
-    release_s: Range = (0.02, 0.09)
-    dip: Range = (0.0, 0.7)
-    tremolo: Range = (0.0, 0.2)
-    swell_db: Range = (0.5, 3.0)
-    harmonic2_db: Range = (-50.0, -25.0)
-    harmonic3_db: Range = (-65.0, -40.0)
-    breath_db: Range = (-40.0, -16.0)
-    breath_hz: Range = (60.0, 250.0)
-    air_db: Range = (-60.0, -32.0)
-    amplitude: float = 0.16
+    vibrato_cents: Range = (0.0, 45.0)  # from the middle to the peak
+    vibrato_delay_s: Range = (0.1, 0.4)  # from a note's start until its vibrato sets in
+    detune_cents: Range = (-30.0, 30.0)  # offset of the whole performance
+    drift_cents: Range = (2.0, 12.0)  # standard deviation of the slow drift
+    jitter_cents: Range = (1.0, 5.0)  # standard deviation of the fast unsteadiness
+    attack_s: Range = (0.02, 0.09)  # rise of a breath
+    release_s: Range = (0.02, 0.09)  # fall of a breath
+    dip: Range = (0.0, 0.7)  # by how much the level falls between legato notes, 0 to 1
+    tremolo: Range = (0.0, 0.2)  # depth of the level's movement with the vibrato, 0 to 1
+    swell_db: Range = (0.5, 3.0)  # standard deviation of the level's slow movement
+    harmonic2_db: Range = (-50.0, -25.0)  # against the fundamental
+    harmonic3_db: Range = (-65.0, -40.0)  # against the fundamental
+    breath_db: Range = (-40.0, -16.0)  # noise in a band around the pitch, against the fundamental
+    breath_hz: Range = (60.0, 250.0)  # half width of that band
+    air_db: Range = (-60.0, -32.0)  # broadband noise, against the fundamental
+    amplitude: float = 0.16  # of the fundamental at velocity 90; melodies have about -20 dBFS RMS
 
     def __post_init__(self):
         for field in fields(self):
@@ -129,8 +86,6 @@ def whistle(
         Length of the result; the score's and 0.25 s more when None.
     sample_rate : int
         Hz, 16,000 or more.
-    config : WhistleConfig or None
-        The ranges; the defaults when None.
 
     Returns
     -------
