@@ -25,13 +25,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Skipped:
-    """A file or corpus entry that could not be used, and why.
-
-    Attributes
-    ----------
-    name : str
-        The file, relative to its folder, or the corpus entry.
-    """
+    """A file, named relative to its folder, or a corpus entry that could not be used, and why."""
 
     name: str
     reason: str
@@ -60,11 +54,6 @@ class Melodies:
 
     def __len__(self) -> int:
         return len(self.scores)
-
-    def report(self) -> str:
-        """Return a text: the counts, then one line per skipped file."""
-        lines = [f"{len(self.scores)} melodies, {len(self.skipped)} files skipped"]
-        return "\n".join(lines + [f"  skipped {item.name}: {item.reason}" for item in self.skipped])
 
 
 def melodies(
@@ -106,7 +95,8 @@ def melodies(
     else:
         collected = _from_folder(Path(source), track, label or Path(source).resolve().name, licence)
     if not collected.scores:
-        raise InputError(f"no usable melody in {source}\n{collected.report()}")
+        reasons = "".join(f"\n  skipped {item.name}: {item.reason}" for item in collected.skipped)
+        raise InputError(f"no usable melody in {source}, {len(collected.skipped)} files skipped{reasons}")
     return collected
 
 
@@ -117,27 +107,14 @@ def tracks(path: str | Path, *, source: str = "", licence: str = "") -> list[Sco
 
 
 def best_track(scores: Iterable[Score], name: str = "the file") -> Score:
-    """Choose the track that is most likely the melody.
+    """Choose the track of a piece that is most likely its melody, or raise InputError if none qualifies.
 
     Among the tracks that are no drums, lie at middle C or above on average and have 8 notes or more, it is the one with
     the largest product of two shares: of its own notes that `monophonic` keeps, and of the piece during which it
-    sounds. It is returned as it is, not yet monophonic.
-
-    Parameters
-    ----------
-    scores : iterable of Score
-        All tracks of a piece, from `tracks`.
-    name : str
-        The file, for messages.
-
-    Raises
-    ------
-    InputError
-        If no track qualifies.
+    sounds. It is returned as it is, not yet monophonic; `name` is the file, for messages.
 
     Examples
     --------
-    >>> from wavecore.symbolic.score import Note, Score
     >>> chords = [Note(beat, 1.0, 60 + third) for beat in range(8) for third in (0, 4, 7)]
     >>> line = [Note(beat, 1.0, 72) for beat in range(8)]
     >>> best_track([Score(chords, track="piano"), Score(line, track="flute")]).track
@@ -159,22 +136,9 @@ def best_track(scores: Iterable[Score], name: str = "the file") -> Score:
 
 
 def chorales(voice: str = "soprano", *, cache: str | Path | None = None) -> Melodies:
-    """Read one voice of the Bach chorales in music21's corpus.
+    """Read one voice of the Bach chorales in music21's corpus, or a cache of it, which is written where there is none.
 
     Notes are taken from the parsed parts, ties joined, at 80 quarters a minute; repeats are not unfolded.
-
-    Parameters
-    ----------
-    voice : {"soprano", "alto", "tenor", "bass"}
-    cache : str, Path or None
-        A JSON file to read from, or to write where there is none.
-
-    Raises
-    ------
-    UsageError
-        If there is no such voice, or music21 is not installed.
-    InputError
-        If the cache is damaged or holds another voice.
     """
     if voice not in VOICES:
         raise UsageError(f"there is no chorale voice {voice!r}; choose from {', '.join(VOICES)}")

@@ -38,7 +38,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def read_manifest(folder: Path, *, command: str, kind: str, **identity: Any) -> dict[str, Any]:
-    """Read a manifest, or raise InputError unless it has this kind and identity; messages name the command that makes one."""
+    """Read a manifest, or raise InputError unless it has this identity; messages name the command that makes one."""
     path = folder / MANIFEST
     if not path.is_file():
         raise InputError(

@@ -19,8 +19,8 @@ from wavecore.datasets.domains.players import (
     DEFAULT_DOMAINS,
     WHISTLE_SOURCE,
     DomainSpec,
+    choose_performance,
     perform,
-    performance,
     playable_in,
     player_gains,
 )
@@ -166,9 +166,9 @@ def _join(
                 continue
             name, offset = f"{spec.name}-{split}.npy", 0
             for excerpt in members:
-                how = performance(excerpt, spec, studio.seed)
-                player = WHISTLE_SOURCE if how.whistled else f"program {soundfont.program(spec.instrument)}"
-                slices[excerpt.id][spec.name] = Slice(name, offset, excerpt.n_samples, how.octave, player)
+                octave, whistled = choose_performance(excerpt, spec, studio.seed)
+                player = WHISTLE_SOURCE if whistled else f"program {soundfont.program(spec.instrument)}"
+                slices[excerpt.id][spec.name] = Slice(name, offset, excerpt.n_samples, octave, player)
                 offset += excerpt.n_samples
             codes = (parts.read(excerpt.id)[rows[excerpt.id].index(index)] for excerpt in members)
             shards[name] = write_shard(parts.out / name, codes, offset)

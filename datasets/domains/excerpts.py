@@ -117,20 +117,12 @@ def plan(
     melodies : iterable of Score
         Monophonic, with different names.
     seconds : float or None
-        To reach in all; everything that fits when None.
+        To reach in all, or InputError is raised; everything that fits when None.
     companions : mapping of str to Score, optional
         Accompaniments by the melody's name, from which second voices are made.
 
-    Raises
-    ------
-    InputError
-        If the melodies do not give that much.
-    UsageError
-        If two melodies have the same name, or `seconds` is not above 0.
-
     Examples
     --------
-    >>> from wavecore.symbolic.score import Note, Score
     >>> scale = Score([Note(0.5 * i, 0.5, 60 + i % 12) for i in range(60)], "scale")
     >>> chosen = plan([scale], seconds=16, settings=ExcerptSettings(), sample_rate=16_000, seed=0)
     >>> [excerpt.id for excerpt in chosen]
@@ -211,7 +203,6 @@ def second_voice(melody: Score, accompaniment: Score, *, lowest: int) -> Score:
 
     Examples
     --------
-    >>> from wavecore.symbolic.score import Note, Score
     >>> chord = Score([Note(0, 1, pitch) for pitch in (36, 40, 43)])
     >>> [note.pitch for note in second_voice(Score([Note(0, 1, 72)]), chord, lowest=48).notes]
     [67]

@@ -110,14 +110,6 @@ DEFAULT_DOMAINS = (
 )
 
 
-@dataclass(frozen=True)
-class Performance:
-    """How one excerpt is played in one domain: octaves above the written notes, and whether it is whistled."""
-
-    octave: int
-    whistled: bool
-
-
 def player_gains(spec: DomainSpec, sounds: soundfont.SoundFont) -> tuple[float, ...]:
     """Return the linear gains of ``spec.players``, with which they have the loudness of one player together."""
     amplitudes = [10 ** (player.level_db / 20) for player in spec.players]
@@ -138,9 +130,9 @@ def perform(
     ndarray, shape (n_samples,), float32
         In (-1, 1); a passage whose peak would pass 0.99 is attenuated to it.
     """
-    how = performance(excerpt, spec, seed)
-    score = scores.transpose(excerpt.score, 12 * how.octave)
-    if how.whistled:
+    octave, whistled = choose_performance(excerpt, spec, seed)
+    score = scores.transpose(excerpt.score, 12 * octave)
+    if whistled:
         rng = generator(seed, "whistle", excerpt.id, spec.name)
         return whistle.whistle(score, rng=rng, n_samples=excerpt.n_samples, sample_rate=sounds.sample_rate)
     x = np.zeros(excerpt.n_samples, np.float32)
@@ -159,10 +151,10 @@ def playable_in(excerpt: Excerpt, specs: tuple[DomainSpec, ...]) -> list[int]:
     return [index for index, spec in enumerate(specs) if monophonic or not spec.whistled]
 
 
-def performance(excerpt: Excerpt, spec: DomainSpec, seed: int) -> Performance:
-    """Choose the player and the octave, or raise UsageError if the notes cannot be whistled."""
+def choose_performance(excerpt: Excerpt, spec: DomainSpec, seed: int) -> tuple[int, bool]:
+    """Choose the octave above the written notes, and whether it is whistled, or raise UsageError if it cannot be."""
     if not spec.whistled:
-        return Performance(octave=0, whistled=False)
+        return 0, False
     rng = generator(seed, "performance", excerpt.id, spec.name)
     octaves = [octave for octave in whistle.octaves_in_range(excerpt.score) if octave in WHISTLE_OCTAVES]
     if not octaves:
@@ -171,16 +163,12 @@ def performance(excerpt: Excerpt, spec: DomainSpec, seed: int) -> Performance:
             f"MIDI {low} to {high} cannot be whistled one or two octaves up; narrow ExcerptSettings.pitches"
         )
     octave = octaves[int(rng.integers(len(octaves)))]
-    return Performance(octave=octave, whistled=bool(rng.random() < spec.whistled))
+    return octave, bool(rng.random() < spec.whistled)
 
 
 def _shift_onsets(score: Score, rng: np.random.Generator) -> Score:
     """Move every onset a little, as players in a section do."""
     shifts_s = rng.normal(0.0, ENSEMBLE_S, len(score.notes))
-    return replace(
-        score,
-        notes=tuple(
-            replace(note, onset_s=max(0.0, note.onset_s + shift_s))
-            for note, shift_s in zip(score.notes, shifts_s, strict=True)
-        ),
-    )
+    onsets_s = [max(0.0, note.onset_s + shift_s) for note, shift_s in zip(score.notes, shifts_s, strict=True)]
+    notes = (replace(note, onset_s=onset_s) for note, onset_s in zip(score.notes, onsets_s, strict=True))
+    return replace(score, notes=tuple(notes))

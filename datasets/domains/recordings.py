@@ -161,7 +161,7 @@ def _decode_missing(
             if on_progress is not None:
                 on_progress(done, total)
         if not lengths[domain]:
-            reasons = "; ".join(f"{name}: {reason}" for name, reason in skipped if name.startswith(f"{domain}/"))
+            reasons = "; ".join(f"{name}: {reason}" for name, reason in skipped[-len(paths) :])
             raise InputError(f"none of the {len(paths)} files of the domain {domain!r} can be used: {reasons}")
     return lengths, skipped
 
@@ -203,17 +203,8 @@ def _join(
     for (domain, split), members in groups.items():
         name, offset = f"{domain}-{split}.npy", 0
         for member in members:
-            pieces.append(
-                Piece(
-                    id=member.id,
-                    tune=member.file,
-                    split=split,
-                    source=source,
-                    licence=licence,
-                    seconds=round(member.length / sample_rate, 6),
-                    domains={domain: Slice(name, offset, member.length)},
-                )
-            )
+            seconds, slices = round(member.length / sample_rate, 6), {domain: Slice(name, offset, member.length)}
+            pieces.append(Piece(member.id, member.file, split, source, licence, seconds, slices))
             offset += member.length
         codes = (parts.read(m.file)[0, m.start : m.start + m.length] for m in members)
         shards[name] = write_shard(parts.out / name, codes, offset)

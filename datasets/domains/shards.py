@@ -25,14 +25,8 @@ PLAN = "plan.json"
 class Parts:
     """The finished pieces of a build in progress, in a folder that is created if it is missing.
 
-    The plan is everything on which the pieces depend, as JSON values.
-
-    Raises
-    ------
-    OutputExistsError
-        If the folder holds a finished data set, or other files.
-    UsageError
-        If it holds the parts of a build with another plan.
+    The plan is everything on which the pieces depend, as JSON values. OutputExistsError is raised if the folder holds a
+    finished data set or other files, UsageError if it holds the parts of a build with another plan.
     """
 
     def __init__(self, out: Path, plan: dict[str, Any]):

@@ -135,15 +135,7 @@ def choose_programs(
     programs: Sequence[int] | None = None,
     instruments: int | None = None,
 ) -> list[Program]:
-    """Return the programs to render in the order of their names; the parameters are those of `build_notes`.
-
-    Raises
-    ------
-    UsageError
-        If there is no such family, a program belongs to none, or `instruments` is below 1.
-    InputError
-        If the SoundFont has none of the programs.
-    """
+    """Return the programs to render in the order of their names; the parameters are those of `build_notes`."""
     unknown = sorted(set(families or ()) - set(FAMILIES))
     if unknown:
         raise UsageError(f"there is no family {unknown[0]!r}; choose from {', '.join(FAMILIES)}")

@@ -47,19 +47,7 @@ class Noisiness(NamedTuple):
 
 
 def noisiness(x: np.ndarray, *, sample_rate: int) -> Noisiness:
-    """Measure whether a sound has a pitch; silence counts as noise.
-
-    Parameters
-    ----------
-    x : ndarray, shape (T,), float
-        At least about half a second.
-    sample_rate : int
-        Hz, 16,000 or more.
-
-    Raises
-    ------
-    InputError
-        If the sound is shorter than one frame.
+    """Measure whether a sound of shape (T,), at least about half a second, has a pitch; silence counts as noise.
 
     Examples
     --------

@@ -45,26 +45,12 @@ _LOBE_BINS = 2  # of a Hann window on either side
 
 
 def measure(x: np.ndarray, *, pitch: int, sample_rate: int) -> tuple[int, ...]:
-    """Measure the qualities of a note.
-
-    Parameters
-    ----------
-    x : ndarray, shape (T,), float
-        The note from its onset on, its key released at 3 s; T is 4 s.
-    pitch : int
-        MIDI.
-    sample_rate : int
-        Hz.
+    """Measure the qualities of a note of shape (T,), from its onset on, whose key is released at 3 s; T is 4 s.
 
     Returns
     -------
     tuple of int
         Ten bits in the order of `wavecore.datasets.nsynth.note.QUALITIES`; all 0 for silence.
-
-    Raises
-    ------
-    InputError
-        If the note is shorter than 3.1 s.
 
     Examples
     --------

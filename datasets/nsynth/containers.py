@@ -92,7 +92,7 @@ def read_entries(path: Path, *, taken: Collection[str] = ()) -> Iterator[tuple[s
 
 
 def read_sounds(container: Container, names: Collection[str]) -> Sounds:
-    """Yield the names of notes and their samples, shape (64000,), float32, in [-1, 1], or the InputError that says why not.
+    """Yield the names of notes and their samples, shape (64000,), float32, in [-1, 1], or an InputError in their place.
 
     The order is the container's; a folder's is that of `names`.
     """

@@ -75,6 +75,7 @@ def import_nsynth(
     """
     out, chosen = Path(out), chosen or NoteFilter()
     _refuse_other_files(out)
+    storage.remove_partial_files(out)
     data = NSynth(path)
     notes = {split: data.notes(split, chosen) for split in data.splits}
     total = sum(map(len, notes.values()))
@@ -115,10 +116,10 @@ def _refuse_other_files(out: Path) -> None:
     """Refuse a folder that holds anything but what a stopped import leaves."""
     storage.refuse_finished(out)
     own = {NOISE_LIST} | {split_folder(split) for split in SPLITS}
-    others = sorted(item for item in out.iterdir() if item.name not in own) if out.is_dir() else []
-    others += sorted(out.glob("nsynth-*/audio"))
+    others = [item for item in out.glob("*") if item.name not in own and not item.match(".*.partial*")]
+    others += out.glob("nsynth-*/audio")
     if others:
-        raise OutputExistsError(f"{out} is not empty ({others[0].name}); choose another folder")
+        raise OutputExistsError(f"{out} is not empty ({min(others).name}); choose another folder")
 
 
 def _import_split(
@@ -130,7 +131,6 @@ def _import_split(
     row_of = {note.note_str: row for row, note in enumerate(notes)}
     filled = np.zeros(len(notes), bool)
     path = out / split_folder(split) / CODES
-    storage.remove_partial_files(path.parent)
     with output.whole_file(path, overwrite=True) as partial:
         rows = np.lib.format.open_memmap(partial, "w+", np.uint8, (len(notes), N_SAMPLES))
         for note, samples in data.items(split, chosen):

@@ -159,9 +159,8 @@ def parse(entry: Mapping[str, Any], *, where: str = "") -> Note:
     for key, value in values.items():
         kind = str if key.endswith("_str") else int
         is_list = isinstance(value, (list, tuple))
-        if is_list != key.startswith("qualities") or any(
-            type(item) is not kind for item in (value if is_list else [value])
-        ):
+        items = value if is_list else [value]
+        if is_list != key.startswith("qualities") or any(type(item) is not kind for item in items):
             raise InputError(f"{name}: {key} is {_short(value)}")
     note = Note(**values | {key: tuple(values[key]) for key in ("qualities", "qualities_str")})
     _check(note, name)

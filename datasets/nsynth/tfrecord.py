@@ -109,15 +109,11 @@ def _message(name: str, **fields: str) -> dict[str, Any]:
     """Describe a protobuf message in JSON; its fields are numbered from 1 and have types as in a ``.proto`` file."""
     described = []
     for number, (field, kind) in enumerate(fields.items(), 1):
+        label = "LABEL_REPEATED" if kind.startswith("repeated ") else "LABEL_OPTIONAL"
         kind = kind.removeprefix("repeated ")
-        label = "LABEL_OPTIONAL" if kind == fields[field] else "LABEL_REPEATED"
-        is_message = kind[0].isupper()
-        types = (
-            {"type": "TYPE_MESSAGE", "typeName": f".wavecore.{kind}"}
-            if is_message
-            else {"type": f"TYPE_{kind.upper()}"}
-        )
-        described.append({"name": field, "number": number, "label": label, **types})
+        described.append({"name": field, "number": number, "label": label, "type": f"TYPE_{kind.upper()}"})
+        if kind[0].isupper():
+            described[-1] |= {"type": "TYPE_MESSAGE", "typeName": f".wavecore.{kind}"}
     return {"name": name, "field": described}
 
 

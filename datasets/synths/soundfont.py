@@ -112,12 +112,7 @@ def find_soundfont(path: str | Path | None = None) -> Path:
 
 
 class SoundFont:
-    """A SoundFont that renders scores; FluidR3 GM from its usual places by default.
-
-    Parameters
-    ----------
-    sample_rate : int
-        Of the rendered audio, in Hz: 8,000 to 32,000.
+    """A SoundFont that renders scores at 8,000 to 32,000 Hz; FluidR3 GM from its usual places by default.
 
     Raises
     ------
@@ -143,28 +138,12 @@ class SoundFont:
     def render(
         self, score: Score, *, instrument: str | int, n_samples: int, bank: int = 0, gain: float = 1.0
     ) -> np.ndarray:
-        """Render a score.
-
-        Parameters
-        ----------
-        instrument : str or int
-            A name of `PROGRAMS` or a number.
-        n_samples : int
-            Length of the result; longer sounds are cut off, and shorter ones are followed by silence.
-        gain : float
-            Linear factor, from `calibrated_gain` for a common loudness.
+        """Render a score with an instrument, a name of `PROGRAMS` or a number, or raise InputError if it is missing.
 
         Returns
         -------
         ndarray, shape (n_samples,), float32
-            The same samples at every call.
-
-        Raises
-        ------
-        InputError
-            If the SoundFont has no such program.
-        UsageError
-            If `n_samples` is below 1.
+            The same samples at every call; longer sounds are cut off, and shorter ones are followed by silence.
         """
         if n_samples < 1:
             raise UsageError(f"n_samples is {n_samples}; it must be 1 or more")
