@@ -1,13 +1,10 @@
 """Temporal encoders: audio in, one latent vector per hop out.
 
-Two kinds share one interface.  ``waveform`` is the dilated convolution stack
-of the NSynth and music translation papers.  ``cqt`` starts from log
-constant-Q magnitudes instead: pitch is handed over at once, which costs little
-and trains in hours where the other takes days.
+``waveform`` is the dilated convolution stack of the NSynth and music translation papers.  ``cqt`` starts from log
+constant-Q magnitudes, in which the pitch is explicit, and trains in hours where the other takes days.
 
-Both are *valid* operators: a latent frame depends on ``context_frames`` frames
-of audio on either side, the caller supplies them, and nothing is padded
-inside.  Hence an encoding in chunks equals the encoding of the whole.
+Both are *valid* operators: a latent frame depends on ``context_frames`` frames of audio on either side, which the
+caller supplies, and nothing is padded inside.  Hence an encoding in chunks equals the encoding of the whole.
 """
 
 from __future__ import annotations
@@ -22,8 +19,8 @@ from wavecore.errors import UsageError
 from wavecore.nn.note_bottleneck import N_CODES, NoteBottleneck
 
 FLOOR_DB = -80.0
-TYPICAL_LEVEL, TYPICAL_SPREAD = 0.25, 0.2
-"""Of the spectrum's values in music; they bring the convolutions' input to unit scale."""
+SPECTRUM_MEAN, SPECTRUM_STD = 0.25, 0.2
+"""Typical of spectra of music; they normalize the convolutions' input."""
 
 
 @dataclass(frozen=True)
@@ -42,18 +39,30 @@ class EncoderConfig:
     channels : int
         Width of the hidden layers.
     fmin_hz, bins_per_octave, n_bins, filter_scale
-        The constant-Q front end; ``filter_scale`` below 1 shortens the windows.
+        The constant-Q front end; a ``filter_scale`` below 1 shortens the windows.
     dilation_cycles, layers_per_cycle : int
         The dilated stack of the waveform encoder.
     latent_levels : int
-        0, or the number of values that each channel is rounded to, evenly from -1 to 1: what two
-        instruments' sounds differ in by less than a step is gone.
+        Number of values, evenly from -1 to 1, that each channel is rounded to; 0 for no rounding.  It removes
+        differences between instruments below a step.
     bottleneck : {"", "notes"}
-        What the constant-Q encoder's latent passes through: see ``note_bottleneck``.
+        Bottleneck of the constant-Q encoder; see ``note_bottleneck``.
     bottleneck_context : int
-        Frames on either side whose decisions have a part in a frame's latent; for a bottleneck alone.
+        Frames on either side whose decisions contribute to a frame's latent, with a bottleneck.
     hearing_frames : int
-        Frames of the spectrum on either side that the constant-Q encoder's convolutions see, 2 or more.
+        Frames of the spectrum on either side that the constant-Q encoder's convolutions cover, 2 or more.
+
+    Raises
+    ------
+    UsageError
+        If a value is out of range or does not fit the others.
+
+    Examples
+    --------
+    >>> from wavecore.nn.encoders import EncoderConfig
+    >>> config = EncoderConfig(latent_channels=16, hop_length=512)
+    >>> config.sample_rate / config.hop_length  # latent frames per second
+    31.25
     """
 
     kind: str = "cqt"
@@ -74,15 +83,18 @@ class EncoderConfig:
 
     def __post_init__(self):
         if self.latent_levels < 0 or self.latent_levels == 1:
-            raise UsageError(f"latent_levels is {self.latent_levels}; 0 leaves the latent as it is, 2 or more round it")
+            raise UsageError(f"latent_levels is {self.latent_levels}; it must be 0 (no rounding) or at least 2")
         if self.bottleneck not in ("", "notes") or (self.bottleneck and (self.kind != "cqt" or self.latent_levels)):
+            given = f"kind {self.kind!r} and latent_levels {self.latent_levels}"
             raise UsageError(
-                f"the bottleneck {self.bottleneck!r} is not to be had with a {self.kind} encoder and {self.latent_levels} levels; notes are one "
-                "for a cqt encoder whose latent is not rounded besides"
+                f"the bottleneck {self.bottleneck!r} does not fit {given}; 'notes' needs kind 'cqt' and latent_levels 0"
             )
-        if self.bottleneck_context < 0 or (self.bottleneck_context and not self.bottleneck) or self.hearing_frames < 2:
-            sizes = f"bottleneck_context is {self.bottleneck_context}, hearing_frames is {self.hearing_frames}"
-            raise UsageError(f"{sizes}; the first is 0 or more, 0 without a bottleneck, the second 2 or more")
+        if self.bottleneck_context < 0 or (self.bottleneck_context and not self.bottleneck):
+            raise UsageError(
+                f"bottleneck_context is {self.bottleneck_context}; it must be 0, or more with a bottleneck"
+            )
+        if self.hearing_frames < 2:
+            raise UsageError(f"hearing_frames is {self.hearing_frames}; it must be at least 2")
         if self.kind not in ENCODERS:
             raise UsageError(f"there is no encoder {self.kind!r}; choose one of {', '.join(ENCODERS)}")
         top_hz = self.fmin_hz * 2 ** ((self.n_bins - 1) / self.bins_per_octave)
@@ -91,10 +103,27 @@ class EncoderConfig:
 
 
 class Encoder(nn.Module):
-    """What both encoders share: context, padding, shapes."""
+    """Base class of the encoders.
+
+    Parameters
+    ----------
+    config : EncoderConfig
+
+    Attributes
+    ----------
+    context_frames : int
+        Frames of audio on either side that a latent frame depends on.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from wavecore.nn.encoders import EncoderConfig, build_encoder
+    >>> config = EncoderConfig("waveform", 16, 512, channels=8, dilation_cycles=1, layers_per_cycle=4)
+    >>> build_encoder(config).encode(torch.zeros(1, 16_000)).shape
+    torch.Size([1, 32, 16])
+    """
 
     context_frames: int
-    """Frames of audio on either side that a latent frame depends on."""
 
     def __init__(self, config: EncoderConfig):
         super().__init__()
@@ -108,12 +137,17 @@ class Encoder(nn.Module):
         audio : Tensor, shape (B, T), float32 in [-1, 1]
             At the encoder's rate, any T > 0.
         octave_shift : int or Tensor of shape (B,) or (B, F), octaves
-            Moves the perceived pitch before encoding.
+            Shift of the pitch before encoding; the waveform encoder takes 0 only.
 
         Returns
         -------
         Tensor, shape (B, F, C), float32
             F = ceil(T / hop_length).
+
+        Raises
+        ------
+        UsageError
+            If the shapes do not fit, or the encoder cannot shift.
         """
         hop_length = self.config.hop_length
         margin = self.context_frames * hop_length
@@ -133,10 +167,9 @@ class Encoder(nn.Module):
 
 
 class ConstantQEncoder(Encoder):
-    """Log constant-Q magnitudes (nnAudio's kernels), then three small convolutions.
+    """Log constant-Q magnitudes (nnAudio's kernels) and three small convolutions.
 
-    The kernels are normalised to unit response, so a sinusoid of a given amplitude looks alike in every
-    octave; an octave shift is then a shift of the bins, exact and without an artefact.
+    The kernels have unit response to a unit sinusoid in every octave, so an octave shift is an exact shift of bins.
 
     Attributes
     ----------
@@ -159,11 +192,9 @@ class ConstantQEncoder(Encoder):
             nn.ELU(),
             nn.Conv1d(width, N_CODES if config.bottleneck else config.latent_channels, 1),
         )
-        self.bottleneck = (
-            NoteBottleneck(config.latent_channels, config.bottleneck_context) if config.bottleneck else None
-        )
-        # The latent starts at unit scale.  A small one is learnt from slowly, and by
-        # then the decoders have come to do without it.
+        sizes = (config.latent_channels, config.bottleneck_context)
+        self.bottleneck = NoteBottleneck(*sizes) if config.bottleneck else None
+        # The latent starts at unit scale: with a small one, decoders learn to do without it.
         for layer in self.convolutions[::2]:
             nn.init.normal_(layer.weight, std=1.4 / math.sqrt(layer.in_channels * layer.kernel_size[0]))
             nn.init.zeros_(layer.bias)
@@ -171,95 +202,55 @@ class ConstantQEncoder(Encoder):
         self.context_frames = spectral_context + self.reach
 
     def forward(self, audio: Tensor, *, octave_shift: Tensor | int = 0) -> Tensor:
-        """Encode audio that carries its own context.
-
-        Parameters
-        ----------
-        audio : Tensor, shape (B, (F + 2 * context_frames) * hop_length), float32
-        octave_shift : int or Tensor of shape (B,) or (B, F), octaves
-
-        Returns
-        -------
-        Tensor, shape (B, F, C), float32
-
-        Raises
-        ------
-        UsageError
-            If the length is not a multiple of the hop or leaves no frame, or the shifts do not fit.
-        """
+        """Encode audio with its own context, shape (B, (F + 2 * context_frames) * hop_length); see ``encode``."""
         n_frames = self._check(audio)
         octaves = torch.as_tensor(octave_shift, device=audio.device)
         if octaves.ndim == 2:
             if octaves.shape not in ((len(audio), 1), (len(audio), n_frames)):
                 raise UsageError(f"octave_shift must have shape ({len(audio)}, {n_frames}), not {tuple(octaves.shape)}")
             # The frames of context move with the first and the last.
-            around = [octaves[:, edge : edge + 1 or None].expand(-1, self.reach) for edge in (0, -1)]
-            octaves = torch.cat([around[0], octaves.expand(-1, n_frames), around[1]], dim=1)
-        return self.read(
-            shift_octaves(self.spectrum(audio)[..., : n_frames + 2 * self.reach], octaves, self.config.bins_per_octave)
-        )
+            before, after = (octaves[:, edge : edge + 1 or None].expand(-1, self.reach) for edge in (0, -1))
+            octaves = torch.cat([before, octaves.expand(-1, n_frames), after], dim=1)
+        spectrum = self.spectrum(audio)[..., : n_frames + 2 * self.reach]
+        return self.encode_spectrum(shift_octaves(spectrum, octaves, self.config.bins_per_octave))
 
-    def read(self, spectrum: Tensor) -> Tensor:
-        """Encode what ``spectrum`` returned.
+    def encode_spectrum(self, spectrum: Tensor) -> Tensor:
+        """Map spectra, shape (B, n_bins, F + 2 * reach), in [0, 1] to latents, shape (B, F, C)."""
+        features = self.features(spectrum)
+        if self.bottleneck is None:
+            return round_latent(features, self.config.latent_levels)
+        return self.bottleneck(features)
 
-        Parameters
-        ----------
-        spectrum : Tensor, shape (B, n_bins, F + 2 * reach), float32 in [0, 1]
+    def features(self, spectrum: Tensor) -> Tensor:
+        """Apply the convolutions alone to spectra, shape (B, n_bins, F + 2 * hearing_frames), in [0, 1].
 
-        Returns
-        -------
-        Tensor, shape (B, F, C), float32
+        They give unrounded latents, (B, F, C), or the logits of the bottleneck, (B, F, ``note_bottleneck.N_CODES``).
         """
-        heard = self.hear(spectrum)
-        return round_latent(heard, self.config.latent_levels) if self.bottleneck is None else self.bottleneck(heard)
-
-    def hear(self, spectrum: Tensor) -> Tensor:
-        """Encode what ``spectrum`` returned, without bounding, rounding or a bottleneck.
-
-        Parameters
-        ----------
-        spectrum : Tensor, shape (B, n_bins, F + 2 * hearing_frames), float32 in [0, 1]
-
-        Returns
-        -------
-        Tensor, shape (B, F, C), float32
-            Before a bottleneck of notes, C is ``note_bottleneck.N_CODES``.
-        """
-        return self.convolutions((spectrum - TYPICAL_LEVEL) / TYPICAL_SPREAD).transpose(1, 2)
+        return self.convolutions((spectrum - SPECTRUM_MEAN) / SPECTRUM_STD).transpose(1, 2)
 
     def spectrum(self, audio: Tensor) -> Tensor:
-        """Log constant-Q magnitudes of audio that carries its own context.
+        """Compute log constant-Q magnitudes, shape (B, n_bins, F + 2 * reach), of audio with its own context, (B, T).
 
-        Parameters
-        ----------
-        audio : Tensor, shape (B, T), float32
-
-        Returns
-        -------
-        Tensor, shape (B, n_bins, F + 2 * reach), float32 in [0, 1]
-            0 is -80 dB or less, 1 is a sinusoid at full scale; ``reach`` frames of
-            context for what follows on either side.
+        0 is -80 dB or less, 1 is a sinusoid at full scale.
         """
-        hop_length = self.config.hop_length
         signal = audio[:, None, self._start :]
-        parts = nn.functional.conv1d(signal, self.kernels, stride=hop_length)
+        parts = nn.functional.conv1d(signal, self.kernels, stride=self.config.hop_length)
         power = sum(part.square() for part in parts.chunk(2, dim=1))
         level_db = 10 * torch.log10(power.clamp_min(10 ** (FLOOR_DB / 10)))
         return 1 - level_db.clamp_max(0) / FLOOR_DB
 
 
 class WaveformEncoder(Encoder):
-    """The papers' encoder: a non-causal dilated stack on the waveform, then pooling over each hop.
+    """The papers' encoder: a non-causal dilated stack on the waveform, then average pooling over each hop.
 
-    Conv1d 1 -> channels, kernel 3; residual layers ReLU, dilated kernel 3, ReLU, 1x1; 1x1 to the latent; no normalisation.
+    Conv1d 1 -> channels, kernel 3; residual layers ReLU, dilated kernel 3, ReLU, 1x1; 1x1 to the latent; no
+    normalization.
     """
 
     def __init__(self, config: EncoderConfig):
         super().__init__(config)
         width = config.channels
-        dilations = [
-            2 ** (i % config.layers_per_cycle) for i in range(config.dilation_cycles * config.layers_per_cycle)
-        ]
+        dilations = [2**i for i in range(config.layers_per_cycle)] * config.dilation_cycles
         self.first, self.last = nn.Conv1d(1, width, 3), nn.Conv1d(width, config.latent_channels, 1)
         self.dilated = nn.ModuleList(nn.Conv1d(width, width, 3, dilation=d) for d in dilations)
         self.pointwise = nn.ModuleList(nn.Conv1d(width, width, 1) for _ in dilations)
@@ -267,23 +258,7 @@ class WaveformEncoder(Encoder):
         self.context_frames = math.ceil(self._reach / config.hop_length)
 
     def forward(self, audio: Tensor, *, octave_shift: Tensor | int = 0) -> Tensor:
-        """Encode audio that carries its own context.
-
-        Parameters
-        ----------
-        audio : Tensor, shape (B, (F + 2 * context_frames) * hop_length), float32
-        octave_shift : int or Tensor of shape (B,), octaves
-            Only 0: a waveform has no bins to shift.
-
-        Returns
-        -------
-        Tensor, shape (B, F, C), float32
-
-        Raises
-        ------
-        UsageError
-            If an octave shift is asked for, or the length does not fit.
-        """
+        """Encode audio with its own context, shape (B, (F + 2 * context_frames) * hop_length), without a shift."""
         if torch.as_tensor(octave_shift).any():
             raise UsageError("the waveform encoder cannot shift octaves; shift the audio, or use a cqt model")
         self._check(audio)
@@ -306,18 +281,9 @@ def build_encoder(config: EncoderConfig) -> Encoder:
 
 
 def round_latent(latent: Tensor, levels: int) -> Tensor:
-    """Bound a latent and round it to a few values; gradients pass as if it were not rounded.
+    """Bound a latent of any shape by tanh and round it to `levels` values, with straight-through gradients.
 
-    Parameters
-    ----------
-    latent : Tensor, any shape, float
-    levels : int
-        0 returns it as it is.
-
-    Returns
-    -------
-    Tensor, the same shape, float
-        In [-1, 1], of so many values.
+    0 levels return it unchanged.
 
     References
     ----------
@@ -333,25 +299,14 @@ def round_latent(latent: Tensor, levels: int) -> Tensor:
 
 
 def shift_octaves(spectrum: Tensor, octaves: Tensor | int, bins_per_octave: int) -> Tensor:
-    """Move a log-frequency spectrum; what enters is silence.
-
-    Parameters
-    ----------
-    spectrum : Tensor, shape (B, n_bins, F), float in [0, 1]
-    octaves : int or Tensor of shape (B,) or (B, F), octaves
-        Positive is up; rounded to whole bins.
-
-    Returns
-    -------
-    Tensor, shape (B, n_bins, F), float in [0, 1]
-    """
+    """Shift log-frequency spectra by octaves, rounded to whole bins; see ``shift_bins``."""
     octaves = torch.as_tensor(octaves, device=spectrum.device)
     bins = torch.round(octaves * bins_per_octave).long()
     return shift_bins(spectrum, bins if bins.ndim == 2 else bins.expand(len(spectrum)))
 
 
 def shift_bins(spectrum: Tensor, bins: Tensor) -> Tensor:
-    """Move every log-frequency spectrum, or every frame, by its own number of bins; what enters is silence.
+    """Shift log-frequency spectra, each or each of its frames by its own number of bins; silence enters.
 
     Parameters
     ----------
@@ -371,7 +326,7 @@ def shift_bins(spectrum: Tensor, bins: Tensor) -> Tensor:
 
 
 def _constant_q_kernels(config: EncoderConfig) -> Tensor:
-    """nnAudio's windowed exponentials, trimmed, scaled to unit response to a unit sinusoid."""
+    """Return nnAudio's windowed exponentials, trimmed, with unit response to a unit sinusoid: (2 * n_bins, 1, W)."""
     from nnAudio.features.cqt import CQT1992v2
 
     transform = CQT1992v2(
@@ -385,8 +340,8 @@ def _constant_q_kernels(config: EncoderConfig) -> Tensor:
         verbose=False,
     )
     kernels = torch.cat([transform.cqt_kernels_real, transform.cqt_kernels_imag]).detach().clone()
-    sounding = kernels.abs().amax(dim=(0, 1)).nonzero().squeeze(1)
+    support = kernels.abs().amax(dim=(0, 1)).nonzero().squeeze(1)
     centre = kernels.shape[-1] // 2
-    half = int((sounding - centre).abs().max()) + 1
-    # A kernel of unit L1 norm answers a unit cosine with 1/2.
+    half = int((support - centre).abs().max()) + 1
+    # A kernel of unit L1 norm has a response of 1/2 to a unit cosine.
     return 2 * kernels[..., centre - half : centre + half].contiguous()

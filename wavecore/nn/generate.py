@@ -1,7 +1,7 @@
-"""Choose a backend and open a generator; the only module that knows the kernels.
+"""Devices, backends and generators; the only module that imports the kernels.
 
-Every backend draws from the same counter-based generator and is tested against
-``reference``, so the choice changes the speed and nothing a listener hears.
+All backends use the same counter-based random numbers and are tested against ``reference``: the choice changes the
+speed, and the samples only by rounding.
 """
 
 from __future__ import annotations
@@ -19,22 +19,21 @@ from wavecore.kernels.interface import LATENCY_BATCH, Generator
 from wavecore.kernels.packing import pack
 from wavecore.nn.wavenet import WaveNetConfig
 
-BACKENDS = ("reference", "numba", "native", "triton")
-"""What ``--backend`` takes beside ``auto``."""
 DTYPES = {
     "reference": ("float32", "float64"),
     "numba": ("float32",),
     "native": ("int16", "float16", "float32", "int8"),
     "triton": ("float16", "float32"),
 }
-"""In which formats a backend can keep the weights; see ``usual_dtype``."""
+"""Formats in which a backend can keep the weights; see ``default_dtype``."""
+BACKENDS = tuple(DTYPES)
+"""What ``--backend`` takes beside ``auto``."""
 STREAMS_PER_READ = {"reference": 1, "numba": 4, "native": 8}
 """Streams of one core that share a read of the weights."""
-_ON_CPU = ("numba", "native")
 
 
 def resolve_device(name: str) -> tuple[str, str]:
-    """Turn a device's name into a device that is there.
+    """Resolve a device's name.
 
     Parameters
     ----------
@@ -44,7 +43,7 @@ def resolve_device(name: str) -> tuple[str, str]:
     Returns
     -------
     device, reason : str
-        The device, and why it was chosen.
+        ``cpu`` or ``cuda:N``, and why it was chosen.
 
     Raises
     ------
@@ -52,6 +51,12 @@ def resolve_device(name: str) -> tuple[str, str]:
         If the named device is missing.
     UsageError
         If the name is none of the above.
+
+    Examples
+    --------
+    >>> from wavecore.nn.generate import resolve_device
+    >>> resolve_device("cpu")
+    ('cpu', 'as asked')
     """
     n_gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if name == "auto":
@@ -68,7 +73,7 @@ def resolve_device(name: str) -> tuple[str, str]:
 
 
 def resolve_backend(name: str, device: str) -> tuple[str, str]:
-    """Turn a backend's name into a backend that runs on a device.
+    """Resolve a backend's name.
 
     Parameters
     ----------
@@ -80,7 +85,7 @@ def resolve_backend(name: str, device: str) -> tuple[str, str]:
     Returns
     -------
     backend, reason : str
-        The backend, and why it was chosen.
+        The backend, and why it was chosen; on a GPU ``auto`` stays.
 
     Raises
     ------
@@ -90,23 +95,21 @@ def resolve_backend(name: str, device: str) -> tuple[str, str]:
         If there is no such backend.
     """
     if name == "auto":
-        if device == "cpu":
-            from wavecore.kernels.cpu.native import library_path
+        if device != "cpu":
+            return "auto", "the fastest that agrees with the reference: measured once on this GPU, and remembered"
+        from wavecore.kernels.cpu.native import library_path
 
-            if library_path() is None:
-                return "numba", "native was not built at install, for want of a C compiler"
-            return "native", "the fastest on a CPU"
-        return "auto", "the fastest that agrees with the reference: measured once on this GPU, and remembered"
+        if library_path() is None:
+            return "numba", "native was not built at install, for want of a C compiler"
+        return "native", "the fastest on a CPU"
     if name not in BACKENDS:
         raise UsageError(f"there is no backend {name!r}; give auto or one of {', '.join(BACKENDS)}")
-    if name in _ON_CPU and device != "cpu":
-        raise DeviceError(
-            f"the {name} backend runs on the CPU, not on {device}; give --device cpu or --backend reference"
-        )
+    if name in ("numba", "native") and device != "cpu":
+        fix = "give --device cpu or --backend reference"
+        raise DeviceError(f"the {name} backend runs on the CPU, not on {device}; {fix}")
     if name == "triton" and device == "cpu":
-        raise DeviceError(
-            "the triton backend runs on a CUDA device, not on the CPU; give --device cuda, or --backend native, numba or reference"
-        )
+        fix = "give --device cuda, or --backend native, numba or reference"
+        raise DeviceError(f"the triton backend runs on a CUDA device, not on the CPU; {fix}")
     if name == "native":
         from wavecore.kernels.cpu.native import load_library
 
@@ -115,86 +118,53 @@ def resolve_backend(name: str, device: str) -> tuple[str, str]:
 
 
 def available_backends(device: str) -> list[str]:
-    """List the backends that run on a device of this machine.
-
-    Parameters
-    ----------
-    device : str
-        As ``resolve_device`` returned it.
-    """
-    found = []
+    """List the backends that run on a device, as ``resolve_device`` returned it."""
+    available = []
     for name in BACKENDS:
         try:
             resolve_backend(name, device)
         except DeviceError:
             continue
-        found.append(name)
-    return found
+        available.append(name)
+    return available
 
 
 def native_kernel() -> str:
-    """Describe the compiled CPU kernel.
-
-    Returns
-    -------
-    str
-        Its instruction set and its file.
-
-    Raises
-    ------
-    DeviceError
-        If it was not built, or does not load.
-    """
+    """Describe the compiled CPU kernel, its instruction set and its file; raise DeviceError if it does not load."""
     from wavecore.kernels.cpu.native import best_isa, library_path
 
     return f"{best_isa()}, {library_path()}"
 
 
 def cpu_ceilings(n_bytes: int):
-    """Measure what one core can do at best with a working set of this size.
-
-    Returns
-    -------
-    kernels.roofline.Ceilings or None
-        None where the native kernel, which measures, was not built.
-    """
+    """Measure the ``kernels.cpu.roofline.Ceilings`` of one core for a working set; None without the native kernel."""
     from wavecore.kernels.cpu.native import library_path
-    from wavecore.kernels.roofline import measure_ceilings
+    from wavecore.kernels.cpu.roofline import measure_ceilings
 
     return None if library_path() is None else measure_ceilings(n_bytes)
 
 
 def cpu_read_speeds() -> dict[int, float] | None:
-    """Measure how fast one core reads working sets of growing size.
-
-    Returns
-    -------
-    dict of int to float, or None
-        Bytes per second for each number of bytes; None without the native kernel.
-    """
+    """Measure one core's bytes per second by the size of the working set, bytes; None without the native kernel."""
     from wavecore.kernels.cpu.native import library_path
-    from wavecore.kernels.roofline import read_speeds
+    from wavecore.kernels.cpu.roofline import read_speeds
 
     return None if library_path() is None else read_speeds()
 
 
 @functools.lru_cache
 def gpu_ceilings(device: str):
-    """Measure what a GPU can do at best.
-
-    Returns
-    -------
-    kernels.triton.roofline.GpuCeilings
-        Measured once in a process.
-
-    Raises
-    ------
-    DeviceError
-        If it is no CUDA device that is here.
-    """
+    """Measure the ``kernels.triton.roofline.GpuCeilings`` of a CUDA device, once in a process."""
     from wavecore.kernels.triton.roofline import measure_gpu
 
     return measure_gpu(device)
+
+
+def default_dtype(backend: str, batch: int) -> str:
+    """Return the format in which a backend keeps the weights by default."""
+    if backend == "triton" and batch <= LATENCY_BATCH:
+        return "float32"
+    return DTYPES["triton" if backend == "auto" else backend][0]
 
 
 def open_generator(
@@ -217,78 +187,68 @@ def open_generator(
     state : mapping of str to Tensor
         A WaveNet's state dict.
     config : WaveNetConfig
-        Its sizes.
     batch : int
         Streams B.
     seed : int
-        Of the draws, 0 <= seed < 2**64.
+        Seed of the random numbers, 0 <= seed < 2**64.
     streams : sequence of int, optional
-        Numbers of the streams, which with the seed decide their draws; 0 to B - 1 if not given.
+        Numbers of the streams, which with the seed determine their random numbers; 0 to B - 1 by default.
     temperature : float
         Divides the logits; 0 takes the likeliest code.
     backend : str
-        ``auto`` or one of ``BACKENDS``.  Where several kernels could do it, which is so on a GPU alone, the
-        fastest is found by measuring at first use, see `kernels.choice`.
+        ``auto`` or one of ``BACKENDS``.  On a GPU the fastest kernel is found by measuring at first use, see
+        `kernels.gpu`.
     device : str
         As ``resolve_device`` returned it.
     threads : int
-        Cores that this generator may use on a CPU; it never changes the samples.
+        Cores that this generator may use on a CPU; it does not change the samples.
     dtype : str, optional
-        Format of the weights, one of ``DTYPES[backend]``; ``usual_dtype`` if not given.
+        Format of the weights, one of ``DTYPES[backend]``; ``default_dtype`` by default.
 
     Returns
     -------
     Generator
-        ``feed`` latents to it and ``generate`` codes.
+        Its ``feed`` takes latents, shape (B, F, C), its ``generate`` returns mu-law codes, shape (B, n).
 
     Raises
     ------
     DeviceError, UsageError, ModelError
-        If the backend does not run there, an argument is off, or the weights do not fit.
+        If the backend does not run there, an argument is out of range, or the weights do not fit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from wavecore.nn.generate import open_generator
+    >>> from wavecore.nn.wavenet import WaveNet, WaveNetConfig
+    >>> config = WaveNetConfig(1, 3, 2, 8, 8, 8, 8, latent_channels=4, hop_length=10)
+    >>> generator = open_generator(WaveNet(config).state_dict(), config, batch=2, seed=0, backend="reference")
+    >>> generator.feed(np.zeros((2, 3, 4), np.float32))
+    >>> generator.generate(generator.available).shape
+    (2, 30)
     """
     backend, _ = resolve_backend(backend, device)
-    if dtype is not None and dtype not in (known := DTYPES["triton" if backend == "auto" else backend]):
-        raise UsageError(f"the {backend} backend does not run in {dtype!r}; it takes {', '.join(known)}")
+    formats = DTYPES["triton" if backend == "auto" else backend]
+    if dtype is not None and dtype not in formats:
+        raise UsageError(f"the {backend} backend does not run in {dtype!r}; it takes {', '.join(formats)}")
     packed = pack(state, config)
-    shared = {"batch": batch, "seed": seed, "streams": streams, "temperature": temperature}
-    if backend not in ("auto", "triton"):
-        dtype = usual_dtype(backend, batch) if dtype is None else dtype
-    if backend == "numba":
-        from wavecore.kernels.cpu.numba import NumbaGenerator
-
-        return NumbaGenerator(packed, threads=threads, **shared)
-    if backend == "native":
-        from wavecore.kernels.cpu.native import NativeGenerator
-
-        return NativeGenerator(packed, threads=threads, storage=dtype, **shared)
+    options = {"batch": batch, "seed": seed, "streams": streams, "temperature": temperature}
     if backend in ("auto", "triton"):
         from wavecore.kernels.gpu import open_fastest
 
-        precisions = DTYPES["triton"] if dtype is None else (dtype,)
-        return open_fastest(packed, precisions, device=device, reference_too=backend == "auto", **shared)
+        precisions = formats if dtype is None else (dtype,)
+        return open_fastest(packed, precisions, device=device, reference_too=backend == "auto", **options)
+    dtype = formats[0] if dtype is None else dtype
+    if backend == "numba":
+        from wavecore.kernels.cpu.numba import NumbaGenerator
+
+        return NumbaGenerator(packed, threads=threads, **options)
+    if backend == "native":
+        from wavecore.kernels.cpu.native import NativeGenerator
+
+        return NativeGenerator(packed, threads=threads, storage=dtype, **options)
     from wavecore.kernels.reference import ReferenceGenerator
 
-    return ReferenceGenerator(packed, device=device, dtype=getattr(torch, dtype), **shared)
-
-
-def usual_dtype(backend: str, batch: int) -> str:
-    """Name the format in which a backend keeps the weights unless told.
-
-    Parameters
-    ----------
-    backend : str
-        One of ``BACKENDS``.
-    batch : int
-        Streams.
-
-    Returns
-    -------
-    str
-        One of ``DTYPES[backend]``.
-    """
-    if backend == "triton" and batch <= LATENCY_BATCH:
-        return "float32"
-    return DTYPES["triton" if backend == "auto" else backend][0]
+    return ReferenceGenerator(packed, device=device, dtype=getattr(torch, dtype), **options)
 
 
 def generate_blocks(
@@ -299,10 +259,9 @@ def generate_blocks(
     first_samples: int = 800,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Iterator[np.ndarray]:
-    """Generate all that a latent allows, in blocks: play one while the next is made.
+    """Generate all samples of a latent, block by block.
 
-    Closing the iterator, or dropping it, cancels what is left; only the generator
-    is still held, by whoever opened it, and can go on from there.
+    Closing the iterator cancels the rest; the generator can then be used further.
 
     Parameters
     ----------
@@ -310,7 +269,7 @@ def generate_blocks(
     block_samples : int
         Largest block, at least 1; it does not change the samples.
     first_samples : int
-        The first block, shorter so that something is heard soon; at least 1.
+        The first block, shorter for a low latency, at least 1.
     on_progress : callable, optional
         Called with (samples done, samples in all) after every block, before it is yielded.
 
@@ -322,11 +281,22 @@ def generate_blocks(
     Raises
     ------
     UsageError
-        If a block is to be shorter than a sample.
+        If a block length is below 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from wavecore.nn.generate import generate_blocks, open_generator
+    >>> from wavecore.nn.wavenet import WaveNet, WaveNetConfig
+    >>> config = WaveNetConfig(1, 3, 2, 8, 8, 8, 8, latent_channels=4, hop_length=10)
+    >>> generator = open_generator(WaveNet(config).state_dict(), config, batch=2, seed=0, backend="reference")
+    >>> latent = np.zeros((2, 3, 4), np.float32)
+    >>> [block.shape for block in generate_blocks(generator, latent, block_samples=20, first_samples=10)]
+    [(2, 10), (2, 20)]
     """
     for name, value in (("block_samples", block_samples), ("first_samples", first_samples)):
         if value < 1:
-            raise UsageError(f"{name} is {value}; at least 1 is needed")
+            raise UsageError(f"{name} is {value}; it must be at least 1")
     generator.feed(latent)
     total, done = generator.available, 0
     while generator.available:

@@ -1,9 +1,8 @@
-"""The parts a WaveNet is made of, in matrix form.
+"""The layers of a WaveNet, as matrix products.
 
-A dilated causal convolution is a sum of matrix products over shifted views of
-its input.  With the time axis first, ``(T, B, C)``, a shift by ``d`` samples
-is a slice without a copy, so every tap is one large matrix product; on a CPU
-this trains about three times faster than ``conv1d``.
+A dilated causal convolution is a sum of matrix products over shifted views of its input.  With the time axis first,
+``(T, B, C)``, a shift is a slice without a copy, and every tap is one large matrix product; on a CPU this trains about
+three times faster than ``conv1d``.
 
 All matrices are stored ``(in, out)``: ``y = x @ weight + bias``.
 """
@@ -11,23 +10,17 @@ All matrices are stored ``(in, out)``: ``y = x @ weight + bias``.
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
+if TYPE_CHECKING:
+    from wavecore.nn.wavenet import WaveNetConfig
+
 
 class Affine(nn.Module):
-    """A 1x1 convolution: ``y = x @ weight + bias`` over the last axis.
-
-    Parameters
-    ----------
-    in_channels, out_channels : int
-        Sizes of the last axis before and after.
-    bias : bool
-        Whether a bias is added.
-    gain : float
-        The weights start with standard deviation ``gain / sqrt(in_channels)``.
-    """
+    """A 1x1 convolution over the last axis; the weights start with standard deviation ``gain / sqrt(in_channels)``."""
 
     def __init__(self, in_channels: int, out_channels: int, *, bias: bool = True, gain: float = 1.0):
         super().__init__()
@@ -35,33 +28,13 @@ class Affine(nn.Module):
         self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map ``(..., in_channels)`` to ``(..., out_channels)``.
-
-        Parameters
-        ----------
-        x : Tensor, shape (..., in_channels), float
-
-        Returns
-        -------
-        Tensor, shape (..., out_channels), float
-        """
+        """Map ``(..., in_channels)`` to ``(..., out_channels)``."""
         y = x @ self.weight
         return y if self.bias is None else y + self.bias
 
 
 class CausalFilter(nn.Module):
-    """The weights of a causal convolution, one matrix per tap.
-
-    Tap ``k`` looks ``(kernel_size - 1 - k) * dilation`` samples back, so the
-    last tap sees the newest sample.
-
-    Parameters
-    ----------
-    kernel_size : int
-        Number of taps K.
-    in_channels, out_channels : int
-        Sizes of the channel axis.
-    """
+    """The weights of a causal convolution: a matrix for tap ``k``, delayed by ``(K - 1 - k) * dilation`` samples."""
 
     def __init__(self, kernel_size: int, in_channels: int, out_channels: int):
         super().__init__()
@@ -73,57 +46,23 @@ class CausalFilter(nn.Module):
 class GatedLayer(nn.Module):
     """One WaveNet layer: dilated filter, gate, residual and skip products.
 
-    Parameters
-    ----------
-    kernel_size, dilation : int
-        Taps and their distance in samples.
-    residual_channels, gate_channels, skip_channels, latent_channels : int
-        Channel counts R, G, S and C.
-    n_layers : int
-        Depth of the stack; the outputs start ``1 / sqrt(n_layers)`` smaller, so
-        that the sums over all layers start at unit scale.
-    last : bool
-        The last layer has no residual product: nothing reads it.
+    The outputs start ``1 / sqrt(n_layers)`` smaller, so that the sums over all layers start at unit scale.  The last
+    layer has no residual product: nothing reads it.
     """
 
-    def __init__(
-        self,
-        *,
-        kernel_size: int,
-        dilation: int,
-        residual_channels: int,
-        gate_channels: int,
-        skip_channels: int,
-        latent_channels: int,
-        n_layers: int,
-        last: bool,
-    ):
+    def __init__(self, config: WaveNetConfig, dilation: int, *, last: bool):
         super().__init__()
-        gain = 2.0 / math.sqrt(n_layers)
+        gain = 2.0 / math.sqrt(config.n_layers)
         self.dilation = dilation
-        self.filter = CausalFilter(kernel_size, residual_channels, 2 * gate_channels)
-        self.condition = Affine(latent_channels, 2 * gate_channels, bias=False)
-        self.skip = Affine(gate_channels, skip_channels, gain=gain)
-        self.residual = None if last else Affine(gate_channels, residual_channels, gain=gain)
+        self.filter = CausalFilter(config.kernel_size, config.residual_channels, 2 * config.gate_channels)
+        self.condition = Affine(config.latent_channels, 2 * config.gate_channels, bias=False)
+        self.skip = Affine(config.gate_channels, config.skip_channels, gain=gain)
+        self.residual = None if last else Affine(config.gate_channels, config.residual_channels, gain=gain)
 
     def forward(self, x: Tensor, skip: Tensor, latent: Tensor, hop_length: int) -> tuple[Tensor, Tensor]:
-        """Run the layer over a whole sequence.
+        """Return the residual stream, (T, B, R), and the skip stream, (T, B, S), after the layer.
 
-        Parameters
-        ----------
-        x : Tensor, shape (T, B, R), float
-            The residual stream; what lies before it counts as zeros.
-        skip : Tensor, shape (T, B, S), float
-            The skip stream so far; it may be overwritten.
-        latent : Tensor, shape (F, B, C), float
-            One frame per ``hop_length`` samples, T = F * hop_length.
-        hop_length : int
-            Samples per latent frame.
-
-        Returns
-        -------
-        x, skip : Tensor
-            The two streams after this layer, shapes as given.
+        T = F * hop_length for a latent of shape (F, B, C); ``skip`` may be overwritten.
         """
         condition = self.condition(latent) + self.filter.bias  # (F, B, 2G)
         run = fused_gated_layer if x.device.type == "cpu" else plain_gated_layer
@@ -135,28 +74,11 @@ class GatedLayer(nn.Module):
 def plain_gated_layer(
     x, skip, condition, filter_weight, skip_weight, skip_bias, residual_weight, residual_bias, dilation, hop_length
 ):
-    """One gated layer written plainly, for autograd, autocast and compilers.
+    """Compute one gated layer, by autograd; the definition that ``fused_gated_layer`` is tested against.
 
-    This is the definition that ``fused_gated_layer`` is tested against.
-
-    Parameters
-    ----------
-    x : Tensor, shape (T, B, R), float
-    skip : Tensor, shape (T, B, S), float
-    condition : Tensor, shape (F, B, 2G), float
-        Projected latent plus the filter's bias, T = F * hop_length.
-    filter_weight : Tensor, shape (K, R, 2G), float
-    skip_weight : Tensor, shape (G, S), float
-    skip_bias : Tensor, shape (S,), float
-    residual_weight : Tensor, shape (G, R), float, or None
-    residual_bias : Tensor, shape (R,), float, or None
-    dilation, hop_length : int
-        Samples.
-
-    Returns
-    -------
-    x, skip : Tensor
-        The two streams after the layer, shapes as given.
+    Shapes: x (T, B, R), skip (T, B, S); condition (F, B, 2G), the projected latent plus the filter's bias,
+    T = F * hop_length; filter_weight (K, R, 2G), skip_weight (G, S), skip_bias (S,), residual_weight (G, R) and
+    residual_bias (R,), or None.  Returns x and skip after the layer, shapes as given.
     """
     kernel_size = filter_weight.shape[0]
     n_samples = x.shape[0]
@@ -176,30 +98,10 @@ def plain_gated_layer(
 def fused_gated_layer(
     x, skip, condition, filter_weight, skip_weight, skip_bias, residual_weight, residual_bias, dilation, hop_length
 ):
-    """The same layer with its backward pass written out, for a CPU.
+    """Compute ``plain_gated_layer`` on a CPU with a written-out backward pass; ``skip`` is overwritten.
 
-    Products accumulate in place and nothing is padded or copied.  tanh comes
-    from the (three times cheaper) vectorised sigmoid: tanh(z) = 2 sigmoid(2z) - 1.
-    Under CPU autocast the products read bfloat16; the two streams stay as they are.
-
-    Parameters
-    ----------
-    x : Tensor, shape (T, B, R), float
-    skip : Tensor, shape (T, B, S), float
-        Overwritten.
-    condition : Tensor, shape (F, B, 2G), float
-    filter_weight : Tensor, shape (K, R, 2G), float
-    skip_weight : Tensor, shape (G, S), float
-    skip_bias : Tensor, shape (S,), float
-    residual_weight : Tensor, shape (G, R), float, or None
-    residual_bias : Tensor, shape (R,), float, or None
-    dilation, hop_length : int
-        Samples.
-
-    Returns
-    -------
-    x, skip : Tensor
-        The two streams after the layer, shapes as given.
+    Products accumulate in place and nothing is padded or copied.  tanh(z) = 2 sigmoid(2z) - 1, since the vectorized
+    sigmoid is three times cheaper.  Under CPU autocast the products read bfloat16; the two streams keep their type.
     """
     arguments = (x, skip, condition, filter_weight, skip_weight, skip_bias, residual_weight, residual_bias)
     layer = _Bfloat16GatedLayer if torch.is_autocast_enabled("cpu") else _FusedGatedLayer
@@ -218,7 +120,7 @@ class _FusedGatedLayer(torch.autograd.Function):
         n_frames, _, width = condition.shape  # width = 2G
         gate = width // 2
         doubled = torch.cat([2 * condition[..., :gate], condition[..., gate:]], dim=-1)
-        # A copy even where a view would do: what follows writes into it.
+        # A copy even where a view would do: the sums are accumulated in it.
         z = doubled.unsqueeze(1).expand(n_frames, hop, batch, width).contiguous().view(n_samples * batch, width)
         taps = torch.cat([2 * filter_weight[..., :gate], filter_weight[..., gate:]], dim=-1)
         rows = x.reshape(n_samples * batch, -1)
@@ -244,7 +146,6 @@ class _FusedGatedLayer(torch.autograd.Function):
         x, z, gated, filter_weight, skip_weight, residual_weight = ctx.saved_tensors
         dilation, hop, n_frames = ctx.sizes
         n_samples, batch, _ = x.shape
-        gate = gated.shape[1]
         skip_rows = grad_skip.reshape(n_samples * batch, -1)
         d_gated = skip_rows @ skip_weight.t()
         d_skip_weight = gated.t() @ skip_rows
@@ -256,12 +157,7 @@ class _FusedGatedLayer(torch.autograd.Function):
             d_residual_weight = gated.t() @ out_rows
             d_residual_bias = out_rows.sum(0)
             d_rows.copy_(out_rows)
-        tanh_half, sigmoid_half = z[:, :gate], z[:, gate:]
-        d_z = torch.empty_like(z)
-        torch.mul(d_gated, sigmoid_half, out=d_z[:, :gate])
-        torch.mul(d_gated, tanh_half, out=d_z[:, gate:])
-        torch.ops.aten.tanh_backward.grad_input(d_z[:, :gate], tanh_half, grad_input=d_z[:, :gate])
-        torch.ops.aten.sigmoid_backward.grad_input(d_z[:, gate:], sigmoid_half, grad_input=d_z[:, gate:])
+        d_z = _gate_backward(d_gated, z)
         rows = x.reshape(n_samples * batch, -1)
         d_filter = torch.zeros_like(filter_weight)
         kernel_size = filter_weight.shape[0]
@@ -270,25 +166,15 @@ class _FusedGatedLayer(torch.autograd.Function):
             d_filter[tap] = past.t() @ d_z[delay:]
             d_rows[: len(past)].addmm_(d_z[delay:], filter_weight[tap].t())
         d_condition = d_z.view(n_frames, hop, batch, -1).sum(1)
-        return (
-            d_rows.view_as(x),
-            grad_skip,
-            d_condition,
-            d_filter,
-            d_skip_weight,
-            skip_rows.sum(0),
-            d_residual_weight,
-            d_residual_bias,
-            None,
-            None,
-        )
+        d_skip, d_residual = (d_skip_weight, skip_rows.sum(0)), (d_residual_weight, d_residual_bias)
+        return d_rows.view_as(x), grad_skip, d_condition, d_filter, *d_skip, *d_residual, None, None
 
 
 class _Bfloat16GatedLayer(torch.autograd.Function):
     """The same with bfloat16 products, few and wide: one for all taps, one for skip and residual together.
 
-    Processors with bfloat16 units do these several times faster than float32 ones.  What accumulates over
-    the layers (both streams and their gradients) stays in float32, as do the activation functions.
+    Processors with bfloat16 units compute these several times faster.  What accumulates over the layers (both streams
+    and their gradients) stays in float32, as do the activation functions.
     """
 
     @staticmethod
@@ -325,7 +211,7 @@ class _Bfloat16GatedLayer(torch.autograd.Function):
         taps, activations, gated, filter_weight, weight = ctx.saved_tensors
         dilation, hop, n_frames, shape, n_skip = ctx.sizes
         kernel_size, residual, _ = filter_weight.shape
-        batch, gate = shape[1], gated.shape[1]
+        batch = shape[1]
         has_residual = weight.shape[1] > n_skip
         d_both = gated.new_empty(len(gated), weight.shape[1])
         d_both[:, :n_skip].copy_(grad_skip.reshape(len(gated), -1))
@@ -336,12 +222,7 @@ class _Bfloat16GatedLayer(torch.autograd.Function):
         d_gated = d_both @ weight.t()
         d_weight = (gated.t() @ d_both).float()
         d_bias = d_both.sum(0, dtype=torch.float32)
-        d_z = torch.empty_like(activations)
-        tanh_half, sigmoid_half = activations[:, :gate], activations[:, gate:]
-        torch.mul(d_gated, sigmoid_half, out=d_z[:, :gate])
-        torch.mul(d_gated, tanh_half, out=d_z[:, gate:])
-        torch.ops.aten.tanh_backward.grad_input(d_z[:, :gate], tanh_half, grad_input=d_z[:, :gate])
-        torch.ops.aten.sigmoid_backward.grad_input(d_z[:, gate:], sigmoid_half, grad_input=d_z[:, gate:])
+        d_z = _gate_backward(d_gated, activations)
         d_filter = (taps.t() @ d_z).float().view_as(filter_weight)
         d_taps = d_z @ filter_weight.flatten(0, 1).to(torch.bfloat16).t()
         for tap in range(kernel_size):
@@ -349,22 +230,25 @@ class _Bfloat16GatedLayer(torch.autograd.Function):
             if delay < len(d_rows):
                 d_rows[: len(d_rows) - delay].add_(d_taps[delay:, tap * residual : (tap + 1) * residual])
         d_condition = d_z.view(n_frames, hop, batch, -1).sum(1, dtype=torch.float32)
+        d_skip = (d_weight[:, :n_skip], d_bias[:n_skip])
         d_residual = (d_weight[:, n_skip:], d_bias[n_skip:]) if has_residual else (None, None)
-        return (
-            d_rows.view(shape),
-            grad_skip,
-            d_condition,
-            d_filter,
-            d_weight[:, :n_skip],
-            d_bias[:n_skip],
-            *d_residual,
-            None,
-            None,
-        )
+        return d_rows.view(shape), grad_skip, d_condition, d_filter, *d_skip, *d_residual, None, None
+
+
+def _gate_backward(d_gated: Tensor, activations: Tensor) -> Tensor:
+    """Return the gradient of the gate's input, (T * B, 2G), from that of its output and from tanh | sigmoid."""
+    gate = d_gated.shape[1]
+    tanh_half, sigmoid_half = activations[:, :gate], activations[:, gate:]
+    d_z = torch.empty_like(activations)
+    torch.mul(d_gated, sigmoid_half, out=d_z[:, :gate])
+    torch.mul(d_gated, tanh_half, out=d_z[:, gate:])
+    torch.ops.aten.tanh_backward.grad_input(d_z[:, :gate], tanh_half, grad_input=d_z[:, :gate])
+    torch.ops.aten.sigmoid_backward.grad_input(d_z[:, gate:], sigmoid_half, grad_input=d_z[:, gate:])
+    return d_z
 
 
 def _stacked_taps(rows: Tensor, kernel_size: int, dilation: int, batch: int) -> Tensor:
-    """Set the past that every tap sees side by side, in bfloat16: (T * B, K * R)."""
+    """Return the inputs of all taps side by side, in bfloat16: (T * B, K * R)."""
     n_rows, channels = rows.shape
     stacked = rows.new_empty((n_rows, kernel_size, channels), dtype=torch.bfloat16)
     for tap in range(kernel_size):

@@ -1,10 +1,8 @@
-"""A latent through which nothing but music passes: which notes sound, whether one begins, how loud it is.
+"""A latent that holds notes alone: which pitches sound, whether a note begins, and how loud it is.
 
-An encoder that is trained to forget the instrument still tells it in a thousand small ways.  Here
-each frame is said as a few decisions, a note sounds or does not, and as a level in a few steps; the
-latent is an image of them: linear, and where there is a context, convolved over the frames around.  Two
-instruments that play the same thing are told apart only where the encoder decides differently, or
-where they do not play it alike.
+A continuous latent still reveals the instrument, however the encoder is trained against it.  Here each frame is reduced
+to binary decisions and a level in a few steps; the latent is a linear map of them and, where there is a context, of the
+surrounding frames' decisions.
 """
 
 from __future__ import annotations
@@ -15,107 +13,82 @@ from torch import Tensor, nn
 LOWEST, HIGHEST = 30, 102
 """MIDI numbers of the lowest and the highest note."""
 N_PITCHES = 2 * (HIGHEST - LOWEST) + 1
-"""In quarter tones: who whistles is not always in tune."""
+"""In quarter tones, since whistling is not always in tune."""
 N_CODES = N_PITCHES + 2
 """Pitches, an onset, a level."""
 LEVELS = 8
 """Values of the level, evenly from 0 to 1."""
 NEAR = 4
-"""Quarter tones within which one note is heard, and not several: while it slides, its pitch is hard to name."""
-FOLLOWING_CHANNELS = 96
+"""Quarter tones within which two pitches are one note: in a glide the pitch is ambiguous."""
+CONTEXT_CHANNELS = 96
 
 
 class NoteBottleneck(nn.Module):
-    """From an encoder's answers to decisions, and from those to a latent.
+    """From an encoder's logits to decisions, and from those to a latent of `latent_channels`.
 
-    Parameters
-    ----------
-    latent_channels : int
-        C.
-    context : int
-        Frames on either side whose decisions have a part in a frame's latent: when a note began, and how long it goes on,
-        a decoder cannot see in one frame.
+    The decisions of `context` frames on either side contribute to a frame's latent: one frame does not show when its
+    note began and how long it will last.
     """
 
     def __init__(self, latent_channels: int, context: int = 0):
         super().__init__()
         self.context = context
         self.embedding = nn.Linear(N_CODES, latent_channels)
-        # One note is one of many codes: at this scale a frame of one or two gives a latent of about unit power.
+        # A frame has one or two notes of many codes; with this scale its latent has about unit power.
         nn.init.normal_(self.embedding.weight, std=0.7)
         nn.init.zeros_(self.embedding.bias)
         if context:
             self.following = nn.Sequential(
-                nn.Conv1d(N_CODES, FOLLOWING_CHANNELS, 2 * context + 1),
+                nn.Conv1d(N_CODES, CONTEXT_CHANNELS, 2 * context + 1),
                 nn.ELU(),
-                nn.Conv1d(FOLLOWING_CHANNELS, latent_channels, 1),
+                nn.Conv1d(CONTEXT_CHANNELS, latent_channels, 1),
             )
-            # Nothing at first, so that decoders of the plain latent can go on.
+            # Zero at first, so that decoders trained without a context can be trained further.
             nn.init.zeros_(self.following[-1].weight)
             nn.init.zeros_(self.following[-1].bias)
 
-    def forward(self, answers: Tensor) -> Tensor:
-        """Say what passes.
-
-        Parameters
-        ----------
-        answers : Tensor, shape (B, F + 2 * context, N_CODES), float
-            Logits: of every pitch, of an onset, of the level.
-
-        Returns
-        -------
-        Tensor, shape (B, F, C), float
-        """
-        decided = decide(answers)
-        latent = self.embedding(decided)
+    def forward(self, logits: Tensor) -> Tensor:
+        """Map logits, (B, F + 2 * context, N_CODES), of pitches, an onset and a level to a latent, shape (B, F, C)."""
+        decisions = decide(logits)
+        latent = self.embedding(decisions)
         if not self.context:
             return latent
-        around = self.following(decided.transpose(1, 2)).transpose(1, 2)
-        return latent[:, self.context : latent.shape[1] - self.context] + around
+        surrounding = self.following(decisions.transpose(1, 2)).transpose(1, 2)
+        return latent[:, self.context : latent.shape[1] - self.context] + surrounding
 
-    def plain(self, answers: Tensor) -> Tensor:
-        """Say of each frame what it decides itself.
-
-        Parameters
-        ----------
-        answers : Tensor, shape (B, F, N_CODES), float
-
-        Returns
-        -------
-        Tensor, shape (B, F, C), float
-        """
-        return self.embedding(decide(answers))
+    def embed(self, logits: Tensor) -> Tensor:
+        """Map logits, shape (B, F, N_CODES), to a latent, shape (B, F, C), without the context."""
+        return self.embedding(decide(logits))
 
 
-def decide(answers: Tensor) -> Tensor:
-    """Turn answers into decisions; gradients pass as if nothing were rounded.
+def decide(logits: Tensor) -> Tensor:
+    """Turn logits into decisions, with straight-through gradients.
 
-    A pitch sounds if it is more likely than not.  Where none is, but one of those within ``NEAR`` quarter tones is, as in
-    a glide, the likeliest of them sounds.
+    A pitch sounds if its probability is above a half.  In a glide, where none is but the probabilities within ``NEAR``
+    quarter tones add up to more than a half, the likeliest of them sounds.
 
     Parameters
     ----------
-    answers : Tensor, shape (..., N_CODES), float
-        Logits.
+    logits : Tensor, shape (..., N_CODES), float
 
     Returns
     -------
     Tensor, shape (..., N_CODES), float in [0, 1]
         0 or 1 for every pitch and for an onset; the level in ``LEVELS`` steps.
     """
-    soft = torch.sigmoid(answers)
+    soft = torch.sigmoid(logits)
     with torch.no_grad():
-        decided = torch.round(soft)
-        decided[..., -1] = torch.round(soft[..., -1] * (LEVELS - 1)) / (LEVELS - 1)
-        decided[..., :N_PITCHES] += _sliding(soft[..., :N_PITCHES], decided[..., :N_PITCHES])
-    return soft + (decided - soft).detach()
+        decisions = torch.round(soft)
+        decisions[..., -1] = torch.round(soft[..., -1] * (LEVELS - 1)) / (LEVELS - 1)
+        decisions[..., :N_PITCHES] += _glides(soft[..., :N_PITCHES], decisions[..., :N_PITCHES])
+    return soft + (decisions - soft).detach()
 
 
-def _sliding(soft: Tensor, decided: Tensor) -> Tensor:
-    """Which further pitches sound, (..., N_PITCHES): peaks of unclear frames, far from all that is decided."""
+def _glides(soft: Tensor, decisions: Tensor) -> Tensor:
+    """Return which further pitches sound, (..., N_PITCHES): peaks of ambiguous frames, far from decided ones."""
     flat = soft.reshape(-1, 1, N_PITCHES)
     width = 2 * NEAR + 1
-    together = nn.functional.avg_pool1d(flat, width, stride=1, padding=NEAR) * width
+    total = nn.functional.avg_pool1d(flat, width, stride=1, padding=NEAR) * width
     peak = flat == nn.functional.max_pool1d(flat, width, stride=1, padding=NEAR)
-    taken = nn.functional.max_pool1d(decided.reshape(-1, 1, N_PITCHES), width, stride=1, padding=NEAR) > 0
-    return (peak & ~taken & (together > 0.5)).reshape(soft.shape).to(soft.dtype)
+    taken = nn.functional.max_pool1d(decisions.reshape(-1, 1, N_PITCHES), width, stride=1, padding=NEAR) > 0
+    return (peak & ~taken & (total > 0.5)).reshape(soft.shape).to(soft.dtype)

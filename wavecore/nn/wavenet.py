@@ -1,4 +1,4 @@
-"""The WaveNet: one machine for NSynth's and the translation network's decoders.
+"""The WaveNet, decoder of the NSynth autoencoder and of the translation network.
 
 References
 ----------
@@ -38,6 +38,18 @@ class WaveNetConfig:
         Samples per latent frame.
     sample_rate : int
         Hz.
+
+    Raises
+    ------
+    UsageError
+        If a size is no integer of at least 1, or `n_classes` is above 256.
+
+    Examples
+    --------
+    >>> from wavecore.nn.wavenet import WaveNetConfig
+    >>> config = WaveNetConfig(dilation_cycles=2, layers_per_cycle=8, hop_length=512)
+    >>> config.n_layers, config.receptive_field, config.frame_rate
+    (16, 512, 31.25)
     """
 
     dilation_cycles: int = 3
@@ -62,7 +74,7 @@ class WaveNetConfig:
 
     @property
     def n_layers(self) -> int:
-        """Gated layers L."""
+        """Number of gated layers L."""
         return self.dilation_cycles * self.layers_per_cycle
 
     @property
@@ -72,12 +84,12 @@ class WaveNetConfig:
 
     @property
     def receptive_field(self) -> int:
-        """Samples of the past that one prediction depends on."""
+        """Number of past samples that one prediction depends on."""
         return (self.kernel_size - 1) * (sum(self.dilations) + 1) + 1
 
     @property
     def multiply_adds(self) -> int:
-        """Multiply-adds that generating one sample takes; conditioning, once per latent frame, left out."""
+        """Multiply-adds per generated sample, without the conditioning, which is computed once per latent frame."""
         streams = self.residual_channels + self.skip_channels
         layer = self.kernel_size * self.residual_channels * 2 * self.gate_channels + self.gate_channels * streams
         head = self.skip_channels * self.head_channels + self.head_channels * self.n_classes
@@ -110,6 +122,12 @@ def preset(name: str) -> WaveNetConfig:
     ------
     UsageError
         If there is no such preset.
+
+    Examples
+    --------
+    >>> from wavecore.nn.wavenet import preset
+    >>> preset("nsynth").receptive_field
+    6141
     """
     if name not in PRESETS:
         raise UsageError(f"there is no preset {name!r}; choose one of {', '.join(PRESETS)}")
@@ -117,12 +135,20 @@ def preset(name: str) -> WaveNetConfig:
 
 
 class WaveNet(nn.Module):
-    """A conditional WaveNet that predicts every sample from those before it.
+    """A conditional WaveNet: predicts the distribution of every sample from those before it and a latent.
 
     Parameters
     ----------
     config : WaveNetConfig
-        Its sizes.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from wavecore.nn.wavenet import WaveNet, WaveNetConfig
+    >>> config = WaveNetConfig(1, 3, 2, 8, 8, 8, 8, latent_channels=4, hop_length=10)
+    >>> codes, latent = torch.zeros(2, 25, dtype=torch.long), torch.zeros(2, 3, 4)
+    >>> WaveNet(config)(codes, latent).shape
+    torch.Size([2, 25, 256])
     """
 
     def __init__(self, config: WaveNetConfig):
@@ -131,17 +157,8 @@ class WaveNet(nn.Module):
         self.first = _FirstFilter(config.kernel_size, config.residual_channels)
         self.first_skip = Affine(config.residual_channels, config.skip_channels)
         self.layers = nn.ModuleList(
-            GatedLayer(
-                kernel_size=config.kernel_size,
-                dilation=dilation,
-                residual_channels=config.residual_channels,
-                gate_channels=config.gate_channels,
-                skip_channels=config.skip_channels,
-                latent_channels=config.latent_channels,
-                n_layers=config.n_layers,
-                last=index == config.n_layers - 1,
-            )
-            for index, dilation in enumerate(config.dilations)
+            GatedLayer(config, dilation, last=index == config.n_layers)
+            for index, dilation in enumerate(config.dilations, 1)
         )
         self.head = Affine(config.skip_channels, config.head_channels, gain=1.4)
         self.head_condition = Affine(config.latent_channels, config.head_channels, bias=False)
@@ -149,13 +166,12 @@ class WaveNet(nn.Module):
         self.output = Affine(config.head_channels, config.n_classes, gain=0.0)
 
     def forward(self, codes: Tensor, latent: Tensor) -> Tensor:
-        """Predict every sample of a known sequence (teacher forcing).
+        """Compute the logits of a known sequence (teacher forcing).
 
         Parameters
         ----------
         codes : Tensor, shape (B, T), integer
-            Mu-law codes.  The network shifts them itself: ``logits[:, t]`` depends
-            on ``codes[:, :t]`` only.
+            Mu-law codes, unshifted: ``logits[:, t]`` depends on ``codes[:, :t]`` only.
         latent : Tensor, shape (B, F, C), float
             Frame ``t // hop_length`` conditions sample ``t``; F * hop_length >= T.
 
@@ -176,7 +192,7 @@ class WaveNet(nn.Module):
         padded = n_frames * hop_length
         latent = latent[:, :n_frames].transpose(0, 1)  # (F, B, C)
         scalar = codes.to(latent.dtype) / (self.config.n_classes - 1) - 0.5
-        # Shifted right by one zero; zeros behind fill the last frame (causality keeps them out of sight).
+        # Shifted right by one zero; zeros behind fill the last frame, and by causality have no effect.
         scalar = nn.functional.pad(scalar[:, :-1], (1, padded - n_samples)).t()  # (T', B)
         x = self.first(scalar)  # (T', B, R)
         skip = self.first_skip(x)

@@ -1,6 +1,7 @@
-"""An oscillator's phase and partials."""
+"""The oscillator's phase, amplitudes and bands."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -13,12 +14,14 @@ from wavecore.nn import oscillator
 RATE, HOP = 16_000, 50
 
 
-def test_pitches_are_frequencies():
+def test_midi_to_hz_and_back():
     found = oscillator.midi_to_hz(torch.tensor([69.0, 57.0, 69.5]))
     torch.testing.assert_close(found, torch.tensor([440.0, 220.0, 440 * 2 ** (1 / 24)]))
+    midi = torch.tensor([[12.0, 60.3], [69.0, 127.0]])
+    torch.testing.assert_close(oscillator.hz_to_midi(oscillator.midi_to_hz(midi)), midi)
 
 
-def test_frames_are_joined_by_straight_lines_between_their_middles():
+def test_upsample_interpolates_between_centres():
     frames = torch.tensor([[[0.0, 5.0], [1.0, 5.0], [3.0, 5.0]]])
     found = oscillator.upsample(frames, 4)[0]
     assert found.shape == (12, 2) and bool((found[:, 1] == 5).all())
@@ -27,7 +30,7 @@ def test_frames_are_joined_by_straight_lines_between_their_middles():
     assert torch.equal(oscillator.upsample(frames, 1), frames)
 
 
-def test_a_steady_pitch_turns_evenly_for_minutes():
+def test_phase_of_a_steady_pitch_is_exact_for_minutes():
     phase, f0_hz = oscillator.phase_of(torch.full((1, 40_000), 84.0), HOP, RATE)  # 125 s
     assert phase.shape == f0_hz.shape == (1, 40_000 * HOP) and phase.dtype == torch.float32
     assert float(phase.min()) >= 0 and float(phase.max()) <= 2 * math.pi + 1e-6
@@ -38,7 +41,7 @@ def test_a_steady_pitch_turns_evenly_for_minutes():
     torch.testing.assert_close(f0_hz, torch.full_like(f0_hz, hz))
 
 
-def test_rows_have_pitches_of_their_own_and_glides_are_steady():
+def test_phase_of_rows_and_glides():
     midi = torch.tensor([[60.0, 60.0, 60.0], [60.0, 66.0, 72.0]])
     phase, f0_hz = oscillator.phase_of(midi, HOP, RATE)
     alone, _ = oscillator.phase_of(midi[:1], HOP, RATE)
@@ -47,11 +50,6 @@ def test_rows_have_pitches_of_their_own_and_glides_are_steady():
     assert float(octaves.diff().max()) == pytest.approx(0.5 / HOP, rel=1e-2) and float(octaves.diff().min()) >= 0
     steps = np.unwrap(phase[1].numpy().astype(float))
     np.testing.assert_allclose(np.diff(steps) * RATE / (2 * np.pi), f0_hz[1, 1:], rtol=1e-3)
-
-
-def test_frequencies_are_pitches():
-    midi = torch.tensor([[12.0, 60.3], [69.0, 127.0]])
-    torch.testing.assert_close(oscillator.hz_to_midi(oscillator.midi_to_hz(midi)), midi)
 
 
 @pytest.mark.parametrize(
@@ -68,14 +66,14 @@ def test_bands_hold_every_partial_once(n_bands, firsts):
 
 
 @given(n_bands=st.integers(1, 64))
-def test_no_band_is_empty(n_bands):
+def test_bands_are_not_empty(n_bands):
     found = oscillator.bands(n_bands)
     assert len(found) == n_bands and all(first < end for first, end in found)
     assert found[0][0] == 1 and found[-1][1] == 65
-    assert all(end == first for (_, end), (first, _) in zip(found, found[1:]))
+    assert all(end == first for (_, end), (first, _) in pairwise(found))
 
 
-def test_levels_are_roots_of_amplitudes_and_lie_on_lines_between_knots():
+def test_amplitudes_of_knots_and_between_them():
     generator = torch.Generator().manual_seed(1)
     levels = torch.rand(2, 3, 16, generator=generator)
     found = oscillator.amplitudes(levels)
@@ -89,13 +87,13 @@ def test_levels_are_roots_of_amplitudes_and_lie_on_lines_between_knots():
     torch.testing.assert_close(found[..., 10].log(), between)
 
 
-def test_no_level_grows_without_bound():
+def test_levels_are_bounded():
     assert torch.equal(
         oscillator.amplitudes(torch.full((1, 1, 16), 9.0)), oscillator.amplitudes(torch.full((1, 1, 16), 1.25))
     )
 
 
-def test_partials_are_cosines_and_sines_of_multiples_summed_by_band():
+def test_bands_are_sums_of_partials():
     phase = torch.linspace(0, 7, 30)[None]
     sizes = torch.rand(1, 30, 64, generator=torch.Generator().manual_seed(0))
     ahead = torch.rand(1, 30, 64, generator=torch.Generator().manual_seed(1)) * 6
@@ -109,7 +107,7 @@ def test_partials_are_cosines_and_sines_of_multiples_summed_by_band():
         torch.testing.assert_close(found[0, :, 2 * k + 1], sines, rtol=1e-3, atol=1e-3)
 
 
-def test_partials_that_lie_too_high_are_silent():
+def test_partials_above_the_limit_are_silent():
     phase = torch.rand(2, 9, generator=torch.Generator().manual_seed(0))
     found = oscillator.excite(
         phase, torch.tensor([[2500.0], [2600.0]]), torch.ones(2, 9, 64), torch.zeros(64), 64, RATE
@@ -118,10 +116,10 @@ def test_partials_that_lie_too_high_are_silent():
     assert sounding == [[True] * 6 + [False] * 122, [True] * 4 + [False] * 124]
 
 
-def test_usual_offsets_leave_the_fundamental_and_make_no_pulses():
-    ahead = oscillator.usual_offsets()
+def test_default_phases_give_no_pulse_train():
+    ahead = oscillator.default_phases()
     assert ahead.shape == (64,) and ahead[0] == 0 and 0 <= float(ahead.min()) <= float(ahead.max()) < 2 * math.pi
-    assert torch.equal(ahead, oscillator.usual_offsets())
+    assert torch.equal(ahead, oscillator.default_phases())
     phase = torch.arange(4000.0)[None] * (2 * math.pi / 4000)
     crests = []
     for each in (ahead, torch.zeros(64)):
@@ -130,8 +128,8 @@ def test_usual_offsets_leave_the_fundamental_and_make_no_pulses():
     assert crests[0] < 0.4 * crests[1] and crests[1] == pytest.approx(math.sqrt(2 * 64), rel=1e-3)
 
 
-def test_levels_can_be_learnt_after_they_were_used_without_learning():
-    oscillator._lines_between_knots.cache_clear()
+def test_gradients_after_inference_mode():
+    oscillator._interpolation.cache_clear()
     with torch.inference_mode():
         oscillator.amplitudes(torch.ones(1, 2, len(oscillator.KNOTS)))
     levels = torch.ones(1, 2, len(oscillator.KNOTS), requires_grad=True)
