@@ -87,7 +87,7 @@ def load(model: str | Path, *, kind: str | None = None) -> Model:
     --------
     >>> import wavecore
     >>> wavecore.load("coconet")
-    CoconetModel('coconet': four voices, MIDI 36-81; 0.11 M weights; compose, harmonize)
+    CoconetModel('coconet': four voices, MIDI 36-81; 0.11 M weights; compose, harmonize, fill)
     """
     loaded = checkpoint.load(model, kind=kind)
     model_class = registry.kind(loaded.network.kind).load("model")

@@ -9,17 +9,18 @@ import numpy as np
 
 from wavecore.errors import UsageError
 from wavecore.models.base import Model, draw_seed
-from wavecore.models.coconet import masks
-from wavecore.models.coconet.sample import METHODS, fill
+from wavecore.models.coconet import sample
+from wavecore.models.coconet.config import DEFAULT_BARS, METHODS
 from wavecore.symbolic import chorale_song
 from wavecore.symbolic.song import Song
-
-DEFAULT_BARS = 8
 
 
 @dataclass(frozen=True, repr=False)
 class CoconetModel(Model):
-    """A composer of four-voice chorales: it fills any cells of a grid of sixteenths from all others."""
+    """A composer of four-voice chorales: it fills any cells of a grid of sixteenths from all others.
+
+    Returned by ``wavecore.load`` for a Coconet.
+    """
 
     verbs = ("compose", "harmonize", "fill")
 
@@ -49,7 +50,7 @@ class CoconetModel(Model):
         bars : int, optional
             Length of a new chorale in bars of 4/4; 8 if neither this nor a piece is given.
         piece : Song, optional
-            A piece of four parts, of which ``keep`` and ``bridge`` say what stays.
+            A piece of four parts, of which ``keep`` and ``bridge`` select what stays.
         keep : sequence of str
             Voices of ``piece`` that stay: soprano, alto, tenor, bass.
         bridge : tuple of int, optional
@@ -86,24 +87,17 @@ class CoconetModel(Model):
         """
         if piece is None:
             if keep or bridge:
-                raise UsageError("keep and bridge say what of a piece stays; give a piece")
-            grid, free = masks.from_nothing(DEFAULT_BARS if bars is None else bars)
+                raise UsageError("keep and bridge select cells of a piece; give a piece")
+            grid, free = sample.empty_grid(DEFAULT_BARS if bars is None else bars)
         else:
             if bars is not None or not (keep or bridge):
-                raise UsageError("of a piece, keep or bridge says what stays, and its length is that of the piece")
+                raise UsageError("a piece needs keep or bridge, which select what stays, and no bars: it has a length")
             grid = chorale_song.from_song(piece)
-            free = masks.keeping(grid, keep) if keep else None
-            free = masks.between(grid, *bridge, free) if bridge else free
-        return self._song(
-            grid,
-            free,
-            method=method,
-            n_steps=n_steps,
-            temperature=temperature,
-            seed=seed,
-            device=device,
-            on_progress=on_progress,
-        )
+            free = sample.free_voices(grid, keep)
+            if bridge:
+                free &= sample.free_bars(grid, *bridge)
+        sampling = {"method": method, "n_steps": n_steps, "temperature": temperature, "device": device}
+        return self._song(grid, free, seed=seed, on_progress=on_progress, **sampling)
 
     def harmonize(
         self,
@@ -121,7 +115,7 @@ class CoconetModel(Model):
         Parameters
         ----------
         melody : Song
-            Its part of the name melody or soprano, or the one that lies highest.
+            The part named melody or soprano is taken, or the highest one.
         method, n_steps, temperature, seed, device, on_progress
             As of ``compose``.
 
@@ -130,17 +124,9 @@ class CoconetModel(Model):
         InputError
             If the melody has no notes or leaves the network's range.
         """
-        grid, free = masks.harmony(chorale_song.melody_line(melody), self.network.config)
-        return self._song(
-            grid,
-            free,
-            method=method,
-            n_steps=n_steps,
-            temperature=temperature,
-            seed=seed,
-            device=device,
-            on_progress=on_progress,
-        )
+        grid, free = sample.melody_grid(chorale_song.melody_line(melody), self.network.config)
+        sampling = {"method": method, "n_steps": n_steps, "temperature": temperature, "device": device}
+        return self._song(grid, free, seed=seed, on_progress=on_progress, **sampling)
 
     def fill(
         self,
@@ -159,7 +145,7 @@ class CoconetModel(Model):
         Parameters
         ----------
         grid : ndarray, shape (T, 4), integer
-            MIDI numbers of soprano, alto, tenor and bass for each sixteenth, -1 for a rest.
+            MIDI note numbers of soprano, alto, tenor and bass for each sixteenth, -1 for a rest.
         free : ndarray, shape (T, 4), bool
             Cells to fill; the others stay.
         method, n_steps, temperature, seed, device, on_progress
@@ -176,21 +162,15 @@ class CoconetModel(Model):
         if n_steps is not None and method != "gibbs":
             raise UsageError(f"n_steps ({n_steps}) is for the method gibbs")
         network = self.network.to(resolve_device(device)[0])
-        options = {} if n_steps is None else {"n_steps": n_steps}
-        return fill(
-            network,
-            grid[None],
-            free,
-            method=method,
-            rng=np.random.default_rng(draw_seed(seed)),
-            temperature=temperature,
-            on_progress=on_progress,
-            **options,
-        )[0]
+        options = {"temperature": temperature, "on_progress": on_progress}
+        if n_steps is not None:
+            options["n_steps"] = n_steps
+        rng = np.random.default_rng(draw_seed(seed))
+        return sample.SAMPLERS[method](network, grid[None], free, rng=rng, **options)[0]
 
-    def _song(self, grid: np.ndarray, free: np.ndarray, *, seed: int | None, **options) -> Song:
+    def _song(self, grid: np.ndarray, free: np.ndarray, *, seed: int | None, **sampling) -> Song:
         seed = draw_seed(seed)
-        filled = self.fill(grid, free, seed=seed, **options)
+        filled = self.fill(grid, free, seed=seed, **sampling)
         info = {"model": self.name, "model_sha256": self.sha256, "seed": seed}
-        info |= {"bars": -(-len(filled) // masks.STEPS_PER_BAR), "cells": int(free.sum()), "cells_in_all": free.size}
+        info |= {"bars": -(-len(filled) // sample.STEPS_PER_BAR), "cells": int(free.sum()), "cells_in_all": free.size}
         return replace(chorale_song.to_song(filled), info=info)

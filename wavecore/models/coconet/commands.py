@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from wavecore.console import common, composing, flags
 from wavecore.console.composer_evaluation import ComposerEvaluation
 from wavecore.console.console import Console
 from wavecore.console.training import TrainingCommand
 from wavecore.errors import UsageError
-
-DEFAULT_BARS = 8
-METHODS = ("gibbs", "ancestral")
+from wavecore.models.coconet.config import DEFAULT_BARS, METHODS
 
 
 class TrainCoconet(TrainingCommand):
@@ -29,7 +27,7 @@ class TrainCoconet(TrainingCommand):
     built_by = "wavecore data chorales"
     unit, counted = "bits per cell", "sixteenths"
     presets = "wavecore.models.coconet.config:PRESETS"
-    network_flags = {"channels": "--channels", "n_layers": "--layers"}
+    network_flags: ClassVar = {"channels": "--channels", "n_layers": "--layers"}
 
     def open_data(self, path: Path) -> Any:
         """Open a data set of chorales."""
@@ -176,7 +174,7 @@ class EvaluateCoconet(ComposerEvaluation):
         from wavecore.models.coconet import evaluate
 
         network = model.network.to(device)
-        crops = evaluate.cut(dataset.grids[args.split], args.crop, seed=args.seed, n_pieces=args.pieces)
+        crops = evaluate.draw_crops(dataset.grids[args.split], args.crop, seed=args.seed, n_pieces=args.pieces)
         with console.progress("measuring", unit="passes") as show:
             measures = evaluate.likelihood(
                 network,
@@ -184,19 +182,19 @@ class EvaluateCoconet(ComposerEvaluation):
                 seed=args.seed,
                 n_orderings=args.orderings,
                 chronological=args.chronological,
-                told=lambda _, *done: show(*done),
+                on_progress=show,
             )
         document = {"split": args.split, "crop": args.crop, **measures}
         if args.samples:
             with console.progress("composing", unit="steps") as show:
-                document |= evaluate.judge_samples(
+                document |= evaluate.evaluate_samples(
                     network,
                     crops,
                     n_samples=args.samples,
                     n_bars=max(1, args.crop // 16),
                     n_orderings=args.orderings,
                     seed=args.seed,
-                    told=lambda _, *done: show(*done),
+                    on_progress=show,
                 )
         return document
 
@@ -204,8 +202,8 @@ class EvaluateCoconet(ComposerEvaluation):
         """Return the measures as text."""
         lines = [
             f"{model.name}: {measures['framewise_nll']['16th']:.3f} nats per frame of sixteenths (standard error "
-            f"{measures['standard_error']:.3f}; {measures['n_pieces']} chorales, {measures['orderings']} orderings each; "
-            f"{measures['framewise_nll_alone']['16th']:.3f} for an ordering alone)"
+            f"{measures['standard_error']:.3f}; {measures['n_pieces']} chorales, {measures['orderings']} orderings "
+            f"each; {measures['framewise_nll_alone']['16th']:.3f} for an ordering alone)"
         ]
         for name, counts in measures.get("counterpoint", {}).items():
             shown = ", ".join(f"{key.replace('_', ' ')} {value:.3f}" for key, value in counts.items())

@@ -9,6 +9,8 @@ from wavecore.errors import UsageError
 from wavecore.training.config import TrainingConfig
 
 N_VOICES = 4
+METHODS = ("gibbs", "ancestral")
+DEFAULT_BARS = 8
 
 
 @dataclass(frozen=True)

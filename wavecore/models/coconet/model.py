@@ -1,8 +1,7 @@
 """Coconet: a convolutional network that fills any cells of a four-voice grid from any others.
 
-It sees a chorale as piano rolls, one for each voice, with a second plane for each that says which
-cells are known.  What is hidden is all zero in both; so is what lies beyond the ends, which
-therefore does not look like silence.
+Its input is a piano roll and a mask of known cells for each voice.  Hidden cells are zero in both, and so are those
+beyond the ends of a chorale, which thus differ from rests.
 
 References
 ----------
@@ -21,7 +20,7 @@ from wavecore.models.coconet.config import N_VOICES, CoconetConfig
 
 
 class Coconet(nn.Module):
-    """Pitches of hidden cells from those of known ones."""
+    """Distributions of the pitches of hidden cells given those of known ones."""
 
     kind = "coconet"
 
@@ -36,19 +35,19 @@ class Coconet(nn.Module):
         self.last = _Layer(channels, N_VOICES, 2, 1, config)
 
     def forward(self, grid: Tensor, known: Tensor) -> Tensor:
-        """Say how likely each pitch is in each cell.
+        """Return the logits of the pitches of each cell.
 
         Parameters
         ----------
         grid : Tensor, shape (B, T, 4), int64
-            MIDI numbers; anything below ``lowest`` or above ``highest``, as -1, is a rest.  Where a cell is not known its pitch is not looked at.
+            MIDI note numbers; those outside of the network's range, as -1, are rests.  Those of hidden cells have no
+            effect.
         known : Tensor, shape (B, T, 4), bool
-            Cells that may be seen.  What lies beyond a chorale's ends is not known.
+            False for hidden cells and beyond a chorale's ends.
 
         Returns
         -------
         Tensor, shape (B, T, 4, P), float32
-            Logits.
         """
         x = F.relu(self.first(self.planes(grid, known)))
         kept = x
@@ -61,18 +60,7 @@ class Coconet(nn.Module):
         return self.last(F.relu(self.before_last(x))).permute(0, 2, 1, 3).float()
 
     def planes(self, grid: Tensor, known: Tensor) -> Tensor:
-        """Draw rolls and masks.
-
-        Parameters
-        ----------
-        grid, known : Tensor, shape (B, T, 4)
-            As of ``forward``.
-
-        Returns
-        -------
-        Tensor, shape (B, 8, T, P), float32
-            0 and 1: the voices' rolls, then where they are known.
-        """
+        """Return the network's input: piano rolls of the voices, then masks of known cells, shape (B, 8, T, P)."""
         pitches = torch.arange(self.config.lowest, self.config.highest + 1, device=grid.device)
         rolls = (grid[..., None] == pitches) & known[..., None]
         masks = known[..., None].expand_as(rolls)
@@ -80,16 +68,16 @@ class Coconet(nn.Module):
         return planes.contiguous(memory_format=torch.channels_last)
 
     def card(self) -> dict:
-        """Say what a model folder tells of the network beside its sizes."""
+        """Return what the model's card holds beside the configuration."""
         return {"voices": N_VOICES, "steps_per_quarter": 4}
 
 
 class _Layer(nn.Module):
-    """A convolution that keeps the size, and batch norm."""
+    """A convolution that keeps the size, followed by batch normalization."""
 
     def __init__(self, n_in: int, n_out: int, size: int, dilation: int, config: CoconetConfig):
         super().__init__()
-        # Taps further off than half the pitches are hardly ever inside.
+        # Taps further away than half the pitches would nearly always lie outside of the roll.
         spread = (dilation, min(dilation, config.n_pitches // 2))
         if config.separable:
             self.convolution = nn.Sequential(_Depthwise(n_in, size, spread), nn.Conv2d(n_in, n_out, 1, bias=False))
@@ -104,7 +92,7 @@ class _Layer(nn.Module):
 
 
 class _Same(nn.Module):
-    """Zeros around, so that a convolution keeps the size; of an even number the greater half lies behind."""
+    """Zero padding that keeps the size under a convolution; an odd number of zeros has the larger half behind."""
 
     def __init__(self, dilation: tuple[int, int], size: int):
         super().__init__()
@@ -116,10 +104,10 @@ class _Same(nn.Module):
 
 
 class _Depthwise(nn.Module):
-    """A dilated convolution of every channel for itself.
+    """A dilated depthwise convolution.
 
-    Every d-th row and column are a picture of their own, which is convolved without dilation: what a
-    processor does four times as fast, there and back.
+    Every d-th row and column form an image of their own, which is convolved without dilation: four times as fast on a
+    CPU, forward and backward, as PyTorch's dilated convolution.
     """
 
     def __init__(self, n_channels: int, size: int, dilation: tuple[int, int]):

@@ -1,7 +1,6 @@
-"""Filling cells of chorales with a Coconet: blocked Gibbs sampling, and one cell after the other.
+"""Filling free cells of a chorale with a Coconet, by blocked Gibbs sampling or one cell after the other.
 
-Whatever the task, it is said by which cells are free: all four voices to compose, all but the
-soprano to harmonise, a stretch of time to bridge it or to write it anew.
+All four voices are free to compose, all but the soprano to harmonize a melody, some bars of all voices to bridge them.
 
 References
 ----------
@@ -11,26 +10,81 @@ Yao et al., "On the Equivalence between Deep NADE and Generative Stochastic Netw
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 
-from wavecore.errors import UsageError
-from wavecore.models.coconet.config import N_VOICES
+from wavecore.errors import InputError, UsageError
+from wavecore.models.coconet.config import N_VOICES, CoconetConfig
 from wavecore.models.coconet.model import Coconet
 from wavecore.nn.sampling import pick
-from wavecore.symbolic import chorale
+from wavecore.symbolic.chorale import REST, VOICES
 
+STEPS_PER_BAR = 16
 MOST_HIDDEN, LEAST_HIDDEN, ANNEALED = 0.9, 0.1, 0.7
-"""Share of the free cells that a Gibbs step hides: at first, at last, and the part of the steps after which it is the least."""
-ORDERS = ("random", "chronological")
-METHODS = ("gibbs", "ancestral")
+"""Share of the free cells that a Gibbs step hides: at first, at last, and the part of the steps over which it falls."""
+
+Progress = Callable[[int, int], None]
+
+# Free cells, as bool arrays of shape (T, 4)
 
 
-def fill(network: Coconet, grid: np.ndarray, free: np.ndarray, *, method: str, **options) -> np.ndarray:
-    """Fill free cells by one of ``METHODS``; the options are those of its function."""
-    return {"gibbs": gibbs, "ancestral": ancestral}[method](network, grid, free, **options)
+def empty_grid(n_bars: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return a grid of rests, shape (T, 4), and its cells, all free; raise UsageError below one bar."""
+    if n_bars < 1:
+        raise UsageError(f"{n_bars} bars were asked for; at least 1 is needed")
+    shape = (n_bars * STEPS_PER_BAR, N_VOICES)
+    return np.full(shape, REST, np.int16), np.ones(shape, bool)
+
+
+def melody_grid(melody: np.ndarray, config: CoconetConfig) -> tuple[np.ndarray, np.ndarray]:
+    """Return a grid whose soprano is a melody, and its free cells: those of the other voices.
+
+    Parameters
+    ----------
+    melody : ndarray, shape (T,), integer
+        MIDI note numbers, -1 for a rest.
+
+    Raises
+    ------
+    InputError
+        If the melody has no notes or leaves the network's range.
+    """
+    pitches = melody[melody != REST]
+    if not len(pitches):
+        raise InputError("the melody has no notes")
+    if pitches.min() < config.lowest or pitches.max() > config.highest:
+        raise InputError(
+            f"the melody reaches from MIDI {pitches.min()} to {pitches.max()}; the model knows {config.lowest} to "
+            f"{config.highest}: transpose it"
+        )
+    grid = np.full((len(melody), N_VOICES), REST, np.int16)
+    grid[:, 0] = melody
+    return grid, free_voices(grid, VOICES[:1])
+
+
+def free_voices(grid: np.ndarray, kept: Sequence[str]) -> np.ndarray:
+    """Return the cells of all voices but those kept; raise UsageError if one is unknown or all are kept."""
+    unknown = [voice for voice in kept if voice not in VOICES]
+    if unknown:
+        raise UsageError(f"there is no voice {unknown[0]!r}; a chorale has {', '.join(VOICES)}")
+    if set(kept) == set(VOICES):
+        raise UsageError("all four voices are kept; nothing is left to write")
+    return np.broadcast_to([voice not in kept for voice in VOICES], grid.shape).copy()
+
+
+def free_bars(grid: np.ndarray, first: int, last: int) -> np.ndarray:
+    """Return the cells of the bars of 4/4 from first to last, counted from 1; raise UsageError beyond the piece."""
+    n_bars = -(-len(grid) // STEPS_PER_BAR)
+    if not 1 <= first <= last <= n_bars:
+        raise UsageError(f"bars {first} to {last} were asked for; the piece has bars 1 to {n_bars}")
+    free = np.zeros(grid.shape, bool)
+    free[(first - 1) * STEPS_PER_BAR : last * STEPS_PER_BAR] = True
+    return free
+
+
+# Sampling
 
 
 def gibbs(
@@ -41,25 +95,24 @@ def gibbs(
     rng: np.random.Generator,
     n_steps: int | None = None,
     temperature: float = 1.0,
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: Progress | None = None,
 ) -> np.ndarray:
     """Fill free cells by annealed, independent, blocked Gibbs sampling.
 
-    Every step hides some of the free cells, many at first and few at last, and draws all of them
-    anew, each for itself, from what the network says of them given the others.
+    Every step hides some of the free cells, many at first and few at last, and samples each of them independently from
+    its distribution given all other cells.
 
     Parameters
     ----------
     network : Coconet
         In evaluation mode.
     grid : ndarray, shape (B, T, 4), integer
-        What is given; free cells are not looked at.
+        MIDI note numbers; the values of free cells are not used.
     free : ndarray, shape (B, T, 4) or (T, 4), bool
-        Cells to fill; the others stay as they are.
     n_steps : int, optional
         4 T if not given.
     temperature : float
-        Divides the logits; 0 takes the likeliest pitch.
+        Divides the logits; 0 takes the most likely pitch.
     on_progress : callable, optional
         Called with (steps done, steps in all).
 
@@ -70,16 +123,16 @@ def gibbs(
     Raises
     ------
     UsageError
-        If shapes do not fit, a number is out of its range, or what is given holds a pitch that the network lacks.
+        If shapes do not fit, a number is out of its range, or a fixed cell has a pitch that the network lacks.
     """
     filler = _Filler(network, grid, free, rng, temperature)
     n_steps = 4 * grid.shape[1] if n_steps is None else n_steps
     if n_steps < 1:
         raise UsageError(f"n_steps is {n_steps}; at least 1 is needed")
-    filler.draw(filler.free)  # a start from silence would be taken for known silence
+    filler.sample(filler.free)  # an initial grid of rests would condition the first step on silence
     for step in range(n_steps):
         share = max(LEAST_HIDDEN, MOST_HIDDEN - (MOST_HIDDEN - LEAST_HIDDEN) * step / (ANNEALED * n_steps))
-        filler.draw(filler.free & (rng.random(filler.free.shape) < share))
+        filler.sample(filler.free & (rng.random(filler.free.shape) < share))
         if on_progress is not None:
             on_progress(step + 1, n_steps)
     return filler.grid
@@ -91,102 +144,66 @@ def ancestral(
     free: np.ndarray,
     *,
     rng: np.random.Generator,
-    order: str = "random",
     temperature: float = 1.0,
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: Progress | None = None,
 ) -> np.ndarray:
-    """Fill free cells one after the other, each given all before.
+    """Fill free cells one after the other in a random order, each given all cells before it.
 
-    Parameters
-    ----------
-    grid : ndarray, shape (B, T, 4), integer
-    free : ndarray, shape (B, T, 4) or (T, 4), bool
-    rng : numpy.random.Generator
-        These as of ``gibbs``.
-    order : {"random", "chronological"}
-        Of cells; chronologically from the first sixteenth to the last, its voices in a random order.
-    temperature : float
-        As of ``gibbs``.
-    on_progress : callable, optional
-        Called with (cells done, cells in all).
-
-    Returns
-    -------
-    ndarray, shape (B, T, 4), int16
-
-    Raises
-    ------
-    UsageError
-        As of ``gibbs``, and if there is no such order.
+    Parameters, result and errors are those of ``gibbs``; ``on_progress`` is called with (cells done, cells in all).
     """
-    if order not in ORDERS:
-        raise UsageError(f"there is no order {order!r}; it is one of {', '.join(ORDERS)}")
     filler = _Filler(network, grid, free, rng, temperature)
-    keys = rng.random(filler.free.shape)
-    if order == "chronological":
-        keys += np.arange(grid.shape[1])[:, None]
-    keys = np.where(filler.free, keys, np.inf).reshape(len(keys), -1)
-    cells, counts = keys.argsort(axis=1), np.isfinite(keys).sum(axis=1)
-    rows = np.arange(len(keys))
-    for number in range(int(counts.max(initial=0))):
-        wanted = np.zeros(keys.shape, bool)
-        wanted[rows, cells[:, number]] = number < counts
-        filler.draw(wanted.reshape(filler.free.shape), unknown=filler.free & ~filler.filled)
+    order = np.where(filler.free, rng.random(filler.free.shape), np.inf).reshape(len(filler.free), -1)
+    cells, counts = order.argsort(axis=1), np.isfinite(order).sum(axis=1)
+    rows, n_cells = np.arange(len(order)), int(counts.max(initial=0))
+    unknown = filler.free.copy()
+    for number in range(n_cells):
+        current = np.zeros(order.shape, bool)
+        current[rows, cells[:, number]] = number < counts
+        current = current.reshape(filler.free.shape)
+        filler.sample(current, unknown=unknown)
+        unknown &= ~current
         if on_progress is not None:
-            on_progress(number + 1, int(counts.max()))
+            on_progress(number + 1, n_cells)
     return filler.grid
 
 
+SAMPLERS = {"gibbs": gibbs, "ancestral": ancestral}
+
+
 class _Filler:
-    """Chorales that are being filled."""
+    """Grids whose free cells are being filled."""
 
     def __init__(
         self, network: Coconet, grid: np.ndarray, free: np.ndarray, rng: np.random.Generator, temperature: float
     ):
-        grid = np.asarray(grid)
+        grid, free, config = np.asarray(grid), np.asarray(free), network.config
         if grid.ndim != 3 or grid.shape[2] != N_VOICES or not grid.size:
             raise UsageError(f"the grid has shape {grid.shape}; (B, T, {N_VOICES}) is needed")
-        if np.asarray(free).dtype != bool or np.shape(free) not in (grid.shape, grid.shape[1:]):
-            raise UsageError(
-                f"free has shape {np.shape(free)} and dtype {np.asarray(free).dtype}; bool of shape {grid.shape} is needed"
-            )
+        if free.dtype != bool or free.shape not in (grid.shape, grid.shape[1:]):
+            raise UsageError(f"free has shape {free.shape} and dtype {free.dtype}; bool of {grid.shape} is needed")
         if not 0 <= temperature < float("inf"):
-            raise UsageError(f"temperature is {temperature}; it must be 0 (the likeliest pitch) or positive")
+            raise UsageError(f"temperature is {temperature}; it must be 0 (the most likely pitch) or positive")
         self.network, self.rng, self.temperature = network, rng, temperature
         self.free = np.broadcast_to(free, grid.shape)
-        self.grid = np.where(self.free, chorale.REST, grid).astype(np.int16)
-        self.filled = np.zeros(grid.shape, bool)
-        config = network.config
-        given = self.grid[~self.free & (self.grid != chorale.REST)]
-        if len(given) and (given.min() < config.lowest or given.max() > config.highest):
+        self.grid = np.where(self.free, REST, grid).astype(np.int16)
+        fixed = self.grid[~self.free & (self.grid != REST)]
+        if len(fixed) and (fixed.min() < config.lowest or fixed.max() > config.highest):
             raise UsageError(
-                f"what is given reaches from {given.min()} to {given.max()}; the model knows MIDI {config.lowest} to {config.highest}"
+                f"the piece reaches from {fixed.min()} to {fixed.max()}; the model knows MIDI {config.lowest} to "
+                f"{config.highest}"
             )
 
-    def draw(self, cells: np.ndarray, *, unknown: np.ndarray | None = None) -> None:
-        """Draw some cells, given all but them, or all but what is unknown."""
+    def sample(self, cells: np.ndarray, *, unknown: np.ndarray | None = None) -> None:
+        """Sample some cells given all others, or all but the unknown ones."""
         if not cells.any():
             return
         logits = cell_logits(self.network, self.grid, ~(cells if unknown is None else unknown))[cells]
         self.grid[cells] = self.network.config.lowest + pick(logits, self.rng, self.temperature)
-        self.filled |= cells
 
 
 @torch.inference_mode()
 def cell_logits(network: Coconet, grid: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Ask a network for all cells.
-
-    Parameters
-    ----------
-    network : Coconet
-        On any device.
-    grid : ndarray, shape (B, T, 4), integer
-    known : ndarray, shape (B, T, 4), bool
-
-    Returns
-    -------
-    ndarray, shape (B, T, 4, P), float32
-    """
+    """Return the logits of all cells, shape (B, T, 4, P), float32, given the known ones."""
     device = next(network.parameters()).device
     tensors = (torch.from_numpy(np.ascontiguousarray(array)).to(device) for array in (grid.astype(np.int64), known))
     return network(*tensors).cpu().numpy()

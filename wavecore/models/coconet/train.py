@@ -1,7 +1,7 @@
 """The training task of a Coconet: crops of chorales with some cells hidden, the loss, the held-out measure.
 
 Orderless training: the number of hidden cells is drawn uniformly, then which cells are hidden.  The mean cross-entropy
-at a crop's hidden cells is an unbiased estimate, per cell, of the negative log-likelihood of all cells in a random order.
+at a crop's hidden cells is an unbiased estimate of the mean negative log-likelihood of all cells in a random order.
 
 References
 ----------
@@ -109,7 +109,7 @@ class CoconetTask(Task):
         self.samples_per_step = training.batch_size * training.crop_steps
         self.sample_rate = chorale.STEPS_PER_QUARTER
         self.transpositions = {
-            split: [chorale.room(grid, network_config.lowest, network_config.highest) for grid in grids]
+            split: [chorale.transposition_range(grid, network_config.lowest, network_config.highest) for grid in grids]
             for split, grids in dataset.grids.items()
         }
 
@@ -136,13 +136,7 @@ class CoconetTask(Task):
 
     @torch.no_grad()
     def validate(self, network: Coconet, device: str) -> dict[str, float]:
-        """Measure a network on held-out crops, the same ones at every call.
-
-        Returns
-        -------
-        dict of str to float
-            ``valid/bits`` per cell.
-        """
+        """Return ``valid/bits`` per cell of held-out crops, the same ones at every call."""
         rng = np.random.default_rng(VALIDATION_SEED)
         numbers = list(range(len(self.dataset.grids["valid"]))) * VALIDATION_CROPS
         network, nats = network.to(device), []
@@ -153,17 +147,7 @@ class CoconetTask(Task):
 
 
 def draw_known(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
-    """Draw which cells stay known: how many are hidden, 1 to all and each number as likely, then which.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        (T, 4).
-
-    Returns
-    -------
-    ndarray, shape `shape`, bool
-    """
+    """Draw which cells stay known, bool: first how many are hidden, uniformly from 1 to all, then which."""
     n_cells = int(np.prod(shape))
     known = np.ones(n_cells, bool)
     known[rng.permutation(n_cells)[: rng.integers(1, n_cells + 1)]] = False

@@ -1,16 +1,54 @@
-"""Filling: what is given stays, what is free is drawn from what the network says."""
+"""Free cells, and their filling: fixed cells stay, free ones are sampled from the network's distributions."""
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from wavecore.errors import UsageError
+from wavecore.errors import InputError, UsageError
 from wavecore.models.coconet.config import CoconetConfig
 from wavecore.models.coconet.model import Coconet
-from wavecore.models.coconet.sample import ancestral, gibbs, pick
+from wavecore.models.coconet.sample import ancestral, empty_grid, free_bars, free_voices, gibbs, melody_grid
+from wavecore.symbolic.chorale import VOICES
 
 CONFIG = CoconetConfig(n_layers=5, channels=6, dilations=(1, 2), lowest=48, n_pitches=30)
+
+
+def test_an_empty_grid_is_free():
+    grid, free = empty_grid(2)
+    assert grid.shape == free.shape == (32, 4) and free.all() and (grid == -1).all()
+    with pytest.raises(UsageError, match="0 bars"):
+        empty_grid(0)
+
+
+def test_a_melody_is_the_soprano():
+    melody = np.array([60, -1, 77], np.int16)
+    grid, free = melody_grid(melody, CONFIG)
+    np.testing.assert_array_equal(grid[:, 0], melody)
+    assert not free[:, 0].any() and free[:, 1:].all()
+
+
+@pytest.mark.parametrize(("line", "message"), [([60, 78], "60 to 78"), ([47], "47 to 47"), ([-1, -1], "no notes")])
+def test_melodies_that_do_not_fit(line, message):
+    with pytest.raises(InputError, match=message):
+        melody_grid(np.array(line), CONFIG)
+
+
+def test_voices_that_stay():
+    free = free_voices(np.zeros((3, 4), int), ["bass", "soprano"])
+    assert free.tolist() == [[False, True, True, False]] * 3
+    for kept, message in ((["baritone"], "baritone"), (VOICES, "all four")):
+        with pytest.raises(UsageError, match=message):
+            free_voices(np.zeros((3, 4), int), kept)
+
+
+def test_bars_that_are_free():
+    grid = np.zeros((40, 4), int)  # two bars and a half
+    assert free_bars(grid, 2, 2)[:, 0].nonzero()[0].tolist() == list(range(16, 32))
+    assert free_bars(grid, 3, 3).sum() == 8 * 4
+    for bars in ((0, 1), (2, 1), (1, 4)):
+        with pytest.raises(UsageError, match="1 to 3"):
+            free_bars(grid, *bars)
 
 
 @pytest.fixture(scope="module")
@@ -20,112 +58,101 @@ def network():
         return Coconet(CONFIG).eval()
 
 
-class Listening(nn.Module):
-    """Says that every cell is a semitone above its left neighbour, where that is known; and remembers what was known."""
+class Rising(nn.Module):
+    """Predicts a semitone above the left neighbour where that is known, else any pitch; records grids and masks."""
 
     def __init__(self):
         super().__init__()
-        self.config, self.seen = CONFIG, []
+        self.config, self.grids, self.known = CONFIG, [], []
         self.anything = nn.Parameter(torch.zeros(1))
 
     def forward(self, grid, known):
-        self.seen.append(known.numpy().copy())
+        self.grids.append(grid.numpy().copy())
+        self.known.append(known.numpy().copy())
         logits = torch.zeros(*grid.shape, CONFIG.n_pitches)
         above = (grid[:, :-1] + 1 - CONFIG.lowest).clamp(0, CONFIG.n_pitches - 1)
         logits[:, 1:].scatter_(-1, above[..., None], 50.0 * known[:, :-1, :, None])
         return logits
 
 
-def given(batch=2, n_steps=7):
+def piece(batch=2, n_steps=7):
     return np.random.default_rng(0).integers(50, 70, (batch, n_steps, 4)).astype(np.int16)
 
 
-@pytest.mark.parametrize("fill", [gibbs, ancestral])
+@pytest.mark.parametrize("sampler", [gibbs, ancestral])
 @pytest.mark.parametrize("free", ["nothing", "alto", "stretch", "all"])
-def test_what_is_given_stays_and_the_rest_is_filled(network, fill, free):
+def test_fixed_cells_stay_and_free_ones_are_filled(network, sampler, free):
     cells = np.zeros((7, 4), bool)
     cells[{"nothing": (slice(0), 0), "alto": (slice(None), 1), "stretch": slice(2, 5), "all": slice(None)}[free]] = True
-    grid = given()
+    grid = piece()
     grid[0, 0, 0] = -1
-    found = fill(network, grid, cells, rng=np.random.default_rng(1))
-    assert found.dtype == np.int16
-    np.testing.assert_array_equal(found[:, ~cells], grid[:, ~cells])
-    assert ((found[:, cells] >= 48) & (found[:, cells] < 78)).all()
+    filled = sampler(network, grid, cells, rng=np.random.default_rng(1))
+    assert filled.dtype == np.int16
+    np.testing.assert_array_equal(filled[:, ~cells], grid[:, ~cells])
+    assert ((filled[:, cells] >= 48) & (filled[:, cells] < 78)).all()
 
 
-@pytest.mark.parametrize("fill", [gibbs, ancestral])
-def test_free_cells_are_not_looked_at_and_the_seed_decides(network, fill):
+@pytest.mark.parametrize("sampler", [gibbs, ancestral])
+def test_values_of_free_cells_are_not_used_and_the_seed_decides(network, sampler):
     cells = np.zeros((7, 4), bool)
     cells[:, 1:] = True
-    first, second = given(), given()
+    first, second = piece(), piece()
     second[:, :, 1:] = -1
     one, two, other = (
-        fill(network, grid, cells, rng=np.random.default_rng(seed))
+        sampler(network, grid, cells, rng=np.random.default_rng(seed))
         for grid, seed in ((first, 3), (second, 3), (first, 4))
     )
     np.testing.assert_array_equal(one, two)
     assert (one != other).any()
 
 
-def test_a_cell_is_drawn_given_those_before_it():
-    network, cells = Listening(), np.ones((6, 4), bool)
+def test_ancestral_sampling_takes_each_cell_given_those_before_it():
+    network, cells = Rising(), np.ones((6, 4), bool)
     cells[0] = False
-    grid = np.full((2, 6, 4), 50, np.int16)
-    found = ancestral(network, grid, cells, rng=np.random.default_rng(0), order="chronological")
-    np.testing.assert_array_equal(found, np.broadcast_to(np.arange(50, 56)[:, None], (2, 6, 4)))
-    counts = [known.sum() for known in network.seen]
-    assert counts == [2 * (4 + n) for n in range(20)], "one more known after each"
+    filled = ancestral(network, np.full((2, 6, 4), 50, np.int16), cells, rng=np.random.default_rng(0))
+    known = np.array([*network.known, np.ones((2, 6, 4), bool)])
+    assert known.sum((2, 3)).tolist() == [[4 + n] * 2 for n in range(21)], "one more is known after each step"
+    grids, predicted = [*network.grids, filled], 0
+    for step in range(20):
+        for row, time, voice in np.argwhere(known[step + 1] & ~known[step]):
+            assert grids[step + 1][row, time, voice] == filled[row, time, voice]
+            if known[step][row, time - 1, voice]:
+                assert filled[row, time, voice] == filled[row, time - 1, voice] + 1
+                predicted += 1
+    assert predicted > 10
 
 
 def test_gibbs_hides_fewer_and_fewer():
-    network, cells = Listening(), np.ones((40, 4), bool)
-    seen = []
-    gibbs(
-        network,
-        np.full((3, 40, 4), 60),
-        cells,
-        rng=np.random.default_rng(0),
-        n_steps=50,
-        on_progress=lambda done, total: seen.append((done, total)),
-    )
-    hidden = np.array([1 - known.mean() for known in network.seen])
+    network, cells, calls = Rising(), np.ones((40, 4), bool), []
+    options = {"n_steps": 50, "on_progress": lambda *done: calls.append(done)}
+    gibbs(network, np.full((3, 40, 4), 60), cells, rng=np.random.default_rng(0), **options)
+    hidden = np.array([1 - known.mean() for known in network.known])
     assert hidden[0] == 1 and len(hidden) == 51
     np.testing.assert_allclose(hidden[1:], np.maximum(0.1, 0.9 - 0.8 * np.arange(50) / 35), atol=0.07)
-    assert seen == [(n, 50) for n in range(1, 51)]
+    assert calls == [(n, 50) for n in range(1, 51)]
 
 
 def test_rows_may_have_other_free_cells(network):
     cells = np.zeros((2, 7, 4), bool)
     cells[0, :, 1], cells[1, 3:, :] = True, True
-    grid = given()
-    found = ancestral(network, grid, cells, rng=np.random.default_rng(0))
-    np.testing.assert_array_equal(found[~cells], grid[~cells])
-    assert (found[cells] >= 48).all()
+    grid = piece()
+    filled = ancestral(network, grid, cells, rng=np.random.default_rng(0))
+    np.testing.assert_array_equal(filled[~cells], grid[~cells])
+    assert (filled[cells] >= 48).all()
 
 
-def test_a_draw_follows_its_odds():
-    logits = np.log(np.array([0.1, 0.6, 0.3], np.float32))
-    drawn = pick(np.tile(logits, (20_000, 1)), np.random.default_rng(0), 1.0)
-    np.testing.assert_allclose(np.bincount(drawn) / 20_000, [0.1, 0.6, 0.3], atol=0.015)
-    sharp = pick(np.tile(logits, (2_000, 1)), np.random.default_rng(0), 0.1)
-    assert np.bincount(sharp, minlength=3)[1] > 1_980
-    assert pick(np.tile(logits, (5, 1)), np.random.default_rng(0), 0).tolist() == [1] * 5
-
-
-@pytest.mark.parametrize("fill", [gibbs, ancestral])
-def test_what_does_not_fit_is_refused(network, fill):
+@pytest.mark.parametrize("sampler", [gibbs, ancestral])
+def test_what_does_not_fit_is_refused(network, sampler):
     cells, rng = np.ones((7, 4), bool), np.random.default_rng(0)
     for grid, free, options, message in (
-        (given()[0], cells, {}, r"shape \(7, 4\)"),
-        (given()[:, :0], cells[:0], {}, r"shape \(2, 0, 4\)"),
-        (given(), cells[:3], {}, "free has shape"),
-        (given(), cells.astype(int), {}, "int64"),
-        (given(), cells, {"temperature": -1.0}, "temperature is -1"),
-        (given() + 20, ~cells, {}, "the model knows MIDI 48 to 77"),
+        (piece()[0], cells, {}, r"\(7, 4\)"),
+        (piece()[:, :0], cells[:0], {}, r"\(2, 0, 4\)"),
+        (piece(), cells[:3], {}, r"\(3, 4\)"),
+        (piece(), cells.astype(int), {}, "int64"),
+        (piece(), cells, {"temperature": -1.0}, "temperature is -1"),
+        (piece() + 20, ~cells, {}, "48 to 77"),
     ):
         with pytest.raises(UsageError, match=message):
-            fill(network, grid, free, rng=rng, **options)
-    with pytest.raises(UsageError, match="no order 'backwards'"):
-        ancestral(network, given(), cells, rng=rng, order="backwards")
+            sampler(network, grid, free, rng=rng, **options)
     with pytest.raises(UsageError, match="n_steps is 0"):
-        gibbs(network, given(), cells, rng=rng, n_steps=0)
+        gibbs(network, piece(), cells, rng=rng, n_steps=0)
