@@ -15,7 +15,7 @@ import numpy as np
 
 from wavecore.audio.pitch import PitchTrack, hz_to_midi
 from wavecore.errors import InputError
-from wavecore.metrics.pitch import resampled_f0
+from wavecore.metrics.pitch import require_comparable, resampled_f0
 
 N_NOTES = 128
 BAND = 0.1
@@ -25,18 +25,11 @@ BAND = 0.1
 def pitch_correlation(reference: PitchTrack, estimate: PitchTrack) -> float:
     """Correlate two contours frame by frame.
 
-    Returns
-    -------
-    float
-        Pearson's coefficient of the pitches in semitones where both are voiced, -1 to 1, independent of a shift by
-        octaves.  1 where both are constant, 0 where one is or fewer than two frames are common.
-
-    Raises
-    ------
-    InputError
-        If no frame of the reference is voiced.
+    Returns Pearson's coefficient of the pitches in semitones where both are voiced, -1 to 1, independent of a shift by
+    octaves; 1 where both are constant, 0 where one is or fewer than two frames are common.  Raises InputError if no
+    frame of the reference is voiced, or the estimate has no frames.
     """
-    _require_voiced(reference)
+    require_comparable(reference, estimate)
     estimate_hz = resampled_f0(estimate, reference.times_s)
     both = reference.voiced & np.isfinite(estimate_hz)
     return _correlation(hz_to_midi(reference.f0_hz[both]), hz_to_midi(estimate_hz[both]))
@@ -50,7 +43,7 @@ def warped_pitch_correlation(reference: PitchTrack, estimate: PitchTrack) -> flo
     """
     import librosa
 
-    _require_voiced(reference)
+    require_comparable(reference, estimate)
     a, b = (hz_to_midi(track.f0_hz[track.voiced]) for track in (reference, estimate))
     if not len(b):
         return 0.0
@@ -91,8 +84,3 @@ def _correlation(a: np.ndarray, b: np.ndarray) -> float:
     if any(constant):
         return float(all(constant))
     return float(np.corrcoef(a, b)[0, 1])
-
-
-def _require_voiced(reference: PitchTrack) -> None:
-    if not reference.voiced.any():
-        raise InputError(f"none of the reference's {len(reference.times_s)} frames is voiced, so it has no contour")

@@ -53,15 +53,8 @@ class HarmonicSeries:
 def harmonic_series(x: np.ndarray, sample_rate: int) -> HarmonicSeries:
     """Find the harmonic series that holds most of a sound's power, then that of the remainder.
 
-    Parameters
-    ----------
-    x : ndarray, shape (T,), float
-        At least 2048 samples, better 8192; the loudest frames count most.
-
-    Raises
-    ------
-    InputError
-        If the sound is too short, silent, or no finite signal of one channel.
+    The sound has the shape (T,), T at least 2048, better 8192; its loudest frames count most.  Raises InputError if it
+    is too short, silent, or no finite signal of one channel.
     """
     x = checks.as_signal(x, what="the sound")
     if len(x) < SHORTEST:

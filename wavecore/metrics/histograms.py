@@ -59,10 +59,7 @@ def histograms(lines: Sequence[np.ndarray], *, longest: int) -> dict[str, np.nda
 
 
 def overlap(one: np.ndarray, other: np.ndarray) -> float:
-    """Compute the overlap of two histograms of counts, shape (n,).
-
-    Returns 1 where one is a multiple of the other, 0 where no bin is common; NaN where one is empty.
-    """
+    """Compute the overlap of two histograms, shape (n,): 1 for equal shares, 0 without a common bin, NaN if empty."""
     if not (one.any() and other.any()):
         return float("nan")
     return float(np.minimum(one / one.sum(), other / other.sum()).sum())
@@ -74,9 +71,9 @@ def overlaps(ones: Mapping[str, np.ndarray], others: Mapping[str, np.ndarray]) -
 
 
 def divergence(one: np.ndarray, other: np.ndarray) -> float:
-    """Compute the Jensen-Shannon divergence of two histograms of counts, shape (n,), in bits.
+    """Compute the Jensen-Shannon divergence of two histograms, shape (n,), in bits.
 
-    Returns 0 where one is a multiple of the other, 1 where no bin is common or one alone is empty; NaN where both are.
+    Returns 0 for equal shares, 1 without a common bin or where one alone is empty, NaN where both are.
     """
     from scipy.spatial.distance import jensenshannon
 
@@ -88,15 +85,8 @@ def divergence(one: np.ndarray, other: np.ndarray) -> float:
 def scale_consistency(pitch_classes: np.ndarray) -> float:
     """Compute the share of notes in the major or natural minor scale that holds most of them.
 
-    Parameters
-    ----------
-    pitch_classes : ndarray, shape (12,), float
-        Counts from C on; another shape or a negative count raises InputError.
-
-    Returns
-    -------
-    float
-        From 7/12 for uniform counts to 1; NaN without notes.
+    The counts have the shape (12,), from C on, and are not negative, else InputError.  Returns 7/12 for uniform counts
+    to 1; NaN without notes.
 
     References
     ----------

@@ -13,10 +13,12 @@ Smaragdis, Brown, "Non-negative matrix factorization for polyphonic music transc
 from __future__ import annotations
 
 import functools
+import itertools
 
 import numpy as np
 
 from wavecore.audio import spectra
+from wavecore.audio.pitch import midi_to_hz
 from wavecore.errors import InputError
 
 LOWEST, HIGHEST = 40, 96
@@ -41,23 +43,10 @@ MEDIAN_FRAMES = 5
 
 
 def sounding_notes(x: np.ndarray, *, sample_rate: int) -> np.ndarray:
-    """Estimate the notes that sound in every frame.
+    """Estimate the notes that sound in every frame of a sound, shape (T,), by MIDI number.
 
-    Parameters
-    ----------
-    x : ndarray, shape (T,), float in [-1, 1]
-    sample_rate : int
-        In Hz, at least 8,000.
-
-    Returns
-    -------
-    ndarray, shape (F, 128), bool
-        By MIDI number; F = 1 + T // (0.02 * sample_rate).  Silence has none.
-
-    Raises
-    ------
-    InputError
-        If the sound is no single channel, has a sample that is not finite, or too low a rate.
+    Returns shape (F, 128), bool, F = 1 + T // (0.02 * sample_rate); silence has no notes.  Raises InputError if the
+    sound is no single channel of finite samples, or its rate is below 8 kHz.
     """
     x = np.asarray(x, dtype=np.float32)
     if x.ndim != 1 or not np.isfinite(x).all():
@@ -69,7 +58,7 @@ def sounding_notes(x: np.ndarray, *, sample_rate: int) -> np.ndarray:
     notes = np.zeros((magnitudes.shape[1], 128), bool)
     if not np.any(magnitudes > 1e-6):
         return notes
-    strengths = _smooth(_strengths(magnitudes, _templates(sample_rate)))  # (notes, F)
+    strengths = _strengths(magnitudes, _templates(sample_rate))  # (notes, F)
     strongest = strengths.max(axis=0, keepdims=True)
     padded = np.pad(strengths, ((1, 1), (0, 0)))
     kept = (strengths >= padded[:-2]) & (strengths >= padded[2:])
@@ -82,7 +71,8 @@ def sounding_notes(x: np.ndarray, *, sample_rate: int) -> np.ndarray:
 
 
 def _strengths(magnitudes: np.ndarray, templates: np.ndarray) -> np.ndarray:
-    """Estimate the strength of every note in every frame, (notes, F)."""
+    """Estimate the strength of every note in every frame, smoothed over frames, (notes, F)."""
+    from scipy.ndimage import median_filter
     from sklearn.decomposition import non_negative_factorization
 
     n_notes, n_variants, n_bins = templates.shape
@@ -92,38 +82,24 @@ def _strengths(magnitudes: np.ndarray, templates: np.ndarray) -> np.ndarray:
     activations, _, _ = non_negative_factorization(
         frames, **fixed, solver="mu", beta_loss="kullback-leibler", tol=0, max_iter=ITERATIONS
     )
-    return activations.reshape(-1, n_notes, n_variants).sum(axis=2).T
-
-
-def _smooth(strengths: np.ndarray) -> np.ndarray:
-    """Compute the running median over frames."""
-    from scipy.ndimage import median_filter
-
-    return median_filter(strengths, size=(1, MEDIAN_FRAMES), mode="nearest")
+    strengths = activations.reshape(-1, n_notes, n_variants).sum(axis=2)
+    return median_filter(strengths, size=(MEDIAN_FRAMES, 1), mode="nearest").T
 
 
 @functools.lru_cache(maxsize=4)
 def _templates(sample_rate: int) -> np.ndarray:
     """Compute harmonic spectra, (notes, variants, bins), each of unit sum."""
-    bins = np.arange(N_FFT // 2 + 1)
-    notes = []
-    for midi in range(LOWEST, HIGHEST + 1):
-        variants = []
-        for detuning in DETUNINGS:
-            f0_hz = 440 * 2 ** ((midi + detuning - 69) / 12)
-            for decay in DECAYS:
-                partials = [n for n in range(1, N_PARTIALS + 1) if n * f0_hz < 0.48 * sample_rate]
-                lobes = [_lobe(bins - n * f0_hz * N_FFT / sample_rate) * n**-decay for n in partials]
-                total = np.sum(lobes, axis=0)
-                variants.append(total / total.sum())
-        notes.append(variants)
-    return np.array(notes)
+    notes, bins = range(LOWEST, HIGHEST + 1), np.arange(N_FFT // 2 + 1)
+    templates = []
+    for midi, detuning, decay in itertools.product(notes, DETUNINGS, DECAYS):
+        f0_hz = midi_to_hz(midi + detuning)
+        partials = np.arange(1.0, min(N_PARTIALS, 0.48 * sample_rate / f0_hz) + 1e-9)[:, None]
+        lobes = _hann_lobe(bins - partials * f0_hz * N_FFT / sample_rate) * partials**-decay
+        templates.append(lobes.sum(axis=0) / lobes.sum())
+    return np.array(templates).reshape(len(notes), -1, len(bins))
 
 
-def _lobe(distance: np.ndarray) -> np.ndarray:
+def _hann_lobe(bins: np.ndarray) -> np.ndarray:
     """Evaluate the main lobe of a Hann window's spectrum at a distance in bins from its centre."""
-    inside = np.abs(distance) < 2
-    singular = np.abs(np.abs(distance) - 1) <= 1e-6  # where the formula is 0 / 0, and its limit 1 / 2
-    d = np.where(inside & ~singular, distance, 0.0)
-    lobe = np.where(singular, 0.5, np.sinc(d) / (1 - d**2))
-    return np.abs(np.where(inside, lobe, 0.0))
+    lobe = np.sinc(bins) + (np.sinc(bins - 1) + np.sinc(bins + 1)) / 2
+    return np.where(np.abs(bins) < 2, lobe, 0.0)

@@ -13,23 +13,10 @@ from wavecore.errors import InputError
 
 
 def bar_keys(bars: np.ndarray, drums: Sequence[bool]) -> list[bytes]:
-    """Compute keys of bars which are equal for bars that differ by a transposition alone.
+    """Compute keys which are equal for bars that differ by a transposition alone, empty for silent bars.
 
-    Parameters
-    ----------
-    bars : ndarray, shape (n, steps, pitches, tracks), bool
-    drums : sequence of bool
-        By track; drums are not transposed.
-
-    Returns
-    -------
-    list of bytes
-        Empty for silent bars.
-
-    Raises
-    ------
-    InputError
-        If shapes or types do not fit.
+    The bars have the shape (n, steps, pitches, tracks), bool; `drums` marks the tracks that are not transposed.  Raises
+    InputError if shapes or types do not fit.
     """
     if bars.ndim != 4 or bars.dtype != bool or len(drums) != bars.shape[3]:
         raise InputError(

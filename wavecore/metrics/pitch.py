@@ -23,7 +23,7 @@ _MARGIN_CENTS = 1e-6
 def raw_pitch_accuracy(
     reference: PitchTrack, estimate: PitchTrack, *, tolerance_cents: float = 50.0, max_lag_s: float = 0.0
 ) -> float:
-    """Compute the share of the reference's voiced frames whose pitch the estimate matches.
+    """Compute the share, 0 to 1, of the reference's voiced frames whose pitch the estimate matches.
 
     Parameters
     ----------
@@ -31,11 +31,6 @@ def raw_pitch_accuracy(
         Largest difference of matching pitches, inclusive; above 0.
     max_lag_s : float
         The estimate may come this much late or early: the best lag counts, in steps of 10 ms; at least 0.
-
-    Returns
-    -------
-    float
-        In [0, 1].
 
     Raises
     ------
@@ -60,7 +55,7 @@ def _best_accuracy(
     """Compute a measure of ``mir_eval.melody`` at the lag where it is largest."""
     from mir_eval import melody
 
-    _require_comparable(reference, estimate)
+    require_comparable(reference, estimate)
     if not tolerance_cents > 0 or not max_lag_s >= 0:
         raise UsageError(
             f"tolerance_cents is {tolerance_cents} and max_lag_s {max_lag_s}; above 0 and at least 0 are needed"
@@ -77,7 +72,7 @@ def _best_accuracy(
     return float(best)
 
 
-def _require_comparable(reference: PitchTrack, estimate: PitchTrack) -> None:
+def require_comparable(reference: PitchTrack, estimate: PitchTrack) -> None:
     """Raise InputError if a track has no frames, or the reference has no voiced frame."""
     for name, track in (("reference", reference), ("estimate", estimate)):
         if not len(track.times_s):
@@ -90,16 +85,9 @@ def _require_comparable(reference: PitchTrack, estimate: PitchTrack) -> None:
 
 
 def resampled_f0(track: PitchTrack, times_s: np.ndarray) -> np.ndarray:
-    """Sample a track at other times, each from its nearest frame.
+    """Sample a track at other times, shape (N,), each from its nearest frame.
 
-    Parameters
-    ----------
-    times_s : ndarray, shape (N,), float
-
-    Returns
-    -------
-    ndarray, shape (N,), float64, Hz
-        NaN where the track is unvoiced, and beyond its ends by more than one frame.
+    Returns Hz, shape (N,), NaN where the track is unvoiced and beyond its ends by more than one frame.
     """
     after = np.clip(np.searchsorted(track.times_s, times_s), 1, max(1, len(track.times_s) - 1))
     if len(track.times_s) == 1:

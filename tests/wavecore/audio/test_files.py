@@ -1,4 +1,4 @@
-"""Reading: every format, every rate, blocks equal the whole, every bad input."""
+"""Reading: formats, rates, blocks, bad files."""
 
 import tracemalloc
 from pathlib import Path
@@ -37,7 +37,7 @@ def short(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_formats_keep_length_and_place(short, name):
+def test_formats_keep_length_and_position(short, name):
     path = short / f"口笛 é.{name}"
     info = files.probe(path)
     assert (info.sample_rate, info.channels, info.frames) == (16000, 2, 12345)
@@ -47,12 +47,8 @@ def test_formats_keep_length_and_place(short, name):
     original = noise(12345, 2)
     best = np.argmax([np.sum(x[200 + lag : 12000 + lag] * original[200:12000]) for lag in range(-100, 101)])
     assert best == 100  # no codec shifts the sound
-
-
-@pytest.mark.parametrize(("name", "tolerance"), [("wav", 0.5 / 32768), ("flac", 0.5 / 32768)])
-def test_lossless_formats(short, name, tolerance):
-    x, _ = files.read(short / f"口笛 é.{name}", mono=False)
-    assert np.abs(x - noise(12345, 2)).max() <= tolerance * 1.001
+    if name in ("wav", "flac"):
+        assert np.abs(x - original).max() <= 0.5 / 32768 * 1.001
 
 
 def test_mono_is_the_mean_of_the_channels(tmp_path):
@@ -63,8 +59,7 @@ def test_mono_is_the_mean_of_the_channels(tmp_path):
     assert mono.shape == (1001,) and np.allclose(mono, every.mean(axis=1), atol=1e-7)
 
 
-@pytest.mark.parametrize("rate", [8000, 16000, 22050, 44100, 48000])
-@pytest.mark.parametrize("mono", [True, False])
+@pytest.mark.parametrize(("rate", "mono"), [(8000, True), (16000, False), (22050, True), (44100, False), (48000, True)])
 def test_reading_resamples(tmp_path, rate, mono):
     t = np.arange(22050) / 22050
     tone = 0.5 * np.sin(2 * np.pi * 440 * t).astype(np.float32)
@@ -77,7 +72,7 @@ def test_reading_resamples(tmp_path, rate, mono):
 
 
 @pytest.mark.parametrize("rate", [None, 8000, 16000, 44100])
-@pytest.mark.parametrize("block_frames", [1, 777, 5000, 10**6])
+@pytest.mark.parametrize("block_frames", [1, 777, 10**6])
 @pytest.mark.parametrize("name", ["wav", "mp3"])
 def test_blocks_equal_the_whole(short, rate, block_frames, name):
     path = short / f"口笛 é.{name}"
@@ -99,7 +94,7 @@ def test_any_length_streams_to_its_promised_length(tmp_path_factory, n_samples, 
 
 
 def test_memory_is_bounded_by_the_block(tmp_path):
-    path = written(tmp_path / "long.wav", noise(1_500_000), 48000)
+    path = written(tmp_path / "long.wav", noise(900_000), 48000)
     list(files.stream(written(tmp_path / "warm.wav", noise(99), 48000), sample_rate=16000))
     tracemalloc.start()
     try:
@@ -107,8 +102,8 @@ def test_memory_is_bounded_by_the_block(tmp_path):
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert n_samples == 500_000
-    assert peak < 500_000  # the file has 6 MB as float32
+    assert n_samples == 300_000
+    assert peak < 500_000  # the file has 3.6 MB as float32
 
 
 def test_blocks_can_be_kept(tmp_path):
@@ -123,57 +118,43 @@ def test_values_beyond_full_scale_are_kept(tmp_path):
     assert files.read(path)[0].tolist() == [2.0, -3.0]
 
 
+BAD_FILES = [
+    ("a.wav", b"", "0 bytes"),
+    ("a.wav", b"hello\nworld", "'hello"),
+    ("a.wav", ("é" * 300).encode(), "'é"),
+    ("a.wav", ("x" + "笛" * 300).encode(), "'x笛"),
+    ("a.wav", bytes(range(256)) * 4, r"\.wav, \.flac"),
+    ("a.wav", b"RIFF" + bytes(100), r"\.wav, \.flac"),
+    ("a.wav", b"\xff\xfb\x90\x00", r"\.wav, \.flac"),
+    ("a b.m4a", bytes(range(256)), r"ffmpeg -i a b\.m4a"),
+    ("a.raw", bytes(100), r"a\.raw .*header"),
+]
+
+
 @pytest.mark.parametrize("use", [files.probe, files.read, files.stream])
 class TestBadFiles:
-    """Each bad file has its own message, whichever way it is opened."""
+    """Each kind of bad file has its own message, in every function."""
 
-    def test_missing(self, use, tmp_path):
+    @pytest.mark.parametrize(("name", "content", "value"), BAD_FILES)
+    def test_contents(self, use, tmp_path, name, content, value):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(InputError, match=value):
+            use(tmp_path / name)
+
+    def test_paths(self, use, tmp_path):
         (tmp_path / "trumpet.wav").touch()
-        with pytest.raises(InputError, match=r"does not exist; did you mean .*trumpet\.wav"):
-            use(tmp_path / "trumpt.wav")
-
-    def test_folder(self, use, tmp_path):
-        with pytest.raises(InputError, match="is a folder"):
-            use(tmp_path)
-
-    def test_device(self, use):
-        with pytest.raises(InputError, match="not a regular file"):
-            use("/dev/null")
-
-    def test_endless_name(self, use, tmp_path):
-        with pytest.raises(InputError, match="cannot read .*too long"):
-            use(tmp_path / ("n" * 300 + ".wav"))
-
-    def test_no_bytes(self, use, tmp_path):
-        (tmp_path / "a.wav").touch()
-        with pytest.raises(InputError, match="0 bytes"):
-            use(tmp_path / "a.wav")
+        for path, value in (
+            (tmp_path / "trumpt.wav", r"trumpet\.wav\?"),
+            (tmp_path, "is a folder"),
+            ("/dev/null", "/dev/null is not"),
+            (tmp_path / ("n" * 300 + ".wav"), "too long"),
+        ):
+            with pytest.raises(InputError, match=value):
+                use(path)
 
     def test_no_samples(self, use, tmp_path):
         with pytest.raises(InputError, match="0 samples"):
             use(written(tmp_path / "a.wav", np.zeros(0, np.float32), 16000))
-
-    @pytest.mark.parametrize("text", ["hello\nworld", "é" * 300, "x" + "笛" * 300])
-    def test_text(self, use, tmp_path, text):
-        (tmp_path / "a.wav").write_text(text, encoding="utf-8")
-        with pytest.raises(InputError, match="is a text file, not audio: it begins with '(hello|é|x笛)"):
-            use(tmp_path / "a.wav")
-
-    @pytest.mark.parametrize("content", [bytes(range(256)) * 4, b"RIFF" + bytes(100), b"\xff\xfb\x90\x00"])
-    def test_not_audio(self, use, tmp_path, content):
-        (tmp_path / "a.wav").write_bytes(content)
-        with pytest.raises(InputError, match=r"not audio that can be read.*readable are \.wav"):
-            use(tmp_path / "a.wav")
-
-    def test_foreign_format(self, use, tmp_path):
-        (tmp_path / "a b.m4a").write_bytes(bytes(range(256)))
-        with pytest.raises(InputError, match=r"cannot be read as \.m4a; convert it: ffmpeg"):
-            use(tmp_path / "a b.m4a")
-
-    def test_headerless(self, use, tmp_path):
-        (tmp_path / "a.raw").write_bytes(bytes(100))
-        with pytest.raises(InputError, match="no header"):
-            use(tmp_path / "a.raw")
 
     def test_unreadable(self, use, tmp_path, monkeypatch):
         (tmp_path / "a.wav").write_bytes(b"x")
@@ -182,7 +163,7 @@ class TestBadFiles:
             raise PermissionError(13, "Permission denied")
 
         monkeypatch.setattr("builtins.open", refuse)
-        with pytest.raises(InputError, match="cannot read .*Permission denied"):
+        with pytest.raises(InputError, match=r"a\.wav: Permission denied"):
             use(tmp_path / "a.wav")
 
 
@@ -190,43 +171,34 @@ def test_not_finite_samples_are_found(tmp_path):
     x = noise(20000)
     x[[9210, 9999]] = np.nan, np.inf
     path = written(tmp_path / "a.wav", x, 16000, subtype="FLOAT")
-    with pytest.raises(InputError, match=r"2 of 20000 samples of .*a\.wav are not finite .*index 9210;"):
+    with pytest.raises(InputError, match=r"2 of 20000 .*a\.wav .*index 9210;"):
         files.read(path)
     with pytest.raises(InputError, match=r"index \(9210, 0\);"):
         files.read(path, sample_rate=8000, mono=False)
     blocks = files.stream(path, block_frames=1000)
     assert len([next(blocks) for _ in range(3)]) == 3  # what lies before is good
-    with pytest.raises(InputError, match="in this block are not finite .*index 9210;"):
+    with pytest.raises(InputError, match="2 of 4096 .*index 9210;"):
         list(blocks)
 
 
-def test_a_truncated_flac_is_damaged(tmp_path):
-    path = written(tmp_path / "a.flac", noise(50000), 16000)
-    path.write_bytes(path.read_bytes()[:40000])
-    with pytest.raises(InputError, match="is damaged"):
-        files.read(path)
-
-
-def test_a_truncated_mp3_is_damaged(tmp_path, capfd):
-    files.write(tmp_path / "a.mp3", noise(50000), 16000)
-    content = (tmp_path / "a.mp3").read_bytes()
-    (tmp_path / "a.mp3").write_bytes(content[: len(content) // 2])
-    with pytest.raises(InputError, match="promises 50000 samples, only"):
-        files.read(tmp_path / "a.mp3")
+@pytest.mark.parametrize(("name", "value"), [("a.flac", "a.flac is damaged"), ("a.mp3", "of the 50000 samples")])
+def test_a_truncated_file_is_damaged(tmp_path, capfd, name, value):
+    files.write(tmp_path / name, noise(50000), 16000)
+    content = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(content[: len(content) // 2])
+    with pytest.raises(InputError, match=value):
+        files.read(tmp_path / name)
 
 
 @pytest.mark.parametrize("rate", [0, -8000, 44100.0])
 def test_bad_rates(short, rate):
     path = short / "口笛 é.wav"
-    with pytest.raises(UsageError, match="sample_rate is"):
+    with pytest.raises(UsageError, match="sample_rate"):
         files.read(path, sample_rate=rate)
-    with pytest.raises(UsageError, match="sample_rate is"):
+    with pytest.raises(UsageError, match="sample_rate"):
         files.stream(path, sample_rate=rate)
-
-
-def test_bad_blocks(short):
     with pytest.raises(UsageError, match="block_frames is 0"):
-        files.stream(short / "口笛 é.wav", block_frames=0)
+        files.stream(path, block_frames=0)
 
 
 @pytest.mark.skipif(not RECORDINGS.is_dir(), reason=f"recordings are not at {RECORDINGS}")
@@ -240,7 +212,3 @@ def test_real_recordings(name, rate, seconds):
     x, _ = files.read(RECORDINGS / name, sample_rate=16000)
     assert len(x) == resampled_length(info.frames, from_rate=rate, to_rate=16000)
     assert 0.1 < np.abs(x).max() < 1.2
-
-
-def test_the_front_door_has_every_name():
-    assert all(hasattr(files, name) for name in files.__all__)

@@ -1,4 +1,4 @@
-"""Paths that people type, and what they get wrong."""
+"""Files and folders that a user names, and what is wrong with them."""
 
 import os
 
@@ -27,87 +27,75 @@ def test_folders_are_searched_and_sorted(folder):
 
 
 def test_one_path_needs_no_list(folder):
-    assert find_audio(folder / "b.wav") == [folder / "b.wav"]
-    assert find_audio(str(folder / "b.wav")) == [folder / "b.wav"]
+    assert find_audio(folder / "b.wav") == find_audio(str(folder / "b.wav")) == [folder / "b.wav"]
 
 
 def test_order_is_kept_and_each_file_counts_once(folder):
-    found = find_audio([folder / "sub", folder / "b.wav", folder, folder / "sub" / ".." / "b.wav"])
-    assert relative(found, folder) == ["sub/c.mp3", "sub/deep/ü 笛.ogg", "b.wav", "a.FLAC"]
+    files = find_audio([folder / "sub", folder / "b.wav", folder, folder / "sub" / ".." / "b.wav"])
+    assert relative(files, folder) == ["sub/c.mp3", "sub/deep/ü 笛.ogg", "b.wav", "a.FLAC"]
 
 
-def test_named_files_are_taken_whatever_their_suffix(folder):
-    assert find_audio([folder / "notes.txt", folder / ".hidden.wav"]) == [
-        folder / "notes.txt",
-        folder / ".hidden.wav",
-    ]
+def test_named_files_are_kept_whatever_their_suffix(folder):
+    named = [folder / "notes.txt", folder / ".hidden.wav"]
+    assert find_audio(named) == named
 
 
-def test_links_in_a_circle_end(folder):
+def test_circular_links_end(folder):
     os.symlink(folder, folder / "sub" / "up")
     assert len(find_audio(folder)) == 4
 
 
-def test_a_folder_without_audio_says_what_it_saw(tmp_path):
+def test_a_folder_without_audio_is_an_error_that_counts_its_files(tmp_path):
     for name in ("a.txt", "b.txt", "sub/c.mid", "Makefile"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     with pytest.raises(InputError) as raised:
         find_audio(tmp_path)
     message = str(raised.value)
-    assert all(suffix in message for suffix in AUDIO_SUFFIXES)
-    assert "2 .txt" in message and "1 .mid" in message and "1 without a suffix" in message
+    assert all(suffix in message for suffix in (*AUDIO_SUFFIXES, "2 .txt", "1 .mid", "1 without a suffix"))
 
 
-def test_an_empty_folder_and_one_of_many_kinds(tmp_path):
-    with pytest.raises(InputError, match="no files at all"):
+def test_an_empty_folder_and_one_of_many_suffixes(tmp_path):
+    with pytest.raises(InputError, match=str(tmp_path)):
         find_audio(tmp_path)
     for index in range(9):
         (tmp_path / f"x.kind{index}").touch()
-    with pytest.raises(InputError, match="and 3 other kinds"):
+    with pytest.raises(InputError, match="and 3 other"):
         find_audio(tmp_path)
 
 
-def test_a_folder_that_cannot_be_read_is_not_passed_over(folder, monkeypatch):
-    listing = os.scandir
+def test_a_folder_that_cannot_be_read_is_an_error(folder, monkeypatch):
+    scandir = os.scandir
 
     def refuse(path):
         if str(path).endswith("deep"):
             raise PermissionError(13, "Permission denied", str(path))
-        return listing(path)
+        return scandir(path)
 
     monkeypatch.setattr(os, "scandir", refuse)
-    with pytest.raises(InputError, match="cannot look into .*deep: Permission denied"):
+    with pytest.raises(InputError, match="deep: Permission denied"):
         find_audio(folder)
 
 
-def test_a_name_too_long():
-    with pytest.raises(InputError, match="File name too long"):
-        find_audio("n" * 300)
+@pytest.mark.parametrize("paths", [[], "n" * 300])
+def test_no_path_and_an_impossible_one(paths):
+    with pytest.raises(InputError):
+        find_audio(paths)
 
 
-def test_nothing_named():
-    with pytest.raises(InputError, match="no input was named"):
-        find_audio([])
-
-
-def test_a_missing_path_comes_with_a_near_miss(folder):
+def test_a_missing_path_suggests_the_nearest_name(folder, monkeypatch):
     (folder / "Whistle-Take-2.wav").touch()
-    with pytest.raises(InputError, match=r"did you mean .*Whistle-Take-2\.wav\?"):
+    with pytest.raises(InputError, match=r"Whistle-Take-2\.wav\?"):
         find_audio([folder / "whistle_take_2.wav"])
-    with pytest.raises(InputError, match=r"there is no folder .*subb; did you mean .*sub\?"):
+    with pytest.raises(InputError, match=r"/subb; .*/sub\?"):
         find_audio([folder / "subb" / "deep" / "x.wav"])
-
-
-def test_a_missing_path_without_a_near_miss(folder):
-    error = missing_path(folder / "completely different")
-    assert isinstance(error, InputError)
-    assert "does not exist; check the spelling" in str(error) and os.getcwd() in str(error)
-
-
-def test_a_missing_relative_path(folder, monkeypatch):
     monkeypatch.chdir(folder)
-    assert "did you mean b.wav?" in str(missing_path("bb.wav"))
+    assert "b.wav?" in str(missing_path("bb.wav"))
+
+
+def test_a_missing_path_without_a_similar_name(folder):
+    error = missing_path(folder / "completely different")
+    assert isinstance(error, InputError) and "?" not in str(error) and os.getcwd() in str(error)
 
 
 def test_a_path_below_a_file(folder):

@@ -1,4 +1,4 @@
-"""Spectra: known tones, both libraries, both kinds of array, gradients, bad parameters."""
+"""Spectra: known tones, librosa's values, arrays and tensors, gradients, bad parameters."""
 
 import warnings
 
@@ -11,11 +11,9 @@ from wavecore.audio import spectra
 from wavecore.errors import InputError, UsageError
 
 KINDS = pytest.mark.parametrize("kind", [np.asarray, torch.from_numpy], ids=["numpy", "torch"])
-ALL = {
-    "stft": lambda x: spectra.stft_magnitude(x),
-    "mel": lambda x: spectra.mel_spectrogram(x, sample_rate=16000),
-    "cqt": lambda x: spectra.constant_q(x, sample_rate=16000),
-}
+BOTH = {"stft": spectra.stft_magnitude, "mel": lambda x: spectra.mel_spectrogram(x, sample_rate=16000)}
+EACH = pytest.mark.parametrize("transform", BOTH.values(), ids=BOTH)
+ALL = BOTH | {"cqt": lambda x: spectra.constant_q(x, sample_rate=16000)}
 EVERY = pytest.mark.parametrize("transform", ALL.values(), ids=ALL)
 
 
@@ -27,37 +25,42 @@ def tone(frequency_hz, n_samples=16000, rate=16000):
     return np.sin(2 * np.pi * frequency_hz * np.arange(n_samples) / rate).astype(np.float32)
 
 
-@KINDS
 @EVERY
 @pytest.mark.parametrize("n_samples", [1, 100, 255, 256, 257, 5003])
-def test_shapes(kind, transform, n_samples):
+def test_shapes(transform, n_samples):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        y = transform(kind(noise(2, 3, n_samples)))
+        y = transform(noise(2, 3, n_samples))
     assert y.shape[:2] == (2, 3) and y.shape[-1] == 1 + n_samples // 256
-    assert isinstance(y, np.ndarray if kind is np.asarray else torch.Tensor)
-    assert str(y.dtype).endswith("float32") and bool((y >= 0).all())
+    assert y.dtype == (np.complex64 if np.iscomplexobj(y) else np.float32)
+
+
+@EACH
+@pytest.mark.parametrize("n_samples", [1, 257, 5003])
+def test_tensors_and_arrays_agree(transform, n_samples):
+    x = noise(2, 3, n_samples)
+    y = transform(torch.from_numpy(x))
+    assert isinstance(y, torch.Tensor) and y.dtype == torch.float32 and bool((y >= 0).all())
+    assert np.allclose(y, transform(x), atol=1e-6)
 
 
 @EVERY
 def test_leading_axes_are_independent(transform):
     x = noise(2, 3, 4001)
     assert np.allclose(transform(x)[1, 2], transform(x[1, 2]), atol=1e-5)
-    assert np.allclose(transform(torch.from_numpy(x))[1, 2], transform(torch.from_numpy(x[1, 2])), atol=1e-5)
 
 
 @EVERY
-def test_float64_is_taken_and_float32_given(transform):
+def test_float64_becomes_float32(transform):
     x = noise(3001)
     assert np.allclose(transform(x.astype(np.float64)), transform(x), atol=1e-6)
 
 
-@KINDS
 @pytest.mark.parametrize(("n_fft", "hop_length"), [(1024, 256), (512, 100), (333, 77), (2, 1)])
-def test_stft_is_librosas(kind, n_fft, hop_length):
+def test_stft_is_librosas(n_fft, hop_length):
     x = noise(3001)
     expected = np.abs(librosa.stft(x, n_fft=n_fft, hop_length=hop_length))
-    y = np.asarray(spectra.stft_magnitude(kind(x), n_fft=n_fft, hop_length=hop_length))
+    y = spectra.stft_magnitude(x, n_fft=n_fft, hop_length=hop_length)
     assert y.shape == expected.shape and np.allclose(y, expected, atol=1e-5)
 
 
@@ -67,69 +70,45 @@ def test_a_tone_on_a_bin_has_the_documented_magnitude():
     assert y[:, 30].argmax() == 64
 
 
-@KINDS
-def test_mel_is_librosas(kind):
+def test_mel_is_librosas():
     x = noise(5003)
     expected = librosa.feature.melspectrogram(
         y=x, sr=22050, n_fft=2048, hop_length=300, n_mels=64, fmin=50, fmax=9000, power=1
     )
-    y = spectra.mel_spectrogram(
-        kind(x), sample_rate=22050, n_fft=2048, hop_length=300, n_mels=64, fmin_hz=50, fmax_hz=9000
-    )
-    assert np.allclose(y, expected, atol=1e-5)
+    options = {"n_fft": 2048, "hop_length": 300, "n_mels": 64, "fmin_hz": 50, "fmax_hz": 9000}
+    assert np.allclose(spectra.mel_spectrogram(x, sample_rate=22050, **options), expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("sample_rate", [8000, 9999, 16000, 44100])
+@pytest.mark.parametrize("sample_rate", [8000, 9999, 44100])
 @pytest.mark.parametrize(("bins_per_octave", "filter_scale"), [(1, 1.0), (12, 1.0), (24, 0.5), (40, 0.8)])
-def test_what_is_let_through_librosa_takes(sample_rate, bins_per_octave, filter_scale):
+def test_librosa_accepts_what_is_accepted_here(sample_rate, bins_per_octave, filter_scale):
     options = {"sample_rate": sample_rate, "bins_per_octave": bins_per_octave, "filter_scale": filter_scale}
-    n_taken = 0
+    n_accepted = 0
     for n_bins in range(6 * bins_per_octave, 10 * bins_per_octave):
         try:
             spectra._require_bins(sample_rate, 256, spectra.C2_HZ, n_bins, bins_per_octave, filter_scale)
         except UsageError:
             break
-        n_taken = n_bins
-    if n_taken:
-        assert spectra.constant_q(noise(500), n_bins=n_taken, **options).shape == (n_taken, 2)
-    with pytest.raises(UsageError, match="take fewer bins"):
-        spectra.constant_q(noise(500), n_bins=max(n_taken + 1, 6 * bins_per_octave), **options)
+        n_accepted = n_bins
+    if n_accepted:
+        assert spectra.constant_q(noise(500), n_bins=n_accepted, **options).shape == (n_accepted, 2)
+    with pytest.raises(UsageError, match=f"{sample_rate} Hz"):
+        spectra.constant_q(noise(500), n_bins=max(n_accepted + 1, 6 * bins_per_octave), **options)
 
 
-@KINDS
 @pytest.mark.parametrize("midi", [36, 57, 69, 100])
-def test_constant_q_finds_the_note(kind, midi):
-    frequency_hz = 440.0 * 2 ** ((midi - 69) / 12)
-    y = spectra.constant_q(kind(tone(frequency_hz, 32000)), sample_rate=16000)
-    assert (np.asarray(y)[:, 20:-20].argmax(axis=0) == midi - 36).all()
+def test_constant_q_peaks_at_the_note(midi):
+    y = np.abs(spectra.constant_q(tone(440.0 * 2 ** ((midi - 69) / 12), 32000), sample_rate=16000))
+    assert (y[:, 20:-20].argmax(axis=0) == midi - 36).all()
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        {},
-        {"n_bins": 144, "bins_per_octave": 24, "hop_length": 512},
-        {"n_bins": 230, "bins_per_octave": 40, "filter_scale": 0.8},
-    ],
-)
-def test_both_constant_q_agree(options):
-    x = noise(20011) + 0.2 * tone(440, 20011)
-    ours = spectra.constant_q(x, sample_rate=16000, **options)
-    theirs = spectra.constant_q(torch.from_numpy(x), sample_rate=16000, **options).numpy()
-    assert ours.shape == theirs.shape
-    assert np.abs(ours - theirs).max() < 0.06 * ours.max()
-    assert np.corrcoef(ours.ravel(), theirs.ravel())[0, 1] > 0.998
+def test_the_phase_of_constant_q_advances_with_the_tone():
+    transform = spectra.constant_q(tone(440.0), sample_rate=16000, hop_length=64)
+    advance = np.angle(transform[33, 100:150] / transform[33, 99:149])
+    assert np.allclose(np.mod(advance, 2 * np.pi), np.mod(2 * np.pi * 440 * 64 / 16000, 2 * np.pi), atol=0.02)
 
 
-def test_complex_constant_q_has_the_magnitudes_and_turns_with_the_tone():
-    x = tone(440.0, 16000)
-    transform = spectra.complex_constant_q(x, sample_rate=16000, hop_length=64)
-    assert np.allclose(np.abs(transform), spectra.constant_q(x, sample_rate=16000, hop_length=64))
-    turn = np.angle(transform[33, 100:150] / transform[33, 99:149])
-    assert np.allclose(np.mod(turn, 2 * np.pi), np.mod(2 * np.pi * 440 * 64 / 16000, 2 * np.pi), atol=0.02)
-
-
-@EVERY
+@EACH
 @pytest.mark.parametrize("silent", [True, False])
 def test_gradients_are_finite_even_in_silence(transform, silent):
     x = torch.zeros(4000) if silent else torch.from_numpy(noise(4000))
@@ -138,41 +117,32 @@ def test_gradients_are_finite_even_in_silence(transform, silent):
     assert torch.isfinite(x.grad).all() and bool(x.grad.abs().sum() > 0) != silent
 
 
-@EVERY
-def test_filters_made_under_inference_serve_training(transform):
+def test_bands_made_under_inference_serve_training():
     spectra._mel_bands.cache_clear()
-    spectra._constant_q_filters.cache_clear()
     with torch.inference_mode():
-        transform(torch.zeros(4000))
+        spectra.mel_spectrogram(torch.zeros(4000), sample_rate=16000)
     x = torch.from_numpy(noise(4000)).requires_grad_()
-    transform(x).sum().backward()
+    spectra.mel_spectrogram(x, sample_rate=16000).sum().backward()
     assert x.grad is not None
-
-
-def test_constructing_filters_prints_nothing(capsys):
-    spectra._constant_q_filters.cache_clear()
-    spectra.constant_q(torch.zeros(4000), sample_rate=16000)
-    assert capsys.readouterr() == ("", "")
 
 
 @KINDS
 def test_log_magnitude_values(kind):
     magnitude = np.array([[1.0, 0.1, 0.0], [1e-3, 1e-7, 10.0]], np.float32)
-    own = np.asarray(spectra.log_magnitude(kind(magnitude)))
-    assert np.allclose(own, [[-20, -40, -120], [-80, -120, 0]], atol=1e-4)
+    relative = np.asarray(spectra.log_magnitude(kind(magnitude)))
+    assert np.allclose(relative, [[-20, -40, -120], [-80, -120, 0]], atol=1e-4)
     fixed = np.asarray(spectra.log_magnitude(kind(magnitude), reference=1.0, range_db=60))
     assert np.allclose(fixed, [[0, -20, -60], [-60, -60, 20]], atol=1e-4)
 
 
-@KINDS
 @pytest.mark.parametrize("range_db", [20.0, 70.0, 200.0])
-def test_log_magnitude_of_silence(kind, range_db):
+def test_log_magnitude_of_silence(range_db):
     for reference in (None, 1.0):
-        y = spectra.log_magnitude(kind(np.zeros((3, 4), np.float32)), reference=reference, range_db=range_db)
+        y = spectra.log_magnitude(np.zeros((3, 4), np.float32), reference=reference, range_db=range_db)
         assert np.allclose(y, -range_db, atol=1e-3)
 
 
-def test_log_magnitude_takes_each_maximum_apart():
+def test_each_log_magnitude_has_its_own_maximum():
     magnitude = np.stack([np.eye(3), 100 * np.eye(3)]).astype(np.float32)
     assert spectra.log_magnitude(magnitude).max(axis=(1, 2)).tolist() == [0.0, 0.0]
 
@@ -183,44 +153,42 @@ def test_log_magnitude_has_a_finite_gradient_at_zero():
     assert torch.isfinite(x.grad).all()
 
 
-@KINDS
 @EVERY
-def test_bad_arrays(kind, transform):
-    with pytest.raises(InputError, match="no samples"):
-        transform(kind(np.zeros((2, 0), np.float32)))
-    with pytest.raises(InputError, match="int16"):
-        transform(kind(np.zeros(2000, np.int16)))
-    with pytest.raises(InputError, match="index 7"):
-        x = noise(2000)
-        x[7] = np.nan
-        transform(kind(x))
+@pytest.mark.parametrize(
+    ("x", "value"),
+    [
+        (np.zeros((2, 0), np.float32), r"\(2, 0\)"),
+        (np.zeros(2000, np.int16), "int16"),
+        (np.where(np.arange(2000) == 7, np.nan, 0), "index 7"),
+    ],
+)
+def test_bad_arrays(transform, x, value):
+    with pytest.raises(InputError, match=value):
+        transform(x)
 
 
 @KINDS
 @pytest.mark.parametrize(
-    ("magnitude", "error", "message"),
+    ("magnitude", "value"),
     [
-        (np.zeros(3, np.float32), InputError, r"wanted \(\.\.\., bins, frames\)"),
-        (np.zeros((0, 3), np.float32), InputError, "no magnitudes"),
-        (np.full((2, 2), -1, np.float32), InputError, "smallest of these is -1"),
-        (np.full((2, 2), np.nan, np.float32), InputError, "not finite"),
-        (np.zeros((2, 2), np.int32), InputError, "int32"),
+        (np.zeros(3, np.float32), r"\(3,\)"),
+        (np.zeros((0, 3), np.float32), r"\(0, 3\)"),
+        (np.full((2, 2), -1, np.float32), "-1"),
+        (np.full((2, 2), np.nan, np.float32), "4 NaN"),
+        (np.zeros((2, 2), np.int32), "int32"),
     ],
 )
-def test_bad_magnitudes(kind, magnitude, error, message):
-    with pytest.raises(error, match=message):
+def test_bad_magnitudes(kind, magnitude, value):
+    with pytest.raises(InputError, match=value):
         spectra.log_magnitude(kind(magnitude))
-
-
-@pytest.mark.parametrize("options", [{"reference": 0.0}, {"reference": -1.0}, {"range_db": 0.0}])
-def test_bad_levels(options):
-    with pytest.raises(UsageError, match="wanted values above 0"):
-        spectra.log_magnitude(np.ones((2, 2), np.float32), **options)
 
 
 @pytest.mark.parametrize(
     ("function", "options"),
     [
+        (spectra.log_magnitude, {"reference": 0.0}),
+        (spectra.log_magnitude, {"reference": -1.0}),
+        (spectra.log_magnitude, {"range_db": 0.0}),
         (spectra.stft_magnitude, {"n_fft": 1}),
         (spectra.stft_magnitude, {"hop_length": 0}),
         (spectra.mel_spectrogram, {"sample_rate": 0}),
@@ -236,17 +204,16 @@ def test_bad_levels(options):
         (spectra.constant_q, {"sample_rate": 16000, "filter_scale": 0.0}),
         (spectra.constant_q, {"sample_rate": 16000, "n_bins": 96}),
         (spectra.constant_q, {"sample_rate": 8000}),
-        (spectra.complex_constant_q, {"sample_rate": 8000}),
     ],
 )
 def test_bad_parameters(function, options):
     with pytest.raises(UsageError):
-        function(noise(2000), **options)
+        function(np.ones((2, 2000), np.float32), **options)
 
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-@EVERY
+@EACH
 def test_gpu_equals_cpu(transform):
     x = torch.from_numpy(noise(2, 8001))
     y = transform(x.cuda())

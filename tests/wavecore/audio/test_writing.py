@@ -1,4 +1,4 @@
-"""Writing: bit exact where it can be, whole or not at all, nothing clamped in silence."""
+"""Writing: bit exact where the format allows, whole or not at all, clamping counted."""
 
 import os
 
@@ -98,8 +98,8 @@ def test_blocks_equal_the_whole(tmp_path, suffix, subtype):
 
 
 def test_large_blocks_of_vorbis(tmp_path):
-    report = write(tmp_path / "a.ogg", noise(3_000_000), 48000)
-    assert files.probe(tmp_path / "a.ogg").frames == report.frames == 3_000_000
+    report = write(tmp_path / "a.ogg", noise(2_200_000), 48000)  # more than the stack holds
+    assert files.probe(tmp_path / "a.ogg").frames == report.frames == 2_200_000
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
@@ -111,10 +111,9 @@ def test_tensors(tmp_path, dtype):
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
 def test_an_interrupted_file_leaves_nothing(tmp_path, error):
-    with pytest.raises(error):
-        with AudioWriter(tmp_path / "a.wav", 16000) as writer:
-            writer.write(noise(1000))
-            raise error
+    with pytest.raises(error), AudioWriter(tmp_path / "a.wav", 16000) as writer:
+        writer.write(noise(1000))
+        raise error
     assert os.listdir(tmp_path) == []
 
 
@@ -125,9 +124,9 @@ def test_the_name_appears_only_at_the_end(tmp_path):
     assert os.listdir(tmp_path / "new") == ["a.wav"]
 
 
-def test_existing_files_are_kept_unless_asked(tmp_path):
+def test_existing_files_are_kept_by_default(tmp_path):
     write(tmp_path / "a.wav", noise(10), 16000)
-    with pytest.raises(OutputExistsError, match="exists already"):
+    with pytest.raises(OutputExistsError, match=r"a\.wav"):
         write(tmp_path / "a.wav", noise(20), 16000)
     with pytest.raises(OutputExistsError):
         AudioWriter(tmp_path / "a.wav", 16000)  # before any work is done
@@ -137,12 +136,11 @@ def test_existing_files_are_kept_unless_asked(tmp_path):
 
 
 def test_not_finite_samples_are_refused_before_writing(tmp_path):
-    with pytest.raises(InputError, match=r"2 of 10 samples .*1 NaN, 1 infinite.* index 1004"):
-        with AudioWriter(tmp_path / "a.wav", 16000) as writer:
-            writer.write(noise(1000))
-            bad = noise(10)
-            bad[[4, 6]] = np.inf, np.nan
-            writer.write(bad)
+    with pytest.raises(InputError, match=r"2 of 10 .*index 1004"), AudioWriter(tmp_path / "a.wav", 16000) as writer:
+        writer.write(noise(1000))
+        bad = noise(10)
+        bad[[4, 6]] = np.inf, np.nan
+        writer.write(bad)
     assert os.listdir(tmp_path) == []
 
 
@@ -154,76 +152,74 @@ def test_no_samples_make_no_file(tmp_path, suffix):
 
 
 @pytest.mark.parametrize(
-    ("x", "message"),
+    ("x", "value"),
     [
         (np.zeros(5, np.int16), "int16"),
-        (np.zeros((2, 9000), np.float32), "time comes first"),
-        (np.zeros((2, 2, 2), np.float32), "shape"),
-        (np.float32(0.5), "shape"),
+        (np.zeros((2, 9000), np.float32), r"\(2, 9000\)"),
+        (np.zeros((2, 2, 2), np.float32), r"\(2, 2, 2\)"),
+        (np.float32(0.5), r"\(\)"),
     ],
 )
-def test_bad_arrays(tmp_path, x, message):
-    with pytest.raises(InputError, match=message):
+def test_bad_arrays(tmp_path, x, value):
+    with pytest.raises(InputError, match=value):
         write(tmp_path / "a.wav", x, 16000)
     assert os.listdir(tmp_path) == []
 
 
 @pytest.mark.parametrize("shape", [(5, 1), (5,), (5, 3), (2, 5)])
 def test_blocks_have_the_promised_channels(tmp_path, shape):
-    with pytest.raises(InputError, match=r"wanted \(n, 2\)"):
-        with AudioWriter(tmp_path / "a.wav", 16000, channels=2) as writer:
-            writer.write(np.zeros(shape, np.float32))
+    with pytest.raises(InputError, match=r"\(n, 2\)"), AudioWriter(tmp_path / "a.wav", 16000, channels=2) as writer:
+        writer.write(np.zeros(shape, np.float32))
 
 
 @pytest.mark.parametrize(
-    ("name", "rate", "options", "message"),
+    ("name", "rate", "options", "value"),
     [
-        ("a.m4a", 16000, {}, r"cannot write \.m4a; use \.wav, \.flac"),
-        ("a", 16000, {}, "a name without a suffix"),
-        ("a.flac", 16000, {"subtype": "FLOAT"}, "cannot be FLOAT; choose from PCM_16, PCM_24"),
-        ("a.opus", 44100, {}, r"cannot hold 44100 Hz, only 8000, 12000, 16000, 24000, 48000 Hz"),
-        ("a.mp3", 96000, {}, "cannot hold 96000 Hz"),
-        ("a.mp3", 16000, {"channels": 3}, "at most 2 channels, not 3"),
+        ("a.m4a", 16000, {}, r"\.m4a.* \.wav, \.flac"),
+        ("a", 16000, {}, "without a suffix"),
+        ("a.flac", 16000, {"subtype": "FLOAT"}, "FLOAT.* PCM_16, PCM_24"),
+        ("a.opus", 44100, {}, r"44100 .* 8000, 12000, 16000, 24000, 48000 Hz"),
+        ("a.mp3", 96000, {}, "96000 Hz"),
+        ("a.mp3", 16000, {"channels": 3}, "2 channels, not 3"),
         ("a.wav", 16000, {"channels": 0}, "channels is 0"),
         ("a.wav", 0, {}, "sample_rate is 0"),
         ("a.wav", 16000.5, {}, "sample_rate is 16000.5"),
         (".", 16000, {}, "suffix"),
     ],
 )
-def test_what_a_format_cannot_hold(tmp_path, name, rate, options, message):
-    with pytest.raises(UsageError, match=message):
+def test_what_a_format_cannot_hold(tmp_path, name, rate, options, value):
+    with pytest.raises(UsageError, match=value):
         AudioWriter(tmp_path / name, rate, **options)
 
 
 def test_what_only_libsndfile_knows(tmp_path):
-    with pytest.raises(WavecoreError, match="cannot write .* with 9 channels as PCM_16"):
-        with AudioWriter(tmp_path / "a.flac", 16000, channels=9):
-            pytest.fail("the block must not run")
+    writer = AudioWriter(tmp_path / "a.flac", 16000, channels=9)
+    with pytest.raises(WavecoreError, match="9 channels as PCM_16"):
+        writer.__enter__()
     assert os.listdir(tmp_path) == []
 
 
 def test_a_folder_is_no_output(tmp_path):
     (tmp_path / "a.wav").mkdir()
-    with pytest.raises(UsageError, match="is a folder"):
+    with pytest.raises(UsageError, match=r"a\.wav is a folder"):
         AudioWriter(tmp_path / "a.wav", 16000, overwrite=True)
 
 
 def test_use_needs_a_with_statement(tmp_path):
     writer = AudioWriter(tmp_path / "a.wav", 16000)
-    with pytest.raises(UsageError, match="`with`"):
+    with pytest.raises(UsageError, match="not open"):
         writer.write(noise(10))
     with writer:
         writer.write(noise(10))
-    with pytest.raises(UsageError, match="`with`"):
+    with pytest.raises(UsageError, match="not open"):
         writer.write(noise(10))
 
 
 def test_a_wav_beyond_its_limit_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(writing, "_WAV_LIMIT_BYTES", 2000)
-    with pytest.raises(UsageError, match="4 GiB"):
-        with AudioWriter(tmp_path / "a.wav", 16000) as writer:
-            writer.write(noise(1000))
-            writer.write(noise(1))
+    with pytest.raises(UsageError, match="4 GiB"), AudioWriter(tmp_path / "a.wav", 16000) as writer:
+        writer.write(noise(1000))
+        writer.write(noise(1))
     assert os.listdir(tmp_path) == []
     assert write(tmp_path / "a.flac", noise(2000), 16000).frames == 2000
 
@@ -232,10 +228,9 @@ def test_a_full_disk_is_reported(tmp_path, monkeypatch):
     def refuse(*_args):
         raise soundfile.LibsndfileError(2, "")
 
-    with pytest.raises(WavecoreError, match="is the disk full"):
-        with AudioWriter(tmp_path / "a.wav", 16000) as writer:
-            monkeypatch.setattr(soundfile.SoundFile, "write", refuse)
-            writer.write(noise(10))
+    with pytest.raises(WavecoreError, match=r"a\.wav"), AudioWriter(tmp_path / "a.wav", 16000) as writer:
+        monkeypatch.setattr(soundfile.SoundFile, "write", refuse)
+        writer.write(noise(10))
     assert os.listdir(tmp_path) == []
 
 
