@@ -22,7 +22,6 @@ import numpy as np
 from wavecore import checkpoint
 from wavecore.audio import files
 from wavecore.metrics.transcription import Notes, note_f1, transcribe
-from wavecore.models.nsynth.interpolate import model_temperature
 from wavecore.rendering import bank as banks
 from wavecore.rendering.casting import cast
 from wavecore.rendering.sketch import sketch
@@ -48,7 +47,7 @@ def main() -> None:
         bank = (
             banks.of_model(model) if args.bank is None else banks.require_model(banks.load(args.bank), model, args.bank)
         )
-    temperature = model_temperature(model) if args.temperature is None else args.temperature
+    temperature = model.temperature if args.temperature is None else args.temperature
     found = []
     for path in args.scores:
         for instrument in args.instruments.split(",") if args.instruments else [None]:

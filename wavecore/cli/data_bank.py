@@ -70,7 +70,6 @@ def run(args: argparse.Namespace, console: Console) -> None:
     from wavecore import checkpoint
     from wavecore.audio import output
     from wavecore.datasets.notes.reader import NotesDataset
-    from wavecore.models.nsynth.interpolate import model_temperature
     from wavecore.rendering import bank, bank_build, bank_check
 
     if args.skip_existing and args.out.exists():
@@ -86,7 +85,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
     whole = found
     if not args.keep_unclear:
         with console.progress("listening", unit="instruments") as show:
-            heard = bank_check.shares(model, whole, temperature=model_temperature(model), on_progress=show)
+            heard = bank_check.shares(model, whole, temperature=model.temperature, on_progress=show)
         found = bank_check.clear(whole, heard)
         for name, share in heard.items():
             if share.max() < bank_check.LEAST:

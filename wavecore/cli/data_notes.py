@@ -25,7 +25,7 @@ def configure_soundfont(parser: argparse.ArgumentParser) -> None:
     _add_families(notes)
     notes.add_argument(
         "--pitches",
-        type=pitch_range,
+        type=flags.midi_range,
         default=tuple(range(24, 97)),
         metavar="LOW:HIGH:STEP",
         help="MIDI, both ends included (default: 24:96:1)",
@@ -96,7 +96,7 @@ def configure_nsynth(parser: argparse.ArgumentParser) -> None:
         "--sources", type=flags.names, metavar="A,B", help="acoustic, electronic, synthetic: one of these"
     )
     notes.add_argument("--qualities", type=flags.names, metavar="A,B", help="all of these, bright for one")
-    notes.add_argument("--pitches", type=pitch_range, metavar="LOW:HIGH", help="MIDI, both ends included")
+    notes.add_argument("--pitches", type=flags.midi_range, metavar="LOW:HIGH", help="MIDI, both ends included")
     notes.add_argument("--velocities", type=velocities, metavar="A,B", help="one of these")
     notes.add_argument("--exclude", type=Path, metavar="LIST", help="a text file of names (note_str) to leave out")
     parser.add_argument(
@@ -158,17 +158,6 @@ def report(dataset: NotesDataset, console: Console) -> None:
     for kind, count in counts.items():
         if count and rendered is not None:
             console.say(f"skipped {plural(count, f'{kind} note')}; their names are in manifest.json")
-
-
-def pitch_range(text: str) -> tuple[int, ...]:
-    """Parse ``LOW:HIGH`` or ``LOW:HIGH:STEP``."""
-    match = re.fullmatch(r"(\d{1,3}):(\d{1,3})(?::(\d{1,3}))?", text)
-    low, high, step = (int(part or 1) for part in match.groups()) if match else (1, 0, 1)
-    if not (low <= high <= 127 and step >= 1):
-        raise argparse.ArgumentTypeError(
-            f"LOW:HIGH or LOW:HIGH:STEP is needed, 0 to 127 and LOW at most HIGH, not {text!r}"
-        )
-    return tuple(range(low, high + 1, step))
 
 
 def programs(text: str) -> tuple[int, ...]:

@@ -121,7 +121,7 @@ def add_generation(
     default_seed : int, optional
         Drawn by the verb if not given.
     default_temperature : float, optional
-        None where the verb asks the model (``interpolate.model_temperature``).
+        None where the verb asks the model (``LoadedModel.temperature``).
     """
     group = parser.add_argument_group("generation")
     usual = "what suits the model" if default_temperature is None else f"{default_temperature:g}"
@@ -337,3 +337,14 @@ def share(text: str) -> float:
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"a share of 0 to 1 is needed, not {text!r}")
     return value
+
+
+def midi_range(text: str) -> tuple[int, ...]:
+    """Parse MIDI note numbers: ``LOW:HIGH``, ``LOW:HIGH:STEP``, both ends included, or a single one."""
+    match = re.fullmatch(r"(\d{1,3})(?::(\d{1,3})(?::(\d{1,3}))?)?", text)
+    low, high, step = (int(match[1]), int(match[2] or match[1]), int(match[3] or 1)) if match else (1, 0, 1)
+    if not (low <= high <= 127 and step >= 1):
+        raise argparse.ArgumentTypeError(
+            f"LOW:HIGH or LOW:HIGH:STEP is needed, 0 to 127 and LOW at most HIGH, not {text!r}"
+        )
+    return tuple(range(low, high + 1, step))

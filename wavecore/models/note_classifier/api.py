@@ -1,35 +1,34 @@
-"""What is heard in a sound: its pitch and family by the note classifier, one voice or two by its spectrum."""
+"""The model that ``wavecore.load`` returns for a note classifier."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
 
 from wavecore.audio import checks
-from wavecore.checkpoint import LoadedModel
-from wavecore.errors import UsageError
+from wavecore.audio.resample import resample
 from wavecore.metrics.harmonics import HarmonicSeries, harmonic_series
+from wavecore.models.base import Model
 
 
 @dataclass(frozen=True)
-class Heard:
-    """What is heard in one sound.
+class NoteDescription:
+    """What a classifier detects in one sound.
 
     Attributes
     ----------
     pitch : int
-        The likeliest MIDI note number.
+        The most probable MIDI note number.
     pitch_probability : float
         Of that pitch, 0 to 1.
     families, sources : dict of str to float
-        Probabilities, which sum to 1, the likeliest first.
+        Probabilities, which sum to 1, the highest first.
     qualities : tuple of str
-        Those that are likelier there than not.
+        Those with a probability above 0.5.
     series : HarmonicSeries
-        How much belongs to one pitch, and how much to a second.
+        The shares of the power that belong to one pitch and to a second.
     """
 
     pitch: int
@@ -40,57 +39,65 @@ class Heard:
     series: HarmonicSeries
 
     def to_dict(self) -> dict:
-        """Return what was heard as plain JSON values."""
+        """Return the description as plain JSON values."""
         return asdict(self) | {"qualities": list(self.qualities)}
 
 
-@torch.inference_mode()
-def listen(classifier: LoadedModel, sounds: Sequence[np.ndarray], sample_rate: int) -> list[Heard]:
-    """Listen to sounds, one by one.
+@dataclass(frozen=True, repr=False)
+class NoteClassifierModel(Model):
+    """A classifier of single notes: pitch, instrument family, source and qualities."""
 
-    Parameters
-    ----------
-    classifier : LoadedModel
-        Of kind ``note-classifier``.
-    sounds : sequence of ndarray, shape (T_i,), float in [-1, 1]
-        Of what is longer than the notes that the classifier learned from, the beginning is
-        judged; what is shorter ends in silence.
-    sample_rate : int
-        Hz; the classifier's.
+    verbs = ("classify",)
 
-    Raises
-    ------
-    UsageError
-        If the classifier hears another rate.
-    InputError
-        If a sound is silent, too short for a spectrum, or no finite signal of one channel.
-    """
-    config = classifier.network.config
-    if sample_rate != config.sample_rate:
-        raise UsageError(f"{classifier.name} hears sounds at {config.sample_rate} Hz, not {sample_rate} Hz")
-    found = []
-    for i, sound in enumerate(sounds):
-        x = checks.as_signal(sound, what=f"sound {i + 1}").astype(np.float32)
-        series = harmonic_series(x, sample_rate)
+    def describe(self) -> str:
+        """Return the numbers of families and qualities."""
+        config = self.network.config
+        return f"{len(config.families)} families, {len(config.sources)} sources, {len(config.qualities)} qualities"
+
+    @torch.inference_mode()
+    def classify(self, x: np.ndarray, rate: int) -> NoteDescription:
+        """Classify a sound as one note.
+
+        Parameters
+        ----------
+        x : ndarray, shape (T,), float in [-1, 1]
+            Begins with the note.  Shorter sounds than those the model was trained on are continued with silence, of
+            longer ones the beginning is classified.
+        rate : int
+            Hz; resampled to the model's.
+
+        Raises
+        ------
+        InputError
+            If the sound is silent, shorter than 2,048 samples, or no finite signal of one channel.
+
+        Examples
+        --------
+        >>> import wavecore
+        >>> t = np.arange(16_000) / 16_000
+        >>> tone = sum(np.sin(2 * np.pi * 440 * k * t) / k for k in range(1, 6)) * np.exp(-t) / 3
+        >>> note = wavecore.load("ear").classify(tone, 16_000)
+        >>> note.pitch, round(note.series.share, 1)
+        (69, 1.0)
+        """
+        config = self.network.config
+        x = resample(checks.as_signal(x), from_rate=rate, to_rate=config.sample_rate)
+        series = harmonic_series(x, config.sample_rate)
         padded = np.zeros(config.n_samples, np.float32)
         padded[: min(len(x), len(padded))] = x[: len(padded)]
-        logits = classifier.network(torch.from_numpy(padded)[None])
+        logits = self.network(torch.from_numpy(padded)[None])
         pitch = torch.softmax(logits.pitch[0].double(), 0)
-        found.append(
-            Heard(
-                int(pitch.argmax()),
-                float(pitch.max()),
-                _posterior(config.families, logits.family[0]),
-                _posterior(config.sources, logits.source[0]),
-                tuple(
-                    name for name, value in zip(config.qualities, logits.quality[0].tolist(), strict=True) if value > 0
-                ),
-                series,
-            )
+        bits = zip(config.qualities, logits.quality[0].tolist(), strict=True)
+        return NoteDescription(
+            int(pitch.argmax()),
+            float(pitch.max()),
+            _probabilities(config.families, logits.family[0]),
+            _probabilities(config.sources, logits.source[0]),
+            tuple(name for name, logit in bits if logit > 0),
+            series,
         )
-    return found
 
 
-def _posterior(names: tuple[str, ...], logits: torch.Tensor) -> dict[str, float]:
-    shares = torch.softmax(logits.double(), 0).tolist()
-    return dict(sorted(zip(names, shares, strict=True), key=lambda item: -item[1]))
+def _probabilities(names: tuple[str, ...], logits: torch.Tensor) -> dict[str, float]:
+    values = torch.softmax(logits.double(), 0).tolist()
+    return dict(sorted(zip(names, values, strict=True), key=lambda item: -item[1]))

@@ -1,82 +1,51 @@
-"""``wavecore train note-classifier``: a listener that says of a note its pitch, qualities, family and source."""
+"""``wavecore train note-classifier``: a classifier of single notes."""
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar
 
-from wavecore.console import common, flags, run_settings
-from wavecore.console import resume as train_notes
-from wavecore.console.console import Console
-
-
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of ``wavecore train note-classifier``."""
-    flags.add_run(parser, data="notes that `wavecore data soundfont` or `data nsynth` built")
-    network = parser.add_argument_group("network")
-    network.add_argument("--channels", type=int, metavar="N", help="width of the convolutions (default: 120)")
-    network.add_argument("--init", metavar="MODEL", help="start from a model's weights")
-    flags.add_training(parser)
+from wavecore.console.training import TrainingCommand
 
 
-def run(args: argparse.Namespace, console: Console) -> None:
-    """Train, or go on training.
+class TrainNoteClassifier(TrainingCommand):
+    """``wavecore train note-classifier``."""
 
-    Raises
-    ------
-    WavecoreError
-        As ``training.loop.run_task`` says.
-    KeyboardInterrupt
-        After the state was saved and it was said how to go on.
-    """
-    from wavecore.cli import train
-    from wavecore.models.note_classifier.train import ClassifierTask
-
-    dataset, model, before = train_notes.open_notes(args, kind="note-classifier")
-    config = network_settings(args, dataset, model and model.network.config, before)
-    training = run_settings.training_settings(args, before, console)
-    device = common.settle_device(args.device, console)
-    task = ClassifierTask(dataset, config, training, model and model.network)
-    train.record_start(args, model)
-    console.say(
-        f"run {args.out}: {training.steps:,} steps of {training.batch_size} of {len(dataset.notes('train')):,} notes; "
-        f"{config.channels} channels; curves every {training.validate_every} steps"
-    )
-    train.follow("train note-classifier", task, args, device, lambda network, step: None, console, unit="bits per note")
-
-
-def network_settings(args: argparse.Namespace, dataset, initial, before: dict | None):
-    """Work out the network's sizes.
-
-    Parameters
-    ----------
-    initial : NoteClassifierConfig or None
-        Of the model to start from.
-    before : dict or None
-        What the run was started with, if it is resumed.
-
-    Raises
-    ------
-    UsageError
-        If a flag contradicts the model or the run.
-    """
-    from wavecore.datasets.nsynth.note import FAMILIES, QUALITIES, SOURCES
-    from wavecore.models.note_classifier.config import NoteClassifierConfig
-
-    given = {"channels": args.channels}
-    found = train_notes.settled(NoteClassifierConfig.from_dict, args, initial, before, given, kind="a note classifier")
-    if found is not None:
-        return found
-    sizes = {"n_samples": dataset.n_samples, "sample_rate": dataset.sample_rate}
-    more = {} if args.channels is None else given
-    return NoteClassifierConfig(FAMILIES, SOURCES, QUALITIES, **sizes, **more)
-
-
-COMMAND = flags.Command(
-    summary="train a listener that says of a note its pitch, qualities, family and source",
-    example=(
+    kind = "note-classifier"
+    summary = "train a classifier of notes: pitch, qualities, family and source"
+    example = (
         "wavecore train note-classifier --data data/notes --out runs/ear --set steps=3000 --set batch_size=32\n"
         "wavecore train note-classifier --out runs/ear --resume"
-    ),
-    configure=configure,
-    run=run,
-)
+    )
+    data_help = "notes that `wavecore data soundfont` or `data nsynth` built"
+    built_by = "wavecore data soundfont"
+    unit = "bits per note"
+    network_flags: ClassVar = {"channels": "--channels"}
+
+    def open_data(self, path: Path) -> Any:
+        """Open a data set of notes."""
+        from wavecore.datasets.notes.reader import NotesDataset
+
+        return NotesDataset.open(path)
+
+    def new_network(self, args: argparse.Namespace, dataset: Any, config: Any) -> Any:
+        """Set the length and the rate of the notes."""
+        return replace(config, n_samples=dataset.n_samples, sample_rate=dataset.sample_rate)
+
+    def task(self, args: argparse.Namespace, dataset: Any, config: Any, training: Any, initial: Any) -> Any:
+        """Return the task to train."""
+        from wavecore.models.note_classifier.train import ClassifierTask
+
+        return ClassifierTask(dataset, config, training, initial)
+
+    def describe(self, task: Any) -> list[str]:
+        """Return the summary of a run that is shown before it begins."""
+        return [
+            f"of {task.training.batch_size} of {len(task.dataset.notes('train')):,} notes; "
+            f"{task.network_config.channels} channels; curves every {task.training.validate_every} steps"
+        ]
+
+
+TRAIN = TrainNoteClassifier().command()

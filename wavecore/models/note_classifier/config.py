@@ -7,25 +7,18 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from wavecore.configuration import Config, option
+from wavecore.datasets.nsynth.note import FAMILIES, QUALITIES, SOURCES
 from wavecore.errors import UsageError
 from wavecore.training.config import TrainingConfig
 
 
 @dataclass(frozen=True)
 class NoteClassifierConfig(Config):
-    """Sizes of a classifier, and the names of its classes.
+    """Sizes of a classifier, and the names of its classes."""
 
-    Attributes
-    ----------
-    families, sources : tuple of str
-        Classes of which a note has one each.
-    qualities : tuple of str
-        Labels of which a note may have any.
-    """
-
-    families: tuple[str, ...]
-    sources: tuple[str, ...]
-    qualities: tuple[str, ...]
+    families: tuple[str, ...] = option(FAMILIES, "classes of which a note has one")
+    sources: tuple[str, ...] = option(SOURCES, "classes of which a note has one")
+    qualities: tuple[str, ...] = option(QUALITIES, "labels of which a note has any")
     n_samples: int = option(64_000, "samples of the notes it is trained on", least=1)
     sample_rate: int = option(16_000, "sample rate, Hz", least=1)
     n_fft: int = option(1024, "window of the spectrum, samples", least=1)
@@ -38,7 +31,7 @@ class NoteClassifierConfig(Config):
         super().__post_init__()
         for name in ("families", "sources", "qualities"):
             names = getattr(self, name)
-            if not isinstance(names, tuple) or not names or len(set(names)) < len(names):
+            if not names or len(set(names)) < len(names):
                 raise UsageError(f"{name} must be distinct names, at least one, not {names!r}")
         for name in ("n_samples", "sample_rate", "n_fft", "hop_length", "channels"):
             if type(getattr(self, name)) is not int:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 from wavecore.configuration import Config, option
 from wavecore.errors import UsageError
 from wavecore.nn import oscillator
 from wavecore.nn.encoders import EncoderConfig
-from wavecore.nn.wavenet import WaveNetConfig
+from wavecore.nn.wavenet import WaveNetConfig, preset
 from wavecore.training.config import WaveNetTrainingConfig
 
 
@@ -23,11 +24,9 @@ class NSynthConfig(Config):
     decoder : WaveNetConfig
         Its ``latent_channels`` are ``condition_channels``, or else ``latent_size`` and ``pitch_channels``, and two for
         each of ``harmonics``.  With these its ``hop_length`` is 1: the oscillator conditions every sample.
-    pitch_channels : int
-        Width of a learned vector for each of 128 pitches, concatenated to the latent; 0 for none, as published.
     condition_channels : int
         Channels of the conditioning that a small network computes from latent and pitch for the decoder; 0 for none,
-        as in the published model, whose wide decoder needs none.
+        as in the published model, whose decoder is wide.
     harmonics : int
         Bands of partials of an oscillator at the sound's pitch that conditions the decoder sample by sample
         (``nn.oscillator``); 0 for none, as published.  With them the pitch is the last channel of the latent, and every
@@ -36,10 +35,17 @@ class NSynthConfig(Config):
 
     encoder: EncoderConfig = field(default_factory=lambda: EncoderConfig(latent_channels=16, hop_length=512))
     decoder: WaveNetConfig = field(default_factory=lambda: WaveNetConfig(latent_channels=16, hop_length=512))
-    pitch_channels: int = option(0, "width of a pitch embedding that conditions the decoder beside the latent", least=0)
+    pitch_channels: int = option(
+        0,
+        "width of a pitch embedding that conditions the decoder beside the latent (default: 0, as published)",
+        least=0,
+    )
     condition_channels: int = option(0, "channels computed from latent and pitch for the decoder; 0 for none", least=0)
     harmonics: int = option(
-        0, "bands of an oscillator that conditions the decoder on pitch and timbre, sample by sample", least=0
+        0,
+        "bands of an oscillator that conditions the decoder on pitch and timbre, sample by sample (default: 0, as "
+        "published)",
+        least=0,
     )
 
     def __post_init__(self):
@@ -54,23 +60,48 @@ class NSynthConfig(Config):
         hop_length = 1 if self.harmonics else self.encoder.hop_length
         if self.decoder.hop_length != hop_length:
             raise UsageError(
-                f"the decoder's hop_length must be {hop_length}, not {self.decoder.hop_length}: that of the encoder, or "
-                "1 with an oscillator, which conditions every sample"
+                f"the decoder's hop_length must be {hop_length}, not {self.decoder.hop_length}: that of the encoder, "
+                "or 1 with an oscillator, which conditions every sample"
             )
         if self.encoder.sample_rate != self.decoder.sample_rate:
-            values = f"{self.encoder.sample_rate} and {self.decoder.sample_rate}"
-            raise UsageError(f"encoder and decoder disagree on sample_rate: {values}")
-        channels = self.condition_channels or self.latent_size + self.pitch_channels
-        if self.decoder.latent_channels != channels + 2 * self.harmonics:
-            parts = f"{channels} of conditioning" + (
-                f" and {2 * self.harmonics} of the oscillator" if self.harmonics else ""
-            )
-            raise UsageError(f"the decoder takes {self.decoder.latent_channels} latent channels, not the {parts}")
+            rates = f"{self.encoder.sample_rate} and {self.decoder.sample_rate}"
+            raise UsageError(f"encoder and decoder disagree on sample_rate: {rates}")
+        channels = (self.condition_channels or self.latent_size + self.pitch_channels) + 2 * self.harmonics
+        if self.decoder.latent_channels != channels:
+            raise UsageError(f"the decoder takes {self.decoder.latent_channels} latent channels, not {channels}")
 
     @property
     def latent_size(self) -> int:
         """Channels of the latent that is interpolated: the encoder's, and the pitch if an oscillator needs it."""
         return self.encoder.latent_channels + bool(self.harmonics)
+
+    def with_inputs(self, *, encoder: str = "cqt", pitch_channels: int = 0, harmonics: int = 0) -> Self:
+        """Return a preset with another kind of encoder, and a decoder with inputs for the pitch or an oscillator."""
+        decoder = replace(
+            self.decoder,
+            latent_channels=self.decoder.latent_channels + pitch_channels + bool(harmonics) + 2 * harmonics,
+            hop_length=1 if harmonics else self.decoder.hop_length,
+        )
+        return replace(
+            self,
+            encoder=replace(self.encoder, kind=encoder),
+            decoder=decoder,
+            pitch_channels=pitch_channels,
+            harmonics=harmonics,
+        )
+
+
+def _autoencoder(decoder: WaveNetConfig) -> NSynthConfig:
+    sizes = {name: getattr(decoder, name) for name in ("latent_channels", "hop_length", "sample_rate")}
+    return NSynthConfig(EncoderConfig(**sizes), decoder)
+
+
+PRESETS = {
+    "tiny": _autoencoder(preset("tiny")),
+    "small": _autoencoder(preset("small-nsynth")),
+    "nsynth": _autoencoder(preset("nsynth")),
+}
+"""``nsynth`` has the published decoder."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +110,7 @@ class NSynthTrainingConfig(WaveNetTrainingConfig):
 
     decoder_rate: float = option(
         1.0,
-        "learning rate of the decoder relative to learning_rate; below 1 a pretrained decoder forgets less",
+        "learning rate of the decoder relative to learning_rate; below 1 a pretrained decoder changes less",
         least=0,
         most=1,
     )

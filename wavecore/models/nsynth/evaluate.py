@@ -1,4 +1,4 @@
-"""NSynth's Table 1 for our own data: what a classifier hears in originals and in what models make of them.
+"""NSynth's Table 1 for any notes: what a note classifier detects in originals and in their reconstructions.
 
 References
 ----------
@@ -12,15 +12,15 @@ from collections.abc import Callable, Collection
 import numpy as np
 import torch
 
-from wavecore.audio import mulaw
+from wavecore.audio import mulaw, note_level
 from wavecore.checkpoint import LoadedModel
 from wavecore.datasets.notes.reader import Note, NotesDataset
 from wavecore.errors import UsageError
-from wavecore.models.note_classifier.metrics import NoteScores, note_scores
-from wavecore.models.nsynth import interpolate
+from wavecore.models.note_classifier.evaluate import HEADS, NoteScores, note_scores
+from wavecore.models.nsynth import sample
 from wavecore.models.spectral import model as spectral_autoencoder
 
-AT_ONCE = 32
+BATCH = 32
 REGISTER = 6
 """Semitones of a row of the breakdown."""
 
@@ -33,7 +33,7 @@ def choose(
     Parameters
     ----------
     n_notes : int
-        At most; all of them if there are fewer.
+        At most, 1 or more.
     pitches : collection of int, optional
         MIDI note numbers; others are left out.
 
@@ -45,17 +45,15 @@ def choose(
     Raises
     ------
     UsageError
-        If there is no such split or no such pitch in it, or no note is asked for.
+        If there is no such split or no such pitch in it.
     """
-    if n_notes < 1:
-        raise UsageError(f"{n_notes} notes cannot be judged; at least 1 is needed")
-    every = dataset.notes(split)
-    allowed = [row for row, note in enumerate(every) if pitches is None or note.pitch in pitches]
+    notes = dataset.notes(split)
+    allowed = [row for row, note in enumerate(notes) if pitches is None or note.pitch in pitches]
     if not allowed:
         raise UsageError(f"{dataset.path} has no note of MIDI {min(pitches)} to {max(pitches)} in {split}")
     rows = np.array(allowed)[np.unique(np.linspace(0, len(allowed) - 1, min(n_notes, len(allowed))).astype(int))]
     codes = dataset.codes(split)
-    return [every[row] for row in rows], np.stack([mulaw.decode(np.array(codes[row])) for row in rows])
+    return [notes[row] for row in rows], np.stack([mulaw.decode(np.array(codes[row])) for row in rows])
 
 
 def reconstruct_wavenet(
@@ -67,195 +65,102 @@ def reconstruct_wavenet(
     on_progress: Callable[[int, int], None] | None = None,
     **options,
 ) -> np.ndarray:
-    """Encode notes and say them again.
+    """Encode and decode notes, (n, T), with an nsynth model; each keeps the level of its original.
 
-    Parameters
-    ----------
-    model : LoadedModel
-        Of kind ``nsynth``.
-    notes : list of Note
-        Their pitches are told to a model that wants them.
-    sounds : ndarray, shape (n, T), float32
-    seed : int
-        Of the draws.
-    on_progress : callable, optional
-        Called with (notes done, notes in all).
-    **options
-        ``temperature``, ``backend``, ``device``, ``threads`` of ``interpolate.decode``.
-
-    Returns
-    -------
-    ndarray, shape (n, T), float32
-        Each at the level of its original.
+    ``on_progress`` is called with (notes done, notes in all); ``options`` are those of ``sample.decode``.
     """
-    said = []
-    told = bool(model.network.config.pitch_channels)
-    for begin in range(0, len(sounds), AT_ONCE):
-        batch = sounds[begin : begin + AT_ONCE]
-        latents = interpolate.encode(model, [_at_model_level(model, sound) for sound in batch])
-        pitches = [note.pitch for note in notes[begin : begin + AT_ONCE]] if told else None
+    config, reconstructed = model.network.config, []
+    for begin in range(0, len(sounds), BATCH):
+        batch = sounds[begin : begin + BATCH]
+        levels_db = [model.level_db(note_level.loud_db(sound)) for sound in batch]
+        latents = sample.encode(model.network, [_level(x, db) for x, db in zip(batch, levels_db, strict=True)])
+        pitches = [note.pitch for note in notes[begin : begin + BATCH]] if config.pitch_channels else None
         streams = list(range(begin, begin + len(batch)))
-        found = interpolate.decode(model, latents, seed=seed, streams=streams, pitches=pitches, **options)
-        said += [_like(x[: batch.shape[1]], original) for x, original in zip(found, batch, strict=True)]
+        decoded = sample.decode(model.network, latents, seed=seed, streams=streams, pitches=pitches, **options)
+        reconstructed += _at_level_of(batch, decoded[:, : batch.shape[1]])
         if on_progress is not None:
-            on_progress(len(said), len(sounds))
-    return np.stack(said)
+            on_progress(len(reconstructed), len(sounds))
+    return np.stack(reconstructed)
 
 
-@torch.inference_mode()
 def reconstruct_spectral(model: LoadedModel, notes: list[Note], sounds: np.ndarray, *, seed: int) -> np.ndarray:
-    """Send notes through the baseline.
-
-    Parameters
-    ----------
-    model : LoadedModel
-        Of kind ``spectral``.
-    notes : list of Note
-        Their pitches are told to a model that wants them.
-    sounds : ndarray, shape (n, T), float32
-    seed : int
-        Of the phases that Griffin and Lim's algorithm starts from.
-
-    Returns
-    -------
-    ndarray, shape (n, T), float32
-        Each at the level of its original.
-    """
-    network, said = model.network, []
-    for begin in range(0, len(sounds), AT_ONCE):
-        batch = sounds[begin : begin + AT_ONCE]
-        images = spectral_autoencoder.to_images(torch.from_numpy(batch), network.config)
-        pitches = torch.tensor([note.pitch for note in notes[begin : begin + AT_ONCE]])
-        found = network.decode(network.encode(images), pitches if network.config.pitch_channels else None)
-        audio = spectral_autoencoder.to_audio(found, network.config, batch.shape[1], seed=seed).numpy()
-        said += [_like(x, original) for x, original in zip(audio, batch, strict=True)]
-    return np.stack(said)
+    """Encode and decode notes, (n, T), with a spectral model; each keeps the level of its original."""
+    network, reconstructed = model.network, []
+    for begin in range(0, len(sounds), BATCH):
+        batch = sounds[begin : begin + BATCH]
+        pitches = torch.tensor([note.pitch for note in notes[begin : begin + BATCH]])
+        pitches = pitches if network.config.pitch_channels else None
+        audio = spectral_autoencoder.reconstruct(network, torch.from_numpy(batch), pitches, seed=seed)
+        reconstructed += _at_level_of(batch, audio.numpy())
+    return np.stack(reconstructed)
 
 
 @torch.inference_mode()
-def hear(classifier: LoadedModel, sounds: np.ndarray) -> dict[str, np.ndarray]:
-    """Let the classifier listen.
-
-    Parameters
-    ----------
-    classifier : LoadedModel
-        Of kind ``note-classifier``.
-    sounds : ndarray, shape (n, T), float32
-
-    Returns
-    -------
-    dict of str to ndarray, shape (n, classes), float32
-        Logits of ``pitch``, ``quality``, ``family`` and ``source``.
-    """
-    parts: dict[str, list[np.ndarray]] = {"pitch": [], "quality": [], "family": [], "source": []}
-    for begin in range(0, len(sounds), AT_ONCE):
-        heard = classifier.network(torch.from_numpy(np.ascontiguousarray(sounds[begin : begin + AT_ONCE])))
-        for name, found in parts.items():
-            found.append(getattr(heard, name).float().numpy())
-    return {name: np.concatenate(found) for name, found in parts.items()}
+def classify(classifier: LoadedModel, sounds: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the logits of sounds, (n, T): of ``pitch``, ``family``, ``source`` and ``quality``, (n, classes) each."""
+    batches = [
+        classifier.network(torch.from_numpy(np.ascontiguousarray(sounds[begin : begin + BATCH])))
+        for begin in range(0, len(sounds), BATCH)
+    ]
+    return {name: np.concatenate([getattr(batch, name).float().numpy() for batch in batches]) for name in HEADS}
 
 
-def family_agreement(classifier: LoadedModel, originals: np.ndarray, sounds: np.ndarray) -> float:
-    """Tell how often the classifier hears the family in sounds that it hears in their originals, right or wrong.
-
-    Parameters
-    ----------
-    classifier : LoadedModel
-        Of kind ``note-classifier``.
-    originals, sounds : ndarray, shape (n, T), float32
-
-    Returns
-    -------
-    float
-        Share of the sounds, 0 to 1.
-    """
-    first, second = (hear(classifier, x)["family"].argmax(axis=1) for x in (originals, sounds))
-    return float((first == second).mean())
+def family_agreement(originals: dict[str, np.ndarray], logits: dict[str, np.ndarray]) -> float:
+    """Return the share of sounds in which the same family is detected as in their originals, right or wrong."""
+    return float((originals["family"].argmax(axis=1) == logits["family"].argmax(axis=1)).mean())
 
 
-def judge(classifier: LoadedModel, notes: list[Note], sounds: np.ndarray) -> NoteScores:
-    """Compare what the classifier hears with what is true.
-
-    Parameters
-    ----------
-    classifier : LoadedModel
-        Of kind ``note-classifier``.
-    notes : list of Note
-        What is true of them.
-    sounds : ndarray, shape (n, T), float32
-
-    Raises
-    ------
-    UsageError
-        If the classifier does not know a family or a source.
-    """
+def score(classifier: LoadedModel, notes: list[Note], logits: dict[str, np.ndarray]) -> NoteScores:
+    """Compare the classifier's logits with the notes; raise UsageError if it lacks a family or a source of them."""
     config = classifier.network.config
     for name, known in (("instrument_family_str", config.families), ("instrument_source_str", config.sources)):
-        strange = {getattr(note, name) for note in notes} - set(known)
-        if strange:
-            raise UsageError(
-                f"the classifier {classifier.name} does not know {sorted(strange)[0]!r}; it knows {', '.join(known)}"
-            )
-    logits = hear(classifier, sounds)
-    return note_scores(
-        pitch=(logits["pitch"], np.array([note.pitch for note in notes])),
-        quality=(logits["quality"], np.array([note.qualities for note in notes], dtype=int)),
-        family=(logits["family"], np.array([config.families.index(note.instrument_family_str) for note in notes])),
-        source=(logits["source"], np.array([config.sources.index(note.instrument_source_str) for note in notes])),
-    )
+        unknown = sorted({getattr(note, name) for note in notes} - set(known))
+        if unknown:
+            raise UsageError(f"the classifier {classifier.name} does not know {unknown[0]!r}, only {', '.join(known)}")
+    truth = {
+        "pitch": [note.pitch for note in notes],
+        "family": [config.families.index(note.instrument_family_str) for note in notes],
+        "source": [config.sources.index(note.instrument_source_str) for note in notes],
+        "quality": [note.qualities for note in notes],
+    }
+    return note_scores(logits, {name: np.array(values, dtype=int) for name, values in truth.items()})
 
 
-def breakdown(classifier: LoadedModel, notes: list[Note], originals: np.ndarray, sounds: np.ndarray) -> dict[str, dict]:
-    """Tell where pitches and families are kept and where they are lost.
+def breakdown(
+    notes: list[Note], originals: dict[str, np.ndarray], logits: dict[str, np.ndarray]
+) -> dict[str, dict[str, dict]]:
+    """Break pitch accuracy and family agreement down.
 
     Parameters
     ----------
-    classifier : LoadedModel
-        Of kind ``note-classifier``.
-    originals, sounds : ndarray, shape (n, T), float32
+    originals, logits : dict of str to ndarray
+        Of the originals and of their reconstructions, as ``classify`` returns them.
 
     Returns
     -------
     dict
         ``registers`` by half octaves (``"MIDI 48-53"``) and ``families``, in order; of each ``n_notes``,
-        ``pitch_accuracy``, and ``family_agreement`` as the function of that name has it.
+        ``pitch_accuracy`` and ``family_agreement``.
     """
-    heard, before = hear(classifier, sounds), hear(classifier, originals)
-    right = heard["pitch"].argmax(axis=1) == np.array([note.pitch for note in notes])
-    same = heard["family"].argmax(axis=1) == before["family"].argmax(axis=1)
-    labels = {
-        "registers": [note.pitch // REGISTER * REGISTER for note in notes],
-        "families": [note.instrument_family_str for note in notes],
-    }
-    found: dict[str, dict] = {}
-    for kind, values in labels.items():
-        found[kind] = {}
-        for value in sorted(set(values)):
-            rows = [i for i, each in enumerate(values) if each == value]
-            name = value if kind == "families" else f"MIDI {value}-{value + REGISTER - 1}"
-            scores = {"pitch_accuracy": float(right[rows].mean()), "family_agreement": float(same[rows].mean())}
-            found[kind][name] = {"n_notes": len(rows)} | scores
-    return found
+    right = logits["pitch"].argmax(axis=1) == np.array([note.pitch for note in notes])
+    same = logits["family"].argmax(axis=1) == originals["family"].argmax(axis=1)
+    registers = [note.pitch // REGISTER * REGISTER for note in notes]
+    families = [note.instrument_family_str for note in notes]
 
+    def scores(labels: list, label: int | str) -> dict:
+        rows = [row for row, other in enumerate(labels) if other == label]
+        shares = {"pitch_accuracy": float(right[rows].mean()), "family_agreement": float(same[rows].mean())}
+        return {"n_notes": len(rows)} | shares
 
-def summary(scores: NoteScores) -> dict:
-    """Reduce scores to a row of the table."""
     return {
-        "pitch_accuracy": scores.pitch_accuracy,
-        "quality_f1": scores.quality.f1,
-        "quality_accuracy": scores.quality.accuracy,
-        "family_accuracy": scores.family_accuracy,
-        "source_accuracy": scores.source_accuracy,
-        "n_notes": scores.n_notes,
+        "registers": {f"MIDI {low}-{low + REGISTER - 1}": scores(registers, low) for low in sorted(set(registers))},
+        "families": {family: scores(families, family) for family in sorted(set(families))},
     }
 
 
-def _at_model_level(model: LoadedModel, sound: np.ndarray) -> np.ndarray:
-    present = interpolate.loud_db(sound)
-    return interpolate.level(sound, interpolate.model_level(model, present)) if np.isfinite(present) else sound
+def _at_level_of(originals: np.ndarray, sounds: np.ndarray) -> list[np.ndarray]:
+    return [_level(x, note_level.loud_db(original)) for x, original in zip(sounds, originals, strict=True)]
 
 
-def _like(sound: np.ndarray, original: np.ndarray) -> np.ndarray:
-    """A sound at the level of another."""
-    wanted = interpolate.loud_db(original)
-    return interpolate.level(sound, wanted) if np.isfinite(wanted) else np.asarray(sound, np.float32)
+def _level(sound: np.ndarray, level_db: float) -> np.ndarray:
+    return note_level.level(sound, level_db) if np.isfinite(level_db) else np.asarray(sound, np.float32)

@@ -1,10 +1,10 @@
-"""Latents on disk: what was encoded, by which model, so that nothing else decodes it by mistake."""
+"""Latents on disk, with the model that encoded them: no other model can decode them."""
 
 from __future__ import annotations
 
 import os
 import zipfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from wavecore.errors import InputError
 
 @dataclass(frozen=True)
 class StoredLatent:
-    """A latent and where it comes from.
+    """A latent and what it was encoded from.
 
     Attributes
     ----------
@@ -26,11 +26,11 @@ class StoredLatent:
     hop_length : int
         Samples per frame.
     n_samples : int
-        Of the sound that was encoded; F * hop_length or a little less.
+        Of the sound; F * hop_length or a little less.
     model_sha256 : str
         Of the weights that encoded it.
     level_db : float
-        Of the sound, see ``interpolate.loud_db``; what is decoded is brought to it.
+        Of the sound, see ``note_level.loud_db``; what is decoded is brought to it.
     """
 
     latent: np.ndarray
@@ -42,31 +42,15 @@ class StoredLatent:
 
 
 def save(path: str | os.PathLike[str], stored: StoredLatent, *, overwrite: bool = False) -> Path:
-    """Write an .npz file, whole or not at all.
-
-    Raises
-    ------
-    OutputExistsError
-        If the file exists and ``overwrite`` is false.
-    """
+    """Write an .npz file, whole or not at all; raise OutputExistsError if it exists and may not be replaced."""
     path = Path(path)
     with output.whole_file(path, overwrite=overwrite) as temporary, open(temporary, "wb") as file:
-        np.savez(
-            file, latent=stored.latent.astype(np.float32), sample_rate=stored.sample_rate,
-            hop_length=stored.hop_length, n_samples=stored.n_samples,
-            model_sha256=np.array(stored.model_sha256), level_db=np.float64(stored.level_db),
-        )  # fmt: skip
+        np.savez(file, **asdict(stored) | {"latent": stored.latent.astype(np.float32)})
     return path
 
 
 def load(path: str | os.PathLike[str]) -> StoredLatent:
-    """Read what ``save`` wrote.
-
-    Raises
-    ------
-    InputError
-        If the file is missing, is no latent, or is damaged.
-    """
+    """Read what ``save`` wrote; raise InputError if the file is missing, holds no latent, or is damaged."""
     path = Path(path)
     if not path.is_file():
         raise InputError(f"there is no file {path}")
@@ -74,35 +58,30 @@ def load(path: str | os.PathLike[str]) -> StoredLatent:
         raise InputError(f"{path} is no latent that `wavecore encode` wrote: it is no .npz file, or was cut off")
     try:
         with np.load(path, allow_pickle=False) as file:
-            found = StoredLatent(
-                np.asarray(file["latent"], np.float32), int(file["sample_rate"]), int(file["hop_length"]),
-                int(file["n_samples"]), str(file["model_sha256"]), float(file["level_db"]),
-            )  # fmt: skip
+            stored = StoredLatent(
+                np.asarray(file["latent"], np.float32),
+                int(file["sample_rate"]),
+                int(file["hop_length"]),
+                int(file["n_samples"]),
+                str(file["model_sha256"]),
+                float(file["level_db"]),
+            )
     except (ValueError, KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(f"{path} is no latent that `wavecore encode` wrote: {error}") from error
-    latent = found.latent
+    latent = stored.latent
     if latent.ndim != 2 or 0 in latent.shape or not np.isfinite(latent).all():
         raise InputError(f"{path} holds a latent of shape {latent.shape}, or numbers that are not finite")
-    if not 0 < found.n_samples <= len(latent) * found.hop_length:
-        raise InputError(f"{path} says {found.n_samples} samples for {len(latent)} frames of {found.hop_length}")
-    return found
+    if not 0 < stored.n_samples <= len(latent) * stored.hop_length:
+        raise InputError(f"{path} claims {stored.n_samples} samples for {len(latent)} frames of {stored.hop_length}")
+    return stored
 
 
 def require_model(stored: StoredLatent, model: LoadedModel, path: str | os.PathLike[str]) -> None:
-    """Refuse a latent of another model: it would mean something else.
-
-    Parameters
-    ----------
-    path : path-like
-        For the message.
-
-    Raises
-    ------
-    InputError
-        If other weights encoded it.
-    """
+    """Raise InputError if other weights encoded a latent; ``path`` is named in the message."""
     if stored.model_sha256 != model.sha256:
         raise InputError(
             f"{path} was encoded by a model {stored.model_sha256[:12]}, and {model.name} is {model.sha256[:12]}; "
-            "latents mean something to the model that made them alone"
+            "decode it with the model that encoded it"
         )
+    if stored.latent.shape[1] != model.network.config.latent_size:
+        raise InputError(f"{path} has {stored.latent.shape[1]} channels, not the model's")

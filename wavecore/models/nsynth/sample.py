@@ -1,7 +1,6 @@
-"""What lies between sounds: mixes of their latents, said by the NSynth decoder.
+"""Encoding, mixing and decoding of sounds with an NSynth autoencoder.
 
-A mix of signals sounds like two instruments at once.  A mix of latents is one description,
-and what the decoder makes of it is one sound.
+A mix of signals sounds like two instruments at once; a mix of latents is decoded to one sound between them.
 
 References
 ----------
@@ -10,7 +9,7 @@ Engel et al., "Neural Audio Synthesis of Musical Notes with WaveNet Autoencoders
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -18,35 +17,32 @@ import torch
 from wavecore.audio import checks, fundamental, mulaw
 from wavecore.audio.dc import OffsetFilter
 from wavecore.audio.pitch import hz_to_midi
-from wavecore.checkpoint import LoadedModel
 from wavecore.errors import UsageError
 from wavecore.metrics import harmonics
-from wavecore.models.nsynth.latent_mix import checked_weights, mix
 from wavecore.models.nsynth.model import NSynthNetwork
 from wavecore.nn.generate import generate_blocks, open_generator
 
+METHODS = ("linear", "slerp")
 MAX_SECONDS = 120.0
-"""Of a sound that is encoded at once."""
+"""Longest sound that is encoded at once."""
 CONDITION_BYTES = 64 * 2**20
-"""Of what a decoder with an oscillator is told at once."""
-_FADE_S = 0.005
+"""Most memory of the conditioning that is computed at once for a decoder with an oscillator."""
+FADE_S = 0.005
 
 
-def encode(model: LoadedModel, sounds: Sequence[np.ndarray]) -> np.ndarray:
+def encode(network: NSynthNetwork, sounds: Sequence[np.ndarray]) -> np.ndarray:
     """Encode sounds; those that are shorter than the longest end in silence.
 
     Parameters
     ----------
-    model : LoadedModel
-        Of kind ``nsynth``.
     sounds : sequence of ndarray, shape (T_i,), float in [-1, 1]
         At the model's rate.
 
     Returns
     -------
     ndarray, shape (n, F, C), float32
-        F = ceil(max T_i / hop_length).  The last channel of a model with harmonics is the pitch, in
-        octaves above MIDI note 60, followed from frame to frame.
+        F = ceil(max T_i / hop_length).  The last channel of a model with harmonics is the pitch, in octaves above MIDI
+        note 60, tracked from frame to frame.
 
     Raises
     ------
@@ -57,116 +53,163 @@ def encode(model: LoadedModel, sounds: Sequence[np.ndarray]) -> np.ndarray:
     """
     if not sounds:
         raise UsageError("there are no sounds to encode")
-    rate = model.network.config.encoder.sample_rate
+    encoder = network.config.encoder
     signals = [checks.as_signal(sound, what=f"sound {i + 1}") for i, sound in enumerate(sounds)]
     longest = max(len(signal) for signal in signals)
-    if longest > MAX_SECONDS * rate:
-        raise UsageError(
-            f"a sound of {longest / rate:.0f} s is too long to encode at once; {MAX_SECONDS:.0f} s at most"
-        )
-    padded = np.zeros((len(signals), longest), np.float32)
-    for row, signal in zip(padded, signals, strict=True):
-        row[: len(signal)] = signal
+    if longest > MAX_SECONDS * encoder.sample_rate:
+        raise UsageError(f"a sound of {longest / encoder.sample_rate:.0f} s is longer than {MAX_SECONDS:.0f} s")
+    padded = np.stack([np.pad(signal, (0, longest - len(signal))) for signal in signals])
     midi = None
-    if model.network.config.harmonics:
-        hop = model.network.config.encoder.hop_length
-        n_frames = -(-longest // hop)
-        midi = torch.from_numpy(np.stack([pitch_track(signal, n_frames, hop, rate) for signal in signals]))
+    if network.config.harmonics:
+        n_frames = -(-longest // encoder.hop_length)
+        tracks = [pitch_track(signal, n_frames, encoder.hop_length, encoder.sample_rate) for signal in signals]
+        midi = torch.from_numpy(np.stack(tracks))
     with torch.inference_mode():
-        return model.network.encode(torch.from_numpy(padded), midi).numpy()
+        return network.encode(torch.from_numpy(padded), midi).numpy()
 
 
 def pitch_track(sound: np.ndarray, n_frames: int, hop_length: int, sample_rate: int) -> np.ndarray:
-    """Follow a sound's pitch.
-
-    Parameters
-    ----------
-    sound : ndarray, shape (T,), float
-        T at most n_frames * hop_length; after its end its last pitch is held.
-    hop_length : int
-        Samples per frame.
-    sample_rate : int
-        Hz.
-
-    Returns
-    -------
-    ndarray, shape (n_frames,), float32
-        MIDI note numbers.
-
-    Raises
-    ------
-    InputError
-        If the sound is silent.
-    """
-    enough = np.pad(sound, (0, max(0, harmonics.SHORTEST - len(sound))))
-    f0_hz = harmonics.harmonic_series(enough, sample_rate).f0_hz
+    """Track the pitch of a sound, (T,), in MIDI note numbers, (n_frames,); after its end the last one is held."""
+    padded = np.pad(sound, (0, max(0, harmonics.SHORTEST - len(sound))))
+    f0_hz = harmonics.harmonic_series(padded, sample_rate).f0_hz
     midi = fundamental.track(sound, hz_to_midi(f0_hz), hop_length=hop_length, sample_rate=sample_rate)
     return np.pad(midi, (0, n_frames - len(midi)), mode="edge")
 
 
-def model_level(model: LoadedModel, default_db: float) -> float:
-    """Say how loud the sounds were that a model learned from.
+def mix(
+    network: NSynthNetwork, latents: np.ndarray, weights: np.ndarray | Sequence[float], *, method: str = "linear"
+) -> np.ndarray:
+    """Mix latents.
 
     Parameters
     ----------
-    default_db : float
-        For a model that does not know.
+    latents : ndarray, shape (n, F, C), float
+        Of more than two sounds, the third is mixed with the mix of the first two, and so on.
+    weights : array_like, shape (n,) or (F, n), float
+        Non-negative, not all zero; scaled to a sum of 1.  With frames, the mix changes over time.
+    method : {"linear", "slerp"}
+        Along straight lines, or along great circles: directions turn and lengths change evenly.  A pitch in the latent
+        always changes linearly: half way between two notes an octave apart lies the tritone.
 
     Returns
     -------
-    float
-        dB of full scale.
+    ndarray, shape (F, C), float32
+
+    Raises
+    ------
+    UsageError
+        If shapes do not fit, a weight is negative or not finite, all of a frame's are zero, or the method is unknown.
     """
-    return float(model.card.get("training", {}).get("data", {}).get("level_db", default_db))
+    latents = np.asarray(latents, np.float64)
+    if latents.ndim != 3:
+        raise UsageError(f"latents have shape {latents.shape}; (n, F, C) is needed")
+    if method not in METHODS:
+        raise UsageError(f"there is no method {method!r}; choose one of {', '.join(METHODS)}")
+    weights = checked_weights(weights, len(latents), latents.shape[1])
+    linear = np.einsum("fn,nfc->fc", weights, latents).astype(np.float32)
+    if method == "linear":
+        return linear
+    n_turned = latents.shape[2] - (network.config.harmonics > 0)
+    mixed, total = latents[0, :, :n_turned], weights[:, 0]
+    for latent, weight in zip(latents[1:, :, :n_turned], weights.T[1:], strict=True):
+        total = total + weight
+        share = np.divide(weight, total, out=np.zeros_like(weight), where=total > 0)
+        mixed = _slerp(mixed, latent, share[:, None])
+    return np.concatenate([mixed.astype(np.float32), linear[:, n_turned:]], axis=1)
 
 
-def model_temperature(model: LoadedModel) -> float:
-    """Say at which temperature a model is best heard.
+def checked_weights(weights: np.ndarray | Sequence[float], n: int, n_frames: int) -> np.ndarray:
+    """Return the weights of n sounds, (n,) or (n_frames, n), as (n_frames, n) float64 with sums of 1; see ``mix``."""
+    weights = np.asarray(weights, np.float64)
+    if weights.shape == (n,):
+        weights = np.broadcast_to(weights, (n_frames, n))
+    if weights.shape != (n_frames, n):
+        raise UsageError(f"weights have shape {weights.shape}; ({n},) or ({n_frames}, {n}) is needed")
+    if not np.isfinite(weights).all() or weights.min() < 0:
+        raise UsageError(f"weights must be finite and not negative, not {weights[0].tolist()}")
+    sums = weights.sum(axis=1, keepdims=True)
+    if sums.min() <= 0:
+        raise UsageError("all weights of a frame are zero; one must be positive")
+    return weights / sums
 
-    Returns
-    -------
-    float
-        What its card says; 1 if it says nothing.
+
+def _slerp(a: np.ndarray, b: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """Interpolate from a, (F, C), to b along great circles, and their lengths linearly; ``share``, (F, 1), is b's."""
+    length_a, length_b = (np.linalg.norm(x, axis=-1, keepdims=True) for x in (a, b))
+    tiny = 1e-12
+    unit_a, unit_b = a / np.maximum(length_a, tiny), b / np.maximum(length_b, tiny)
+    angle = np.arccos(np.clip((unit_a * unit_b).sum(-1, keepdims=True), -1, 1))
+    # Nearly parallel, opposite and zero vectors span no plane; a straight line serves.
+    straight = (np.sin(angle) < 1e-6) | (length_a < tiny) | (length_b < tiny)
+    sine = np.where(straight, 1, np.sin(angle))
+    turned = (np.sin((1 - share) * angle) * unit_a + np.sin(share * angle) * unit_b) / sine
+    return np.where(straight, (1 - share) * a + share * b, turned * ((1 - share) * length_a + share * length_b))
+
+
+def weights_over_time(points: Mapping[float, Sequence[float]], n_frames: int, frame_s: float) -> np.ndarray:
+    """Interpolate weights, (n_frames, n), linearly between points in seconds; before and after them they are held.
+
+    Raises UsageError if there are no points, a time is not finite, or the weights differ in number.
     """
-    return float(model.card.get("training", {}).get("temperature", 1.0))
+    times = sorted(points)
+    if not times or not np.isfinite(times).all():
+        raise UsageError(f"weights over time need one time at least, in seconds, not {times}")
+    counts = sorted({len(weights) for weights in points.values()})
+    if len(counts) > 1:
+        raise UsageError(f"there are {counts[0]} weights at one time and {counts[-1]} at another")
+    centres = (np.arange(n_frames) + 0.5) * frame_s
+    tracks = np.array([points[time] for time in times], np.float64).T
+    return np.stack([np.interp(centres, times, track) for track in tracks], axis=1)
+
+
+def stretch(latent: np.ndarray, n_frames: int) -> np.ndarray:
+    """Resample a latent, (F, C), linearly to ``n_frames``, at least 1: another duration at the same pitch."""
+    latent = np.asarray(latent, np.float64)
+    positions = np.linspace(0, len(latent) - 1, n_frames)
+    tracks = [np.interp(positions, np.arange(len(latent)), track) for track in latent.T]
+    return np.stack(tracks, axis=-1).astype(np.float32)
+
+
+def mix_signals(sounds: Sequence[np.ndarray], weights: np.ndarray | Sequence[float]) -> np.ndarray:
+    """Add signals, (T_i,), for comparison with a mix of latents.
+
+    ``weights``, (n,) or (F, n), are scaled to a sum of 1; F frames share the length, max T_i, evenly.
+    """
+    shares = checked_weights(weights, len(sounds), np.shape(weights)[0] if np.ndim(weights) == 2 else 1)
+    total = np.zeros(max(len(sound) for sound in sounds), np.float64)
+    centres = (np.arange(len(shares)) + 0.5) * len(total) / len(shares)
+    for sound, share in zip(sounds, shares.T, strict=True):
+        total[: len(sound)] += np.interp(np.arange(len(sound)), centres, share) * np.asarray(sound, np.float64)
+    return total.astype(np.float32)
 
 
 def decode(
-    model: LoadedModel,
+    network: NSynthNetwork,
     latents: np.ndarray,
     *,
     seed: int,
-    streams: Sequence[int] | None = None,
     pitches: Sequence[int] | None = None,
-    temperature: float = 1.0,
-    backend: str = "auto",
-    device: str = "cpu",
-    threads: int = 1,
     on_progress: Callable[[int, int], None] | None = None,
+    **options,
 ) -> np.ndarray:
-    """Say latents, all of them as one batch.
+    """Decode latents as one batch.
 
     Parameters
     ----------
-    model : LoadedModel
-        Of kind ``nsynth``.
     latents : ndarray, shape (n, F, C), float
-        Any number of frames.
     seed : int
-        Of the draws.
-    streams : sequence of n ints, optional
-        Which draws each row takes, whatever stands beside it; 0 to n - 1 if not given.
+        Seed of the random draws.
     pitches : sequence of n ints, optional
-        MIDI note numbers, for a model that is told the pitch.
-    temperature, backend, device, threads
-        See ``generate.open_generator``.
+        MIDI note numbers, for a model with a pitch embedding.
     on_progress : callable, optional
         Called with (samples done, samples in all).
+    **options
+        ``streams``, ``temperature``, ``backend``, ``device``, ``threads`` of ``generate.open_generator``.
 
     Returns
     -------
     ndarray, shape (n, F * hop_length), float32 in [-1, 1]
-        As it was drawn; see ``without_offset``.
+        As it was sampled; see ``without_offset``.
 
     Raises
     ------
@@ -175,23 +218,17 @@ def decode(
     InputError
         If a latent is not finite.
     """
-    network = model.network
-    channels = network.config.latent_size
-    latents = np.asarray(latents, np.float32)
-    if latents.ndim != 3 or latents.shape[2] != channels or 0 in latents.shape:
-        raise UsageError(f"latents have shape {latents.shape}; (n, F, {channels}) is needed")
+    config, latents = network.config, np.asarray(latents, np.float32)
+    if latents.ndim != 3 or latents.shape[2] != config.latent_size or 0 in latents.shape:
+        raise UsageError(f"latents have shape {latents.shape}; (n, F, {config.latent_size}) is needed")
     if pitches is not None and len(pitches) != len(latents):
         raise UsageError(f"there are {len(pitches)} pitches for {len(latents)} latents")
-    config = network.config
-    generator = open_generator(
-        network.decoder_state(), config.decoder, batch=len(latents), seed=seed, streams=streams, temperature=temperature,
-        backend=backend, device=device, threads=threads,
-    )  # fmt: skip
+    generator = open_generator(network.decoder_state(), config.decoder, batch=len(latents), seed=seed, **options)
     done, total, codes = 0, latents.shape[1] * config.encoder.hop_length, []
 
-    def report(of_block: int, _: int) -> None:
+    def report(done_of_block: int, _: int) -> None:
         if on_progress is not None:
-            on_progress(done + of_block, total)
+            on_progress(done + done_of_block, total)
 
     for condition in _conditions(network, latents, pitches):
         codes += list(generate_blocks(generator, condition, on_progress=report))
@@ -199,186 +236,30 @@ def decode(
     return mulaw.decode(np.concatenate(codes, axis=1))
 
 
-def without_offset(said: np.ndarray, sample_rate: int) -> np.ndarray:
-    """Take away the offset on which a decoder may drift, before a sound is levelled and written.
-
-    Parameters
-    ----------
-    said : ndarray, shape (n, T), float
-    sample_rate : int
-        Hz.
-
-    Returns
-    -------
-    ndarray, shape (n, T), float32 in [-1, 1]
-    """
-    return np.clip(OffsetFilter(len(said), sample_rate).push(said), -1, 1)
-
-
 def _conditions(network: NSynthNetwork, latents: np.ndarray, pitches: Sequence[int] | None) -> Iterator[np.ndarray]:
-    """What the decoder is told, in blocks that fit into memory: (n, frames, channels) each."""
+    """Yield the decoder's conditioning in blocks of limited size: (n, frames, channels) each."""
     config = network.config
     with torch.inference_mode():
         if pitches is not None or config.pitch_channels:
-            told = None if pitches is None else torch.as_tensor(list(pitches))
-            yield network.condition(torch.from_numpy(latents), told).numpy()
+            midi = None if pitches is None else torch.as_tensor(list(pitches))
+            yield network.condition(torch.from_numpy(latents), midi).numpy()
             return
         frame_bytes = 4 * len(latents) * config.encoder.hop_length * config.decoder.latent_channels
         for block in network.condition_blocks(torch.from_numpy(latents), max(1, CONDITION_BYTES // frame_bytes)):
             yield block.numpy()
 
 
-def mix_for(
-    model: LoadedModel, latents: np.ndarray, weights: np.ndarray | Sequence[float], *, method: str = "linear"
-) -> np.ndarray:
-    """Mix latents of a model, its pitch along straight lines.
-
-    Parameters
-    ----------
-    model : LoadedModel
-        Of kind ``nsynth``.
-    latents : ndarray, shape (n, F, C), float
-    weights : array_like, shape (n,) or (F, n), float
-    method : {"linear", "slerp"}
-        See ``latent_mix.mix``.
-
-    Returns
-    -------
-    ndarray, shape (F, C), float32
-        What lies between two pitches is a pitch: half way between notes an octave apart is the tritone.
-
-    Raises
-    ------
-    UsageError
-        As ``latent_mix.mix`` says.
-    """
-    return mix(latents, weights, method=method, n_straight=int(model.network.config.harmonics > 0))
-
-
-def stretch(latent: np.ndarray, n_frames: int) -> np.ndarray:
-    """Give a latent another number of frames: the sound takes longer, or less long, at the same pitch.
-
-    Parameters
-    ----------
-    latent : ndarray, shape (F, C), float
-    n_frames : int
-        At least 1.
-
-    Returns
-    -------
-    ndarray, shape (n_frames, C), float32
-        Linear between the frames.
-
-    Raises
-    ------
-    UsageError
-        If the latent has another shape, or there is to be no frame.
-    """
-    latent = np.asarray(latent, np.float64)
-    if latent.ndim != 2 or not len(latent):
-        raise UsageError(f"a latent has shape {latent.shape}; (F, C) is needed")
-    if n_frames < 1:
-        raise UsageError(f"a latent cannot be stretched to {n_frames} frames; at least 1 is needed")
-    at = np.linspace(0, len(latent) - 1, n_frames)
-    return np.stack([np.interp(at, np.arange(len(latent)), track) for track in latent.T], axis=-1).astype(np.float32)
-
-
-def steps(n: int) -> np.ndarray:
-    """Weights of the way from one sound to another.
-
-    Parameters
-    ----------
-    n : int
-        Stations, the two ends included; at least 2.
-
-    Returns
-    -------
-    ndarray, shape (n, 2), float
-
-    Raises
-    ------
-    UsageError
-        If there are fewer than two.
-    """
-    if n < 2:
-        raise UsageError(f"a way of {n} steps has no two ends; at least 2 are needed")
-    b = np.linspace(0, 1, n)
-    return np.stack([1 - b, b], axis=1)
-
-
-def weights_over_time(points: Sequence[tuple[float, Sequence[float]]], n_frames: int, frame_s: float) -> np.ndarray:
-    """Draw weights that change on the way, linearly from point to point.
-
-    Parameters
-    ----------
-    points : sequence of (float, sequence of n floats)
-        Times in seconds, ascending, and the weights there, which hold before the first and after the last.
-    frame_s : float
-        Seconds per frame.
-
-    Returns
-    -------
-    ndarray, shape (n_frames, n), float
-
-    Raises
-    ------
-    UsageError
-        If there are no points, their times do not ascend, or their weights differ in number.
-    """
-    times = [float(time) for time, _ in points]
-    if not times or not np.isfinite(times).all() or any(b <= a for a, b in zip(times, times[1:], strict=False)):
-        raise UsageError(f"the times of weights must ascend, and be one at least, not {times}")
-    counts = sorted({len(weights) for _, weights in points})
-    if len(counts) > 1:
-        raise UsageError(f"there are {counts[0]} weights at one time and {counts[-1]} at another")
-    at = (np.arange(n_frames) + 0.5) * frame_s
-    tracks = np.array([weights for _, weights in points], np.float64).T
-    return np.stack([np.interp(at, times, track) for track in tracks], axis=1)
-
-
-def plain_mix(sounds: Sequence[np.ndarray], weights: np.ndarray | Sequence[float]) -> np.ndarray:
-    """Add signals, for comparison: two instruments at once.
-
-    Parameters
-    ----------
-    sounds : sequence of ndarray, shape (T_i,), float
-    weights : array_like, shape (n,) or (F, n), float
-        Scaled to a sum of 1.  With frames, which share the length evenly, the mix changes on the way.
-
-    Returns
-    -------
-    ndarray, shape (max T_i,), float32
-
-    Raises
-    ------
-    UsageError
-        If the weights do not fit.
-    """
-    shares = checked_weights(weights, len(sounds), np.shape(weights)[0] if np.ndim(weights) == 2 else 1)
-    found = np.zeros(max(len(sound) for sound in sounds), np.float64)
-    centres = (np.arange(len(shares)) + 0.5) * len(found) / len(shares)
-    for sound, share in zip(sounds, shares.T, strict=True):
-        found[: len(sound)] += np.interp(np.arange(len(sound)), centres, share) * np.asarray(sound, np.float64)
-    return found.astype(np.float32)
+def without_offset(sounds: np.ndarray, sample_rate: int) -> np.ndarray:
+    """Remove the DC offset to which a decoder may drift from sounds, (n, T)."""
+    return np.clip(OffsetFilter(len(sounds), sample_rate).push(sounds), -1, 1)
 
 
 def fade(sound: np.ndarray, sample_rate: int) -> np.ndarray:
-    """Fade both ends over 5 ms, so that nothing clicks.
-
-    Parameters
-    ----------
-    sound : ndarray, shape (T,), float
-    sample_rate : int
-        Hz.
-
-    Returns
-    -------
-    ndarray, shape (T,), float32
-    """
-    found = np.array(sound, np.float32)
-    n = min(len(found) // 2, round(_FADE_S * sample_rate))
+    """Fade both ends of a sound, (T,), over 5 ms, so that they do not click."""
+    faded = np.array(sound, np.float32)
+    n = min(len(faded) // 2, round(FADE_S * sample_rate))
     ramp = 0.5 - 0.5 * np.cos(np.pi * np.arange(n, dtype=np.float32) / max(1, n))
-    found[:n] *= ramp
+    faded[:n] *= ramp
     if n:
-        found[-n:] *= ramp[::-1]
-    return found
+        faded[-n:] *= ramp[::-1]
+    return faded

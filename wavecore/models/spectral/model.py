@@ -1,7 +1,7 @@
 """NSynth's baseline: a convolutional autoencoder of spectrograms.
 
-It has a latent vector for a whole note, no time in it, and needs Griffin-Lim, or a phase
-that it predicts, to become sound.  What the WaveNet autoencoder is worth shows beside it.
+A whole note becomes one latent vector without a time axis; magnitudes become sound by Griffin and Lim's algorithm, or
+with the phases that the network predicts.
 
 References
 ----------
@@ -53,50 +53,24 @@ class SpectralNetwork(nn.Module):
         self.decoder = nn.Sequential(*up, nn.ConvTranspose2d(before, config.image_channels, **_geometry(0)))
 
     def encode(self, images: Tensor) -> Tensor:
-        """Encode spectrograms.
-
-        Parameters
-        ----------
-        images : Tensor, shape (B, image_channels, 512, 256), float32
-            As ``to_images`` returned them.
-
-        Returns
-        -------
-        Tensor, shape (B, latent_channels), float32
-        """
+        """Encode spectrograms, (B, image_channels, 512, 256) as ``to_images`` returns them, to (B, latent_channels)."""
         return self.encoder(images)[:, :, 0, 0]
 
     def decode(self, latent: Tensor, pitches: Tensor | None = None) -> Tensor:
-        """Say spectrograms.
+        """Decode spectrograms, (B, image_channels, 512, 256): magnitudes in [0, 1], phases in [-1, 1] as parts of pi.
 
-        Parameters
-        ----------
-        latent : Tensor, shape (B, latent_channels), float32
-        pitches : Tensor, shape (B,), integer, optional
-            MIDI note numbers, for a network that is told them.
-
-        Returns
-        -------
-        Tensor, shape (B, image_channels, 512, 256), float32
-            Magnitudes in [0, 1]; phases or frequencies in [-1, 1], parts of pi.
-
-        Raises
-        ------
-        UsageError
-            If pitches are missing, or of no use.
+        Raises UsageError if pitches, (B,) integer MIDI note numbers, are missing, or the network has no input for them.
         """
         if bool(self.config.pitch_channels) != (pitches is not None):
-            needed = (
-                "is told the pitch; give one for each note" if self.config.pitch_channels else "has no use for pitches"
-            )
+            needed = "needs the pitch of every note" if self.config.pitch_channels else "has no input for pitches"
             raise UsageError(f"this network {needed}")
         if pitches is not None:
             latent = torch.cat([latent, self.pitch_embedding(pitches)], dim=1)
-        found = self.decoder(latent[:, :, None, None])
-        return torch.cat([torch.sigmoid(found[:, :1]), torch.tanh(found[:, 1:])], dim=1)
+        images = self.decoder(latent[:, :, None, None])
+        return torch.cat([torch.sigmoid(images[:, :1]), torch.tanh(images[:, 1:])], dim=1)
 
     def card(self) -> dict:
-        """Say what a model folder's card holds beside the sizes."""
+        """Return what a model folder's card holds beside the sizes."""
         config = self.config
         return {
             "sample_rate": config.sample_rate,
@@ -109,14 +83,14 @@ class SpectralNetwork(nn.Module):
 
 
 def _geometry(index: int) -> dict:
-    """Of a layer: halve both axes; the last one frequency alone, as there are twice as many bins as frames."""
+    """Return a layer's geometry, which halves both axes; the last layer's halves frequency alone."""
     if index == N_LAYERS - 1:
         return {"kernel_size": (4, 3), "stride": (2, 1), "padding": (1, 1)}
     return {"kernel_size": 4, "stride": 2, "padding": 1}
 
 
 def to_images(audio: Tensor, config: SpectralConfig) -> Tensor:
-    """Turn notes into what the network learns.
+    """Compute the spectrograms of notes.
 
     Parameters
     ----------
@@ -126,8 +100,8 @@ def to_images(audio: Tensor, config: SpectralConfig) -> Tensor:
     Returns
     -------
     Tensor, shape (B, image_channels, 512, 256), float32
-        Log magnitudes, 120 dB below the note's own largest to it as 0 to 1, without the bin at
-        half the rate; then phases, or their differences in time, as parts of pi.
+        Log magnitudes relative to the note's largest, -120 to 0 dB as 0 to 1, without the bin at half the rate; then
+        phases, or their differences in time, as parts of pi.
 
     Raises
     ------
@@ -152,7 +126,7 @@ def to_images(audio: Tensor, config: SpectralConfig) -> Tensor:
 
 
 def to_audio(images: Tensor, config: SpectralConfig, n_samples: int, *, iterations: int = 200, seed: int = 0) -> Tensor:
-    """Turn what the network says into sound.
+    """Synthesize sounds from spectrograms.
 
     Parameters
     ----------
@@ -172,10 +146,10 @@ def to_audio(images: Tensor, config: SpectralConfig, n_samples: int, *, iteratio
     Raises
     ------
     UsageError
-        If more samples are wanted than there are.
+        If ``n_samples`` is out of range.
     """
     if not 0 < n_samples <= config.n_frames * config.hop_length:
-        raise UsageError(f"{n_samples} samples are wanted; 1 to {config.n_frames * config.hop_length} can be had")
+        raise UsageError(f"n_samples must lie between 1 and {config.n_frames * config.hop_length}, not {n_samples}")
     magnitude = nn.functional.pad(10 ** ((images[:, 0].clamp(0, 1) - 1) * RANGE_DB / 20), (0, 0, 0, 1))
     if config.variant == "magnitude":
         audio = _griffin_lim(magnitude, config, iterations, seed)
@@ -187,26 +161,32 @@ def to_audio(images: Tensor, config: SpectralConfig, n_samples: int, *, iteratio
     return audio / audio.abs().amax(dim=1, keepdim=True).clamp(min=1e-8)
 
 
-def loss(said: Tensor, wanted: Tensor, config: SpectralConfig) -> Tensor:
-    """Compare spectrograms: squared errors of the levels, ten times heavier at 0 Hz than above 4 kHz.
+@torch.inference_mode()
+def reconstruct(network: SpectralNetwork, sounds: Tensor, pitches: Tensor | None, *, seed: int = 0) -> Tensor:
+    """Encode and decode sounds, (B, T) to (B, T) with peak 1; pitches (B,) for a network with pitch channels."""
+    images = network.decode(network.encode(to_images(sounds, network.config)), pitches)
+    return to_audio(images, network.config, sounds.shape[1], seed=seed)
+
+
+def loss(images: Tensor, target: Tensor, config: SpectralConfig) -> Tensor:
+    """Return the squared error of the levels, weighted ten times at 0 Hz, falling to once at 4 kHz.
 
     Parameters
     ----------
-    said, wanted : Tensor, shape (B, image_channels, 512, 256), float32
+    images, target : Tensor, shape (B, image_channels, 512, 256), float32
 
     Returns
     -------
     Tensor, shape ()
-        With a phase, 1 - cos of its error is added, weighted by the level: where there is
-        nothing, a phase means nothing.
+        With a phase, 1 - cos of its error is added, weighted by the target's level.
     """
-    hz = torch.arange(said.shape[2], device=said.device) * config.sample_rate / config.n_fft
+    hz = torch.arange(images.shape[2], device=images.device) * config.sample_rate / config.n_fft
     weight = 1 + (_HEAVIEST - 1) * (1 - hz / _HEAVY_BELOW_HZ).clamp(min=0)
-    found = (weight[:, None] * (said[:, 0] - wanted[:, 0]) ** 2).mean()
+    error = (weight[:, None] * (images[:, 0] - target[:, 0]) ** 2).mean()
     if config.image_channels == 2:
-        turned = 1 - torch.cos(math.pi * (said[:, 1] - wanted[:, 1]))
-        found = found + 0.01 * (weight[:, None] * wanted[:, 0] ** 4 * turned).mean()
-    return found
+        turned = 1 - torch.cos(math.pi * (images[:, 1] - target[:, 1]))
+        error = error + 0.01 * (weight[:, None] * target[:, 0] ** 4 * turned).mean()
+    return error
 
 
 def _wrapped(angle: Tensor) -> Tensor:
@@ -214,25 +194,33 @@ def _wrapped(angle: Tensor) -> Tensor:
 
 
 def _stft(audio: Tensor, config: SpectralConfig) -> Tensor:
-    """(B, 512, n_frames), complex, without the last bin; the frame at the very end is left out."""
+    """Return the STFT, (B, 512, n_frames) complex, without the last bin and the frame at the very end."""
     window = torch.hann_window(config.n_fft, device=audio.device)
     spectrum = torch.stft(audio, config.n_fft, config.hop_length, window=window, return_complex=True)
     return spectrum[:, :-1, : config.n_frames]
 
 
 def _istft(spectrum: Tensor, config: SpectralConfig) -> Tensor:
-    """The sound of (B, 513, n_frames)."""
+    """Return the sounds of STFTs, (B, 513, n_frames)."""
     window = torch.hann_window(config.n_fft, device=spectrum.device)
     return torch.istft(spectrum, config.n_fft, config.hop_length, window=window)
 
 
 def _griffin_lim(magnitude: Tensor, config: SpectralConfig, iterations: int, seed: int) -> Tensor:
-    """Fast Griffin-Lim (Perraudin et al. 2013), from random phases."""
+    """Run the fast Griffin-Lim algorithm (Perraudin et al. 2013) from random phases."""
     from torchaudio.functional import griffinlim
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return griffinlim(
-            magnitude, torch.hann_window(config.n_fft), config.n_fft, config.hop_length, config.n_fft,
-            power=1.0, n_iter=iterations, momentum=0.99, length=None, rand_init=True,
-        )  # fmt: skip
+            magnitude,
+            torch.hann_window(config.n_fft),
+            config.n_fft,
+            config.hop_length,
+            config.n_fft,
+            power=1.0,
+            n_iter=iterations,
+            momentum=0.99,
+            length=None,
+            rand_init=True,
+        )

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import re
 from pathlib import Path
 
 from wavecore.console import common, flags, sidecar
 from wavecore.console.console import Console
 from wavecore.errors import InputError, OutputExistsError
-from wavecore.models.nsynth.commands import interpolate
+from wavecore.models.nsynth.commands import inputs
 
 RECORD = "grid.json"
 
@@ -19,100 +18,92 @@ RECORD = "grid.json"
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``wavecore grid``."""
     parser.add_argument(
-        "corners", nargs=4, type=Path, metavar="CORNER",
-        help="audio files, top left, top right, bottom left, bottom right; with --pitches folders of files NAME-PITCH-VELOCITY.wav",
-    )  # fmt: skip
+        "corners",
+        nargs=4,
+        type=Path,
+        metavar="CORNER",
+        help="audio files, top left, top right, bottom left, bottom right; with --pitches folders of files "
+        "NAME-PITCH-VELOCITY.wav",
+    )
     parser.add_argument("--size", type=int, default=9, metavar="N", help="cells along a side (default: 9)")
     parser.add_argument(
-        "--pitches", type=pitch_range, metavar="LOW:HIGH:STEP", help="a surface for each MIDI note, HIGH included"
+        "--pitches", type=flags.midi_range, metavar="LOW:HIGH:STEP", help="a surface for each MIDI note, HIGH included"
     )
+    inputs.add_method(parser)
     parser.add_argument(
-        "--method", choices=("linear", "slerp"), default="linear", help="lines or great circles (default: linear)"
+        "--seconds", type=float, default=inputs.SECONDS, metavar="S", help="of each corner that are used (default: 4)"
     )
-    parser.add_argument(
-        "--seconds",
-        type=float,
-        default=interpolate.SECONDS,
-        metavar="S",
-        help="of each corner that is heard (default: 4)",
-    )
-    parser.add_argument(
-        "--model", metavar="M", help="an nsynth model: shipped, a folder or a run (default: the shipped one)"
-    )
+    inputs.add_model(parser)
     parser.add_argument(
         "-o",
         "--out",
         type=Path,
         required=True,
         metavar="DIR",
-        help="folder of the cells; a job that was stopped goes on",
+        help="folder of the cells; the same command resumes a job that was stopped",
     )
     flags.add_generation(parser, default_seed=0, default_temperature=None)
 
 
 def run(args: argparse.Namespace, console: Console) -> None:
-    """Write every cell that is not there yet.
-
-    Raises
-    ------
-    WavecoreError
-        As the exit codes say; OutputExistsError if the folder holds another surface.
-    """
+    """Write every cell that is missing; raise OutputExistsError if the folder holds another surface."""
     from wavecore.audio import files
     from wavecore.models.nsynth import grid
-    from wavecore.models.nsynth import interpolate as library
 
-    every = grid.cells(args.size)
-    interpolate.check_request(args.seconds, 1.0)
+    cells = grid.cells(args.size)
+    inputs.check_seconds(args.seconds)
     surfaces = {pitch: corner_files(args.corners, pitch) for pitch in args.pitches or [None]}
-    model = interpolate.load_nsynth(args.model, console)
+    model = inputs.open_model(args.model, console)
     temperature = common.settle_temperature(args.temperature, model, console)
     common.require_folder(args.out)
     settings = {
-        "corners": [str(path) for path in args.corners], "size": args.size, "pitches": args.pitches,
-        "method": args.method, "seconds": args.seconds, "seed": args.seed, "temperature": temperature,
-        "model": model.name, "model_sha256": model.sha256,
-    }  # fmt: skip
+        "corners": [str(path) for path in args.corners],
+        "size": args.size,
+        "pitches": args.pitches,
+        "method": args.method,
+        "seconds": args.seconds,
+        "seed": args.seed,
+        "temperature": temperature,
+        "model": model.name,
+        "model_sha256": model.sha256,
+    }
     claim(args.out, settings)
     device = common.settle_device(args.device, console)
-    backend = common.settle_backend(args.backend, device, console)
-    rate, spoiled, written = model.network.config.decoder.sample_rate, [], []
+    generation = {
+        "temperature": temperature,
+        "seed": args.seed,
+        "device": device,
+        "backend": common.settle_backend(args.backend, device, console),
+    }
+    faulty, written = [], []
     for pitch, paths in surfaces.items():
         folder = args.out if pitch is None else args.out / f"{pitch:03d}"
-        missing = [cell for cell in every if not (folder / f"{cell.name}.wav").exists()]
-        console.say(f"{folder}: {len(missing)} of {len(every)} cells to do")
+        missing = [cell for cell in cells if not (folder / f"{cell.name}.wav").exists()]
+        console.say(f"{folder}: {len(missing)} of {len(cells)} cells to do")
         if missing:
-            sounds = [interpolate.read_note(path, rate, args.seconds) for path in paths]
-            for path, sound in zip(paths, sounds, strict=True):
-                interpolate.warn_of_pitch(model, path, sound, console)
-            level_db = sum(library.loud_db(sound) for sound in sounds) / 4
-            heard = [library.level(sound, library.model_level(model, level_db)) for sound in sounds]
+            corners = [inputs.read_note(path, model, args.seconds, console) for path in paths]
+            shared = {"rate": model.rate, "size": args.size, "chosen": missing, "method": args.method}
             with console.progress("generating", unit="cells") as show:
-                found = grid.generate_cells(
-                    model, heard, missing, size=args.size, seed=args.seed, method=args.method, level_db=level_db,
-                    temperature=temperature, backend=backend, device=device, threads=os.cpu_count() or 1,
-                    on_progress=show,
-                )  # fmt: skip
-                for cell, x in found:
-                    files.write(folder / f"{cell.name}.wav", x, rate)
-        for cell in every:
+                for cell, sound in model.grid(corners, **shared, **generation, on_progress=show):
+                    sound.write(folder / f"{cell.name}.wav")
+        for cell in cells:
             path = folder / f"{cell.name}.wav"
-            wrong = grid.faults(files.read(path)[0], rate)
-            spoiled += [f"{path}: {fault}" for fault in wrong]
-            written.append({"path": str(path), "pitch": pitch, "weights": cell.weights, "faults": wrong})
-        console.result(f"{folder}: {len(every)} cells of {args.size} x {args.size}")
-    for line in spoiled:
+            faults = grid.faults(*files.read(path))
+            faulty += [f"{path}: {fault}" for fault in faults]
+            written.append({"path": str(path), "pitch": pitch, "weights": cell.weights, "faults": faults})
+        console.result(f"{folder}: {len(cells)} cells of {args.size} x {args.size}")
+    for line in faulty:
         console.warn(line)
-    console.document({**settings, "cells": written, "faults": len(spoiled)})
+    console.document({**settings, "cells": written, "faults": len(faulty)})
 
 
 def claim(out: Path, settings: dict) -> None:
-    """Note what a folder's surface is, or check that it is the one to go on with.
+    """Record the settings of a folder's surface, or check that they are the recorded ones.
 
     Raises
     ------
     OutputExistsError
-        If it holds another surface, or something else.
+        If it holds another surface, or other files.
     """
     record, settings = out / RECORD, json.loads(json.dumps(settings))
     if record.exists():
@@ -130,14 +121,7 @@ def claim(out: Path, settings: dict) -> None:
 
 
 def corner_files(corners: list[Path], pitch: int | None) -> list[Path]:
-    """Find the four sounds of a surface.
-
-    Parameters
-    ----------
-    corners : list of Path
-        Files; or, with a pitch, folders.
-    pitch : int or None
-        MIDI note number: the first file by name whose name has it as ``-PPP-`` is taken.
+    """Return the four files of a surface: the corners, or with a pitch the first ``NAME-PITCH-..`` of each folder.
 
     Raises
     ------
@@ -157,35 +141,6 @@ def corner_files(corners: list[Path], pitch: int | None) -> list[Path]:
         if not named:
             raise InputError(f"{corner} has no file of pitch {pitch} (NAME-{pitch:03d}-VELOCITY.wav)")
         found.append(named[0])
-    return found
-
-
-def pitch_range(text: str) -> list[int]:
-    """Read ``--pitches``.
-
-    Parameters
-    ----------
-    text : str
-        ``24:84:4``, or one number.
-
-    Returns
-    -------
-    list of int
-        MIDI note numbers.
-
-    Raises
-    ------
-    argparse.ArgumentTypeError
-        If it is no range of MIDI note numbers.
-    """
-    try:
-        parts = [int(part) for part in text.split(":")]
-        low, high, step = (*parts, parts[0], 1)[:3] if len(parts) == 1 else (*parts, 1)[:3]
-        found = list(range(low, high + 1, step))
-    except (ValueError, IndexError) as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is no range; write LOW:HIGH:STEP") from error
-    if len(parts) > 3 or not found or not 0 <= found[0] <= found[-1] <= 127:
-        raise argparse.ArgumentTypeError(f"{text!r} is no range of MIDI note numbers, 0 to 127")
     return found
 
 

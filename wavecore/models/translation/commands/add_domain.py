@@ -183,7 +183,6 @@ def _sample(out: Path, name: str, console: Console) -> Path:
     from wavecore.audio import files
     from wavecore.datasets import tunes
     from wavecore.datasets.synths import whistle
-    from wavecore.models.nsynth.interpolate import model_temperature
     from wavecore.models.translation.translate import translate_file
     from wavecore.symbolic.score import transpose
 
@@ -195,7 +194,7 @@ def _sample(out: Path, name: str, console: Console) -> Path:
     files.write(heard, whistle.whistle(score, rng=np.random.default_rng(0), sample_rate=rate), rate, overwrite=True)
     with console.progress("playing a whistled tune", unit="samples") as show:
         translate_file(
-            model, heard, {name: said}, seed=0, temperature=model_temperature(model), overwrite=True, on_progress=show
+            model, heard, {name: said}, seed=0, temperature=model.temperature, overwrite=True, on_progress=show
         )
     return said
 
