@@ -1,27 +1,31 @@
-"""Judging composers of one line, an LSTM or a GAN: what they write beside held-out melodies, and what they copy."""
+"""Evaluation of composers of melodies, LSTM and GAN: their samples beside held-out melodies, and what they copy."""
 
 from __future__ import annotations
 
+import argparse
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
+from wavecore.console.composer_evaluation import ComposerEvaluation, number
+from wavecore.console.console import Console, plural
 from wavecore.datasets.songs import SongsDataset, read_lines
 from wavecore.metrics import histograms, novelty
 from wavecore.models.gan import sample as gan_sampling
 from wavecore.models.gan.model import GAN
-from wavecore.models.lstm import sample as sequence_sampling
+from wavecore.models.lstm import sample as lstm_sampling
 from wavecore.models.lstm.model import LSTM
 from wavecore.models.lstm.train import bits_per_note
 from wavecore.symbolic.note_sequence import NoteLine
 
 GRAM = 8
-"""Notes of a stretch that counts as copied, told by the intervals and the times between them."""
+"""Notes of a stretch that counts as copied, compared by the intervals and times between them."""
 N_NOTES = 100
-"""Of a melody that an LSTM writes, rests among them."""
+"""Of a melody that an LSTM composes, rests included."""
 LONGEST_BEATS = 4
-"""What lasts longer counts as that in a histogram."""
+"""Longer durations are counted as this one in a histogram."""
 
 
 def evaluate(
@@ -31,32 +35,18 @@ def evaluate(
     seed: int,
     split: str = "test",
     n_samples: int = 64,
-    temperature: float = 1.0,
-    told: Callable[[int, int], None] | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> dict:
-    """Measure what a network writes beside held-out melodies.
-
-    Parameters
-    ----------
-    network : LSTM or GAN
-        In evaluation mode.
-    seed : int
-        Of what is written.
-    split : {"valid", "test"}
-    n_samples : int
-        Melodies to write.
-    temperature : float
-        Of an LSTM's draws.
-    told : callable, optional
-        Called with (melodies written, melodies in all).
+    """Measure a network's samples beside held-out melodies.
 
     Returns
     -------
     dict
-        As JSON has it, None for what cannot be measured: ``split``, ``n_pieces``, ``n_samples``; ``data`` and ``samples``, each with ``overlap``
-        of histograms with the split (of the data: of the training melodies), ``scale_consistency``, ``distinct_stretches`` and
-        ``copied_stretches`` (shares; copied from training, transposed or not); of an LSTM ``note_bits``, ``duration_bits`` and their sum,
-        ``bits_per_note``, of the split.
+        JSON values, None for what cannot be measured: ``split``, ``n_pieces``, ``n_samples``; ``data`` and ``samples``,
+        each with ``overlap`` of histograms with the split (of the data: with the training melodies),
+        ``scale_consistency``, and the shares ``distinct_stretches`` and ``copied_stretches`` (copied from the training
+        melodies, transposed or not); of an LSTM ``note_bits``, ``duration_bits`` and their sum, ``bits_per_note``, of
+        the split.
 
     Raises
     ------
@@ -64,47 +54,45 @@ def evaluate(
         If a split holds no melodies.
     """
     config = network.config
-    chords = getattr(config, "chords", False)
-    training, real = (
-        read_lines(dataset, name, steps_per_beat=config.steps_per_beat, chords=chords) for name in ("train", split)
-    )
+    grid = {"steps_per_beat": config.steps_per_beat, "chords": getattr(config, "chords", False)}
+    training, real = (read_lines(dataset, name, **grid) for name in ("train", split))
+    measures = {"split": split, "n_pieces": len(real), "n_samples": n_samples}
     rng = np.random.default_rng(seed)
-    found: dict = {"split": split, "n_pieces": len(real), "n_samples": n_samples}
     if isinstance(network, LSTM):
         device = str(next(network.parameters()).device)
         notes, durations = bits_per_note(network, [np.stack(config.vocabulary.encode(line)) for line in real], device)
-        found |= {"bits_per_note": notes + durations, "note_bits": notes, "duration_bits": durations}
-        written = []
-        for number in range(n_samples):
-            written.append(sequence_sampling.compose(network, rng=rng, n_notes=N_NOTES, temperature=temperature))
-            if told is not None:
-                told(number + 1, n_samples)
+        measures |= {"bits_per_note": notes + durations, "note_bits": notes, "duration_bits": durations}
+        samples = []
+        for done in range(1, n_samples + 1):
+            samples.append(lstm_sampling.compose(network, rng=rng, n_notes=N_NOTES))
+            if on_progress is not None:
+                on_progress(done, n_samples)
     else:
-        # What a GAN cannot write is not held against it: real melodies are read as it would.
+        # A GAN cannot generate what its features do not encode; the melodies are reduced to them.
         training, real = (
-            [config.scale.decode(config.scale.encode(line, config.features)) for line in lines]
+            [config.encoding.decode(config.encoding.encode(line, config.features)) for line in lines]
             for lines in (training, real)
         )
-        written = gan_sampling.sequences(network, n_samples, rng)
-        if told is not None:
-            told(n_samples, n_samples)
+        samples = gan_sampling.generate(network, n_samples, rng)
+        if on_progress is not None:
+            on_progress(n_samples, n_samples)
     longest = LONGEST_BEATS * config.steps_per_beat
-    return found | {
-        "data": _measures(real, training, training, longest),
-        "samples": _measures(written, real, training, longest),
+    return measures | {
+        "data": _measure(real, training, training, longest),
+        "samples": _measure(samples, real, training, longest),
     }
 
 
-def _measures(
+def _measure(
     lines: Sequence[NoteLine], others: Sequence[NoteLine], training: Sequence[NoteLine], longest: int
-) -> dict:
-    """What some lines are like, and how like others."""
-    counts, theirs = (
+) -> dict[str, Any]:
+    """Return the measures of lines, beside others."""
+    counts, other_counts = (
         histograms.histograms([line.table()[:, :3] for line in some], longest=longest) for some in (lines, others)
     )
     moves = [_moves(line) for line in lines]
     return {
-        "overlap": {name: _plain(value) for name, value in histograms.overlaps(counts, theirs).items()},
+        "overlap": {name: _plain(value) for name, value in histograms.overlaps(counts, other_counts).items()},
         "scale_consistency": _plain(histograms.scale_consistency(counts["pitch_class"])),
         "distinct_stretches": _plain(novelty.distinct(gram for line in moves for gram in novelty.ngrams(line, GRAM))),
         "copied_stretches": _plain(novelty.copied_ngrams(moves, [_moves(line) for line in training], GRAM)),
@@ -112,9 +100,47 @@ def _measures(
 
 
 def _moves(line: NoteLine) -> list[tuple[int, int]]:
-    """From note to note: steps and semitones, which a transposition leaves as they are."""
+    """Return steps and semitones from note to note, which a transposition does not change."""
     return [tuple(move) for move in np.diff(line.table()[:, :2], axis=0).tolist()]
 
 
 def _plain(value: float) -> float | None:
     return None if math.isnan(value) else float(value)
+
+
+class EvaluateMelodies(ComposerEvaluation):
+    """``wavecore evaluate symbolic`` for an LSTM or a GAN."""
+
+    def run(self, args: argparse.Namespace, model: Any, dataset: Any, device: str, console: Console) -> dict:
+        """Return the measures of ``evaluate``."""
+        with console.progress("composing", unit="pieces") as show:
+            return evaluate(
+                model.network.to(device),
+                dataset,
+                seed=args.seed,
+                split=args.split,
+                n_samples=args.samples,
+                on_progress=show,
+            )
+
+    def lines(self, model: Any, measures: dict) -> list[str]:
+        """Return the measures as text."""
+        lines = [f"{model.name}: {plural(measures['n_samples'], 'sample')} beside the {measures['split']} split"]
+        if "bits_per_note" in measures:
+            lines.append(
+                f"  {measures['bits_per_note']:.3f} bits per note: {measures['note_bits']:.3f} of its pitch, "
+                f"{measures['duration_bits']:.3f} of its duration"
+            )
+        names = ("scale_consistency", "distinct_stretches", "copied_stretches")
+        for name in ("data", "samples"):
+            overlaps = ", ".join(_shown(*item) for item in measures[name]["overlap"].items())
+            rest = ", ".join(_shown(key, measures[name][key]) for key in names)
+            lines.append(f"  {name:9}overlap: {overlaps}; {rest}")
+        return lines
+
+
+def _shown(name: str, value: float | None) -> str:
+    return f"{name.replace('_', ' ')} {number(value)}"
+
+
+EVALUATE = EvaluateMelodies()

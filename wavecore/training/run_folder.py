@@ -1,7 +1,7 @@
 """A run's folder: checkpoints to resume from, history, the best model.
 
     RUN/settings.json            network, training and data as they were given
-    RUN/checkpoint/STEP/         state.safetensors + state.json: all it takes to go on
+    RUN/checkpoint/STEP/         state.safetensors + state.json: all that resuming needs
     RUN/best/                    the best model so far, as a model folder
     RUN/last/                    the finished run's model
     RUN/curves.png, RUN/samples/ what to look at and listen to
@@ -58,8 +58,9 @@ class RunFolder:
             if not resume:
                 raise OutputExistsError(f"{self.path} holds a run already; resume it, or choose another folder")
             found = json.loads(file.read_text(encoding="utf-8"))
-            # Settings that did not exist when the run began have their defaults.
-            found["training"] = _plain(type(training).from_dict(found.get("training", {})).to_dict())
+            # Settings that did not exist when the run began have their defaults, renamed ones their present names.
+            for key, config in (("network", network), ("training", training)):
+                found[key] = _plain(type(config).from_dict(found.get(key, {})).to_dict())
             changed = [key for key in ("network", "training") if found.get(key) != settings[key]]
             if changed:
                 raise UsageError(f"{self.path} was started with other settings of: {', '.join(changed)}")

@@ -1,86 +1,105 @@
-"""``wavecore compose gan``: a melody out of noise."""
+"""The commands of a GAN of melodies: ``wavecore compose gan`` and ``train gan``."""
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
+from typing import Any, ClassVar
 
-from wavecore.console import common, compose_options, flags
+from wavecore.console import common, composing, flags
 from wavecore.console.console import Console
-
-BEATS = 4
-"""Of a bar: sequences know none, and are joined in 4/4."""
+from wavecore.console.training import TrainingCommand
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of ``wavecore compose gan``."""
-    compose_options.add_output(parser, kind="a GAN of either variant")
-    what = parser.add_argument_group("what")
-    compose_options.add_length(what)
-    what.add_argument(
-        "--scale",
-        type=scale,
-        metavar="S",
-        help="move notes into c-major, f#-minor, ... (default: they stay as they are)",
+class TrainGAN(TrainingCommand):
+    """``wavecore train gan``."""
+
+    kind = "gan"
+    summary = "train a GAN: composes melodies from noise"
+    example = (
+        "wavecore train gan --data data/songs --out runs/gan\n"
+        "wavecore train gan --data data/songs --out runs/mogren --preset mogren-small\n"
+        "wavecore train gan --out runs/gan --resume"
     )
-    compose_options.add_rest(parser, parser.add_argument_group("how"))
+    data_help = "songs that `wavecore data midi` wrote"
+    built_by = "wavecore data midi"
+    unit, counted = "of the histograms not shared with melodies", "notes"
+    presets = "wavecore.models.gan.config:PRESETS"
+    network_flags: ClassVar = {
+        "features": "--features",
+        "length": "--length",
+        "label_smoothing": "--label-smoothing",
+        "instance_noise": "--instance-noise",
+    }
+
+    def open_data(self, path: Path) -> Any:
+        """Open a data set of songs."""
+        from wavecore.datasets.songs import SongsDataset
+
+        return SongsDataset.open(path)
+
+    def preset_fields(self, preset: Any) -> dict[str, Any]:
+        """Return what must not differ from a model's; the rest may be flags."""
+        return {name: getattr(preset, name) for name in ("variant", "latent", "hidden")}
+
+    def new_network(self, args: argparse.Namespace, dataset: Any, config: Any) -> Any:
+        """Take the range of pitches from the melodies of the training split."""
+        from wavecore.models.gan.train import fit_range
+
+        return fit_range(config, dataset)
+
+    def task(self, args: argparse.Namespace, dataset: Any, config: Any, training: Any, initial: Any) -> Any:
+        """Return the task to train."""
+        from wavecore.models.gan.train import GANTask
+
+        return GANTask(dataset, config, training, initial)
+
+    def describe(self, task: Any) -> list[str]:
+        """Return what is said of a run before it begins."""
+        config = task.network_config
+        return [
+            f"of {task.training.batch_size} sequences of {config.length} notes, {config.features} features each; "
+            f"{len(task.melodies)} melodies from {config.lowest} to {config.highest}; {config.variant} generator"
+        ]
 
 
-def run(args: argparse.Namespace, console: Console) -> None:
-    """Write a melody.
+TRAIN = TrainGAN().command()
+
+
+def configure_compose(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``wavecore compose gan``."""
+    composing.add_output(parser, kind="a GAN of either variant")
+    piece = parser.add_argument_group("piece")
+    composing.add_length(piece)
+    piece.add_argument(
+        "--scale", metavar="S", help="move notes into c-major, f#-minor, ... (default: they stay as they are)"
+    )
+    composing.add_rest(parser, parser.add_argument_group("sampling"))
+
+
+def compose(args: argparse.Namespace, console: Console) -> None:
+    """Compose a melody and write it.
 
     Raises
     ------
     WavecoreError
-        If the model is missing, or the output exists.
+        If the model is missing, there is no such scale, or the output exists.
     """
-    import numpy as np
-
-    from wavecore.models.gan.sample import compose
-    from wavecore.symbolic.note_sequence import BEATS_PER_MINUTE
-
-    model = compose_options.open_model(args, console, kind="gan")
+    model = composing.open_model(args, console, kind="gan")
     if model is None:
         return
-    bar = BEATS * model.network.config.steps_per_beat
     seed, device = common.settle_seed(args.seed, console), common.settle_device(args.device, console)
     with console.progress("composing", unit="steps") as show:
-        line = compose(
-            model.network.to(device),
-            n_steps=args.bars * bar,
-            bar=bar,
-            rng=np.random.default_rng(seed),
-            scale=args.scale,
-            on_progress=show,
-        )
-    found = line.to_song(name=args.out.stem, beats_per_minute=args.tempo or BEATS_PER_MINUTE)
-    compose_options.finish(args, console, model, found, seed=seed, bars=args.bars)
+        song = model.compose(args.bars, scale=args.scale, tempo=args.tempo, seed=seed, device=device, on_progress=show)
+    composing.finish(args, console, song)
 
 
-def scale(text: str) -> tuple[int, ...]:
-    """Read a scale.
-
-    Returns
-    -------
-    tuple of int
-        Pitch classes.
-
-    Raises
-    ------
-    argparse.ArgumentTypeError
-        If it is none.
-    """
-    from wavecore.errors import UsageError
-    from wavecore.models.gan.sample import pitch_classes
-
-    try:
-        return pitch_classes(text)
-    except UsageError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-COMMAND = flags.Command(
-    summary="a melody out of noise",
-    example="wavecore compose gan --bars 16 -o tune.mid\nwavecore compose gan --scale a-minor --tempo 90 --seed 3 -o tune.mid",
-    configure=configure,
-    run=run,
+COMPOSE = flags.Command(
+    summary="a melody from noise",
+    example=(
+        "wavecore compose gan --bars 16 -o tune.mid\n"
+        "wavecore compose gan --scale a-minor --tempo 90 --seed 3 -o tune.mid"
+    ),
+    configure=configure_compose,
+    run=compose,
 )

@@ -1,13 +1,12 @@
-"""What trains a GAN on melodies: its two updates, and how far what it writes is from held-out melodies.
+"""Training a GAN of melodies: the two updates, and how near its samples are to held-out melodies.
 
-No likelihood says how good a GAN is, and the adversaries' losses say only which of them is ahead.  So
-the curves show the discriminator's surprise, in bits a verdict: 1 where it can but guess.  Which model
-is the best is decided by histograms: ``valid/bits`` is 1 less the mean overlap of what the averaged
-generator writes with held-out melodies.
+The losses of the two networks do not measure the samples.  ``bits``, the discriminator's cross-entropy, is 1 where it
+is at chance.  Which model is the best is decided by histograms: ``valid/bits`` is 1 minus the mean overlap of those of
+the averaged generator's samples with those of held-out melodies.
 
 References
 ----------
-Goodfellow et al., "Generative Adversarial Nets", NIPS 2014: the updates; the generator's loss is the non-saturating one.
+Goodfellow et al., "Generative Adversarial Nets", NIPS 2014: the updates; the generator's loss is non-saturating.
 Salimans et al., "Improved Techniques for Training GANs", NIPS 2016: feature matching, one-sided label smoothing.
 Sonderby et al., "Amortised MAP Inference for Image Super-resolution", ICLR 2017: instance noise.
 """
@@ -15,6 +14,7 @@ Sonderby et al., "Amortised MAP Inference for Image Super-resolution", ICLR 2017
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,75 +22,72 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from wavecore.datasets.songs import SongsDataset, read_lines
-from wavecore.errors import UsageError
 from wavecore.metrics import histograms, novelty
 from wavecore.models.gan.config import GANConfig, GANTrainingConfig
-from wavecore.models.gan.features import PITCH
+from wavecore.models.gan.features import PITCH_COLUMN
 from wavecore.models.gan.model import GAN, draw_noise
-from wavecore.models.gan.sample import sequences
+from wavecore.models.gan.sample import generate
 from wavecore.symbolic.note_sequence import NoteLine
 from wavecore.training import losses
 from wavecore.training.autocast import autocast
 from wavecore.training.batch import TensorBatch
+from wavecore.training.task import Task
 from wavecore.training.trainer import AveragedTrainer
 
 BETAS = (0.5, 0.999)
-"""Of Adam, as published: a longer memory of gradients swings."""
+"""Of Adam, as published: with a longer memory of gradients the two networks oscillate."""
 VALIDATION_SEED = 1
 VALIDATION_SEQUENCES = 256
 STRETCH = 8
-"""Notes of a melody by which sequences are told apart."""
+"""Notes of the stretches that ``valid/variety`` compares."""
 OUTLYING = 0.001
 """Share of the notes at either end of the range that need not lie in it."""
 
 
 @dataclass(frozen=True)
 class Sequences(TensorBatch):
-    """Stretches of melodies, and all that is drawn for a step.
+    """Stretches of melodies, and all random numbers of a step.
 
     Attributes
     ----------
     notes : Tensor, shape (B, T, F), float32
         Of melodies.
     noise : Tensor, shape (B, 2, ...), float32
-        Of which the generator writes for the discriminator's update and for its own.
-    blur : Tensor, shape (B, 3, T, F), float32
-        Added to what the discriminator reads: the melodies, what is written for its own update and for the generator's.
+        For the sequences of the discriminator's update and of the generator's.
+    instance_noise : Tensor, shape (B, 3, T, F), float32
+        Added to the discriminator's input: to melodies, and to the sequences of its own and of the generator's update.
     """
 
     notes: Tensor
     noise: Tensor
-    blur: Tensor
+    instance_noise: Tensor
 
 
 class GANTrainer(AveragedTrainer):
-    """Two adversaries, each with an optimiser."""
+    """An optimiser for the discriminator and one for the generator."""
 
     def __init__(self, network: GAN, config: GANTrainingConfig, *, device: str = "cpu"):
-        groups = {label: (_named(network, label), config.learning_rate) for label in ("discriminator", "generator")}
+        groups = {
+            label: (
+                {name: weights for name, weights in network.named_parameters() if name.startswith(f"{label}.")},
+                config.learning_rate,
+            )
+            for label in ("discriminator", "generator")
+        }
         super().__init__(network, config, groups, device=device)
 
     def relative_rate(self, name: str) -> float:
-        """Say how fast a parameter learns, compared with ``learning_rate``.
-
-        Returns
-        -------
-        float
-            The discriminator learns at ``discriminator_learning_rate``.
-        """
-        return (
-            self.config.discriminator_learning_rate / self.config.learning_rate
-            if name.startswith("discriminator.")
-            else 1.0
-        )
+        """Return the learning rate of a parameter relative to the generator's."""
+        is_discriminator = name.startswith("discriminator.")
+        return self.config.discriminator_learning_rate / self.config.learning_rate if is_discriminator else 1.0
 
     def update(self, batch: Sequences) -> dict[str, float]:
-        """Do one step: the discriminator's update, then the generator's.
+        """Update the discriminator, then the generator.
 
         Returns
         -------
         dict of str to float
-            ``bits`` of the discriminator's surprise at who wrote what, a verdict; ``discriminator/accuracy``, ``generator/loss``,
+            ``bits``: the discriminator's cross-entropy; ``discriminator/accuracy``, ``generator/loss``,
             ``gradient_norm`` (the generator's), ``learning_rate``.
 
         Raises
@@ -99,40 +96,42 @@ class GANTrainer(AveragedTrainer):
             If a loss is not finite.
         """
         batch = batch.to(self.device)
-        found = self._update_discriminator(batch) | self._update_generator(batch)
+        measures = self._update_discriminator(batch) | self._update_generator(batch)
         self.finish_step()
-        return found
+        return measures
 
     def _update_discriminator(self, batch: Sequences) -> dict[str, float]:
         with autocast(self.config.precision, self.device):
             with torch.no_grad():
-                written = self.network(batch.noise[:, 0])
+                generated = self.network(batch.noise[:, 0])
             logits, _ = self.network.discriminator(
-                torch.cat([batch.notes + batch.blur[:, 0], written + batch.blur[:, 1]])
+                torch.cat([batch.notes + batch.instance_noise[:, 0], generated + batch.instance_noise[:, 1]])
             )
-        real, made = logits.chunk(2)
-        told = torch.full_like(real, 1 - self.network.config.label_smoothing)
+        of_real, of_generated = logits.chunk(2)
+        target = torch.full_like(of_real, 1 - self.network.config.label_smoothing)
         nats = 0.5 * (
-            F.binary_cross_entropy_with_logits(real, told)
-            + F.binary_cross_entropy_with_logits(made, torch.zeros_like(made))
+            F.binary_cross_entropy_with_logits(of_real, target)
+            + F.binary_cross_entropy_with_logits(of_generated, torch.zeros_like(of_generated))
         )
         self.descend("discriminator", nats)
-        right = 0.5 * ((real > 0).float().mean() + (made <= 0).float().mean())
-        return {"bits": losses.bits(nats.detach()), "discriminator/accuracy": float(right)}
+        accuracy = 0.5 * ((of_real > 0).float().mean() + (of_generated <= 0).float().mean())
+        return {"bits": losses.bits(nats.detach()), "discriminator/accuracy": float(accuracy)}
 
     def _update_generator(self, batch: Sequences) -> dict[str, float]:
-        judge = self.network.discriminator.requires_grad_(False)  # it passes the gradient on, and needs none of its own
+        feature_matching = self.network.config.feature_matching
+        # The discriminator passes the gradient on, and needs none of its own.
+        discriminator = self.network.discriminator.requires_grad_(False)
         with autocast(self.config.precision, self.device):
-            logits, heard = judge(self.network(batch.noise[:, 1]) + batch.blur[:, 2])
-            if self.network.config.feature_matching:
-                _, wanted = judge(batch.notes + batch.blur[:, 0])
-        if self.network.config.feature_matching:
-            loss = F.mse_loss(heard.mean(0), wanted.mean(0))
+            logits, activations = discriminator(self.network(batch.noise[:, 1]) + batch.instance_noise[:, 2])
+            if feature_matching:
+                _, target = discriminator(batch.notes + batch.instance_noise[:, 0])
+        if feature_matching:
+            loss = F.mse_loss(activations.mean(0), target.mean(0))
         else:
             loss = F.binary_cross_entropy_with_logits(logits, torch.ones_like(logits))
-        found = {"generator/loss": float(loss.detach())} | self.descend("generator", loss)
-        judge.requires_grad_(True)
-        return found
+        measures = {"generator/loss": float(loss.detach())} | self.descend("generator", loss)
+        discriminator.requires_grad_(True)
+        return measures
 
     def _optimizer(self, parameters: dict[str, nn.Parameter], learning_rate: float) -> torch.optim.Optimizer:
         optimizer = super()._optimizer(parameters, learning_rate)
@@ -142,13 +141,8 @@ class GANTrainer(AveragedTrainer):
         return optimizer
 
 
-def fitted(config: GANConfig, dataset: SongsDataset) -> GANConfig:
-    """Let a GAN's pitches reach as far as the melodies that it is to learn.
-
-    Returns
-    -------
-    GANConfig
-        With other ``lowest`` and ``highest``, an octave apart at least; a thousandth of the notes may lie below or above.
+def fit_range(config: GANConfig, dataset: SongsDataset) -> GANConfig:
+    """Return a configuration whose pitches reach as far as the training melodies, but for a thousandth of the notes.
 
     Raises
     ------
@@ -162,130 +156,78 @@ def fitted(config: GANConfig, dataset: SongsDataset) -> GANConfig:
     return replace(config, lowest=min(lowest, highest - 12), highest=highest)
 
 
-class GANTask:
-    """A GAN and the melodies that it learns.
-
-    Parameters
-    ----------
-    dataset : SongsDataset
-        Of which melodies shorter than a sequence are left out.
-    training : GANTrainingConfig
-        Sequences are transposed by up to ``transpose_semitones``, as far as the network's pitches go; ``discriminator_learning_rate`` is the
-        discriminator's; what belongs to sound has no effect.
-    initial : GAN, optional
-        Weights to start from; of the configuration ``network_config``.
+class GANTask(Task):
+    """A GAN and the melodies that it is trained on; those shorter than a sequence are left out.
 
     Raises
     ------
     InputError
         If no melody is long enough.
-    UsageError
-        If ``initial`` has another configuration, or a batch has one sequence only.
     """
+
+    network_class = GAN
+    trainer_class = GANTrainer
 
     def __init__(
         self, dataset: SongsDataset, network_config: GANConfig, training: GANTrainingConfig, initial: GAN | None = None
     ):
-        if initial is not None and initial.config != network_config:
-            raise UsageError(
-                "the weights to start from belong to a network of another configuration than network_config"
-            )
-        if training.batch_size < 2:
-            raise UsageError(f"batch_size is {training.batch_size}; batch norm needs at least 2")
-        self.dataset, self.network_config, self.training, self.data = (
-            dataset,
-            network_config,
-            training,
-            str(dataset.path),
-        )
-        self.samples_per_step, self.sample_rate = (
-            training.batch_size * network_config.length,
-            network_config.steps_per_beat,
-        )
-        steps = network_config.steps_per_beat
-        lines = read_lines(dataset, "train", steps_per_beat=steps, shortest=network_config.length)
-        self.melodies = [network_config.scale.encode(line, network_config.features) for line in lines]
-        held_out = read_lines(dataset, "valid", steps_per_beat=steps)
-        self._held_out = self._histograms(
-            [
-                network_config.scale.decode(network_config.scale.encode(line, network_config.features))
-                for line in held_out
-            ]
-        )
-        if initial is None:
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(training.seed)
-                initial = GAN(network_config)
-        self._network = initial
-
-    def build(self) -> GAN:
-        """Return the network that is to be trained."""
-        return self._network
-
-    def trainer(self, network: GAN, device: str) -> GANTrainer:
-        """Build the trainer."""
-        return GANTrainer(network, self.training, device=device)
+        super().__init__(dataset, network_config, training, initial)
+        self.samples_per_step = training.batch_size * network_config.length
+        self.sample_rate = network_config.steps_per_beat
+        encoding, n_features = network_config.encoding, network_config.features
+        grid = {"steps_per_beat": network_config.steps_per_beat}
+        lines = read_lines(dataset, "train", **grid, shortest=network_config.length)
+        self.melodies = [encoding.encode(line, n_features) for line in lines]
+        held_out = read_lines(dataset, "valid", **grid)
+        self._held_out = self._histograms([encoding.decode(encoding.encode(line, n_features)) for line in held_out])
 
     def batch(self, step: int) -> Sequences:
-        """Draw the batch of a step: every melody comes once in an epoch."""
+        """Return the batch of a step: every melody comes once in an epoch."""
         config, size = self.network_config, self.training.batch_size
         rng = np.random.default_rng((self.training.seed, step))
-        places = range(step * size, (step + 1) * size)
-        numbers = [self._order(place // len(self.melodies))[place % len(self.melodies)] for place in places]
+        numbers = self.shuffled(step, len(self.melodies))
         notes = torch.from_numpy(np.stack([self._stretch(self.melodies[number], rng) for number in numbers]))
         noise = torch.stack([draw_noise(config, size, rng) for _ in range(2)], dim=1)
         level = config.instance_noise * (1 - step / self.training.steps)
         shape = (size, 3, config.length, config.features)
-        blur = torch.from_numpy(level * rng.standard_normal(shape)).float() if level else torch.zeros(shape)
-        return Sequences(notes, noise, blur)
-
-    def _order(self, epoch: int) -> np.ndarray:
-        return np.random.default_rng((self.training.seed, 0, epoch)).permutation(len(self.melodies))
+        added = torch.from_numpy(level * rng.standard_normal(shape)).float() if level else torch.zeros(shape)
+        return Sequences(notes, noise, added)
 
     def _stretch(self, melody: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """As many notes as a sequence has, moved as far as it may be."""
+        """Draw a stretch of a melody, as long as a sequence, and transpose it within the range."""
         config = self.network_config
         begin = int(rng.integers(0, len(melody) - config.length + 1))
-        found, column = melody[begin : begin + config.length].copy(), PITCH[config.features]
+        stretch, column = melody[begin : begin + config.length].copy(), PITCH_COLUMN[config.features]
         semitone, most = 2 / (config.highest - config.lowest), int(self.training.transpose_semitones)
-        down, up = (round(float(room) / semitone) for room in (found[:, column].min() + 1, 1 - found[:, column].max()))
-        found[:, column] += semitone * int(rng.integers(-min(down, most), min(up, most) + 1))
-        return found
+        lowest, highest = stretch[:, column].min(), stretch[:, column].max()
+        down, up = (round(float(margin) / semitone) for margin in (lowest + 1, 1 - highest))
+        stretch[:, column] += semitone * int(rng.integers(-min(down, most), min(up, most) + 1))
+        return stretch
 
     @torch.no_grad()
     def validate(self, network: GAN, device: str) -> dict[str, float]:
-        """Compare what a network writes, of the same noise at every call, with held-out melodies.
-
-        Parameters
-        ----------
-        network : GAN
-            In evaluation mode.
+        """Compare samples, of the same noise at every call, with held-out melodies.
 
         Returns
         -------
         dict of str to float
-            ``valid/overlap/NAME`` of the histograms of pitch classes, intervals and, where notes have durations, of these and of the times
-            between onsets, 0 to 1; ``valid/bits``, 1 less their mean; ``valid/variety``, the share of stretches of eight notes that
-            come once, which falls to nothing where the generator writes one and the same.
+            ``valid/overlap/NAME`` of histograms of pitch classes and intervals and, where notes have durations, of
+            durations and times between onsets, 0 to 1; ``valid/bits``, 1 minus their mean; ``valid/variety``, the share
+            of different ones among stretches of eight notes, near 0 where all samples are the same.
         """
-        lines = sequences(network.to(device), VALIDATION_SEQUENCES, np.random.default_rng(VALIDATION_SEED))
-        shared = histograms.overlaps(self._histograms(lines), self._held_out)
+        lines = generate(network.to(device), VALIDATION_SEQUENCES, np.random.default_rng(VALIDATION_SEED))
+        overlaps = histograms.overlaps(self._histograms(lines), self._held_out)
         if self.network_config.features == 1:
-            shared = {name: shared[name] for name in ("pitch_class", "interval")}
+            overlaps = {name: overlaps[name] for name in ("pitch_class", "interval")}
         stretches = (stretch for line in lines for stretch in novelty.ngrams(line.symbols, STRETCH))
-        found = {f"valid/overlap/{name}": value for name, value in shared.items()}
-        return found | {
-            "valid/bits": 1 - sum(shared.values()) / len(shared),
+        return {f"valid/overlap/{name}": value for name, value in overlaps.items()} | {
+            "valid/bits": 1 - sum(overlaps.values()) / len(overlaps),
             "valid/variety": novelty.distinct(stretches),
         }
 
     def _histograms(self, lines: list[NoteLine]) -> dict[str, np.ndarray]:
         return histograms.histograms([line.table()[:, :3] for line in lines], longest=self.network_config.durations[-1])
 
-    def describe(self) -> dict:
-        """Summarise the data."""
+    def describe(self) -> dict[str, Any]:
+        """Return what the model's card keeps of its data."""
         return self.dataset.summary() | {"melodies": len(self.melodies)}
-
-
-def _named(network: GAN, label: str) -> dict[str, nn.Parameter]:
-    return {name: parameter for name, parameter in network.named_parameters() if name.startswith(f"{label}.")}

@@ -1,100 +1,131 @@
-"""``wavecore compose lstm``: a melody, from nothing or as another one goes on."""
+"""The commands of an LSTM with attention: ``wavecore compose lstm`` and ``train lstm``."""
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, ClassVar
 
-from wavecore.console import common, compose_options, flags
+from wavecore.console import common, composing, flags
 from wavecore.console.console import Console
+from wavecore.console.training import TrainingCommand
+
+LEAST = 5
+"""How often a chord or a duration must occur in the training melodies to be in the vocabulary."""
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
+class TrainLSTM(TrainingCommand):
+    """``wavecore train lstm``."""
+
+    kind = "lstm"
+    summary = "train an LSTM with attention: composes and continues melodies"
+    example = "wavecore train lstm --data data/songs --out runs/lstm\nwavecore train lstm --out runs/lstm --resume"
+    data_help = "songs that `wavecore data midi` wrote"
+    built_by = "wavecore data midi"
+    unit, counted = "bits per note", "notes"
+    presets = "wavecore.models.lstm.config:PRESETS"
+    network_flags: ClassVar = {"hidden": "--hidden", "window": "--window", "chords": "--chords"}
+
+    def open_data(self, path: Path) -> Any:
+        """Open a data set of songs."""
+        from wavecore.datasets.songs import SongsDataset
+
+        return SongsDataset.open(path)
+
+    def preset_fields(self, preset: Any) -> dict[str, Any]:
+        """Return the sizes, without the vocabulary."""
+        return {name: getattr(preset, name) for name in ("embedding", "hidden", "n_layers", "window")}
+
+    def new_network(self, args: argparse.Namespace, dataset: Any, config: Any) -> Any:
+        """Take the vocabulary from the melodies of the training split."""
+        from wavecore.datasets.songs import read_lines
+        from wavecore.models.lstm.vocabulary import NoteVocabulary
+
+        lines = read_lines(dataset, "train", steps_per_beat=config.steps_per_beat, chords=config.chords)
+        vocabulary = NoteVocabulary.from_lines(lines, least=LEAST)
+        return replace(config, symbols=vocabulary.symbols, durations=vocabulary.durations)
+
+    def task(self, args: argparse.Namespace, dataset: Any, config: Any, training: Any, initial: Any) -> Any:
+        """Return the task to train."""
+        from wavecore.models.lstm.train import LSTMTask
+
+        return LSTMTask(dataset, config, training, initial)
+
+    def describe(self, task: Any) -> list[str]:
+        """Return what is said of a run before it begins."""
+        training, config = task.training, task.network_config
+        return [
+            f"of {training.batch_size} crops of {training.crop_notes} notes; {len(task.lines['train'])} melodies; "
+            f"{len(config.symbols)} symbols, {len(config.durations)} durations; "
+            f"{config.n_layers} layers x {config.hidden}"
+        ]
+
+
+TRAIN = TrainLSTM().command()
+
+
+def configure_compose(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``wavecore compose lstm``."""
-    compose_options.add_output(parser, kind="an LSTM with attention")
-    what = parser.add_argument_group("what")
-    compose_options.add_length(what, told="that of --prime, else ")
-    what.add_argument(
-        "--prime",
-        type=Path,
-        metavar="FILE.mid",
-        help="how it begins: the melody of a piece, which counts among the bars",
+    composing.add_output(parser, kind="an LSTM with attention")
+    piece = parser.add_argument_group("piece")
+    composing.add_length(piece, told="that of --prime, else ")
+    piece.add_argument(
+        "--prime", type=Path, metavar="FILE.mid", help="continue the melody of a piece, which counts among the bars"
     )
-    how = parser.add_argument_group("how")
+    how = parser.add_argument_group("sampling")
     how.add_argument(
         "--temperature",
         type=flags.temperature,
         default=1.0,
         metavar="X",
-        help="0 takes the likeliest notes (default: 1)",
+        help="divides the logits; 0 takes the most likely notes (default: 1)",
     )
     how.add_argument(
         "--top-k",
         type=flags.count,
         metavar="N",
-        help="draw from the N likeliest symbols and durations only (default: all)",
+        help="sample from the N most likely symbols and durations (default: all)",
     )
-    compose_options.add_rest(parser, how)
+    composing.add_rest(parser, how)
 
 
-def run(args: argparse.Namespace, console: Console) -> None:
-    """Write a melody.
+def compose(args: argparse.Namespace, console: Console) -> None:
+    """Compose a melody and write it.
 
     Raises
     ------
     WavecoreError
-        If the model is missing, the beginning is as long as the piece, or the output exists.
+        If the model is missing, the prime is as long as the piece, or the output exists.
     """
-    import numpy as np
-
-    from wavecore.models.lstm.sample import compose
     from wavecore.symbolic import midi
-    from wavecore.symbolic.note_sequence import BEATS_PER_MINUTE, read_line
 
-    model = compose_options.open_model(args, console, kind="lstm")
+    model = composing.open_model(args, console, kind="lstm")
     if model is None:
         return
-    config = model.network.config
-    song = midi.read(args.prime) if args.prime else None
-    prime = song and read_line(song, steps_per_beat=config.steps_per_beat, chords=config.chords)
-    meter, bar = bar_of(song, config.steps_per_beat)
+    prime = midi.read(args.prime) if args.prime else None
     seed, device = common.settle_seed(args.seed, console), common.settle_device(args.device, console)
     with console.progress("composing", unit="steps") as show:
-        line = compose(
-            model.network.to(device), rng=np.random.default_rng(seed), n_steps=args.bars * bar, prime=prime, temperature=args.temperature,
-            top_k=args.top_k, on_progress=show,
-        )  # fmt: skip
-    usual = song.tempos[0].beats_per_minute if song and song.tempos else BEATS_PER_MINUTE
-    found = line.to_song(name=args.out.stem, beats_per_minute=args.tempo or usual, meter=meter)
-    compose_options.finish(args, console, model, found, seed=seed, bars=args.bars)
+        song = model.compose(
+            args.bars,
+            prime=prime,
+            tempo=args.tempo,
+            temperature=args.temperature,
+            top_k=args.top_k,
+            seed=seed,
+            device=device,
+            on_progress=show,
+        )
+    composing.finish(args, console, song)
 
 
-def bar_of(song, steps_per_beat: int) -> tuple[tuple[int, int], int]:
-    """Take the meter with which a piece begins; 4/4 if there is none, or its bars are no whole steps.
-
-    Parameters
-    ----------
-    steps_per_beat : int
-        Of quarter notes.
-
-    Returns
-    -------
-    bar : int
-        Steps.
-    """
-    meter = song.meter_at(0) if song else None
-    if meter is None or 4 * steps_per_beat * meter.numerator % meter.denominator:
-        return (4, 4), 4 * steps_per_beat
-    return (meter.numerator, meter.denominator), 4 * steps_per_beat * meter.numerator // meter.denominator
-
-
-COMMAND = flags.Command(
-    summary="a melody, from nothing or as another one goes on",
+COMPOSE = flags.Command(
+    summary="a melody, from nothing or as the continuation of another one",
     example=(
         "wavecore compose lstm --bars 16 -o tune.mid\n"
         "wavecore compose lstm --prime tune.mid --bars 24 --temperature 0.8 -o longer.mid\n"
         "wavecore compose lstm --top-k 5 --tempo 120 -o tune.mid"
     ),
-    configure=configure,
-    run=run,
+    configure=configure_compose,
+    run=compose,
 )

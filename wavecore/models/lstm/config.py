@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from wavecore.configuration import Config, option
 from wavecore.models.lstm.vocabulary import NoteVocabulary
+from wavecore.symbolic.note_sequence import REST
 from wavecore.training.config import TrainingConfig
 
 
@@ -32,22 +34,27 @@ class LSTMConfig(Config):
 
     def __post_init__(self):
         super().__post_init__()
-        vocabulary = self.vocabulary  # raises on symbols and durations that cannot be
-        object.__setattr__(self, "symbols", vocabulary.symbols)
-        object.__setattr__(self, "durations", vocabulary.durations)
+        _ = self.vocabulary  # refuses symbols and durations that cannot be
 
-    @property
+    @cached_property
     def vocabulary(self) -> NoteVocabulary:
         """What the network's numbers stand for."""
         return NoteVocabulary(self.symbols, self.durations, self.steps_per_beat)
 
+    @property
+    def start(self) -> tuple[int, int]:
+        """The numbers of symbol and duration that stand before a line; they follow those of the vocabulary."""
+        return len(self.symbols), len(self.durations)
 
+
+# A training replaces this vocabulary by that of its data.
+_ONE_NOTE = {"symbols": (REST, "60"), "durations": (1,)}
 PRESETS = {
-    "tiny": {"embedding": 24, "hidden": 48, "n_layers": 1, "window": 8},
-    "small": {"embedding": 64, "hidden": 160, "n_layers": 2, "window": 8},
-    "lstm": {"embedding": 100, "hidden": 256, "n_layers": 2, "window": 32},
+    "tiny": LSTMConfig(**_ONE_NOTE, embedding=24, hidden=48, n_layers=1, window=8),
+    "small": LSTMConfig(**_ONE_NOTE, embedding=64, hidden=160, n_layers=2, window=8),
+    "lstm": LSTMConfig(**_ONE_NOTE, embedding=100, hidden=256, n_layers=2, window=32),
 }
-"""Sizes; the vocabulary is that of the data.  ``lstm`` is the published one."""
+"""Sizes; the vocabulary is that of the data.  ``lstm`` has the published ones."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The symbols and durations of note lines, by number: what a model can read and write."""
+"""The vocabulary of a model of melodies: symbols and durations, each with a number."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from wavecore.symbolic.note_sequence import REST, STEPS_PER_BEAT, NoteLine, pitc
 
 @dataclass(frozen=True)
 class NoteVocabulary:
-    """The symbols and durations that a model knows, by number.
+    """Symbols and durations, each numbered by its position.
 
     Attributes
     ----------
     symbols : tuple of str
-        Each once; "rest" is among them, and something that sounds.
+        Different ones, "rest" and at least one pitch or chord among them.
     durations : tuple of int
-        Steps, ascending.
+        Steps of the grid, ascending.
 
     Raises
     ------
     UsageError
-        If one of these is not so.
+        If symbols, durations or grid are otherwise.
     """
 
     symbols: tuple[str, ...]
@@ -39,59 +39,44 @@ class NoteVocabulary:
             object.__setattr__(self, name, tuple(getattr(self, name)))
         if REST not in self.symbols or len(self.symbols) < 2 or len(set(self.symbols)) < len(self.symbols):
             raise UsageError(
-                f"a vocabulary of {len(self.symbols)} symbols needs each of them once, {REST!r} and something that sounds"
+                f"a vocabulary has {REST!r}, a pitch or chord, and no symbol twice; not {self.symbols[:8]}"
             )
         if not self.durations or list(self.durations) != sorted(set(self.durations)) or self.durations[0] < 1:
-            raise UsageError(
-                f"the durations {self.durations[:8]} of a vocabulary are not at least one, ascending, of 1 step or more"
-            )
+            raise UsageError(f"durations ascend from 1 step or more; not {self.durations[:8]}")
         try:
             NoteLine(self.symbols, (1,) * len(self.symbols), steps_per_beat=self.steps_per_beat)
         except InputError as error:
             raise UsageError(f"a vocabulary cannot be: {error}") from error
 
     @classmethod
-    def of(cls, lines: Iterable[NoteLine], *, least: int = 1) -> NoteVocabulary:
-        """Collect what lines hold, and all pitches between their lowest and highest, for lines that are transposed.
-
-        Parameters
-        ----------
-        lines : iterable of NoteLine
-            Of one grid.
-        least : int
-            How often a chord or a duration must come to be known.
+    def from_lines(cls, lines: Iterable[NoteLine], *, least: int = 1) -> NoteVocabulary:
+        """Collect chords and durations that occur ``least`` times, and all pitches from the lowest to the highest.
 
         Raises
         ------
         InputError
-            If nothing is left, or grids differ.
+            If nothing is left, or the lines have different grids.
         """
         lines = list(lines)
         symbols = Counter(symbol for line in lines for symbol in line.symbols if symbol != REST)
         durations = Counter(duration for line in lines for duration in line.durations)
         grids = sorted({line.steps_per_beat for line in lines})
         single = [int(symbol) for symbol in symbols if "." not in symbol]
-        chords = [symbol for symbol, number in symbols.items() if "." in symbol and number >= least]
-        known = [duration for duration, number in durations.items() if number >= least]
-        if len(grids) != 1 or not (single or chords) or not known:
+        chords = [symbol for symbol, count in symbols.items() if "." in symbol and count >= least]
+        frequent = [duration for duration, count in durations.items() if count >= least]
+        if len(grids) != 1 or not (single or chords) or not frequent:
             raise InputError(
-                f"no vocabulary can be made of {len(lines)} lines with {len(symbols)} symbols on grids of {grids} steps to a beat"
+                f"no vocabulary can be made of {len(lines)} lines with {len(symbols)} symbols on grids of {grids} steps"
             )
+        # Pitches between those that occur are kept, so that lines can be transposed.
         pitches = range(min(single), max(single) + 1) if single else ()
-        return cls((REST, *map(str, pitches), *sorted(chords, key=pitches_of)), tuple(sorted(known)), grids[0])
+        return cls((REST, *map(str, pitches), *sorted(chords, key=pitches_of)), tuple(sorted(frequent)), grids[0])
 
     def encode(self, line: NoteLine) -> tuple[np.ndarray, np.ndarray]:
-        """Number a line's symbols and durations.
+        """Return the numbers of a line's symbols and durations, both of shape (T,), int64.
 
-        Parameters
-        ----------
-        line : NoteLine
-            What is not known becomes what is nearest: the symbol to which notes move least, taken from the highest down, where a note more or
-            less counts as an octave; the duration that differs least, of two the shorter.  Rests stay rests, and notes notes.
-
-        Returns
-        -------
-        notes, durations : ndarray, shape (T,), int64
+        An unknown symbol becomes the one whose notes lie nearest, compared from the highest down, with an octave for
+        each missing note; an unknown duration the nearest one, of two the shorter.  Rests stay rests, and notes notes.
 
         Raises
         ------
@@ -100,47 +85,18 @@ class NoteVocabulary:
         """
         if line.steps_per_beat != self.steps_per_beat:
             raise InputError(
-                f"a line has {line.steps_per_beat} steps to a beat; the vocabulary has {self.steps_per_beat}"
+                f"the line has {line.steps_per_beat} steps to a beat; the vocabulary has {self.steps_per_beat}"
             )
-        notes = {symbol: self._number(symbol) for symbol in set(line.symbols)}
+        notes = {symbol: self._nearest(symbol) for symbol in set(line.symbols)}
         lengths = {
-            wanted: min(range(len(self.durations)), key=lambda i: (abs(self.durations[i] - wanted), i))
-            for wanted in set(line.durations)
+            duration: min(range(len(self.durations)), key=lambda i: (abs(self.durations[i] - duration), i))
+            for duration in set(line.durations)
         }
-        found = [notes[symbol] for symbol in line.symbols], [lengths[duration] for duration in line.durations]
-        return np.array(found[0], np.int64), np.array(found[1], np.int64)
+        numbers = [notes[symbol] for symbol in line.symbols], [lengths[duration] for duration in line.durations]
+        return np.array(numbers[0], np.int64), np.array(numbers[1], np.int64)
 
-    def decode(self, notes: np.ndarray, durations: np.ndarray) -> NoteLine:
-        """Write numbers as a line; the inverse of ``encode`` on what the vocabulary knows, but for velocities.
-
-        Parameters
-        ----------
-        notes, durations : ndarray, shape (T,), integer
-
-        Raises
-        ------
-        InputError
-            If a number stands for nothing.
-        """
-        for numbers, known in ((notes, self.symbols), (durations, self.durations)):
-            if len(numbers) and not 0 <= min(numbers) <= max(numbers) < len(known):
-                raise InputError(
-                    f"numbers from {min(numbers)} to {max(numbers)} stand for nothing; 0 to {len(known) - 1} are known"
-                )
-        return NoteLine(
-            tuple(self.symbols[n] for n in notes),
-            tuple(self.durations[n] for n in durations),
-            steps_per_beat=self.steps_per_beat,
-        )
-
-    def moved(self, semitones: int) -> np.ndarray:
-        """Number all symbols transposed.
-
-        Returns
-        -------
-        ndarray, shape (N,), int64
-            For each symbol's number that of the symbol so much higher; -1 where it is not known.  A rest stays one.
-        """
+    def transposition(self, semitones: int) -> np.ndarray:
+        """Return the number of every symbol transposed, shape (N,), int64: -1 where it is unknown; rests stay rests."""
         known = {pitches_of(symbol): number for symbol, number in self._numbers.items()}
         return np.array([known.get(tuple(pitch + semitones for pitch in pitches), -1) for pitches in known], np.int64)
 
@@ -148,17 +104,18 @@ class NoteVocabulary:
     def _numbers(self) -> dict[str, int]:
         return {symbol: number for number, symbol in enumerate(self.symbols)}
 
-    def _number(self, symbol: str) -> int:
+    def _nearest(self, symbol: str) -> int:
+        """Return the number of a symbol, or of the one whose notes lie nearest."""
         if symbol in self._numbers:
             return self._numbers[symbol]
-        wanted = pitches_of(symbol)
+        pitches = pitches_of(symbol)
         return min(
             (number for known, number in self._numbers.items() if known != REST),
-            key=lambda n: (_apart(wanted, pitches_of(self.symbols[n])), n),
+            key=lambda n: (_distance(pitches, pitches_of(self.symbols[n])), n),
         )
 
 
-def _apart(first: tuple[int, ...], second: tuple[int, ...]) -> int:
-    """Semitones between chords, from their highest notes down; a note more or less is an octave."""
+def _distance(first: tuple[int, ...], second: tuple[int, ...]) -> int:
+    """Return semitones between chords, paired from their highest notes down; a missing note counts as an octave."""
     pairs = zip(reversed(first), reversed(second), strict=False)
     return sum(abs(a - b) for a, b in pairs) + 12 * abs(len(first) - len(second))

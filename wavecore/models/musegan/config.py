@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from wavecore.configuration import Config, option
 from wavecore.errors import UsageError
-from wavecore.models.musegan.rolls import Grid
-from wavecore.models.musegan.tracks import Track
+from wavecore.models.musegan.rolls import Grid, Track
 from wavecore.symbolic.chorale import VOICES
 from wavecore.symbolic.chorale_song import RECORDER
 from wavecore.training.config import TrainingConfig
@@ -71,7 +70,7 @@ class MuseGANConfig(Config):
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
-        """Of a phrase: bars, steps, pitches, tracks."""
+        """Bars, steps, pitches and tracks of a phrase."""
         return self.bars, self.steps, self.n_pitches, len(self.tracks)
 
     @property
@@ -86,48 +85,51 @@ class MuseGANConfig(Config):
 
     @property
     def given_index(self) -> int | None:
-        """Place of the given track among the tracks."""
+        """Index of the given track."""
         return self.track_names.index(self.given) if self.given else None
 
     @property
-    def n_written(self) -> int:
-        """Tracks that the generator writes."""
+    def n_generated(self) -> int:
+        """Number of tracks that are generated."""
         return len(self.tracks) - bool(self.given)
 
     @property
     def noise_rows(self) -> tuple[str, ...]:
         """What a phrase's noise vectors are for, in order.
 
-        ``style`` and ``chords`` are common to all tracks, ``groove`` and ``melody`` are those of one track each; chords and melodies
-        go through a temporal network and differ from bar to bar, style and groove do not.
+        ``style`` and ``chords`` are common to all tracks, ``groove`` and ``melody`` belong to one track each.  Chords
+        and melodies differ from bar to bar, through a temporal network; style and groove do not.
         """
         common = () if self.variant == "jamming" else ("style", "chords")
-        own = () if self.variant == "composer" else ("groove",) * self.n_written + ("melody",) * self.n_written
+        own = () if self.variant == "composer" else ("groove",) * self.n_generated + ("melody",) * self.n_generated
         return common + own
 
     @property
     def step_factors(self) -> tuple[int, ...]:
-        """Factors of the steps, the smallest first: the first is where a bar's generator begins, by the others it draws time out."""
-        found, rest, factor = [], self.steps, 2
+        """Prime factors of the steps, ascending: a bar is generated with the first, then upsampled by the others."""
+        factors, rest, factor = [], self.steps, 2
         while rest > 1:
             while rest % factor == 0:
-                found.append(factor)
+                factors.append(factor)
                 rest //= factor
             factor += 1
-        return tuple(found) or (1,)
+        return tuple(factors) or (1,)
 
     @property
-    def pitch_factors(self) -> tuple[int, ...]:
-        """Two factors of the pitches: how many octaves, then the octave, or where no octave divides them the largest number below it."""
+    def pitch_factors(self) -> tuple[int, int]:
+        """Number of octaves and their size, or where no octave divides the pitches the largest number below it."""
         last = max(factor for factor in range(1, OCTAVE + 1) if self.n_pitches % factor == 0)
         return self.n_pitches // last, last
 
 
 CHORALE_TRACKS = tuple(Track(voice, RECORDER) for voice in VOICES)
 BAND = (
-    Track("family:bass", 33), Track("family:drums", 0, True), Track("family:guitar", 25), Track("family:piano", 0),
+    Track("family:bass", 33),
+    Track("family:drums", 0, True),
+    Track("family:guitar", 25),
+    Track("family:piano", 0),
     Track("family:strings+ensemble", 48),
-)  # fmt: skip
+)
 """The paper's five tracks."""
 PRESETS = {
     "tiny": MuseGANConfig(CHORALE_TRACKS, noise=8, channels=16, critic_channels=4, n_pitches=48, lowest=36),
@@ -135,7 +137,7 @@ PRESETS = {
     "seed": MuseGANConfig(CHORALE_TRACKS),
     "paper": MuseGANConfig(BAND, bars=4, steps=96),
 }
-"""``seed`` has the sizes of Foster's chapter on chorales; ``paper`` the shape of Dong et al., with layers that follow the same rule."""
+"""``seed`` has the sizes of Foster's chapter on chorales, ``paper`` the shape of Dong et al."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,8 @@ class MuseGANTrainingConfig(TrainingConfig):
     """
 
     steps: int = option(8_000, "updates of the generators; the critics are updated several times in each", least=1)
-    batch_size: int = option(16, "phrases in each update", least=1)
+    batch_size: int = option(16, "phrases in each update; batch norm needs two", least=2)
+    optimizer: str = option("adam", "optimiser of the weights", choices=("adam",))
     learning_rate: float = option(5e-4, "learning rate of generators and critics", above=0)
     warmup_steps: int = option(0, "steps over which the learning rate rises from zero", least=0)
     decay_fraction: float = option(

@@ -1,7 +1,7 @@
-"""Writing with a MuseGAN: phrases from noise, and pieces of any length, one phrase after the other without a gap.
+"""Composing with a MuseGAN: phrases from noise, and pieces of any length as successive phrases.
 
-Over a piece the noise of style and groove stays what it is; that of chords and melodies, from which the
-temporal networks make a phrase's bars, changes from phrase to phrase, as much as is asked for.
+Over a piece the noise of style and groove stays; that of chords and melodies changes from phrase to phrase, as much as
+``vary`` says.
 """
 
 from __future__ import annotations
@@ -14,14 +14,13 @@ import numpy as np
 import torch
 
 from wavecore.errors import InputError, UsageError
+from wavecore.models.musegan import rolls
 from wavecore.models.musegan.model import MuseGAN
-from wavecore.models.musegan.rolls import draw
-from wavecore.models.musegan.tracks import Track, parts_of
 from wavecore.symbolic.song import Part, Song
 
-BINARISE = ("threshold", "bernoulli", "likeliest")
+METHODS = ("threshold", "bernoulli", "likeliest")
 ROWS = 32
-"""Phrases that are written at once."""
+"""Phrases that are generated at once."""
 
 
 def compose(
@@ -30,67 +29,35 @@ def compose(
     *,
     rng: np.random.Generator,
     given: np.ndarray | None = None,
-    binarise: str = "threshold",
+    method: str = "threshold",
     vary: float = 1.0,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> np.ndarray:
-    """Write a piece.
+    """Return a piece, shape (n_bars, steps, pitches, tracks), bool; the last phrase is cut at its end.
 
-    Parameters
-    ----------
-    network : MuseGAN
-        In evaluation mode.
-    n_bars : int
-        Any number; of the last phrase what is too much is cut off.
-    given : ndarray, shape (n_bars, steps, pitches), bool, optional
-        The given track, where the network has one.
-    binarise : {"threshold", "bernoulli", "likeliest"}
-        Cells above one half are lit, or each is drawn with its probability, or every track has one note at most, as ``lit`` says.
-    vary : float
-        How much chords and melodies of a phrase differ from those of the one before: 1 for noise of its own, 0 for the same.
-    on_progress : callable, optional
-        Called with (phrases done, phrases in all).
-
-    Returns
-    -------
-    ndarray, shape (n_bars, steps, pitches, tracks), bool
+    ``given`` is the given track, shape (n_bars, steps, pitches), bool; the other options are those of the API.
 
     Raises
     ------
     UsageError
-        If a number is out of its range, there is no such way to light cells, or what is given does not fit.
+        If a number is out of its range, there is no such method, or a track is given against what the network needs.
     """
     config = network.config
     if n_bars < 1:
-        raise UsageError(f"{n_bars} bars were asked for; at least 1 is needed")
+        raise UsageError(f"bars must be at least 1, not {n_bars}")
     if not 0 <= vary <= 1:
-        raise UsageError(f"vary is {vary}; it lies between 0 and 1")
+        raise UsageError(f"vary must lie between 0 and 1, not {vary}")
     n_phrases = -(-n_bars // config.bars)
     noise = phrase_noise(network, n_phrases, rng=rng, vary=vary)
     if given is not None:
-        if given.shape != (n_bars, config.steps, config.n_pitches):
-            raise UsageError(
-                f"what is given has shape {given.shape}; {(n_bars, config.steps, config.n_pitches)} is needed"
-            )
         given = np.concatenate([given, np.zeros((n_phrases * config.bars - n_bars, *given.shape[1:]), bool)])
         given = given.reshape(n_phrases, config.bars, *given.shape[1:])
-    phrases = written_phrases(network, noise, given=given, binarise=binarise, rng=rng, on_progress=on_progress)
+    phrases = generate(network, noise, given=given, method=method, rng=rng, on_progress=on_progress)
     return phrases.reshape(-1, *config.shape[1:])[:n_bars]
 
 
 def phrase_noise(network: MuseGAN, n_phrases: int, *, rng: np.random.Generator, vary: float) -> np.ndarray:
-    """Draw the noise of phrases that follow each other.
-
-    Parameters
-    ----------
-    vary : float
-        As of ``compose``.
-
-    Returns
-    -------
-    ndarray, shape (n_phrases, R, Z), float32
-        Every vector is normal, whatever `vary` is.
-    """
+    """Return the noise of successive phrases, shape (n_phrases, R, Z), float32, normal for any ``vary``."""
     rows = network.config.noise_rows
     noise = rng.standard_normal((n_phrases, len(rows), network.config.noise), np.float32)
     for number, row in enumerate(rows):
@@ -103,93 +70,56 @@ def phrase_noise(network: MuseGAN, n_phrases: int, *, rng: np.random.Generator, 
 
 
 @torch.inference_mode()
-def written_phrases(
+def generate(
     network: MuseGAN,
     noise: np.ndarray,
     *,
     given: np.ndarray | None = None,
-    binarise: str,
+    method: str = "threshold",
     rng: np.random.Generator,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> np.ndarray:
-    """Write phrases from noise.
+    """Return the phrases, shape (N, bars, steps, pitches, tracks), bool, of noise, shape (N, R, Z), float32.
 
-    Parameters
-    ----------
-    network : MuseGAN
-        In evaluation mode, on any device.
-    noise : ndarray, shape (N, R, Z), float32
-    given : ndarray, shape (N, bars, steps, pitches), bool, optional
-        The given track, where the network has one; it is kept exactly.
-    binarise : {"threshold", "bernoulli", "likeliest"}
-    rng : numpy.random.Generator
-        Of ``bernoulli``.
-    on_progress : callable, optional
-        Called with (phrases done, phrases in all).
-
-    Returns
-    -------
-    ndarray, shape (N, bars, steps, pitches, tracks), bool
+    ``given`` is the given track, shape (N, bars, steps, pitches), bool; ``rng`` draws for the method bernoulli.
 
     Raises
     ------
     UsageError
-        If there is no such way to light cells, or a track is given or missing against what the network needs.
+        If there is no such method, or a track is given against what the network needs.
     """
-    if binarise not in BINARISE:
-        raise UsageError(f"there is no way {binarise!r} to light cells; choose from {', '.join(BINARISE)}")
+    if method not in METHODS:
+        raise UsageError(f"there is no method {method!r} of binarising cells; choose from {', '.join(METHODS)}")
     config, device = network.config, next(network.parameters()).device
-    found = np.zeros((len(noise), *config.shape), bool)
+    phrases = np.zeros((len(noise), *config.shape), bool)
     for begin in range(0, len(noise), ROWS):
         rows = slice(begin, begin + ROWS)
-        told = None if given is None else torch.from_numpy(given[rows]).to(device).float() * 2 - 1
-        cells = network.generator(torch.from_numpy(noise[rows]).to(device), told).cpu().numpy()
-        written = lit(cells, binarise, rng)
-        found[rows] = written if given is None else np.insert(written, config.given_index, given[rows], axis=-1)
+        track = None if given is None else torch.from_numpy(given[rows]).to(device).float() * 2 - 1
+        cells = network.generator(torch.from_numpy(noise[rows]).to(device), track).cpu().numpy()
+        generated = binarise(cells, method, rng)
+        phrases[rows] = generated if given is None else np.insert(generated, config.given_index, given[rows], axis=-1)
         if on_progress is not None:
             on_progress(min(begin + ROWS, len(noise)), len(noise))
-    return found
+    return phrases
 
 
-def lit(cells: np.ndarray, binarise: str, rng: np.random.Generator) -> np.ndarray:
-    """Light cells.
+def binarise(cells: np.ndarray, method: str, rng: np.random.Generator) -> np.ndarray:
+    """Make cells (..., pitches, tracks) of -1 to 1, of which 0 is a probability of one half, binary.
 
-    Parameters
-    ----------
-    cells : ndarray, shape (..., pitches, tracks), float32
-        -1 to 1, of which 0 is a probability of one half.
-    binarise : {"threshold", "bernoulli", "likeliest"}
-        With ``likeliest`` a track sounds at the steps at which half a note at least is to be expected, all pitches together, and then on
-        the likeliest pitch alone: for tracks that are voices.
-    rng : numpy.random.Generator
-        Of ``bernoulli``.
-
-    Returns
-    -------
-    ndarray, the shape of `cells`, bool
+    ``likeliest`` activates the most likely pitch of a track at steps where all its pitches together expect half a note
+    or more, and no other: for tracks that are voices.
     """
-    if binarise == "threshold":
+    if method == "threshold":
         return cells > 0.0
-    if binarise == "bernoulli":
+    if method == "bernoulli":
         return cells > 2 * rng.random(cells.shape, np.float32) - 1
-    odds = (cells + 1) / 2
-    one = np.arange(cells.shape[-2])[:, None] == odds.argmax(axis=-2)[..., None, :]
-    return one & (odds.sum(axis=-2, keepdims=True) >= 0.5)
+    probabilities = (cells + 1) / 2
+    most_likely = np.arange(cells.shape[-2])[:, None] == probabilities.argmax(axis=-2)[..., None, :]
+    return most_likely & (probabilities.sum(axis=-2, keepdims=True) >= 0.5)
 
 
 def given_track(network: MuseGAN, song: Song) -> np.ndarray:
-    """Read the track that a network accompanies.
-
-    Parameters
-    ----------
-    network : MuseGAN
-        With a given track.
-    song : Song
-        All its bars must fit the network's.
-
-    Returns
-    -------
-    ndarray, shape (n_bars, steps, pitches), bool
+    """Return the track of a piece that a network accompanies, shape (n_bars, steps, pitches), bool.
 
     Raises
     ------
@@ -200,41 +130,32 @@ def given_track(network: MuseGAN, song: Song) -> np.ndarray:
     """
     config, name = network.config, song.name or "the piece"
     if not config.given:
-        raise UsageError("the network writes all tracks; it cannot accompany (one trained with --given TRACK can)")
-    alone = replace(song, parts=(accompanied(song, config.tracks[config.given_index]),))
-    drawn = draw(alone, [replace(config.tracks[config.given_index], name="part:0")], config.grid)
-    if drawn.left_out:
-        told = ", ".join(f"{count} of {meter}" for meter, count in drawn.left_out.items())
-        raise InputError(f"{name} has bars that the network does not know ({told}); it knows {config.beats}/4")
-    if drawn.outside:
+        raise UsageError("the network generates all tracks; it cannot accompany (one trained with --given TRACK can)")
+    track = config.tracks[config.given_index]
+    alone = replace(song, parts=(accompanied_part(song, track),))
+    roll = rolls.from_song(alone, [replace(track, name="part:0")], config.grid)
+    if roll.left_out:
+        bars = ", ".join(f"{count} of {meter}" for meter, count in roll.left_out.items())
+        raise InputError(f"{name} has bars that the network does not know ({bars}); it knows {config.beats}/4")
+    if roll.outside:
         highest = config.lowest + config.n_pitches - 1
         raise InputError(
-            f"{drawn.outside} notes of {name} lie beyond MIDI {config.lowest} to {highest}, the network's: transpose it"
+            f"{roll.outside} notes of {name} lie beyond MIDI {config.lowest} to {highest}, the network's: transpose it"
         )
-    if not drawn.roll.any():
+    if not roll.cells.any():
         raise InputError(f"{name} has no notes to accompany")
-    return drawn.roll[..., 0]
+    return roll.cells[..., 0]
 
 
-def accompanied(song: Song, track: Track) -> Part:
-    """Take of a piece what is to be accompanied.
-
-    Parameters
-    ----------
-    track : Track
-        The given one.  A piece of one part need not call it so.
-
-    Returns
-    -------
-    Part
-        The notes of all parts that the track takes; with the program of the first.
+def accompanied_part(song: Song, track: rolls.Track) -> Part:
+    """Return the part of a piece that is accompanied: all notes that the track takes, or those of a piece's only part.
 
     Raises
     ------
     InputError
         If the piece has no such part.
     """
-    parts = song.parts if len(song.parts) == 1 else parts_of(song, track.name)
+    parts = song.parts if len(song.parts) == 1 else rolls.parts_of(song, track.name)
     if not parts:
         names = ", ".join(repr(part.name) for part in song.parts)
         raise InputError(f"{song.name or 'the piece'} has no part {track.name!r} to accompany; its parts are {names}")
