@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from wavecore.datasets.chorales import write as write_chorales
 from wavecore.datasets.songs import Piece, write_songs
 from wavecore.symbolic.note_sequence import NoteLine

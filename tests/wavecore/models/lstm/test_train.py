@@ -1,25 +1,22 @@
-"""Crops of melodies, the one update, the held-out measure, a run that is interrupted and resumed."""
+"""Crops of melodies, the loss and the held-out measure."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
 
-from wavecore import checkpoint
 from wavecore.datasets.songs import Piece, write_songs
-from wavecore.errors import InputError, UsageError
 from wavecore.models.lstm.config import LSTMConfig, LSTMTrainingConfig
-from wavecore.models.lstm.model import LSTM
-from wavecore.models.lstm.train import Crops, LSTMTask, learnt_vocabulary, surprise
+from wavecore.models.lstm.train import Crops, LSTMTask, total_nats
 from wavecore.symbolic.note_sequence import NoteLine
-from wavecore.training.loop import run_task
 
 TRAINING = LSTMTrainingConfig(
-    steps=12, batch_size=4, crop_notes=6, learning_rate=1e-2, transpose_semitones=3.0, glide_semitones=0.0, warmup_steps=2, validate_every=6,
-    checkpoint_every=5, precision="float32",
-)  # fmt: skip
+    steps=12, batch_size=4, crop_notes=6, learning_rate=1e-2, transpose_semitones=3.0, warmup_steps=2
+)
 LENGTHS = {"train": (20, 9, 30, 12, 4), "valid": (18, 3, 11), "test": (10,)}
+CONFIG = LSTMConfig(("rest", *map(str, range(58, 75))), (1, 2, 4), embedding=8, hidden=16, n_layers=1, window=8)
 
 
 def scales(path, lengths):
@@ -42,72 +39,59 @@ def dataset(tmp_path_factory):
     return scales(tmp_path_factory.mktemp("songs") / "data", LENGTHS)
 
 
-@pytest.fixture(scope="module")
-def config():
-    return LSTMConfig(("rest", *map(str, range(58, 75))), (1, 2, 4), embedding=8, hidden=16, n_layers=1, window=8)
+def task_of(dataset, config=CONFIG, **changes):
+    return LSTMTask(dataset, config, replace(TRAINING, **changes))
 
 
-def _task(dataset, config, initial=None, **changes):
-    return LSTMTask(dataset, config, replace(TRAINING, **changes), initial)
-
-
-def test_every_melody_comes_once_in_an_epoch(tmp_path, config):
-    """Whole, or half of it at least: as it begins in a quarter of the crops, however long it is."""
-    task = _task(
-        scales(tmp_path / "data", LENGTHS | {"train": (2, 5, 11, 23, 47)}), config, batch_size=5, crop_notes=99
-    )
-    orders, beginnings = set(), {2: 0, 5: 0, 11: 0, 23: 0, 47: 0}
+def test_every_melody_comes_once_in_an_epoch(tmp_path):
+    """Whole, or half of it at least; in a quarter of the crops from its beginning, however long it is."""
+    beginnings = {2: 0, 5: 0, 11: 0, 23: 0, 47: 0}
+    task = task_of(scales(tmp_path / "data", LENGTHS | {"train": tuple(beginnings)}), batch_size=5, crop_notes=99)
+    orders = set()
     for step in range(400):
         crops = task.batch(step)
         lengths = crops.inside.sum(1).tolist()
         melodies = [next(n for n in beginnings if length <= n) for length in lengths]
-        assert sorted(melodies) == list(beginnings) and all(
-            2 * length >= n for length, n in zip(lengths, melodies, strict=True)
-        )
+        assert sorted(melodies) == list(beginnings)
+        assert all(2 * length >= n for length, n in zip(lengths, melodies, strict=True))
         orders.add(tuple(melodies))
         for n, length, first in zip(melodies, lengths, crops.notes[:, 0].tolist(), strict=True):
-            assert (first == len(config.symbols)) == (length == n)
+            assert (first == len(CONFIG.symbols)) == (length == n)
             beginnings[n] += length == n
     assert len(orders) > 50
     assert all(60 < count < 140 for count in beginnings.values())
 
 
-def test_crops_are_parts_of_melodies_moved_as_far_as_the_vocabulary_goes(dataset, config):
-    task, moved, starts = _task(dataset, config), set(), set()
+def test_crops_are_transposed_parts_of_melodies(dataset):
+    task, seen, starts = task_of(dataset), set(), set()
     for step in range(30):
         crops = task.batch(step)
         assert crops.notes.shape == crops.durations.shape == (4, 7) and crops.inside.shape == (4, 6)
-        for notes, durations, inside in zip(
-            crops.notes.numpy(), crops.durations.numpy(), crops.inside.numpy(), strict=True
-        ):
+        rows = zip(crops.notes.numpy(), crops.durations.numpy(), crops.inside.numpy(), strict=True)
+        for notes, durations, inside in rows:
             n = int(inside.sum())
-            assert inside[:n].all() and n in (2, 3, 4, 6), n
+            assert inside[:n].all() and n in (2, 3, 4, 6)
             starts.add(bool(notes[0] == 18 and durations[0] == 3))
             first = 1 if notes[0] == 18 else 0
-            found = [
-                int(notes[first] - known[begin])
-                for known, lasting in task.lines["train"]
-                for begin in range(len(known) - (n - first))
-                if len(set((notes[first : n + 1] - known[begin : begin + n + 1 - first]).tolist())) == 1
-                and (durations[first : n + 1] == lasting[begin : begin + n + 1 - first]).all()
-            ]
-            assert set(found) & set(range(-3, 4))
-            moved |= set(found)
-    assert starts == {True, False} and {-2, 0, 2} <= moved
+            notes, durations = notes[first : n + 1], durations[first : n + 1]
+            shifts = {
+                int(notes[0] - melody[begin])
+                for melody, lengths in task.lines["train"]
+                for begin in range(len(melody) - len(notes) + 1)
+                if np.ptp(notes - melody[begin : begin + len(notes)]) == 0
+                and (durations == lengths[begin : begin + len(notes)]).all()
+            }
+            assert shifts & set(range(-3, 4))
+            seen |= shifts
+    assert starts == {True, False} and {-2, 0, 2} <= seen
 
 
-def test_a_step_has_one_batch(dataset, config):
-    first, again, later = (
-        _task(dataset, config).batch(3),
-        _task(dataset, config).batch(3),
-        _task(dataset, config).batch(4),
-    )
-    other = _task(dataset, config, seed=1).batch(3)
-    assert torch.equal(first.notes, again.notes) and torch.equal(first.inside, again.inside)
+def test_batches_differ_by_step_and_seed(dataset):
+    first, later, other = task_of(dataset).batch(3), task_of(dataset).batch(4), task_of(dataset, seed=1).batch(3)
     assert not torch.equal(first.notes, later.notes) and not torch.equal(first.notes, other.notes)
 
 
-def test_surprise_is_counted_inside_only():
+def test_the_cross_entropy_is_that_within_the_melodies():
     crops = Crops(
         torch.tensor([[9, 1, 2, 0], [9, 0, 0, 0]]),
         torch.tensor([[9, 1, 0, 0], [9, 1, 0, 0]]),
@@ -115,82 +99,36 @@ def test_surprise_is_counted_inside_only():
     )
     note_logits, duration_logits = torch.zeros(2, 3, 4), torch.zeros(2, 3, 2)
     note_logits[0, 1, 2] = 100.0
-    notes, durations = surprise(note_logits, duration_logits, crops)
-    torch.testing.assert_close(notes, torch.tensor(2 * np.log(4), dtype=torch.float32))
-    torch.testing.assert_close(durations, torch.tensor(3 * np.log(2), dtype=torch.float32))
+    nats = total_nats(note_logits, duration_logits, crops)
+    torch.testing.assert_close(nats, torch.tensor([2 * np.log(4), 3 * np.log(2)], dtype=torch.float32))
 
 
-def test_whole_melodies_are_measured_whatever_the_batch(dataset, config):
-    task = _task(dataset, config)
+def test_whole_melodies_are_measured_whatever_the_batch(dataset):
+    task = task_of(dataset)
     network = task.build().eval()
     nats, n_notes = np.zeros(2), 0
     for line in task.lines["valid"]:
-        notes, durations = torch.from_numpy(line)
-        heard = [
-            torch.cat([torch.tensor([start]), numbers[:-1]])[None]
-            for start, numbers in zip(network.start, (notes, durations), strict=True)
-        ]
+        targets = torch.from_numpy(line)
+        inputs = torch.cat([torch.tensor(CONFIG.start)[:, None], targets[:, :-1]], dim=1)
         with torch.no_grad():
-            logits = network(*heard)[:2]
-        nats += [
-            float(torch.nn.functional.cross_entropy(said[0], came, reduction="sum"))
-            for said, came in zip(logits, (notes, durations), strict=True)
-        ]
-        n_notes += len(notes)
+            logits = network(*inputs[:, None])[:2]
+        nats += [float(F.cross_entropy(each[0], t, reduction="sum")) for each, t in zip(logits, targets, strict=True)]
+        n_notes += line.shape[1]
     found = task.validate(network, "cpu")
-    np.testing.assert_allclose(
-        [found["valid/note_bits"], found["valid/duration_bits"]], nats / n_notes / np.log(2), rtol=1e-5
-    )
-    assert found["valid/bits"] == pytest.approx(sum(nats) / n_notes / np.log(2), rel=1e-5)
-
-
-def test_a_run_is_the_same_when_resumed(dataset, config, tmp_path):
-    run_task(_task(dataset, config), tmp_path / "whole")
-
-    class Stopped(LSTMTask):
-        def batch(self, step):
-            if step == 7:
-                raise KeyboardInterrupt
-            return super().batch(step)
-
-    with pytest.raises(KeyboardInterrupt):
-        run_task(Stopped(dataset, config, TRAINING), tmp_path / "parted")
-    run_task(_task(dataset, config), tmp_path / "parted", resume=True)
-    one, two = (checkpoint.load(tmp_path / name / "last", kind="lstm") for name in ("whole", "parted"))
-    assert one.sha256 == two.sha256 and one.network.config == config
-    assert one.card["training"]["data"]["melodies"] == {"train": 5, "valid": 3}
+    bits = nats / n_notes / np.log(2)
+    np.testing.assert_allclose([found["valid/note_bits"], found["valid/duration_bits"]], bits, rtol=1e-5)
+    assert found["valid/bits"] == pytest.approx(bits.sum(), rel=1e-5)
+    assert task.describe()["melodies"] == {"train": 5, "valid": 3}
 
 
 @pytest.mark.slow
-def test_it_learns_the_scale(config, tmp_path):
-    many, seen = scales(tmp_path / "many", {"train": (20,) * 60, "valid": (20,) * 9, "test": (20,)}), []
-    task = _task(
-        many,
-        replace(config, hidden=48, window=3),
-        steps=300,
-        validate_every=100,
-        batch_size=8,
-        crop_notes=20,
-        transpose_semitones=1.0,
-    )
-    run_task(task, tmp_path / "run", on_progress=lambda progress: seen.append(progress.losses))
-    found = [losses for losses in seen if "valid/bits" in losses]
-    # Of the first note and its duration little can be known, 0.3 bits of every note's; then whether it goes up or down, and in which of three keys.
-    assert found[-1]["valid/bits"] < 1.0 < 1.5 < found[0]["valid/bits"] < 5.9, found
-    assert found[-1]["valid/bits"] == pytest.approx(found[-1]["valid/note_bits"] + found[-1]["valid/duration_bits"])
-
-
-def test_what_the_data_hold_often_is_the_vocabulary(dataset):
-    found = learnt_vocabulary(dataset)
-    assert found.symbols == ("rest", *map(str, range(60, 73))) and set(found.durations) <= {1, 2, 4}
-    with pytest.raises(InputError, match="no vocabulary"):
-        learnt_vocabulary(
-            replace(dataset, pieces={"train": [Piece(NoteLine(("60", "62"), (1, 2)).to_song(name="x"), "made")]})
-        )
-
-
-def test_what_does_not_fit_is_refused(dataset, config):
-    with pytest.raises(UsageError, match="another vocabulary"):
-        _task(dataset, config, initial=LSTM(replace(config, hidden=4)))
-    start = LSTM(config)
-    assert _task(dataset, config, initial=start).build() is start
+def test_it_learns_the_scale(tmp_path):
+    many = scales(tmp_path / "many", {"train": (20,) * 60, "valid": (20,) * 9, "test": (20,)})
+    changes = {"steps": 300, "batch_size": 8, "crop_notes": 20, "transpose_semitones": 1.0}
+    task = task_of(many, replace(CONFIG, hidden=48, window=3), **changes)
+    trainer = task.trainer(task.build(), "cpu")
+    before = task.validate(trainer.averaged_network(), "cpu")["valid/bits"]
+    for step in range(300):
+        trainer.update(task.batch(step))
+    # The first note and its duration can hardly be known, 0.3 bits of every note's; then there are direction and key.
+    assert task.validate(trainer.averaged_network(), "cpu")["valid/bits"] < 1.0 < 4.0 < before
