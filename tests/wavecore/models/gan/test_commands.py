@@ -1,0 +1,111 @@
+"""``wavecore compose gan`` and ``train gan`` from start to end, and what they refuse."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from wavecore import checkpoint
+from wavecore.datasets.songs import Piece, write_songs
+from wavecore.models.base import load
+from wavecore.models.gan.config import PRESETS
+from wavecore.models.gan.model import GAN
+from wavecore.symbolic import midi
+from wavecore.symbolic.note_sequence import NoteLine
+
+SMALL = ["--set", "batch_size=2", "--set", "validate_every=2", "--set", "checkpoint_every=2", "--seed", "4"]
+
+
+@pytest.fixture(scope="module", params=["tiny", "mogren-tiny"])
+def model(tmp_path_factory, request):
+    """The folder of a GAN of random weights."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = GAN(PRESETS[request.param])
+    folder = tmp_path_factory.mktemp("models") / "composer"
+    checkpoint.save(network, folder)
+    return folder
+
+
+@pytest.fixture
+def compose(cli, model):
+    return lambda *words: cli("compose", "gan", "--model", model, "--device", "cpu", *words)
+
+
+def test_a_piece_is_written(compose, tmp_path):
+    done = compose("--bars", "9", "--seed", "3", "--tempo", "80", "--json", "-o", tmp_path / "a.mid")
+    assert done.code == 0, done.err
+    found, song = json.loads(done.out), midi.read(tmp_path / "a.mid")
+    assert (found["model"], found["seed"], found["bars"], found["notes"]) == ("composer", 3, 9, song.n_notes)
+    assert 8 * 4 * 480 < song.end <= 9 * 4 * 480
+    assert song.tempos[0].beats_per_minute == pytest.approx(80, rel=1e-4)
+    out = tmp_path / "a.mid"
+    assert compose("-o", out).code == 6
+    assert compose("--skip-existing", "-o", out).code == 0 and compose("--overwrite", "-o", out).code == 0
+
+
+def test_a_model_composes_in_a_scale(model):
+    song = load(model).compose(8, scale="D-major", seed=1, device="cpu")
+    assert {event.pitch % 12 for event in song.parts[0].events} <= {2, 4, 6, 7, 9, 11, 1}
+    assert (song.info["seed"], song.info["bars"]) == (1, 8) and "16 notes" in repr(load(model))
+
+
+def test_composing_refuses(compose, tmp_path):
+    for words, code, fact in (
+        (["--scale", "h-major"], 2, "'h-major'"),
+        (["--bars", "x"], 2, "'x'"),
+        (["--tempo", "0"], 2, "10 to 400"),
+        (["--model", tmp_path / "none"], 4, "none"),
+    ):
+        done = compose(*words, "-o", tmp_path / "out.mid")
+        assert done.code == code and fact in done.err, (words, done.err)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    rng = np.random.default_rng(0)
+
+    def piece(name):
+        symbols, durations = map(str, rng.integers(60, 80, 30)), rng.choice([2, 4], 30).tolist()
+        return Piece(NoteLine(symbols, durations).to_song(name=name), "made")
+
+    pieces = {split: [piece(f"{split}{row}") for row in range(3)] for split in ("train", "valid", "test")}
+    return write_songs(tmp_path_factory.mktemp("songs") / "data", pieces).path
+
+
+@pytest.fixture
+def train(cli):
+    return lambda *words: cli("train", "gan", *words, "--device", "cpu")
+
+
+@pytest.mark.parametrize("preset", ["tiny", "mogren-tiny"])
+def test_a_run_leaves_its_model_from_which_another_starts(train, data, tmp_path, preset):
+    run, flags = tmp_path / "run", ["--preset", preset, "--length", "12", "--instance-noise", "0.1"]
+    done = train("--data", data, "--out", run, *flags, *SMALL, "--set", "steps=3")
+    assert done.code == 0, done.err
+    assert "histograms" in done.out and "3 steps of 2 sequences of 12 notes" in done.err
+    assert "3 melodies from 60 to 79" in done.err
+    config = checkpoint.load(run, kind="gan").network.config
+    assert (config.length, config.instance_noise, config.lowest, config.highest) == (12, 0.1, 60, 79)
+    assert (run / "curves.png").is_file()
+    done = train("--data", data, "--out", tmp_path / "on", "--init", run, *SMALL, "--set", "steps=1")
+    assert done.code == 0 and checkpoint.load(tmp_path / "on", kind="gan").network.config == config, done.err
+    done = train("--data", data, "--out", tmp_path / "other", "--init", run, "--length", "9")
+    assert done.code == 2 and "--length" in done.err
+
+
+def test_training_refuses(train, data, tmp_path):
+    for words, code, fact in (
+        (["--data", data, "--preset", "huge"], 2, "huge"),
+        (["--data", data, "--preset", "mogren-tiny", "--features", "2"], 2, "features"),
+        (["--data", data, "--label-smoothing", "0.5"], 2, "label_smoothing"),
+        (["--data", data, "--preset", "gan"], 3, "100 notes"),
+        (["--data", tmp_path / "nothing"], 3, "nothing"),
+        ([], 2, "--data DIR"),
+        (["--data", data, "--init", "universal"], 4, "'translation'"),
+        (["--resume"], 3, "other"),
+    ):
+        done = train(*words, "--out", tmp_path / "other")
+        assert done.code == code and fact in done.err, (words, done.err)
+    assert not (tmp_path / "other").exists()
