@@ -70,7 +70,7 @@ def _cases(arguments: argparse.Namespace, device: str) -> list[Case]:
             for dtype in generate.DTYPES[backend]:
                 cases += [Case(name, backend, device, dtype, 1, threads) for threads in {1, arguments.threads}]
             for batch in map(int, arguments.batches.split(",")):
-                usual = generate.usual_dtype(backend, batch)
+                usual = generate.default_dtype(backend, batch)
                 cases += [Case(name, backend, device, usual, batch, threads) for threads in {1, arguments.threads}]
     return cases
 

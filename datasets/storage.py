@@ -94,7 +94,7 @@ def open_codes(path: Path) -> np.ndarray:
     """Map an array of uint8 codes into memory, read-only, or raise InputError."""
     try:
         codes = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise InputError(f"{path} cannot be read: {error}; get or build it again") from error
     if codes.dtype != np.uint8:
         raise InputError(f"{path} holds {codes.dtype}, not uint8; get or build it again")

@@ -62,7 +62,6 @@ ROOM_FILES = {"model.py", "config.py", "train.py", "api.py"}
 # Compiled code needs its compiler from the first line on; such a module is imported where it is used.
 COMPILED = {
     "wavecore.kernels.cpu.numba_ops": {"numba", "llvmlite"},
-    "wavecore.kernels.triton.roofline_ops": {"triton"},
     "wavecore.kernels.triton.latency_ops": {"triton"},
     "wavecore.kernels.triton.layers_ops": {"triton"},
     "wavecore.kernels.triton.throughput_ops": {"triton"},

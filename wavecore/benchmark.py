@@ -106,7 +106,7 @@ def plan(
     Parameters
     ----------
     dtypes : list of str, optional
-        Each backend's usual one if not given.
+        That of each backend if not given.
     device : str
         As ``generate.resolve_device`` returned it.
     threads : int
@@ -133,7 +133,7 @@ def plan(
                 skipped.append(f"{backend} does not run in {dtype}")
                 continue
             cases += [
-                Case(name, backend, device, dtype or generate.usual_dtype(backend, batch), batch, threads)
+                Case(name, backend, device, dtype or generate.default_dtype(backend, batch), batch, threads)
                 for name in presets
                 for batch in batches
             ]
@@ -171,7 +171,7 @@ def measure(case: Case, *, seconds: float, config: WaveNetConfig | None = None) 
     Raises
     ------
     WavecoreError
-        As ``generate.open_generator`` says.
+        As of ``generate.open_generator``.
     """
     config = preset(case.preset) if config is None else config
     state = random_state(config)

@@ -57,7 +57,7 @@ class LoadedModel:
 
     @property
     def temperature(self) -> float:
-        """The sampling temperature that the card recommends, 1 where it says nothing."""
+        """The sampling temperature that the card recommends, 1 if none."""
         return float(self.card.get("training", {}).get("temperature", 1.0))
 
     def level_db(self, default: float) -> float:
@@ -149,8 +149,8 @@ def load(model: str | Path, *, kind: str | None = "translation") -> LoadedModel:
     card = read_card(folder)
     kind = card.get("kind") if kind is None and card.get("kind") in registry.KINDS else kind
     if kind is None or card.get("kind") != kind:
-        wanted = repr(kind) if kind else f"one of {', '.join(registry.KINDS)}"
-        raise ModelError(f"{folder} holds a model of kind {card.get('kind')!r}, not {wanted}")
+        expected = repr(kind) if kind else f"one of {', '.join(registry.KINDS)}"
+        raise ModelError(f"{folder} holds a model of kind {card.get('kind')!r}, not {expected}")
     digest = file_sha256(folder / WEIGHTS)
     if digest != card.get("sha256"):
         raise ModelError(

@@ -1,3 +1,5 @@
+"""Data sets of songs, and their melodies."""
+
 from __future__ import annotations
 
 import json
@@ -10,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wavecore.datasets import songs
-from wavecore.datasets.songs import Piece, SongsDataset, read_folder, write_songs
+from wavecore.datasets.songs import Piece, SongsDataset, read_folder, read_lines, write_songs
 from wavecore.errors import InputError, OutputExistsError, UsageError
 from wavecore.symbolic import midi
+from wavecore.symbolic.note_sequence import REST, NoteLine
 from wavecore.symbolic.song import Event, Meter, Part, Song, Tempo
 
 POP909 = Path(__file__).resolve().parents[3] / "shared" / "data" / "pop909"
@@ -25,29 +28,22 @@ PARTS = st.builds(
     st.integers(0, 127),
     st.booleans(),
 )
+TEMPOS = st.builds(Tempo, st.integers(0, 900), st.integers(1, 2**24 - 1))
+METERS = st.builds(Meter, st.integers(0, 900), st.integers(1, 12), st.sampled_from([2, 4, 8]))
 SONGS = st.builds(
     Song,
     st.sampled_from([96, 480]),
     st.lists(PARTS, min_size=1, max_size=3).map(tuple),
-    st.lists(st.builds(Tempo, st.integers(0, 900), st.integers(1, 2**24 - 1)), max_size=2).map(tuple),
-    st.lists(st.builds(Meter, st.integers(0, 900), st.integers(1, 12), st.sampled_from([2, 4, 8])), max_size=2).map(
-        tuple
-    ),
+    st.lists(TEMPOS, max_size=2).map(tuple),
+    st.lists(METERS, max_size=2).map(tuple),
     source=st.just("made here"),
     licence=st.just("CC0"),
 )
 
 
 def tune(name: str, pitch: int = 60) -> Song:
-    return Song(
-        480,
-        (Part((Event(0, pitch, 480), Event(480, pitch + 2, 480)), "MELODY", 73),),
-        (Tempo(0, 600_000),),
-        (Meter(0, 3, 4),),
-        name,
-        "made here",
-        "CC0",
-    )
+    parts = (Part((Event(0, pitch, 480), Event(480, pitch + 2, 480)), "MELODY", 73),)
+    return Song(480, parts, (Tempo(0, 600_000),), (Meter(0, 3, 4),), name, "made here", "CC0")
 
 
 def three(style: str = "mine") -> dict[str, list[Piece]]:
@@ -57,114 +53,142 @@ def three(style: str = "mine") -> dict[str, list[Piece]]:
     }
 
 
-@settings(max_examples=25, deadline=None)
-@given(st.lists(SONGS, min_size=3, max_size=5))
-def test_all_of_a_song_survives(tmp_path_factory, drawn):
+@settings(max_examples=15, deadline=None)
+@given(st.lists(SONGS, min_size=3, max_size=4))
+def test_everything_of_a_song_is_kept(tmp_path_factory, drawn):
     pieces = [Piece(replace(song, name=f"x/{number}"), "x") for number, song in enumerate(drawn)]
-    given_pieces = {"train": pieces[:-2], "valid": pieces[-2:-1], "test": pieces[-1:]}
-    dataset = write_songs(tmp_path_factory.mktemp("songs"), given_pieces)
-    assert {split: list(found) for split, found in dataset.pieces.items()} == given_pieces
+    by_split = {"train": pieces[:-2], "valid": pieces[-2:-1], "test": pieces[-1:]}
+    dataset = write_songs(tmp_path_factory.mktemp("songs"), by_split)
+    assert {split: list(group) for split, group in dataset.pieces.items()} == by_split
 
 
-def test_a_data_set_says_what_it_holds(tmp_path):
+def test_the_summary_counts_by_split_and_style(tmp_path):
     pieces = three()
     pieces["train"].append(Piece(tune("other/a"), "other"))
     dataset = write_songs(tmp_path / "new" / "set", pieces)
     assert dataset.styles == ("mine", "other")
-    summary = dataset.summary()
+    summary = json.loads(json.dumps(dataset.summary()))
     assert summary["splits"]["train"] == {"pieces": 2, "notes": 4, "hours": 0.0}
     assert summary["styles"]["other"] == {"pieces": 1, "sources": ["made here"], "licences": ["CC0"]}
     assert summary["styles"]["mine"]["pieces"] == 3
-    json.dumps(summary)
 
 
-def test_nothing_is_replaced_unasked(tmp_path):
+def test_a_data_set_is_replaced_only_on_request(tmp_path):
     write_songs(tmp_path, three())
-    with pytest.raises(OutputExistsError, match="holds a data set"):
+    with pytest.raises(OutputExistsError):
         write_songs(tmp_path, three("other"))
     assert SongsDataset.open(tmp_path).styles == ("mine",)
     assert write_songs(tmp_path, three("other"), overwrite=True).styles == ("other",)
 
 
-@pytest.mark.parametrize("missing", ["train", "valid", "test"])
-def test_every_split_has_pieces(tmp_path, missing):
-    with pytest.raises(InputError, match=f"no pieces for {missing}"):
-        write_songs(tmp_path, three() | {missing: []})
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        ({"train": []}, "train"),
+        ({"valid": []}, "valid"),
+        ({"test": three()["train"]}, "'mine/train'"),
+        ({"test": [Piece(Song(480, (), name="empty"), "mine")]}, "'empty'"),
+    ],
+)
+def test_empty_splits_repeated_names_and_silent_pieces_are_not_written(tmp_path, change, name):
+    with pytest.raises(InputError, match=name):
+        write_songs(tmp_path, three() | change)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_two_pieces_of_one_name_and_silent_ones_are_refused(tmp_path):
-    pieces = three()
-    with pytest.raises(InputError, match="two pieces are called 'mine/train'"):
-        write_songs(tmp_path, pieces | {"test": pieces["train"]})
-    with pytest.raises(InputError, match="'empty' has no notes"):
-        write_songs(tmp_path, pieces | {"test": [Piece(Song(480, (), name="empty"), "mine")]})
-
-
 @pytest.mark.parametrize("style", ["", " bach", "bach "])
-def test_a_style_is_a_name(style):
-    with pytest.raises(UsageError, match="is no name"):
+def test_a_style_has_a_name(style):
+    with pytest.raises(UsageError):
         Piece(tune("a"), style)
 
 
-def test_what_is_none_is_said_to_be_none(tmp_path):
+def test_other_folders_are_refused(tmp_path):
     with pytest.raises(InputError, match="wavecore data midi"):
         SongsDataset.open(tmp_path)
-    (tmp_path / songs.MANIFEST).write_text("[]")
-    with pytest.raises(InputError, match="is no data set of songs"):
-        SongsDataset.open(tmp_path)
-    (tmp_path / songs.MANIFEST).write_text(json.dumps({"kind": "chorales", "schema": 1}))
-    with pytest.raises(InputError, match="kind 'chorales'"):
-        SongsDataset.open(tmp_path)
+    for content in ("[]", json.dumps({"kind": "chorales", "schema": 1}), json.dumps({"kind": "songs", "schema": 2})):
+        (tmp_path / songs.MANIFEST).write_text(content)
+        with pytest.raises(InputError, match=str(tmp_path)):
+            SongsDataset.open(tmp_path)
 
 
-def test_damage_is_found(tmp_path):
+def test_damage_is_detected(tmp_path):
     write_songs(tmp_path, three())
     with np.load(tmp_path / songs.NOTES) as arrays:
         notes = arrays["notes"]
-    np.savez_compressed(tmp_path / songs.NOTES, notes=np.concatenate([notes, notes[:1]]))
-    with pytest.raises(InputError, match="6 notes.* holds 7"):
+    beyond = notes.copy()
+    beyond[0, 1] = 200
+    too_many = np.concatenate([notes, notes[:1]])
+    for damaged, fact in ((too_many, r"6 notes.*\(7, 4\)"), (notes[:-1], r"\(5, 4\)"), (notes[:, :3], r"\(6, 3\)")):
+        np.savez_compressed(tmp_path / songs.NOTES, notes=damaged)
+        with pytest.raises(InputError, match=fact):
+            SongsDataset.open(tmp_path)
+    np.savez_compressed(tmp_path / songs.NOTES, notes=beyond)
+    with pytest.raises(InputError, match="200"):
         SongsDataset.open(tmp_path)
-    np.savez_compressed(tmp_path / songs.NOTES, notes=notes[:-1])
-    with pytest.raises(InputError, match="6 notes.* holds 5"):
+    np.savez_compressed(tmp_path / songs.NOTES, other=notes)
+    with pytest.raises(InputError, match="damaged"):
         SongsDataset.open(tmp_path)
-    notes[0, 1] = 200
-    np.savez_compressed(tmp_path / songs.NOTES, notes=notes)
-    with pytest.raises(InputError, match="pitch 200"):
+    (tmp_path / songs.NOTES).write_bytes(b"PK\3\4 nonsense")
+    with pytest.raises(InputError, match="damaged"):
         SongsDataset.open(tmp_path)
 
 
 def test_a_folder_is_read_to_any_depth_and_split_by_name(tmp_path):
+    (tmp_path / "deep").mkdir()
     for number in range(40):
-        (tmp_path / "deep").mkdir(exist_ok=True)
         midi.write(tune("x"), tmp_path / "deep" / f"{number}.mid")
     (tmp_path / "text.mid").write_text("not a MIDI file")
     midi.write(tune("x"), tmp_path / "deep" / "0.midi")
     pieces, skipped = read_folder(tmp_path, style="mine", licence="CC0")
-    assert sum(map(len, pieces.values())) == 40
-    assert len(pieces["train"]) > 20
+    assert sum(map(len, pieces.values())) == 40 and len(pieces["train"]) > 20
     assert sorted(item.name for item in skipped) == ["deep/0.midi", "text.mid"]
-    first = next(piece for found in pieces.values() for piece in found if piece.song.name == "mine/deep/7")
-    assert (first.style, first.song.source, first.song.licence, first.song.parts) == (
-        "mine",
-        tmp_path.name,
-        "CC0",
-        tune("x").parts,
-    )
+    seventh = next(piece for group in pieces.values() for piece in group if piece.song.name == "mine/deep/7")
+    song = seventh.song
+    assert (seventh.style, song.source, song.licence, song.parts) == ("mine", tmp_path.name, "CC0", tune("x").parts)
     assert read_folder(tmp_path, style="mine", licence="CC0")[0] == pieces
 
 
 def test_a_folder_without_usable_files_is_refused(tmp_path):
     (tmp_path / "text.mid").write_text("not a MIDI file")
-    with pytest.raises(InputError, match="no MIDI file in .* can be used.*cannot be read as MIDI"):
+    with pytest.raises(InputError, match=r"text\.mid"):
         read_folder(tmp_path, style="mine")
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not POP909.is_dir(), reason="the 909 songs are not here")
-def test_all_songs_survive(tmp_path):
-    pieces, skipped = read_folder(POP909, style="pop909", licence="MIT")
-    assert not skipped
-    assert sum(map(len, pieces.values())) == 909
-    dataset = write_songs(tmp_path, pieces)
-    assert {split: list(found) for split, found in dataset.pieces.items()} == pieces
+def test_recorded_songs_are_kept(tmp_path):
+    files = sorted(POP909.rglob("*.mid"))[::25]
+    (tmp_path / "midi").mkdir()
+    for file in files:
+        (tmp_path / "midi" / file.name).symlink_to(file)
+    pieces, skipped = read_folder(tmp_path / "midi", style="pop909", licence="MIT")
+    assert not skipped and sum(map(len, pieces.values())) == len(files) > 30
+    dataset = write_songs(tmp_path / "set", pieces)
+    assert {split: list(group) for split, group in dataset.pieces.items()} == pieces
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    def piece(name: str, *parts: Part) -> Piece:
+        return Piece(Song(4, parts, name=name), "made")
+
+    melody = Part((Event(30, 60, 4), Event(34, 64, 2), Event(60, 62, 4)), "MELODY")
+    chords = Part((Event(0, 50, 4), Event(0, 54, 4), Event(4, 55, 4)), "PIANO")
+    drums = Part((Event(0, 36, 1), Event(4, 36, 1)), "drums", is_drum=True)
+    train = [piece("a", chords, melody), piece("b", drums), piece("c", chords)]
+    return write_songs(tmp_path / "songs", {"train": train, "valid": [piece("d", melody)], "test": [piece("e", drums)]})
+
+
+def test_melodies_begin_with_a_note_and_rest_for_a_bar_at_most(dataset):
+    first, second = read_lines(dataset, "train")
+    assert first == NoteLine(("60", "64", REST, "62"), (4, 2, 8, 4), (90, 90, 0, 90))
+    assert second.symbols == ("54", "55")
+    assert read_lines(dataset, "train", chords=True)[1].symbols == ("50.54", "55")
+    assert read_lines(dataset, "train", steps_per_beat=2)[0].durations == (2, 1, 4, 2)
+
+
+def test_short_melodies_are_left_out(dataset):
+    assert [line.n_notes for line in read_lines(dataset, "train", shortest=3)] == [3]
+    for split, shortest, n_melodies in (("train", 4, 2), ("test", 2, 0)):
+        with pytest.raises(InputError, match=f"{n_melodies} melodies"):
+            read_lines(dataset, split, shortest=shortest)

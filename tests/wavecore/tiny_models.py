@@ -6,13 +6,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from wavecore.audio import mulaw
 from wavecore.datasets.chorales import write as write_chorales
+from wavecore.datasets.notes.reader import CODEC, KIND, NotesDataset, split_folder
+from wavecore.datasets.nsynth import note as nsynth_note
 from wavecore.datasets.songs import Piece, write_songs
 from wavecore.symbolic.note_sequence import NoteLine
 from wavecore.symbolic.song import Event, Part, Song
@@ -94,4 +98,101 @@ def write_bands(folder: Path) -> Any:
     return write_songs(folder, {split: [piece(f"{split}{row}") for row in range(3)] for split in splits})
 
 
-CASES: dict[str, Case] = {"coconet": coconet, "lstm": lstm, "gan": gan, "musegan": musegan}
+NOTE_PITCHES = {"train": (57, 60, 64, 67, 72), "valid": (59, 62, 69), "test": (65,)}
+NOTE_INSTRUMENTS = (("flute", "acoustic", 1), ("organ", "electronic", 5))
+"""Family, source and number of harmonics."""
+
+
+def make_sound(pitch: int, harmonics: int, n_samples: int, sample_rate: int) -> np.ndarray:
+    """A decaying tone that sounds from its first sample on, with a little noise of its own, (T,) float32."""
+    t = np.arange(n_samples) / sample_rate
+    f0_hz = 440 * 2 ** ((pitch - 69) / 12)
+    tone = sum(0.3 / k * np.cos(2 * np.pi * k * f0_hz * t) for k in range(1, harmonics + 1))
+    noise = np.random.default_rng((pitch, harmonics)).standard_normal(n_samples)
+    return (np.exp(-2 * t) * tone + 0.01 * noise).astype(np.float32)
+
+
+def write_notes(
+    folder: Path,
+    *,
+    pitches: Mapping[str, Sequence[int]] = NOTE_PITCHES,
+    n_samples: int = 8_000,
+    sample_rate: int = 16_000,
+) -> NotesDataset:
+    """Write and open a data set: every pitch of a split with both instruments; the organ is bright."""
+    folder.mkdir(parents=True)
+    splits, number = {}, 0
+    for split, midi in pitches.items():
+        entries, sounds = {}, {}
+        for instrument, (family, source, harmonics) in enumerate(NOTE_INSTRUMENTS):
+            for pitch in midi:
+                qualities = (int(family == "organ"), *[0] * 9)
+                note = nsynth_note.make(
+                    note=number,
+                    instrument=instrument,
+                    number=instrument,
+                    family=family,
+                    source=source,
+                    pitch=pitch,
+                    velocity=100,
+                    qualities=qualities,
+                    sample_rate=sample_rate,
+                )
+                number += 1
+                entries[note.note_str] = note.document()
+                sounds[note.note_str] = mulaw.encode(make_sound(pitch, harmonics, n_samples, sample_rate))
+        where = folder / split_folder(split)
+        where.mkdir()
+        (where / "examples.json").write_text(json.dumps({name: entries[name] for name in sorted(entries)}))
+        np.save(where / "codes.npy", np.stack([sounds[name] for name in sorted(sounds)]))
+        splits[split] = {"notes": len(entries), "codes_sha256": f"of {split}"}
+    document = {"schema": 1, "kind": KIND, "codec": CODEC, "sample_rate": sample_rate, "n_samples": n_samples}
+    document |= {"source": "made by a test", "splits": splits, "settings": {}}
+    (folder / "manifest.json").write_text(json.dumps(document))
+    return NotesDataset.open(folder)
+
+
+def nsynth(folder: Path) -> tuple[Any, Any]:
+    from wavecore.models.nsynth.config import NSynthConfig, NSynthTrainingConfig
+    from wavecore.models.nsynth.train import NSynthTask
+    from wavecore.nn.encoders import EncoderConfig
+    from wavecore.nn.wavenet import WaveNetConfig
+
+    encoder = EncoderConfig("waveform", 3, 160, channels=4, dilation_cycles=1, layers_per_cycle=3)
+    decoder = WaveNetConfig(1, 3, 2, 8, 8, 8, 8, latent_channels=5, hop_length=160)
+    training = NSynthTrainingConfig(
+        steps=6, batch_size=2, crop_frames=2, validation_crops=1, validate_every=3, checkpoint_every=2
+    )
+    task = NSynthTask(write_notes(folder, n_samples=1_600), NSynthConfig(encoder, decoder, 2), training)
+    return task.build(), task
+
+
+def spectral(folder: Path) -> tuple[Any, Any]:
+    from wavecore.models.spectral.config import SpectralConfig, SpectralTrainingConfig
+    from wavecore.models.spectral.train import SpectralTask
+
+    config = SpectralConfig(base_channels=1, latent_channels=2, pitch_channels=2)
+    training = SpectralTrainingConfig(steps=4, batch_size=2, validation_crops=1, validate_every=2, checkpoint_every=2)
+    task = SpectralTask(write_notes(folder, n_samples=1_600), config, training)
+    return task.build(), task
+
+
+def note_classifier(folder: Path) -> tuple[Any, Any]:
+    from wavecore.models.note_classifier.config import ClassifierTrainingConfig, NoteClassifierConfig
+    from wavecore.models.note_classifier.train import ClassifierTask
+
+    config = NoteClassifierConfig(n_samples=3_200, channels=4)
+    training = ClassifierTrainingConfig(steps=6, batch_size=2, validate_every=3, checkpoint_every=2)
+    task = ClassifierTask(write_notes(folder, n_samples=3_200), config, training)
+    return task.build(), task
+
+
+CASES: dict[str, Case] = {
+    "coconet": coconet,
+    "nsynth": nsynth,
+    "spectral": spectral,
+    "note-classifier": note_classifier,
+    "lstm": lstm,
+    "gan": gan,
+    "musegan": musegan,
+}

@@ -25,7 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--batch", type=batches, default=[1, 8], metavar="N,..", help="streams at once (default: 1,8)")
     parser.add_argument(
-        "--dtype", type=flags.names, metavar="D,..", help="of the weights (default: each backend's usual one)"
+        "--dtype", type=flags.names, metavar="D,..", help="of the weights (default: that of each backend)"
     )
     parser.add_argument("--seconds", type=seconds, default=3.0, metavar="S", help="to time each case (default: 3)")
     parser.add_argument(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from wavecore.symbolic.score import Score
 
 DEFAULT_SEED = 0
-"""Not drawn: the command that was stopped, given again, must go on with the same build."""
+"""Fixed, not drawn: the same command must continue the build that was interrupted."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -64,12 +64,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, console: Console) -> None:
-    """Build a data set; given again after an interruption, go on with it.
+    """Build a data set, or continue the build that was interrupted.
 
     Raises
     ------
     WavecoreError
-        As ``build_domains`` and ``from_recordings`` say.
+        As of ``build_domains`` and ``from_recordings``.
     """
     _check_sources(args)
     common.require_folder(args.out)
@@ -83,7 +83,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
 
 
 def domain_specs(wanted: list[str] | None) -> list[DomainSpec]:
-    """Find out how domains are played.
+    """Return how domains are played.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def _render(args: argparse.Namespace, console: Console) -> None:
     minutes = "all there is" if args.minutes is None else f"{args.minutes:g} minutes"
     console.say(
         f"{len(tunes)} melodies, {minutes} of each of {', '.join(spec.name for spec in specs)}; "
-        f"seed {args.seed}; stopped, the same command goes on"
+        f"seed {args.seed}; if interrupted, the same command continues"
     )
     with console.progress("rendering", unit="pieces") as show:
         build_domains(
@@ -152,7 +152,7 @@ def _render(args: argparse.Namespace, console: Console) -> None:
 
 
 def collect_melodies(args: argparse.Namespace, console: Console) -> tuple[list[Score], dict[str, Score]]:
-    """Collect the melodies of all sources, or as many of them as are wanted.
+    """Collect the melodies of all sources, or as many as are asked for.
 
     Returns
     -------

@@ -43,7 +43,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="semitones between the notes that are taken (default: 4)",
     )
     parser.add_argument(
-        "--keep-unclear", action="store_true", help="keep also the notes that the model does not say at their pitch"
+        "--keep-unclear", action="store_true", help="keep also the notes that the model does not decode at their pitch"
     )
     parser.add_argument(
         "--licence", default="", metavar="TEXT", help="where the notes come from and what may be done with them"
@@ -89,7 +89,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
         found = bank_check.clear(whole, heard)
         for name, share in heard.items():
             if share.max() < bank_check.LEAST:
-                console.warn(f"{model.name} says no note of {name} clearly; all of them are kept")
+                console.warn(f"{model.name} decodes no note of {name} at its pitch; all of them are kept")
     left_out = {
         name: sorted(set(one.pitches.tolist()) - set(found.instruments[name].pitches.tolist()))
         for name, one in whole.instruments.items()
@@ -114,7 +114,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
 
 
 def instruments(text: str) -> dict[str, Wanted]:
-    """Read which instruments are wanted.
+    """Parse names of instruments.
 
     Parameters
     ----------

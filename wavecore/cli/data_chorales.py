@@ -35,7 +35,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
     Raises
     ------
     WavecoreError
-        As ``datasets.chorales`` says.
+        As of ``datasets.chorales``.
     """
     from wavecore.datasets import chorales
 

@@ -32,7 +32,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
     Raises
     ------
     WavecoreError
-        As ``datasets.songs`` says.
+        As of ``datasets.songs``.
     """
     from wavecore.datasets import songs
 

@@ -55,7 +55,7 @@ def configure_soundfont(parser: argparse.ArgumentParser) -> None:
 
 
 def run_soundfont(args: argparse.Namespace, console: Console) -> None:
-    """Render a SoundFont's notes; given again after an interruption, go on with it."""
+    """Render the notes of a SoundFont, or continue the build that was interrupted."""
     from wavecore.datasets.notes.build import build_notes
     from wavecore.datasets.notes.reader import MANIFEST, NotesDataset
 
@@ -67,7 +67,7 @@ def run_soundfont(args: argparse.Namespace, console: Console) -> None:
     families = ", ".join(args.families) if args.families else "all families"
     console.say(
         f"{plural(len(args.pitches) * len(args.velocities), 'note')} of every instrument of {families}, "
-        "each 0.05 to 0.1 s of one core and 0.2 MB; stopped, the same command goes on"
+        "each 0.05 to 0.1 s of one core and 0.2 MB; if interrupted, the same command continues"
     )
     with console.progress("rendering", unit="instruments") as show:
         dataset = build_notes(

@@ -257,19 +257,19 @@ def _librosa() -> str:
     f0_hz, _, _ = librosa.pyin(tone, fmin=200, fmax=2000, sr=16000, frame_length=1024)
     found_hz = float(np.nanmedian(f0_hz))
     if not 430 < found_hz < 450:
-        raise WavecoreError(f"heard {found_hz:.0f} Hz in a tone of 440 Hz")
+        raise WavecoreError(f"detects {found_hz:.0f} Hz in a tone of 440 Hz")
     return _import("librosa")
 
 
 def _soundfile() -> str:
     import soundfile
 
-    wanted, found = ("WAV", "FLAC", "OGG", "MP3"), soundfile.available_formats()
-    missing = [name for name in wanted if name not in found]
+    required, found = ("WAV", "FLAC", "OGG", "MP3"), soundfile.available_formats()
+    missing = [name for name in required if name not in found]
     if missing:
         version = soundfile.__libsndfile_version__
         raise WavecoreError(f"libsndfile {version} cannot read {', '.join(missing)}")
-    return f"{soundfile.__version__}, libsndfile {soundfile.__libsndfile_version__}: {', '.join(wanted)}"
+    return f"{soundfile.__version__}, libsndfile {soundfile.__libsndfile_version__}: {', '.join(required)}"
 
 
 def _soxr() -> str:

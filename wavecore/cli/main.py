@@ -31,7 +31,7 @@ VERBS = {
     "render": "a score through WaveNet to sound",
     "plot": "pictures of sounds and latents",
     "train": "train a model",
-    "add-domain": "teach a translation model a person's own instrument: a new decoder, from minutes of recordings",
+    "add-domain": "add an instrument to a translation model: a new decoder, from minutes of recordings",
     "data": "build data sets",
     "evaluate": "the measures of this project's cards and tables",
     "bench": "samples per second, against the machine's own limits",
@@ -149,7 +149,7 @@ def _fail(text: str, code: int) -> int:
 
 @contextlib.contextmanager
 def _terminable() -> Iterator[None]:
-    """Let SIGTERM unwind the stack as Ctrl-C does; only the main thread may say so."""
+    """Let SIGTERM unwind the stack as Ctrl-C does; only the main thread may set the handler."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

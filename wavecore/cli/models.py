@@ -78,13 +78,13 @@ def verify(args: argparse.Namespace, console: Console) -> None:
     """
     from wavecore import checkpoint
 
-    wanted = args.names or checkpoint.shipped()
-    if not wanted:
+    names = args.names or checkpoint.shipped()
+    if not names:
         raise ModelError(
             f"there is nothing to verify: no model is shipped with this installation ({checkpoint.PRETRAINED})"
         )
     rows = []
-    for name in wanted:
+    for name in names:
         try:
             rows.append({"name": str(name), "ok": True, "detail": check_model(name)})
         except Exception as error:
@@ -141,13 +141,13 @@ def _sound_lines(config: dict) -> dict[str, str]:
 
 
 def _score_lines(config: dict) -> dict[str, object]:
-    """What a composer's card says of it."""
-    told = {key.replace("_", " "): value for key, value in config.items() if key not in COMMON and value != ""}
-    return {key: ", ".join(value) if isinstance(value, list) else value for key, value in told.items()}
+    """Return the fields of a composer's card that are its own."""
+    fields = {key.replace("_", " "): value for key, value in config.items() if key not in COMMON and value != ""}
+    return {key: ", ".join(value) if isinstance(value, list) else value for key, value in fields.items()}
 
 
 def _row(folder: Path) -> dict:
-    """What a model's card says; a card that cannot be read is told and does not hide the others."""
+    """Return a model's row; a card that cannot be read is reported and does not hide the others."""
     from wavecore import checkpoint
 
     row = {"name": folder.name, "path": str(folder), "bytes": (folder / checkpoint.WEIGHTS).stat().st_size}

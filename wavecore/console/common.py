@@ -1,4 +1,4 @@
-"""What several verbs settle before they start: seed, device, backend, model, folders."""
+"""What several verbs choose before they start: seed, device, backend, model, folders."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SHOWN_SKIPS = 5
 """Files that were left out and are named; the others are counted."""
 
 
-def chosen(wanted: Iterable[str], known: Sequence[str], *, what: str) -> list[str]:
+def chosen(names: Iterable[str], known: Sequence[str], *, what: str) -> list[str]:
     """Refuse names that are not known.
 
     Parameters
@@ -29,22 +29,22 @@ def chosen(wanted: Iterable[str], known: Sequence[str], *, what: str) -> list[st
     Returns
     -------
     list of str
-        ``wanted``.
+        ``names``.
 
     Raises
     ------
     UsageError
         If one is unknown; the known ones are listed.
     """
-    wanted = list(wanted)
-    for name in wanted:
+    names = list(names)
+    for name in names:
         if name not in known:
             raise UsageError(f"there is no {what} {name!r}{near_miss(name, known)} ({what}s: {', '.join(known)})")
-    return wanted
+    return names
 
 
 def settle_seed(given: int | None, console: Console) -> int:
-    """Take the seed that was given, or draw one and say it."""
+    """Return the seed that was given, or draw one and print it."""
     if given is not None:
         return given
     drawn = secrets.randbelow(SEED_LIMIT)
@@ -53,23 +53,18 @@ def settle_seed(given: int | None, console: Console) -> int:
 
 
 def settle_temperature(given: float | None, model, console: Console) -> float:
-    """Take the temperature that was given, or the one at which a model is best heard."""
+    """Return the temperature that was given, or the one that the model's card recommends."""
     if given is not None:
         return given
-    usual = model.temperature
-    if usual != 1:
-        console.say(f"temperature: {usual:g} (suits {model.name}; --temperature 1 is its whole distribution)")
-    return usual
+    if model.temperature != 1:
+        console.say(
+            f"temperature: {model.temperature:g} (recommended for {model.name}; 1 samples its full distribution)"
+        )
+    return model.temperature
 
 
 def settle_device(name: str, console: Console) -> str:
-    """Choose the device and say why.
-
-    Parameters
-    ----------
-    name : str
-        As given to ``--device``.
-    """
+    """Choose the device of ``--device`` and print why."""
     from wavecore.nn.generate import resolve_device
 
     device, reason = resolve_device(name)
@@ -78,15 +73,7 @@ def settle_device(name: str, console: Console) -> str:
 
 
 def settle_backend(name: str, device: str, console: Console) -> str:
-    """Choose the backend and say why.
-
-    Parameters
-    ----------
-    name : str
-        As given to ``--backend``.
-    device : str
-        As ``settle_device`` returned it.
-    """
+    """Choose the backend of ``--backend`` and print why."""
     from wavecore.nn.generate import resolve_backend
 
     backend, reason = resolve_backend(name, device)
@@ -95,23 +82,21 @@ def settle_backend(name: str, device: str, console: Console) -> str:
 
 
 def load_model(name: str | None, console: Console, *, kind: str = "translation"):
-    """Load the model that was named, or the first shipped one that translates.
+    """Load the model that was named, or the first shipped one of a kind, as ``wavecore.load`` does.
 
     Parameters
     ----------
     name : str or None
         A shipped model, a model folder or a run.
-    kind : str
-        Of the model.
 
     Raises
     ------
     ModelError
         If there is none, or it is corrupt.
     """
-    from wavecore import checkpoint
+    from wavecore.models import base
 
-    model = checkpoint.load(default_model() if name is None else name, kind=kind)
+    model = base.load(shipped(kind) if name is None else name, kind=kind)
     console.say(f"model: {model.name} ({model.sha256[:12]}, {model.path})")
     return model
 
@@ -178,7 +163,7 @@ def require_folder(path: Path) -> None:
 
 
 def tell_skipped(lines: Sequence[str], console: Console) -> None:
-    """Say which files were left out.
+    """Print which files were left out.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a verb says, and where: results on stdout, everything else on stderr."""
+"""What a verb prints, and where: results on stdout, everything else on stderr."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Console:
         self._bar = None
 
     def say(self, text: str) -> None:
-        """Tell what is going on, on stderr."""
+        """Print progress on stderr; nothing when quiet."""
         if not self.quiet:
             self._to_stderr(text)
 
@@ -99,7 +99,7 @@ class Console:
             self._bar.set_postfix_str(text)
 
     def paint(self, text: str, colour: str) -> str:
-        """Colour a text for stdout, where a person looks at it and has not said no.
+        """Colour a text for stdout, if that is a terminal and the environment does not forbid it.
 
         Parameters
         ----------
@@ -116,14 +116,14 @@ class Console:
 
 
 class Estimate:
-    """Tells once how long a work of known size will take, from its own first seconds.
+    """Prints once how long a task of known size will take, from its own first seconds.
 
     Parameters
     ----------
     total : int
         Samples in all.
     sample_rate : int
-        Hz, to tell the speed as a share of real time.
+        Hz, for the speed as a share of real time.
     measure_s : float
         Seconds to measure over; the first report is left out, as it holds compilation and loading.
     clock : callable
@@ -142,10 +142,10 @@ class Estimate:
         self.console, self.total, self.sample_rate = console, total, sample_rate
         self.measure_s, self.clock = measure_s, clock
         self._first: tuple[float, int] | None = None
-        self._told = False
+        self._printed = False
 
     def update(self, done: int) -> None:
-        """Take note of how far the work is.
+        """Record how far the task is.
 
         Parameters
         ----------
@@ -156,9 +156,9 @@ class Estimate:
         if self._first is None:
             self._first = (now, done)
         seconds, samples = now - self._first[0], done - self._first[1]
-        if self._told or seconds < self.measure_s or samples <= 0:
+        if self._printed or seconds < self.measure_s or samples <= 0:
             return
-        self._told = True
+        self._printed = True
         speed = samples / seconds
         self.console.say(
             f"about {duration((self.total - done) / speed)} to go: {speed:,.0f} samples/s, "
@@ -167,7 +167,7 @@ class Estimate:
 
 
 def duration(seconds: float) -> str:
-    """Write a time as people say it.
+    """Format a length of time.
 
     Returns
     -------
@@ -185,7 +185,7 @@ def duration(seconds: float) -> str:
 
 
 def plural(count: int, thing: str) -> str:
-    """Count things in words.
+    """Format a count.
 
     Parameters
     ----------
@@ -218,7 +218,7 @@ def plain(value: Any) -> Any:
 
 
 def is_terminal(stream: TextIO) -> bool:
-    """Tell whether a person looks at a stream."""
+    """Return whether a stream is a terminal."""
     return stream.isatty()
 
 

@@ -1,4 +1,4 @@
-"""What went wrong, in words, with its exit code; and what was probably meant."""
+"""Messages and exit codes of exceptions, and near misses of wrong names."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ OUT_OF_MEMORY = 5
 
 
 def explain(error: Exception) -> tuple[str, int]:
-    """Put an exception into words.
+    """Return the message and exit code of an exception.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def explain(error: Exception) -> tuple[str, int]:
 
 
 def near_miss(name: str, known: Iterable[str]) -> str:
-    """Say what a wrong name may have meant.
+    """Return what a wrong name may have meant.
 
     Parameters
     ----------

@@ -124,13 +124,13 @@ def add_generation(
         None where the verb asks the model (``LoadedModel.temperature``).
     """
     group = parser.add_argument_group("generation")
-    usual = "what suits the model" if default_temperature is None else f"{default_temperature:g}"
+    default = "what the model's card recommends" if default_temperature is None else f"{default_temperature:g}"
     group.add_argument(
         "--temperature",
         type=temperature,
         default=default_temperature,
         metavar="X",
-        help=f"below 1 safer, above 1 wilder, 0 always the likeliest (default: {usual})",
+        help=f"divides the logits: below 1 more likely samples, 0 always the most likely (default: {default})",
     )
     add_seed(group, default=default_seed)
     add_device(group)
@@ -143,7 +143,7 @@ def add_generation(
 
 
 def add_run(parser: argparse.ArgumentParser, *, data: str) -> None:
-    """Add what every training takes first: the data, the run's folder, and whether it goes on.
+    """Add what every training takes first: the data, the run's folder, and whether it is resumed.
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ def add_run(parser: argparse.ArgumentParser, *, data: str) -> None:
     """
     parser.add_argument("--data", type=Path, metavar="DIR", help=data)
     parser.add_argument("-o", "--out", type=Path, required=True, metavar="RUN", help="the run's folder")
-    parser.add_argument("--resume", action="store_true", help="go on with the run in RUN; it keeps its settings")
+    parser.add_argument("--resume", action="store_true", help="continue the run in RUN; it keeps its settings")
 
 
 def add_fields(group: argparse._ArgumentGroup, config: type, names: Mapping[str, str]) -> None:
@@ -184,18 +184,19 @@ def add_fields(group: argparse._ArgumentGroup, config: type, names: Mapping[str,
         group.add_argument(flag, **options)
 
 
-def add_training(parser: argparse.ArgumentParser) -> None:
-    """Add what every training takes last: settings, recipe, seed, device, workers."""
+def add_training(parser: argparse.ArgumentParser, *, recipes: bool = True) -> None:
+    """Add what every training takes last: settings, seed, device, workers; and recipes, with ``--dry-run``."""
     group = parser.add_argument_group("training")
-    group.add_argument(
-        "--recipe",
-        type=Path,
-        metavar="FILE",
-        help="train as this recipe.toml says, stage by stage; see the shipped models' folders",
-    )
-    group.add_argument(
-        "--dry-run", action="store_true", help="check everything and show what would be trained, but do not train"
-    )
+    if recipes:
+        group.add_argument(
+            "--recipe",
+            type=Path,
+            metavar="FILE",
+            help="train as this recipe.toml says, stage by stage; see the shipped models' folders",
+        )
+        group.add_argument(
+            "--dry-run", action="store_true", help="check everything and show what would be trained, but do not train"
+        )
     group.add_argument(
         "--set",
         dest="settings",
@@ -222,9 +223,9 @@ def add_seed(parser: argparse._ActionsContainer, *, default: int | None = None) 
     default : int, optional
         Drawn by the verb if not given.
     """
-    told = "drawn, and printed" if default is None else str(default)
+    shown = "drawn, and printed" if default is None else str(default)
     parser.add_argument(
-        "--seed", type=seed, default=default, metavar="N", help=f"of everything drawn (default: {told})"
+        "--seed", type=seed, default=default, metavar="N", help=f"of all random draws (default: {shown})"
     )
 
 

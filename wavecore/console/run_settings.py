@@ -29,7 +29,7 @@ def read_run(out: Path) -> dict:
     dict
         ``network``, ``training``, ``data`` as the run's settings hold them,
         ``init``: the folder of the model it started from, or None, and
-        ``teach_encoder``: whether that model's encoder was taught the notes first.
+        ``teach_encoder``: whether that model's encoder was pretrained on notes first.
 
     Raises
     ------

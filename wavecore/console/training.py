@@ -79,8 +79,11 @@ class TrainingCommand:
         raise TypeError(f"{type(self).__name__} has no task")
 
     def describe(self, task: Any) -> list[str]:
-        """Return what is said of a run before it begins; the first line follows its number of steps."""
+        """Return the lines printed before a run begins; the first one follows its number of steps."""
         return [f"of {task.training.batch_size} examples"]
+
+    def prepare(self, args: argparse.Namespace, task: Any, model: Any, before: dict | None, console: Console) -> None:
+        """Prepare a task once the run's folder is claimed, for example by pretraining a part of its network."""
 
     def write_samples(self, args: argparse.Namespace, task: Any) -> Callable[[Any, int], None]:
         """Return what is called with (averaged network, step) after every validation."""
@@ -138,7 +141,7 @@ class TrainingCommand:
         ]
         if contradicting:
             raise UsageError(
-                f"{', '.join(contradicting)}: the recipe says this; leave it out, or train without --recipe"
+                f"{', '.join(contradicting)}: the recipe sets this; leave it out, or train without --recipe"
             )
         recipe = recipes.read(args.recipe, kind=self.kind)
         before: Path | None = None
@@ -192,6 +195,7 @@ class TrainingCommand:
         console.say(f"run {args.out}: {training.steps:,} steps {first}")
         for line in others:
             console.say(line)
+        self.prepare(args, task, model, before, console)
         follow(
             f"train {self.kind}",
             task,
@@ -365,7 +369,8 @@ def record_start(args: argparse.Namespace, model: Any, **more: str) -> None:
         record["job"] = distributed.job()
     if model is not None:
         record |= {"init": str(model.path.resolve()), "init_sha256": model.sha256}
-        record |= {"teach_encoder": getattr(args, "teach_encoder", False)}
+    if hasattr(args, "teach_encoder"):
+        record["teach_encoder"] = args.teach_encoder
     checkpoint.write_json(record | more, args.out / run_settings.RECORD)
 
 
@@ -424,7 +429,7 @@ def follow(
     except KeyboardInterrupt:
         if run_settings.has_checkpoint(args.out):
             again = f"wavecore {name} --out {shlex.quote(str(args.out))} --resume"
-            console.warn(f"stopped with the state saved; to go on: {again}")
+            console.warn(f"stopped with the state saved; to continue: {again}")
         raise
     if summary["samples_per_s"]:
         peaks = ", ".join(f"{peak / 2**30:.1f}" for peak in summary["peak_memory_bytes"])

@@ -1,22 +1,25 @@
-"""Who plays what: the lines of a piece, an instrument for each, and the octave in which it can."""
+"""Assignment of instruments: a song's lines, an instrument for each, and the octave in which it can play them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from wavecore.errors import InputError, UsageError
-from wavecore.models.translation.octaves import best_octave, share_outside
+from wavecore.models.translation.survey import best_octave, share_outside
 from wavecore.symbolic.score import Score
 from wavecore.symbolic.song import Part, Song
 from wavecore.symbolic.voices import MAX_VOICES, allocate
 
+Range = tuple[float, float] | None
+"""MIDI note numbers of an instrument's lowest and highest note, if known."""
+
 
 @dataclass(frozen=True)
 class Line:
-    """One stream of notes and who plays it.
+    """A monophonic line and its instrument.
 
     Attributes
     ----------
@@ -25,10 +28,10 @@ class Line:
     score : Score
         One note at a time, in seconds.
     octave : int
-        Octaves by which the instrument plays higher and faster; what it played is slowed down again.  As a cello is a larger
-        violin, an instrument reaches notes below its own by it.
+        Octaves by which it is played higher and faster, and slowed down again: so an instrument reaches notes below its
+        range, as a cello is a larger violin.
     outside : float
-        Share of the notes that lie beyond the instrument's range even so, 0 to 1.
+        Share of the notes that lie outside the instrument's range even so, 0 to 1.
     """
 
     part: str
@@ -40,30 +43,28 @@ class Line:
 
 def cast(
     song: Song,
-    ranges: Mapping[str, tuple[float, float] | None],
+    ranges: Mapping[str, Range],
     *,
     instrument: str | None = None,
-    chosen: Mapping[str, str] | None = None,
+    parts: Mapping[str, str] | None = None,
     programs: Mapping[str, int | None] | None = None,
     release_s: float = 0.0,
 ) -> list[Line]:
-    """Divide a piece into lines and find a player for each.
+    """Divide a song into lines and choose an instrument for each; drums are left out.
 
     Parameters
     ----------
-    song : Song
-        Parts for drums are left out: nobody here has a pitch for them.
     ranges : mapping of str to (float, float) or None
-        The instruments, and the MIDI notes that each knows, if that is known.
+        The instruments and their ranges.
     instrument : str, optional
-        Who plays what `chosen` does not say; if not given, whoever is most like the part's own program, or the first of `ranges`
-        where no programs are known.
-    chosen : mapping of str to str, optional
+        Plays what `parts` does not assign; by default the instrument whose program is most like the part's, or the first
+        of `ranges` where no programs are known.
+    parts : mapping of str to str, optional
         Instruments by the names of parts, in any case, or by their numbers from 1 on.
     programs : mapping of str to (int or None), optional
         General MIDI programs of the instruments.
     release_s : float
-        For which a line is not free for another note after one.
+        Seconds for which a line stays busy after a note.
 
     Returns
     -------
@@ -73,74 +74,55 @@ def cast(
     Raises
     ------
     InputError
-        If nothing is left to play, or more notes sound at once than there can be lines.
+        If there is nothing to play, or more than ``MAX_VOICES`` lines are needed.
     UsageError
         If there is no such instrument, or no such part.
     """
-    parts = [(number, part) for number, part in enumerate(song.parts, 1) if part.events and not part.is_drum]
-    if not parts:
-        raise InputError(
-            f"{song.name or 'the piece'} has no notes but drums', which have no pitch that could be played"
-        )
-    chosen = _by_number(song, chosen or {})
-    for name in (*chosen.values(), *((instrument,) if instrument is not None else ())):
-        if name not in ranges:
-            raise UsageError(f"there is no instrument {name!r}; choose from {', '.join(ranges)}")
+    name = song.name or "the song"
+    pitched = [(number, part) for number, part in enumerate(song.parts, 1) if part.events and not part.is_drum]
+    if not pitched:
+        raise InputError(f"{name} has no notes in parts other than drums, so there is nothing to play")
+    assigned = _by_number(song, parts or {})
+    for player in (*assigned.values(), instrument):
+        if player is not None and player not in ranges:
+            raise UsageError(f"there is no instrument {player!r}; choose from {', '.join(ranges)}")
     lines = []
-    for number, part in parts:
-        player = chosen.get(number) or instrument or _most_like(part.program, programs or {}) or next(iter(ranges))
+    for number, part in pitched:
+        player = assigned.get(number) or instrument or _most_like(part.program, programs or {}) or next(iter(ranges))
         for score in allocate(song.score(part), release_s=release_s):
-            octave, outside = _place(score, ranges[player])
+            octave, outside = _octave(score, ranges[player])
             lines.append(Line(part.name or f"part {number}", player, score, octave, outside))
     if len(lines) > MAX_VOICES:
-        raise InputError(
-            f"{song.name or 'the piece'} needs {len(lines)} lines to be played; {MAX_VOICES} are the most"
-        )
+        raise InputError(f"{name} needs {len(lines)} lines; {MAX_VOICES} are the most that can be played")
     return lines
 
 
-def _by_number(song: Song, chosen: Mapping[str, str]) -> dict[int, str]:
-    """Instruments by the number of the part."""
-    found: dict[int, str] = {}
-    for key, player in chosen.items():
-        numbers = [number for number, part in enumerate(song.parts, 1) if _is_called(part, number, key)]
+def _by_number(song: Song, parts: Mapping[str, str]) -> dict[int, str]:
+    """Resolve the instruments of parts by the parts' numbers."""
+    assigned: dict[int, str] = {}
+    for key, player in parts.items():
+        numbers = [number for number, part in enumerate(song.parts, 1) if _is_named(part, number, key)]
         if not numbers:
             names = ", ".join(f"{number}: {part.name or 'without a name'}" for number, part in enumerate(song.parts, 1))
-            raise UsageError(f"{song.name or 'the piece'} has no part {key!r}; it has {names}")
-        found |= dict.fromkeys(numbers, player)
-    return found
+            raise UsageError(f"{song.name or 'the song'} has no part {key!r}; it has {names}")
+        assigned |= dict.fromkeys(numbers, player)
+    return assigned
 
 
-def _is_called(part: Part, number: int, key: str) -> bool:
+def _is_named(part: Part, number: int, key: str) -> bool:
     return part.name.strip().lower() == key.strip().lower() or key.strip() == str(number)
 
 
 def _most_like(program: int, programs: Mapping[str, int | None]) -> str | None:
-    """The instrument of the same General MIDI family, eight programs each, or else the one whose number lies nearest."""
+    """Return the instrument of the same General MIDI family, eight programs each, or else of the nearest number."""
     known = {name: number for name, number in programs.items() if number is not None}
     return min(known, key=lambda name: (known[name] // 8 != program // 8, abs(known[name] - program)), default=None)
 
 
-def _place(score: Score, known: tuple[float, float] | None) -> tuple[int, float]:
-    """The octave in which most notes can be played, and the share that cannot."""
-    if known is None:
+def _octave(score: Score, limits: Range) -> tuple[int, float]:
+    """Return the octave shift in which most notes can be played, and the share that cannot."""
+    if limits is None:
         return 0, 0.0
     midi = np.array([note.pitch for note in score.notes], np.float64)
-    octave = best_octave(midi, *known)
-    return octave, share_outside(midi, *known, octave)
-
-
-def instruments(names: Sequence[str], known: Mapping[str, Sequence[float]]) -> dict[str, tuple[float, float] | None]:
-    """Pair instruments with their ranges.
-
-    Parameters
-    ----------
-    known : mapping of str to (float, float)
-        Ranges, as a model's card has them.
-
-    Returns
-    -------
-    dict of str to (float, float) or None
-        In the order of `names`.
-    """
-    return {name: (float(known[name][0]), float(known[name][1])) if name in known else None for name in names}
+    octave = best_octave(midi, *limits)
+    return octave, share_outside(midi, *limits, octave)

@@ -1,24 +1,27 @@
-"""Lines that sound together: the streams of one or several WaveNet batches, brought to one time."""
+"""Simultaneous generation of lines, as streams of one or several WaveNet batches."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from os import cpu_count
 
 import numpy as np
+from torch import Tensor
 
 from wavecore.audio import mulaw
 from wavecore.audio.dc import OffsetFilter
 from wavecore.audio.resample import Resampler
-from wavecore.nn.expectation import expected
-from wavecore.nn.generate import Generator
+from wavecore.nn.generate import Generator, open_generator
+from wavecore.nn.sampling import predicted_mean
+from wavecore.nn.wavenet import WaveNetConfig
+from wavecore.rendering.casting import Line
 
 BLOCK_SAMPLES = 16_000
-"""That are handed over at once."""
+"""Samples per yielded block."""
 LOGITS_SAMPLES = 8_000
-"""Of all streams of a section, that are drawn at once: each has 256 logits."""
+"""Samples of all streams of a section that are generated at once: each has 256 logits."""
 
 
 @dataclass(frozen=True)
@@ -27,33 +30,51 @@ class Section:
 
     Attributes
     ----------
-    places : tuple of int
-        Which of all lines they are, stream by stream.
+    indices : tuple of int
+        Of the lines, stream by stream.
     octave : int
         By which they are played higher and faster; they are slowed down again.
-    told : iterator of ndarray, shape (m, F, C), float32
-        What conditions the generator, without an end.
+    conditioning : iterator of ndarray, shape (m, F, C), float32
+        Endless.
     """
 
-    places: tuple[int, ...]
+    indices: tuple[int, ...]
     octave: int
     generator: Generator
-    told: Iterator[np.ndarray]
+    conditioning: Iterator[np.ndarray]
 
 
-def threads_for(n_sections: int) -> int:
-    """Share the cores.
+def open_sections(
+    lines: Sequence[Line],
+    config: WaveNetConfig,
+    decoder_state: Callable[[str], Mapping[str, Tensor]],
+    condition: Callable[[Sequence[Line]], Iterator[np.ndarray]],
+    *,
+    by_instrument: bool,
+    seed: int,
+    temperature: float,
+    backend: str = "auto",
+    device: str = "cpu",
+) -> list[Section]:
+    """Open a generator for all lines of one speed, and of one instrument if instruments have decoders of their own.
 
-    Returns
-    -------
-    int
-        Cores for each, at least 1.
+    Line i has the random numbers of stream i, whatever is played beside it.
     """
-    return max(1, (cpu_count() or 1) // max(1, n_sections))
+    groups: dict[tuple[str, int], list[int]] = {}
+    for index, line in enumerate(lines):
+        groups.setdefault((line.instrument if by_instrument else "", line.octave), []).append(index)
+    options = {"seed": seed, "temperature": temperature, "backend": backend, "device": device}
+    options["threads"] = max(1, (cpu_count() or 1) // max(1, len(groups)))
+    sections = []
+    for (instrument, octave), indices in groups.items():
+        state = decoder_state(instrument)
+        generator = open_generator(state, config, batch=len(indices), streams=indices, **options)
+        sections.append(Section(tuple(indices), octave, generator, condition([lines[index] for index in indices])))
+    return sections
 
 
 def play(sections: Sequence[Section], n_samples: int, *, sample_rate: int, draws: bool) -> Iterator[np.ndarray]:
-    """Play side by side.
+    """Generate all lines in parallel.
 
     Parameters
     ----------
@@ -64,7 +85,7 @@ def play(sections: Sequence[Section], n_samples: int, *, sample_rate: int, draws
     sample_rate : int
         Hz.
     draws : bool
-        Whether samples are told as they were drawn, and not what was expected in their place (see ``expectation``).
+        Whether to return the sampled codes and not the means of the distributions (see ``sampling.predicted_mean``).
 
     Yields
     ------
@@ -72,49 +93,48 @@ def play(sections: Sequence[Section], n_samples: int, *, sample_rate: int, draws
         The next m samples of every line; memory is bounded by the block.
     """
     players = [_Player(section, sample_rate, draws) for section in sections]
-    n_lines = sum(len(section.places) for section in sections)
+    n_lines = sum(len(section.indices) for section in sections)
     with ThreadPoolExecutor(max(1, min(len(players), cpu_count() or 1))) as pool:
         for begin in range(0, n_samples, BLOCK_SAMPLES):
             n = min(BLOCK_SAMPLES, n_samples - begin)
             block = np.zeros((n_lines, n), np.float32)
             for player, sound in zip(players, pool.map(lambda player, n=n: player.take(n), players), strict=True):
-                block[list(player.section.places)] = sound
+                block[list(player.section.indices)] = sound
             yield block
 
 
 class _Player:
-    """A section at work: what it has played and nobody has taken yet."""
+    """A section and the samples that were generated and not yet taken."""
 
     def __init__(self, section: Section, sample_rate: int, draws: bool):
         self.section, self.draws = section, draws
-        up, down = 2 ** max(0, section.octave), 2 ** max(0, -section.octave)
-        self.resamplers = (
-            [Resampler(down * sample_rate, up * sample_rate) for _ in section.places] if section.octave else []
-        )
-        self.offset = OffsetFilter(len(section.places), sample_rate)
-        self.waiting = np.zeros((len(section.places), 0), np.float32)
+        n_lines, octave = len(section.indices), section.octave
+        up, down = 2 ** max(0, octave), 2 ** max(0, -octave)
+        self.resamplers = [Resampler(down * sample_rate, up * sample_rate) for _ in range(n_lines if octave else 0)]
+        self.offset = OffsetFilter(n_lines, sample_rate)
+        self.waiting = np.zeros((n_lines, 0), np.float32)
 
     def take(self, n: int) -> np.ndarray:
         """Return the next n samples of every line, (m, n)."""
         parts = [self.waiting]
         while sum(part.shape[1] for part in parts) < n:
-            parts.append(self.offset.push(self._slowed(self._say())))
-        found = np.concatenate(parts, axis=1)
-        self.waiting = found[:, n:]
-        return found[:, :n]
+            parts.append(self.offset.push(self._slowed(self._generate())))
+        samples = np.concatenate(parts, axis=1)
+        self.waiting = samples[:, n:]
+        return samples[:, :n]
 
-    def _say(self) -> np.ndarray:
-        """Draw the next samples, (m, k)."""
+    def _generate(self) -> np.ndarray:
+        """Generate the next samples, (m, k)."""
         generator = self.section.generator
         if not generator.available:
-            generator.feed(next(self.section.told))
-        n = min(generator.available, max(1, LOGITS_SAMPLES // len(self.section.places)))
+            generator.feed(next(self.section.conditioning))
+        n = min(generator.available, max(1, LOGITS_SAMPLES // len(self.section.indices)))
         if self.draws:
             return mulaw.decode(generator.generate(n))
-        return expected(generator.generate(n, logits=True)[1])
+        return predicted_mean(generator.generate(n, logits=True)[1])
 
-    def _slowed(self, said: np.ndarray) -> np.ndarray:
-        """What was played fast and high, as it was written."""
+    def _slowed(self, samples: np.ndarray) -> np.ndarray:
+        """Slow down what was played higher and faster, (m, k)."""
         if not self.resamplers:
-            return said
-        return np.stack([resampler.push(row) for resampler, row in zip(self.resamplers, said, strict=True)])
+            return samples
+        return np.stack([resampler.push(row) for resampler, row in zip(self.resamplers, samples, strict=True)])

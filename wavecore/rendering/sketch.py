@@ -1,7 +1,6 @@
-"""A line of notes as a plain sound, to be translated; and when it is to be heard.
+"""A plain synthesis of a line, to be translated, and the gain that lets a line through while its notes sound.
 
-Every sample follows from the line and its own time alone, so that a stretch of any length can be
-had from anywhere: nothing is carried from block to block.
+Every sample depends on the line and its own time alone, so that blocks need no state.
 """
 
 from __future__ import annotations
@@ -15,23 +14,23 @@ from wavecore.audio.pitch import midi_to_hz
 from wavecore.symbolic.score import Note, Score
 
 PARTIALS = 8
-"""Of a tone, each falling as one over its number: bright enough that an encoder hears low notes by their overtones."""
+"""Of a tone, of amplitude one over their number, so that low notes have overtones in the encoder's range."""
 ATTACK_S, RELEASE_S = 0.01, 0.03
 REFERENCE_VELOCITY = 90
-"""Of a note that is as loud as asked."""
+"""Of a note of unit gain."""
 TOP_SHARE = 0.45
 """Of the sample rate: no partial lies higher."""
 OPEN_S, CLOSE_S = 0.03, 0.25
-"""How long before a note a line is let through, and over which time after it it is faded out."""
-STRUCK_S = 0.03
-"""In which a note is damped when its pitch is struck anew, and in which the line opens again, or a quarter of the note each if it is short:
-nothing else would tell the two apart."""
+"""Rise of the gain before a note, and its fall after the note."""
+REPEAT_S = 0.03
+"""Fall before a repeated note of the same pitch, and rise after it, or a quarter of the note each if it is short:
+nothing else would separate the two."""
 
 
 def sketch(
     line: Score, begin: int, n_samples: int, *, sample_rate: int, level_db: float, octave: int = 0
 ) -> np.ndarray:
-    """Sound a stretch of a line.
+    """Synthesize a stretch of a line.
 
     Parameters
     ----------
@@ -42,91 +41,80 @@ def sketch(
     sample_rate : int
         Hz.
     level_db : float
-        Root mean square of a note of velocity 90, dB of full scale.  Amplitudes go with the square of the velocity.
+        Root mean square of a note of velocity 90, dB of full scale; amplitudes follow the square of the velocity.
     octave : int
-        Octaves by which the line is higher than written and, as a tape that runs faster, two to that power faster.
+        By how many octaves the line is higher and, like a tape, faster.
 
     Returns
     -------
     ndarray, shape (n_samples,), float32 in [-1, 1]
     """
     speed = 2.0**octave
-    found = np.zeros(n_samples)
-    for note, _, end, close in _within(
-        line,
-        begin / sample_rate * speed,
-        (begin + n_samples) / sample_rate * speed,
-        opens_s=0,
-        lasts_s=speed * RELEASE_S,
-    ):
+    sound = np.zeros(n_samples)
+    begin_s, end_s = begin / sample_rate * speed, (begin + n_samples) / sample_rate * speed
+    for note, _, end, close in _within(line, begin_s, end_s, before_s=0, after_s=speed * RELEASE_S):
         onset, end, release = note.onset_s / speed, end / speed, min(RELEASE_S, close / speed)
         first = max(0, int(onset * sample_rate) - begin)
         last = max(first, min(n_samples, int((end + release) * sample_rate) + 1 - begin))
         t = (begin + np.arange(first, last)) / sample_rate
-        shape = np.clip((t - onset) / ATTACK_S, 0, 1) * np.clip((end + release - t) / release, 0, 1)
-        found[first:last] += (
-            10 ** (level_db / 20)
-            * _gain(note)
-            * shape
-            * _tone(midi_to_hz(float(note.pitch)) * speed, t - onset, sample_rate)
-        )
-    return np.clip(found, -1, 1).astype(np.float32)
+        envelope = np.clip((t - onset) / ATTACK_S, 0, 1) * np.clip((end + release - t) / release, 0, 1)
+        tone = _tone(midi_to_hz(float(note.pitch)) * speed, t - onset, sample_rate)
+        sound[first:last] += 10 ** (level_db / 20) * _gain(note) * envelope * tone
+    return np.clip(sound, -1, 1).astype(np.float32)
 
 
 def gate(line: Score, begin: int, n_samples: int, *, sample_rate: int, by_velocity: bool = False) -> np.ndarray:
-    """Say when a line is to be heard: while it sounds, a little before, and for a fading moment after.
+    """Compute a line's gain: 1 while notes sound, with a short rise before and a longer fall after them.
 
-    Between two notes of one pitch it closes (``STRUCK_S``), for a decoder that holds the first would go on with it.
+    Between two notes of one pitch it closes (``REPEAT_S``), since a decoder that holds the first would not repeat it.
 
     Parameters
     ----------
     line : Score
         One note at a time.
     begin, n_samples, sample_rate
-        As of ``sketch``.
+        See ``sketch``.
     by_velocity : bool
-        Whether a note is let through as loud as its velocity says, and not as it was played.
+        Whether notes have the gain of their velocity, 1 for 90, for decoders that play all of them alike.
 
     Returns
     -------
-    ndarray, shape (n_samples,), float32
-        At least 0; 1 for a note as it was played, or of velocity 90.
+    ndarray, shape (n_samples,), float32, at least 0
     """
-    found = np.zeros(n_samples)
-    for note, opening, end, close in _within(
-        line, begin / sample_rate, (begin + n_samples) / sample_rate, opens_s=OPEN_S, lasts_s=CLOSE_S
-    ):
-        first = max(0, int((note.onset_s - opening) * sample_rate) - begin)
+    gains = np.zeros(n_samples)
+    begin_s, end_s = begin / sample_rate, (begin + n_samples) / sample_rate
+    for note, rise, end, close in _within(line, begin_s, end_s, before_s=OPEN_S, after_s=CLOSE_S):
+        first = max(0, int((note.onset_s - rise) * sample_rate) - begin)
         last = max(first, min(n_samples, int((end + close) * sample_rate) + 1 - begin))
         t = (begin + np.arange(first, last)) / sample_rate
-        opened = np.clip((t - note.onset_s + opening) / opening, 0, 1) * np.clip((end + close - t) / close, 0, 1)
-        found[first:last] = np.maximum(found[first:last], opened * (_gain(note) if by_velocity else 1.0))
-    return found.astype(np.float32)
+        gain = np.clip((t - note.onset_s + rise) / rise, 0, 1) * np.clip((end + close - t) / close, 0, 1)
+        gains[first:last] = np.maximum(gains[first:last], gain * (_gain(note) if by_velocity else 1.0))
+    return gains.astype(np.float32)
 
 
 class _Sounding(NamedTuple):
-    """A note, the seconds in which it is let in, where it begins to fade and for how long."""
+    """A note, the seconds of its rise, where its fall begins, and the seconds of its fall."""
 
     note: Note
-    opening_s: float
+    rise_s: float
     end_s: float
     close_s: float
 
 
-def _within(line: Score, begin_s: float, end_s: float, *, opens_s: float, lasts_s: float) -> list[_Sounding]:
-    """Notes that are heard in a stretch, each from `opens_s` earlier and by `lasts_s` longer than written."""
-    found, opening = [], OPEN_S
+def _within(line: Score, begin_s: float, end_s: float, *, before_s: float, after_s: float) -> list[_Sounding]:
+    """Return the notes that sound in a stretch, from `before_s` before to `after_s` after what is written."""
+    sounding, rise = [], OPEN_S
     for note, following in pairwise([*line.notes, None]):
-        struck = following is not None and following.pitch == note.pitch and following.onset_s < note.end_s + CLOSE_S
-        damped = min(STRUCK_S, note.duration_s / 4)
+        repeated = following is not None and following.pitch == note.pitch and following.onset_s < note.end_s + CLOSE_S
+        gap = min(REPEAT_S, note.duration_s / 4)
         end, close = note.end_s, CLOSE_S
-        if struck:
-            end = min(end, following.onset_s - 2 * damped)
-            close = following.onset_s - damped - end
-        if note.onset_s - opens_s < end_s and note.end_s + lasts_s > begin_s:
-            found.append(_Sounding(note, opening, end, close))
-        opening = damped if struck else OPEN_S
-    return found
+        if repeated:
+            end = min(end, following.onset_s - 2 * gap)
+            close = following.onset_s - gap - end
+        if note.onset_s - before_s < end_s and note.end_s + after_s > begin_s:
+            sounding.append(_Sounding(note, rise, end, close))
+        rise = gap if repeated else OPEN_S
+    return sounding
 
 
 def _gain(note: Note) -> float:
@@ -134,7 +122,7 @@ def _gain(note: Note) -> float:
 
 
 def _tone(f0_hz: float, t: np.ndarray, sample_rate: int) -> np.ndarray:
-    """Partials of unit root mean square together."""
+    """Sum the partials at times t, (n,), to unit root mean square."""
     highest = max(1, min(PARTIALS, int(TOP_SHARE * sample_rate / f0_hz)))
     numbers = np.arange(1, highest + 1)
     tone = (np.sin(2 * np.pi * f0_hz * numbers[:, None] * t) / numbers[:, None]).sum(axis=0)

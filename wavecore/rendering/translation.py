@@ -1,8 +1,7 @@
-"""Lines sung by a translation network.
+"""Lines played by a translation network.
 
-A plain sketch of each line is heard by the encoder and said by a decoder; where notes are what passes
-from one to the other, the score is told directly.  All lines of one instrument that play equally fast
-are streams of one WaveNet batch.
+The encoder receives a plain synthesis of each line, and a decoder plays it.  A bottleneck of notes is supplied with the
+score's own decisions, without a synthesis.
 """
 
 from __future__ import annotations
@@ -14,92 +13,105 @@ import numpy as np
 import torch
 
 from wavecore.checkpoint import LoadedModel
-from wavecore.nn.generate import open_generator
+from wavecore.nn.note_bottleneck import HIGHEST, LEVELS, LOWEST, N_CODES, N_PITCHES
 from wavecore.rendering.casting import Line
-from wavecore.rendering.decisions import answers
-from wavecore.rendering.mixer import Section, threads_for
-from wavecore.rendering.sketch import sketch
+from wavecore.rendering.mixer import Section, open_sections
+from wavecore.rendering.sketch import REFERENCE_VELOCITY, sketch
+from wavecore.symbolic.score import Score
 
 BLOCK_SAMPLES = 16_000
-"""That are encoded at once, about."""
+"""Samples that are encoded at once, about."""
 DEFAULT_LEVEL_DB = -20.0
+CERTAIN = 30.0
+"""A logit that no rounding changes."""
+REFERENCE_LEVEL = 5
+"""Step of the level, of ``LEVELS`` - 1, for a note of ``REFERENCE_VELOCITY``."""
+STEP_DB = 80.0 / (LEVELS - 1)
 
 
-def sections(
-    model: LoadedModel,
-    lines: Sequence[Line],
-    *,
-    seed: int,
-    temperature: float,
-    backend: str = "auto",
-    device: str = "cpu",
-) -> list[Section]:
-    """Let decoders play lines.
-
-    Parameters
-    ----------
-    model : LoadedModel
-        Of kind ``translation``.
-    lines : sequence of Line
-        Instruments are targets of the model.
-    seed : int
-        Of the draws; line i has stream i, whoever plays beside it.
-    temperature : float
-        Divides the logits.
-    backend, device : str
-        See ``generate.open_generator``.
-    """
-    places: dict[tuple[str, int], list[int]] = {}
-    for index, line in enumerate(lines):
-        places.setdefault((line.instrument, line.octave), []).append(index)
+def sections(model: LoadedModel, lines: Sequence[Line], *, device: str = "cpu", **options) -> list[Section]:
+    """Open the generators of lines, with the model's targets; for `options` see ``mixer.open_sections``."""
     network = model.network
-    return [
-        Section(
-            tuple(found),
-            octave,
-            open_generator(
-                network.decoder_state(instrument), network.config.decoder, batch=len(found), seed=seed, streams=found, temperature=temperature,
-                backend=backend, device=device, threads=threads_for(len(places)),
-            ),
-            _told(model, [lines[place] for place in found], device),
-        )
-        for (instrument, octave), found in places.items()
-    ]  # fmt: skip
+    return open_sections(
+        lines,
+        network.config.decoder,
+        network.decoder_state,
+        lambda some: _conditioning(model, some, device),
+        by_instrument=True,
+        device=device,
+        **options,
+    )
 
 
-def _told(model: LoadedModel, lines: Sequence[Line], device: str) -> Iterator[np.ndarray]:
-    """What passes from the score to the decoder, (m, F, C), block by block."""
+def _conditioning(model: LoadedModel, lines: Sequence[Line], device: str) -> Iterator[np.ndarray]:
+    """Yield the latents of lines, (m, F, C), block by block."""
     encoder = model.network.encoder.to(device)
     n_frames = max(1, BLOCK_SAMPLES // encoder.config.hop_length)
-    level_db = float(model.card["training"].get("data", {}).get("level_db", DEFAULT_LEVEL_DB))
+    level_db = model.level_db(DEFAULT_LEVEL_DB)
     for frame in count(0, n_frames):
         with torch.inference_mode():
             if encoder.config.bottleneck:
-                yield encoder.bottleneck(_answers(encoder, lines, frame, n_frames).to(device)).cpu().numpy()
+                latent = encoder.bottleneck(_logits(encoder, lines, frame, n_frames).to(device))
             else:
-                yield encoder(_sketches(encoder, lines, frame, n_frames, level_db).to(device)).cpu().numpy()
+                latent = encoder(_sketches(encoder, lines, frame, n_frames, level_db).to(device))
+            yield latent.cpu().numpy()
 
 
-def _answers(encoder, lines: Sequence[Line], frame: int, n_frames: int) -> torch.Tensor:
-    """Decisions of the frames and of those around them, (m, F + 2 * context, N_CODES)."""
-    around, frame_s = encoder.config.bottleneck_context, encoder.config.hop_length / encoder.config.sample_rate
-    said = [
-        answers(line.score, frame - around, n_frames + 2 * around, frame_s=frame_s, octave=line.octave)
-        for line in lines
-    ]
-    return torch.from_numpy(np.stack(said))
+def _logits(encoder, lines: Sequence[Line], frame: int, n_frames: int) -> torch.Tensor:
+    """Return the logits of frames with their context, (m, F + 2 * context, N_CODES)."""
+    context, frame_s = encoder.config.bottleneck_context, encoder.config.hop_length / encoder.config.sample_rate
+    begin, length = frame - context, n_frames + 2 * context
+    logits = [note_logits(line.score, begin, length, frame_s=frame_s, octave=line.octave) for line in lines]
+    return torch.from_numpy(np.stack(logits))
 
 
 def _sketches(encoder, lines: Sequence[Line], frame: int, n_frames: int, level_db: float) -> torch.Tensor:
-    """Sound of the frames and of those around them, (m, (F + 2 * context) * hop)."""
-    hop, around = encoder.config.hop_length, encoder.context_frames
-    begin, length = (frame - around) * hop, (n_frames + 2 * around) * hop
-    rate = encoder.config.sample_rate
-    return torch.from_numpy(
-        np.stack(
-            [
-                sketch(line.score, begin, length, sample_rate=rate, level_db=level_db, octave=line.octave)
-                for line in lines
-            ]
-        )
-    )
+    """Return the sound of frames with their context, (m, (F + 2 * context) * hop)."""
+    hop, context = encoder.config.hop_length, encoder.context_frames
+    begin, length = (frame - context) * hop, (n_frames + 2 * context) * hop
+    options = {"sample_rate": encoder.config.sample_rate, "level_db": level_db}
+    sounds = [sketch(line.score, begin, length, octave=line.octave, **options) for line in lines]
+    return torch.from_numpy(np.stack(sounds))
+
+
+def note_logits(line: Score, begin: int, n_frames: int, *, frame_s: float, octave: int = 0) -> np.ndarray:
+    """Return the logits that an encoder with a bottleneck of notes should give for a line.
+
+    Parameters
+    ----------
+    line : Score
+        One note at a time.
+    begin : int
+        The first frame; before 0 nothing sounds.
+    frame_s : float
+        Length of a frame, in seconds.
+    octave : int
+        By how many octaves the line is higher and, like a tape, faster.
+
+    Returns
+    -------
+    ndarray, shape (n_frames, N_CODES), float32
+        A note sounds in the frames whose centre it covers, and in one at least; notes outside the bottleneck's range do
+        not sound.  The level follows the square of the velocity.
+    """
+    logits = np.full((n_frames, N_CODES), -CERTAIN, np.float32)
+    speed = 2.0**octave
+    for note in line.notes:
+        first, last = (round(at / speed / frame_s) - begin for at in (note.onset_s, note.end_s))
+        onset = int(note.onset_s / speed / frame_s) - begin
+        pitch = note.pitch + 12 * octave
+        if not LOWEST <= pitch <= HIGHEST or onset >= n_frames or max(last, first + 1) <= 0:
+            continue
+        sounding = slice(max(0, first), max(0, last, first + 1))
+        logits[sounding, 2 * (pitch - LOWEST)] = CERTAIN
+        logits[sounding, -1] = _level_logit(note.velocity)
+        if onset >= 0:
+            logits[onset, N_PITCHES] = CERTAIN
+    return logits
+
+
+def _level_logit(velocity: int) -> float:
+    """Return the logit of a velocity's level."""
+    level_db = 40 * np.log10(velocity / REFERENCE_VELOCITY)
+    share = int(np.clip(REFERENCE_LEVEL + round(level_db / STEP_DB), 1, LEVELS - 1)) / (LEVELS - 1)
+    return CERTAIN if share >= 1 else float(np.log(share / (1 - share)))

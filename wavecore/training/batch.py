@@ -1,4 +1,4 @@
-"""What all batches have in common: they are made on the CPU, and learnt from where the network is."""
+"""Base of batches: made on the CPU, moved to the device of the network."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Several processes that train one network: the same weights everywhere, a share of every batch each.
 
-``torchrun`` starts the processes and tells them of each other through the environment.  All of
+``torchrun`` starts the processes and introduces them to each other through the environment.  All of
 them draw the same batch of a step and keep every n-th crop of it, their gradients are averaged,
 and so n processes take the same steps as one (but for rounding).  The first of them alone writes.
 On two cores of a CPU two processes beat two threads: a thread waits after every product.
@@ -153,7 +153,7 @@ class Processes:
         found = dict(tensors)
         for sender in range(1, self.size):
             described = [(name, list(tensor.shape), str(tensor.dtype)) for name, tensor in tensors.items()]
-            for name, shape, dtype in self._hear(described, sender):
+            for name, shape, dtype in self._broadcast(described, sender):
                 if self.rank == sender:
                     distributed.send(tensors[name].detach().to(_device()).contiguous(), 0)
                 elif self.leads:
@@ -170,11 +170,11 @@ class Processes:
         list of dict of str to float
             In the order of the processes.
         """
-        return [values] if self.size == 1 else [self._hear(values, sender) for sender in range(self.size)]
+        return [values] if self.size == 1 else [self._broadcast(values, sender) for sender in range(self.size)]
 
-    def _hear(self, said: Any, sender: int) -> Any:
-        """Tell everybody what one process says, as JSON: what goes between processes is never unpickled."""
-        text = torch.frombuffer(bytearray(json.dumps(said).encode()), dtype=torch.uint8).to(_device())
+    def _broadcast(self, value: Any, sender: int) -> Any:
+        """Send one process's value to all, as JSON: nothing between processes is unpickled."""
+        text = torch.frombuffer(bytearray(json.dumps(value).encode()), dtype=torch.uint8).to(_device())
         length = torch.tensor(len(text), device=_device())
         distributed.broadcast(length, sender)
         if self.rank != sender:

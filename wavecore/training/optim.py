@@ -1,9 +1,8 @@
-"""Muon: gradient descent whose steps turn every direction of a matrix alike.
+"""Muon: gradient descent that takes orthogonalised momentum as the step of a weight matrix.
 
-Adam scales each weight by itself.  Muon replaces the momentum of a whole weight matrix by the
-nearest matrix with equal singular values, so that directions which the gradient shows faintly are
-learnt as fast as its loudest ones.  What is no matrix (biases, the first filter, which has one
-input) is left to Adam, with the same learning rate.
+Adam scales each weight by itself.  Muon replaces the momentum of a whole weight matrix by the nearest matrix with equal
+singular values, so that directions in which the gradient is small are updated as far as those in which it is large.
+Parameters that are no matrices (biases, the first filter, which has one input) take torch's Adam at the same rate.
 
 References
 ----------
@@ -18,6 +17,7 @@ from collections.abc import Iterable
 
 import torch
 from torch import Tensor
+from torch.optim.adam import adam
 
 from wavecore.errors import UsageError
 
@@ -40,8 +40,8 @@ class Muon(torch.optim.Optimizer):
     Parameters
     ----------
     params : iterable of Parameter or of dict
-        As torch's optimisers take them; groups may have a ``lr`` of their own, and ``tables``, true where rows are looked up, one at
-        a time, as those of embeddings: they are Adam's.
+        As torch's optimisers take them; a group may have its own ``lr``, and ``tables``, true for embeddings, whose
+        rows are looked up one at a time: they take Adam.
     lr : float
         Learning rate; what is good for Adam is a start.
 
@@ -58,7 +58,7 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:
-        """Do one step; parameters without a gradient stay.
+        """Take one step; parameters without a gradient stay.
 
         Parameters
         ----------
@@ -74,14 +74,16 @@ class Muon(torch.optim.Optimizer):
             raise UsageError("Muon takes no closure")
         for group in self.param_groups:
             shapes: dict[tuple[int, int], list[Tensor]] = {}
+            others: list[Tensor] = []
             for parameter in group["params"]:
                 if parameter.grad is None:
                     continue
                 rows, columns = matrix_shape(parameter)
                 if min(rows, columns) < SMALLEST or group.get("tables"):
-                    self._adam(parameter, group["lr"])
+                    others.append(parameter)
                 else:
                     shapes.setdefault((rows, columns), []).append(parameter)
+            self._adam(others, group["lr"])
             for shape, parameters in shapes.items():
                 self._muon(shape, parameters, group["lr"])
 
@@ -98,20 +100,32 @@ class Muon(torch.optim.Optimizer):
         for parameter, step in zip(parameters, steps, strict=True):
             parameter.add_(step.view_as(parameter), alpha=-rate)
 
-    def _adam(self, parameter: Tensor, rate: float) -> None:
-        state = self.state[parameter]
-        if "step" not in state:
-            state["step"] = torch.tensor(0.0)
-            state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(parameter), torch.zeros_like(parameter)
-        state["step"] += 1
-        n = float(state["step"])
-        mean = state["exp_avg"].lerp_(parameter.grad, 1 - BETAS[0]) / (1 - BETAS[0] ** n)
-        square = state["exp_avg_sq"].lerp_(parameter.grad.square(), 1 - BETAS[1]) / (1 - BETAS[1] ** n)
-        parameter.addcdiv_(mean, square.sqrt().add_(EPSILON), value=-rate)
+    def _adam(self, parameters: list[Tensor], rate: float) -> None:
+        """A step of all others, by torch's own Adam; the state has its names."""
+        for parameter in parameters:
+            if "step" not in self.state[parameter]:
+                zeros = {name: torch.zeros_like(parameter) for name in ("exp_avg", "exp_avg_sq")}
+                self.state[parameter].update(zeros, step=torch.tensor(0.0))
+        states = [self.state[parameter] for parameter in parameters]
+        adam(
+            parameters,
+            [parameter.grad for parameter in parameters],
+            [state["exp_avg"] for state in states],
+            [state["exp_avg_sq"] for state in states],
+            [],
+            [state["step"] for state in states],
+            amsgrad=False,
+            beta1=BETAS[0],
+            beta2=BETAS[1],
+            lr=rate,
+            weight_decay=0.0,
+            eps=EPSILON,
+            maximize=False,
+        )
 
 
 def matrix_shape(parameter: Tensor) -> tuple[int, int]:
-    """Say how a parameter is a matrix.
+    """Return the rows and columns of a parameter as a matrix.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
-"""Batches drawn by other processes while the network learns from those before.
+"""Batches prepared by other processes while the network trains on those before.
 
 A batch follows from (seed, step) alone, so anybody may draw it, in any order, and the run stays
-the same bit for bit.  One core draws 0.4 to 2.4 million samples a second, far more than a CPU learns
+the same bit for bit.  One core draws 0.4 to 2.4 million samples a second, far more than a CPU trains on
 from; a faster device need not wait for one core.
 """
 
@@ -27,7 +27,7 @@ _LOST = re.compile(r"DataLoader worker \(pid.* (killed by signal|exited unexpect
 
 
 class _Steps(Dataset):
-    """What a step learns from, by its number; or the error that came instead, which the process that learns raises."""
+    """The batch of a step, or the error that came instead, which the training process raises."""
 
     def __init__(self, draw: Callable[[int], Any]):
         self.draw = draw
@@ -73,7 +73,7 @@ def batches(draw: Callable[[int], Any], steps: range, *, workers: int) -> Iterat
     try:
         yield drawn
     except RuntimeError as error:
-        # The loader hears of the loss by a signal, so this is raised wherever the run is just then.
+        # The loader is told of the loss by a signal, so this is raised wherever the run is just then.
         if not _LOST.search(str(error)):
             raise
         raise _lost(error) from error
@@ -98,9 +98,9 @@ def _drawn_by_others(draw: Callable[[int], Any], steps: range, workers: int) -> 
 
 
 def _lost(error: Exception) -> DeviceError:
-    told = f"{type(error).__name__}: {error}"
+    reason = f"{type(error).__name__}: {error}"
     return DeviceError(
-        f"a process that draws batches is gone; where memory or /dev/shm is short, --workers 0 draws without them ({told})"
+        f"a data-loading process is gone; where memory or /dev/shm is short, --workers 0 works without them ({reason})"
     )
 
 
@@ -110,14 +110,14 @@ def default_workers(device: str, *, processes: int = 1) -> int:
     Parameters
     ----------
     device : str
-        Where the network learns.
+        Where the network is trained.
     processes : int
-        That learn on this machine.
+        Training processes on this machine.
 
     Returns
     -------
     int
-        One for every core but those that learn, at most ``MOST_WORKERS``; none where the CPU learns, whose cores are all busy, nor
+        One for every core but those that train, at most ``MOST_WORKERS``; none where the CPU trains, whose cores are all busy, nor
         where the system cannot fork.
     """
     if torch.device(device).type == "cpu" or "fork" not in get_all_start_methods():
@@ -131,6 +131,6 @@ def _as_it_is(batch: Any) -> Any:
 
 
 def _begin(worker: int) -> None:
-    """Leave interrupts to the process that learns: it saves, and ends the others."""
+    """Leave interrupts to the training process: it saves, and ends the others."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

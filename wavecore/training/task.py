@@ -52,13 +52,17 @@ class Task(ABC):
     """Of these examples per second of music."""
 
     def __init__(self, dataset: Any, network_config: Any, training: TrainingConfig, initial: nn.Module | None = None):
-        if initial is not None and initial.config != network_config:
-            raise UsageError("the initial weights belong to a network of another configuration than network_config")
         self.dataset, self.network_config, self.training = dataset, network_config, training
         self.data = str(dataset.path)
         if initial is None:
             initial = build_network(self.network_class, network_config, seed=training.seed)
-        self._network = initial
+        self.start_from(initial)
+
+    def start_from(self, network: nn.Module) -> None:
+        """Take the initial weights from a network; raises UsageError if it has another configuration."""
+        if network.config != self.network_config:
+            raise UsageError("the initial weights belong to a network of another configuration than network_config")
+        self._network = network
 
     def build(self) -> nn.Module:
         """Return the network to train, with initial weights."""

@@ -1,7 +1,7 @@
 """What every training run keeps: weights, their average, and the optimisers' moments.
 
 Everything that decides what comes next lives in ``tensors`` and ``step``; saved and
-restored, a run goes on bit for bit.
+restored, a run continues bit for bit.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class AveragedTrainer:
     groups : dict of str to (dict of str to Parameter, float)
         Per optimiser: its parameters by name, and its learning rate.
     device : str
-        Where to train; ``config.precision`` says in which number format.
+        Where to train; ``config.precision`` is the number format.
     """
 
     collective = False
@@ -79,7 +79,7 @@ class AveragedTrainer:
         return measures
 
     def relative_rate(self, name: str) -> float:
-        """Say how fast a parameter learns, relative to the others of its optimiser.
+        """Return the learning rate of a parameter relative to the others of its optimiser.
 
         Parameters
         ----------
@@ -89,12 +89,12 @@ class AveragedTrainer:
         Returns
         -------
         float
-            1 unless a subclass says otherwise.
+            1 unless overridden.
         """
         return 1.0
 
     def is_table(self, name: str) -> bool:
-        """Say whether a parameter's rows are looked up, one at a time, as those of an embedding.
+        """Return whether a parameter's rows are looked up, one at a time, as those of an embedding.
 
         Parameters
         ----------
@@ -104,12 +104,12 @@ class AveragedTrainer:
         Returns
         -------
         bool
-            False unless a subclass says otherwise; Muon leaves tables to Adam.
+            False unless overridden; Muon leaves tables to Adam.
         """
         return False
 
     def descend(self, label: str, loss: Tensor) -> dict[str, float]:
-        """Follow a loss's gradient with the step's learning rate, clipped.
+        """Take one clipped gradient step at the step's learning rate.
 
         Parameters
         ----------
@@ -127,7 +127,7 @@ class AveragedTrainer:
         ModelError
             If the loss or its gradient is not finite; the weights stay as they were.
         """
-        # The mean over all processes: they go on together, or none does.
+        # The mean over all processes: they continue together, or none does.
         found = self.processes.mean_values({"loss": float(loss.detach())})["loss"]
         if not math.isfinite(found):
             raise ModelError(f"the loss became {found} at step {self.step}; {REMEDY}")
@@ -227,8 +227,8 @@ class AveragedTrainer:
             If the state belongs to another network.
         """
         average = _under(tensors, "average.")
-        wanted = {name: tensor.shape for name, tensor in self.average.items()}
-        if {name: tensor.shape for name, tensor in average.items()} != wanted:
+        expected = {name: tensor.shape for name, tensor in self.average.items()}
+        if {name: tensor.shape for name, tensor in average.items()} != expected:
             raise ModelError("the checkpoint belongs to another network: its weight average has other names or shapes")
         try:
             self.network.load_state_dict(_under(tensors, "network."))

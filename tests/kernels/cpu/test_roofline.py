@@ -4,7 +4,7 @@ import pytest
 
 from wavecore.errors import UsageError
 from wavecore.kernels.cpu.native import library_path
-from wavecore.kernels.roofline import Ceilings, measure_ceilings, read_speeds
+from wavecore.kernels.cpu.roofline import Ceilings, measure_ceilings, read_speeds
 
 built = pytest.mark.skipif(library_path() is None, reason="the native kernel was not built: no C compiler")
 

@@ -1,4 +1,4 @@
-"""One pitch or two: tones whose partials are known."""
+"""One pitch or two: tones of known partials."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ RATE = 16_000
 
 
 def _tone(f0_hz, *, partials=10, level=0.2, seconds=1.0, seed=0):
-    """Partials that fall with 1 / k, in phases drawn by the seed, below half the rate."""
+    """Sum partials that fall with 1 / k, in random phases, below half the rate."""
     t = np.arange(int(seconds * RATE)) / RATE
     phases = np.random.default_rng(seed).uniform(0, 2 * np.pi, partials)
     return sum(
@@ -26,7 +26,7 @@ def _cents(found_hz, true_hz):
     return abs(1200 * np.log2(found_hz / true_hz))
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=15)
 @given(st.floats(36, 95), st.integers(1, 20), st.integers(0, 100))
 def test_a_tone_is_one_series(midi, partials, seed):
     f0_hz = 440 * 2 ** ((midi - 69) / 12)
@@ -50,7 +50,7 @@ def test_two_tones_are_two_series(low_hz, semitones, balance):
     assert min(_cents(k * found.f0_hz, f0_hz) for f0_hz in (low_hz, high_hz) for k in (1, 2)) < 40
 
 
-def test_noise_belongs_to_no_pitch():
+def test_noise_has_no_pitch():
     found = harmonic_series(np.random.default_rng(0).normal(0, 0.1, RATE), RATE)
     assert found.share < 0.45
 
@@ -60,7 +60,7 @@ def test_a_missing_fundamental_is_found_by_the_partial_above_it():
     assert _cents(harmonic_series(sound, RATE).f0_hz, 110) < 40
 
 
-def test_what_is_loud_counts_and_neither_level_nor_silence_around_it():
+def test_the_loud_part_counts_whatever_its_level_and_the_silence_around_it():
     sound = _tone(330)
     alone = harmonic_series(sound, RATE)
     padded = np.concatenate([np.zeros(RATE), 0.01 * sound, np.zeros(2 * RATE)])
@@ -68,22 +68,22 @@ def test_what_is_loud_counts_and_neither_level_nor_silence_around_it():
     assert _cents(found.f0_hz, alone.f0_hz) < 20 and found.share == pytest.approx(alone.share, abs=0.02)
 
 
-@pytest.mark.parametrize("n", [2048, 3001, 8191])
-def test_short_sounds_too(n):
+@pytest.mark.parametrize("n", [2048, 8191])
+def test_short_sounds(n):
     one, two = _tone(440)[:n], (_tone(440) + _tone(622, seed=1))[:n]
     assert harmonic_series(one, RATE).share > 0.97 and _cents(harmonic_series(one, RATE).f0_hz, 440) < 60
     assert harmonic_series(two, RATE).share < 0.85
 
 
 @pytest.mark.parametrize(
-    ("sound", "message"),
+    ("sound", "value"),
     [
-        (np.zeros(2047), "2047 samples are too few"),
+        (np.zeros(2047), "2047"),
         (np.zeros(9000), "silent"),
-        (np.full(9000, np.nan), "the sound"),
-        (np.zeros((2, 9000)), "the sound"),
+        (np.full(9000, np.nan), "9000 NaN"),
+        (np.zeros((2, 9000)), r"\(2, 9000\)"),
     ],
 )
-def test_what_has_no_harmonics_is_refused(sound, message):
-    with pytest.raises(InputError, match=message):
+def test_sounds_without_harmonics_are_refused(sound, value):
+    with pytest.raises(InputError, match=value):
         harmonic_series(sound, RATE)

@@ -1,4 +1,4 @@
-"""The level in rests, of sounds whose level is known."""
+"""The level in rests, for sounds of known level."""
 
 import numpy as np
 import pytest
@@ -19,31 +19,30 @@ def rest(seconds=1.0):
     return np.zeros(int(seconds * RATE), np.float32)
 
 
-def test_what_goes_on_is_as_loud_as_it_is():
-    truth = np.concatenate([tone(), rest()])
-    assert level_in_rests(np.concatenate([tone(), tone(level_db=-30)]), truth, sample_rate=RATE) == pytest.approx(
-        -30, abs=0.1
-    )
-    assert level_in_rests(truth, truth, sample_rate=RATE) == -90
+def test_a_sound_in_a_rest_has_its_level():
+    reference = np.concatenate([tone(), rest()])
+    estimate = np.concatenate([tone(), tone(level_db=-30)])
+    assert level_in_rests(estimate, reference, sample_rate=RATE) == pytest.approx(-30, abs=0.1)
+    assert level_in_rests(reference, reference, sample_rate=RATE) == -90
 
 
-def test_a_tone_that_ends_a_little_late_is_not_blamed():
-    truth = np.concatenate([tone(0.5), rest(0.5)])
+def test_the_release_of_a_tone_does_not_count():
+    reference = np.concatenate([tone(0.5), rest(0.5)])
     late = np.concatenate([tone(0.54), rest(0.46)])
-    assert level_in_rests(late, truth, sample_rate=RATE) == -90
+    assert level_in_rests(late, reference, sample_rate=RATE) == -90
     later = np.concatenate([tone(0.6), rest(0.4)])
-    assert level_in_rests(later, truth, sample_rate=RATE) > -30
+    assert level_in_rests(later, reference, sample_rate=RATE) > -30
 
 
-def test_without_rests_nothing_is_measured():
+def test_without_rests_there_is_no_level():
     assert level_in_rests(rest(), tone(), sample_rate=RATE) is None
     dip = np.concatenate([tone(0.5), rest(0.08), tone(0.5)])
-    assert level_in_rests(tone(1.08), dip, sample_rate=RATE) is None, "four frames are no rest with two around each"
+    assert level_in_rests(tone(1.08), dip, sample_rate=RATE) is None  # four silent frames, two of margin on each side
     assert level_in_rests(np.zeros(0), np.zeros(0), sample_rate=RATE) is None
 
 
 @given(st.floats(-80, -10))
-def test_twice_the_sound_is_six_decibels_more(level_db):
-    truth, said = rest(), tone(level_db=level_db)
-    once, twice = (level_in_rests(factor * said, truth, sample_rate=RATE) for factor in (1, 2))
+def test_twice_the_amplitude_is_6_db_more(level_db):
+    reference, estimate = rest(), tone(level_db=level_db)
+    once, twice = (level_in_rests(factor * estimate, reference, sample_rate=RATE) for factor in (1, 2))
     assert twice - once == pytest.approx(20 * np.log10(2), abs=0.05)

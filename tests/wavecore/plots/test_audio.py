@@ -1,7 +1,6 @@
-"""Pictures: whole PNGs with the right contents, no pyplot, no display, bad inputs named."""
+"""Figures: whole PNGs with the right contents, no pyplot, bad input refused."""
 
 import os
-import subprocess
 import sys
 
 import numpy as np
@@ -27,20 +26,6 @@ def track(f0_hz):
     return PitchTrack(np.arange(len(f0_hz)) * 0.02, f0_hz, voiced, voiced.astype(float))
 
 
-@pytest.fixture
-def drawn(monkeypatch):
-    """The figures that were saved, to look into."""
-    figures = []
-    save = Figure.savefig
-
-    def remember(figure, *args, **options):
-        figures.append(figure)
-        save(figure, *args, **options)
-
-    monkeypatch.setattr(Figure, "savefig", remember)
-    return figures
-
-
 @SHEETS
 def test_a_sheet_is_a_dark_png(sheet, tmp_path):
     path = tmp_path / "new" / "ü 笛.png"
@@ -53,7 +38,7 @@ def test_a_sheet_is_a_dark_png(sheet, tmp_path):
 
 
 @pytest.mark.parametrize(("n_sounds", "columns"), [(1, 1), (2, 2), (3, 2), (5, 3), (10, 4)])
-def test_every_sound_has_its_panel(n_sounds, columns, tmp_path, drawn):
+def test_every_sound_has_a_panel(n_sounds, columns, tmp_path, drawn):
     sounds = [(f"title {index}", tone(seconds=0.1), 16000) for index in range(n_sounds)]
     plots.spectrogram_sheet(sounds, tmp_path / "a.png")
     axes = drawn[0].axes
@@ -78,28 +63,27 @@ def test_a_rainbowgram_draws_on_axes_of_any_figure():
     assert image.origin == "lower" and image.get_extent() == [0.0, 0.5, 0.0, 6.0]
 
 
-@pytest.mark.parametrize("title", ["$x_1$ {", "\\alpha", "a_b^c", "x" * 300])
-def test_titles_are_no_formulas_and_fit(title, tmp_path, drawn):
-    plots.spectrogram_sheet([(title, tone(seconds=0.1), 16000)], tmp_path / "a.png")
-    assert len(drawn[0].axes[0].get_title(loc="left")) <= 45
-
-
-def test_different_rates_share_a_sheet(tmp_path):
-    sounds = [("A", tone(rate=rate), rate) for rate in (8000, 16000, 44100)]
-    plots.spectrogram_sheet(sounds, tmp_path / "a.png")
-    plots.rainbowgram_sheet(sounds, tmp_path / "b.png")
-    assert sorted(os.listdir(tmp_path)) == ["a.png", "b.png"]
+def test_titles_are_no_formulas_and_fit(tmp_path):
+    titles = ["$x_1$ {", "\\alpha", "a_b^c", "x" * 300]
+    assert max(len(plots._plain(title)) for title in titles) <= 45
+    plots.spectrogram_sheet([(title, tone(seconds=0.1), 16000) for title in titles], tmp_path / "a.png")
 
 
 @SHEETS
-def test_bad_sounds_leave_nothing(sheet, tmp_path):
-    for sounds, message in (
+def test_different_rates_share_a_sheet(sheet, tmp_path, drawn):
+    sheet([("A", tone(rate=rate), rate) for rate in (8000, 16000, 44100)], tmp_path / "a.png")
+    assert [axes.get_xlim() for axes in drawn[0].axes] == [pytest.approx((0.0, 0.3), abs=1e-3)] * 3
+
+
+@SHEETS
+def test_bad_sounds_leave_no_file(sheet, tmp_path):
+    for sounds, value in (
         ([], "no sounds"),
-        ([("A", tone(), 16000), ("B", np.array([0.0, NAN]), 16000)], "index 1"),
-        ([("A", np.zeros(0, np.float32), 16000)], "empty"),
-        ([("A", np.zeros((2, 9), np.float32), 16000)], "mono"),
+        ([("A", tone(seconds=0.1), 16000), ("B", np.array([0.0, NAN]), 16000)], "index 1"),
+        ([("A", np.zeros(0, np.float32), 16000)], "no samples"),
+        ([("A", np.zeros((2, 9), np.float32), 16000)], r"\(2, 9\)"),
     ):
-        with pytest.raises(InputError, match=message):
+        with pytest.raises(InputError, match=value):
             sheet(sounds, tmp_path / "a.png")
     assert os.listdir(tmp_path) == []
 
@@ -119,7 +103,7 @@ def test_pitch_is_drawn_with_gaps_and_notes(tmp_path, drawn):
 
 
 @pytest.mark.parametrize(("low", "high"), [(440.0, 441.0), (55.0, 5000.0), (440.0, 1000.0)])
-def test_note_labels_never_crowd(low, high, tmp_path, drawn):
+def test_the_number_of_note_labels_is_bounded(low, high, tmp_path, drawn):
     plots.pitch_overlay({"a": track([low, high])}, tmp_path / "a.png")
     assert 2 <= len(drawn[0].axes[0].get_yticks()) <= 15
 
@@ -131,20 +115,15 @@ def test_tracks_with_little_to_draw(f0_hz, tmp_path):
 
 
 def test_no_tracks(tmp_path):
-    with pytest.raises(InputError, match="no pitch tracks"):
+    with pytest.raises(InputError, match="tracks"):
         plots.pitch_overlay({}, tmp_path / "a.png")
 
 
+HELD_OUT = {"valid/bits": 6.5, "valid/bits/strings": 6.4, "valid/bits/flute": 6.6, "valid/classifier_accuracy": 0.3}
 RECORDS = [
     {"step": 10, "bits": 8.0, "classifier/loss": 1.0, "classifier/accuracy": 0.2},
     {"step": 20, "bits": 6.0, "classifier/loss": 0.9, "classifier/accuracy": 0.4},
-    {
-        "step": 20,
-        "valid/bits": 6.5,
-        "valid/bits/strings": 6.4,
-        "valid/bits/flute": 6.6,
-        "valid/classifier_accuracy": 0.3,
-    },
+    {"step": 20} | HELD_OUT,
 ]
 
 
@@ -167,7 +146,7 @@ def test_records_become_panels(tmp_path, drawn):
         "held out, strings": [[20, 6.4]],
     }
     assert set(found["classifier accuracy"]) == {"training", "held out"}
-    assert list(found)[0] == "bits"  # the panel with most to say comes first
+    assert list(found)[0] == "bits"  # panels of most series come first
 
 
 def test_curves_by_name_are_the_same(tmp_path, drawn):
@@ -200,8 +179,8 @@ def test_values_that_are_not_finite_are_gaps(tmp_path):
     assert (tmp_path / "a.png").exists()
 
 
-def test_curves_are_drawn_again_unless_told_not_to(tmp_path):
-    plots.curves(RECORDS, tmp_path / "a.png")
+def test_curves_are_overwritten_by_default(tmp_path):
+    (tmp_path / "a.png").write_text("old")
     plots.curves(RECORDS, tmp_path / "a.png")
     with pytest.raises(OutputExistsError):
         plots.curves(RECORDS, tmp_path / "a.png", overwrite=False)
@@ -209,12 +188,12 @@ def test_curves_are_drawn_again_unless_told_not_to(tmp_path):
 
 @pytest.mark.parametrize("history", [[], {}, {"loss": []}, [{"step": 3}]])
 def test_an_empty_history(history, tmp_path):
-    with pytest.raises(InputError, match="no values"):
+    with pytest.raises(InputError, match="history"):
         plots.curves(history, tmp_path / "a.png")
 
 
 def test_a_record_without_a_step(tmp_path):
-    with pytest.raises(InputError, match="no step: {'bits': 1.0}"):
+    with pytest.raises(InputError, match="{'bits': 1.0}"):
         plots.curves([{"bits": 1.0}], tmp_path / "a.png")
 
 
@@ -226,20 +205,15 @@ def test_a_record_without_a_step(tmp_path):
         lambda path: plots.pitch_overlay({"a": track([440.0])}, path),
     ],
 )
-def test_existing_pictures_are_kept_and_names_checked(draw, tmp_path):
+def test_existing_files_are_kept_and_names_checked(draw, tmp_path):
     (tmp_path / "a.png").write_text("old")
-    with pytest.raises(OutputExistsError, match="a.png exists already"):
+    with pytest.raises(OutputExistsError, match=r"a\.png"):
         draw(tmp_path / "a.png")
     assert (tmp_path / "a.png").read_text() == "old"
-    with pytest.raises(UsageError, match=r"ends in \.png"):
+    with pytest.raises(UsageError, match=r"a\.jpg"):
         draw(tmp_path / "a.jpg")
 
 
-def test_importing_and_drawing_leaves_pyplot_alone(tmp_path):
-    code = (
-        "import sys; from wavecore import plots; assert 'matplotlib' not in sys.modules;"
-        f"plots.curves([{{'step': 1, 'bits': 2.0}}], {str(tmp_path / 'a.png')!r});"
-        "assert 'matplotlib.pyplot' not in sys.modules"
-    )
-    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+def test_pyplot_is_not_needed(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)  # importing it fails
+    assert plots.curves(RECORDS, tmp_path / "a.png").exists()

@@ -1,4 +1,4 @@
-"""The tracks of latents: a file that is a picture, and what is refused."""
+"""The figure of latents, and what is refused."""
 
 import numpy as np
 import pytest
@@ -7,9 +7,7 @@ from wavecore.errors import InputError, OutputExistsError, UsageError
 from wavecore.plots import latent_chart
 
 
-def test_every_channel_is_a_track(tmp_path, monkeypatch):
-    drawn = []
-    monkeypatch.setattr(latent_chart.canvas, "save", lambda figure, path, overwrite: drawn.append(figure) or path)
+def test_every_channel_is_a_line(tmp_path, drawn):
     rng = np.random.default_rng(0)
     latent_chart.draw([("a", rng.standard_normal((30, 16)), 31.25), ("b", np.ones((5, 4)), 20.0)], tmp_path / "a.png")
     first, second = drawn[0].axes
@@ -18,7 +16,7 @@ def test_every_channel_is_a_track(tmp_path, monkeypatch):
     assert first.lines[0].get_xdata()[-1] == pytest.approx(29 / 31.25)
 
 
-def test_a_picture_is_written_once(tmp_path):
+def test_a_file_is_written_once(tmp_path):
     latent = np.random.default_rng(1).standard_normal((12, 3))
     path = latent_chart.draw([("one", latent, 20.0)], tmp_path / "a.png")
     assert path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
@@ -28,13 +26,13 @@ def test_a_picture_is_written_once(tmp_path):
 
 
 @pytest.mark.parametrize("latent", [np.zeros(3), np.zeros((0, 3)), np.full((2, 2), np.nan)])
-def test_what_is_no_latent_is_refused(latent, tmp_path):
-    with pytest.raises(InputError, match="x is no finite latent"):
+def test_other_arrays_are_refused(latent, tmp_path):
+    with pytest.raises(InputError, match="x has shape"):
         latent_chart.draw([("x", latent, 20.0)], tmp_path / "a.png")
 
 
-def test_there_must_be_something_to_draw(tmp_path):
-    with pytest.raises(InputError, match="no latents"):
+def test_no_latents_and_a_bad_name_are_refused(tmp_path):
+    with pytest.raises(InputError):
         latent_chart.draw([], tmp_path / "a.png")
-    with pytest.raises(UsageError, match="png"):
+    with pytest.raises(UsageError, match=r"a\.jpg"):
         latent_chart.draw([("x", np.ones((2, 2)), 20.0)], tmp_path / "a.jpg")

@@ -9,8 +9,10 @@ import pytest
 import torch
 
 from wavecore import checkpoint
-from wavecore.models.nsynth.model import NSynthConfig, NSynthNetwork
-from wavecore.models.translation.model import TranslationConfig, TranslationNetwork
+from wavecore.models.nsynth.config import NSynthConfig
+from wavecore.models.nsynth.model import NSynthNetwork
+from wavecore.models.translation.config import TranslationConfig
+from wavecore.models.translation.model import TranslationNetwork
 from wavecore.nn.encoders import EncoderConfig
 from wavecore.nn.wavenet import preset
 from wavecore.rendering.bank import Bank, Instrument

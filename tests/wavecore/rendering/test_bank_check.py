@@ -7,7 +7,6 @@ import pytest
 
 from wavecore import checkpoint
 from wavecore.errors import UsageError
-from wavecore.models.nsynth.interpolate import model_temperature
 from wavecore.rendering import bank as banks
 from wavecore.rendering.bank_check import clear, shares
 
@@ -36,7 +35,7 @@ def test_a_clear_note_is_at_its_pitch_and_noise_is_not(shipped):
     latents = bank.instruments["flute"].latents.copy()
     latents[0] = np.random.default_rng(0).normal(0, 30, latents[0].shape)
     bank = replace(bank, instruments={**bank.instruments, "flute": replace(bank.instruments["flute"], latents=latents)})
-    found = shares(shipped, bank, temperature=model_temperature(shipped), on_progress=lambda *done: told.append(done))
+    found = shares(shipped, bank, temperature=shipped.temperature, on_progress=lambda *done: told.append(done))
     assert found["flute"][0] < 0.5 and found["flute"][1] > 0.95 and found["piano"][0] > 0.95
     assert told == [(1, 2), (2, 2)]
     kept = clear(bank, found)
@@ -47,7 +46,7 @@ def test_a_clear_note_is_at_its_pitch_and_noise_is_not(shipped):
 def test_every_note_of_the_shipped_bank_is_clear(shipped):
     bank = banks.of_model(shipped)
     few = dict(list(bank.instruments.items())[::6])
-    found = shares(shipped, replace(bank, instruments=few), temperature=model_temperature(shipped))
+    found = shares(shipped, replace(bank, instruments=few), temperature=shipped.temperature)
     # Another machine rounds otherwise and draws otherwise.
     assert all((share > 0.6).all() and share.mean() > 0.9 for share in found.values()), found
 

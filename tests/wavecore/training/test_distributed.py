@@ -79,9 +79,9 @@ def test_a_job_knows_its_name_and_its_restarts(monkeypatch):
 
 SCRIPT = """
 import sys, torch
-from wavecore.training import parallel
-with parallel.join() as p:
-    assert parallel.current() == p and p.size == 2
+from wavecore.training import distributed
+with distributed.join() as p:
+    assert distributed.current() == p and p.size == 2
     a, b = torch.full((3,), 1.0 + p.rank), torch.full((2, 2), 10.0 * p.rank)
     p.average([a, b])
     c = torch.tensor([float(p.rank)], dtype=torch.float64)
@@ -107,7 +107,7 @@ with parallel.join() as p:
         if p.rank == turn:
             print(*found, flush=True)
         p.wait()
-assert parallel.current() == parallel.ALONE
+assert distributed.current() == distributed.ALONE
 """
 
 
@@ -130,9 +130,9 @@ def test_two_processes_average_and_agree():
 LOST = """
 import os, torch
 from wavecore.errors import DeviceError
-from wavecore.training import parallel
+from wavecore.training import distributed
 try:
-    with parallel.join() as p:
+    with distributed.join() as p:
         p.wait()
         if p.rank:
             os._exit(3)

@@ -6,33 +6,48 @@ from dataclasses import dataclass
 
 from wavecore.configuration import Config, option
 from wavecore.errors import UsageError
-from wavecore.models.musenet.attention import Pattern
-from wavecore.models.musenet.features import SIZES
-from wavecore.models.musenet.tokens import Vocabulary
+from wavecore.models.musenet.tokens import SIZES, Vocabulary
 from wavecore.symbolic.instruments import INSTRUMENTS
 from wavecore.training.config import TrainingConfig
 
 LONGEST_PREFIX = len(INSTRUMENTS) + 3
 """Style, tempo, all instruments and the start."""
+DEFAULT_TEMPERATURE = 0.95
+ATTENTION = ("dense", "strided", "fixed")
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """Which earlier positions a position attends to, one of ``ATTENTION``; see ``model.attention_mask``.
+
+    Attributes
+    ----------
+    block : int
+        Length of a block; without effect on ``dense``.
+    summary : int
+        Positions at the end of each block that ``fixed`` attention reads, at most ``block``.
+    """
+
+    kind: str = "dense"
+    block: int = 32
+    summary: int = 1
+
+    def __post_init__(self):
+        if self.kind not in ATTENTION:
+            raise UsageError(f"there is no attention pattern {self.kind!r}; it is one of {', '.join(ATTENTION)}")
+        if not 1 <= self.summary <= self.block:
+            raise UsageError(f"summary must lie between 1 and the block, {self.block}, not {self.summary}")
 
 
 @dataclass(frozen=True)
 class MuseNetConfig(Config):
-    """Sizes of a MuseNet.
-
-    Attributes
-    ----------
-    patterns : tuple of str
-        Attention of the layers, "dense", "strided" or "fixed"; they repeat.
-    block, summary : int
-        Of the sparse patterns.
-    """
+    """Sizes of a MuseNet; ``configuration.describe_fields`` lists them."""
 
     n_layers: int = option(4, "layers of the transformer", least=1)
     channels: int = option(256, "width of the transformer, a multiple of n_heads", least=1)
     n_heads: int = option(4, "attention heads", least=1)
-    context: int = option(1024, "tokens of a window, those in front included", least=LONGEST_PREFIX + 1)
-    patterns: tuple[str, ...] = option(("dense",), "attention of the layers, in turn: dense, strided, fixed")
+    context: int = option(1024, "tokens of a window, its prefix included", least=LONGEST_PREFIX + 1)
+    patterns: tuple[str, ...] = option(("dense",), f"attention of the layers, in turn: {', '.join(ATTENTION)}")
     block: int = option(32, "block of the sparse patterns, tokens")
     summary: int = option(4, "summary positions of a block")
     embeddings: tuple[str, ...] = option(
@@ -40,7 +55,7 @@ class MuseNetConfig(Config):
     )
     styles: tuple[str, ...] = option((), "styles of the data")
     dropout: float = option(0.1, "dropout of what a layer adds", least=0)
-    critic: bool = option(False, "an inner critic, a head that tells data from samples")
+    critic: bool = option(False, "an inner critic, a head that distinguishes data from samples")
 
     def __post_init__(self):
         super().__post_init__()
@@ -54,19 +69,18 @@ class MuseNetConfig(Config):
             raise UsageError(f"embeddings must be some of {', '.join(SIZES)}, each once, not {self.embeddings}")
         if not self.dropout < 1:
             raise UsageError(f"dropout must be below 1, not {self.dropout}")
-        _ = self.layer_patterns, self.vocabulary  # raise on what they refuse
+        _ = self.layer_patterns, self.vocabulary  # both check their values
 
     @property
     def vocabulary(self) -> Vocabulary:
-        """The tokens."""
+        """All tokens of the network."""
         return Vocabulary(self.styles)
 
     @property
     def layer_patterns(self) -> tuple[Pattern, ...]:
         """The attention of every layer."""
-        return tuple(
-            Pattern(self.patterns[i % len(self.patterns)], self.block, self.summary) for i in range(self.n_layers)
-        )
+        kinds = (self.patterns[i % len(self.patterns)] for i in range(self.n_layers))
+        return tuple(Pattern(kind, self.block, self.summary) for kind in kinds)
 
 
 PRESETS = {
@@ -77,7 +91,7 @@ PRESETS = {
     ),
     "musenet": MuseNetConfig(n_layers=72, channels=1536, n_heads=24, context=4096, block=64),
 }
-"""``musenet`` has the published layers, heads and context; its width is not published, and 64 channels a head are taken."""
+"""``musenet`` has the published layers, heads and context; its width is unpublished: 64 channels a head are assumed."""
 
 
 @dataclass(frozen=True)

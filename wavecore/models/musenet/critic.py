@@ -1,8 +1,8 @@
-"""What trains the inner critic of a MuseNet: its own samples against the data.
+"""The inner critic of a MuseNet: a head on its last layer that distinguishes its own samples from the data.
 
-The language model is trained first and stays as it is.  It goes on with a pool of windows, and the critic, a head on its
-last layer, is to tell that from how the pieces go on (see ``musenet_pairs``).  As the layers below stay, what they
-make of the pool is worked out once.
+The language model is trained first and stays as it is.  It continues the beginnings of a pool of windows, and the critic
+is trained to tell these continuations from the original ones.  Both have one beginning, so that they can be told apart
+by the continuation alone.  As the layers below do not change, their output for the pool is computed once.
 
 References
 ----------
@@ -11,8 +11,8 @@ Payne, "MuseNet", OpenAI 2019, https://openai.com/research/musenet: the inner cr
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -21,133 +21,164 @@ from torch.nn import functional as F
 
 from wavecore.datasets.songs import SongsDataset
 from wavecore.models.musenet.config import CriticTrainingConfig, MuseNetConfig
-from wavecore.models.musenet.critic_data import Heard, hear, make_pairs
-from wavecore.models.musenet.data import prepare, tokens_per_second
-from wavecore.models.musenet.measures import VALIDATION_SEED
+from wavecore.models.musenet.data import (
+    TokenPiece,
+    draw_begin,
+    piece_prefix,
+    sampling_weights,
+    tokenize,
+    tokens_per_second,
+)
+from wavecore.models.musenet.evaluate import VALIDATION_SEED
 from wavecore.models.musenet.model import MuseNet
-from wavecore.models.musenet.train import require_fit
+from wavecore.models.musenet.sample import Beginning, continue_pieces
+from wavecore.models.musenet.tokens import SIZES, Timeline, wait_ticks
+from wavecore.models.musenet.train import require_styles
 from wavecore.training import losses
 from wavecore.training.autocast import autocast
+from wavecore.training.batch import TensorBatch
+from wavecore.training.task import Task, build_network
 from wavecore.training.trainer import AveragedTrainer
 
 POOL = {"train": 256, "valid": 64}
-"""Windows that the network continues, of each split: the fewer they are, the sooner a critic knows them by heart."""
+"""Windows that the network continues, of each split; of too few the critic would learn each one."""
+GIVEN = (0.1, 0.5)
+"""Share of a window that is its beginning, at least and at most."""
+ROWS = 8
+"""Windows that are continued as one batch."""
 
 
-def verdict(network: MuseNet, heard: Heard) -> tuple[Tensor, Tensor]:
-    """Let the critic judge, and judge the critic.
+@dataclass(frozen=True)
+class Pairs(TensorBatch):
+    """Windows as the data continue them, and as the network does.
 
-    Parameters
+    Attributes
     ----------
-    network : MuseNet
-        With a critic.
+    tokens : Tensor, shape (B, 2, T), int64
+        Of the data, then of the network.
+    features : Tensor, shape (B, 2, T, 4), int64
+    judged : Tensor, shape (B, T), bool
+        The positions behind the common beginning, as far as the piece goes.
+    """
+
+    tokens: Tensor
+    features: Tensor
+    judged: Tensor
+
+
+@dataclass(frozen=True)
+class HiddenPairs(TensorBatch):
+    """The network's last layer for pairs.
+
+    Attributes
+    ----------
+    hidden : Tensor, shape (B, 2, T, C), float16
+        Of the data, then of the network; normalized, so that half precision suffices.
+    judged : Tensor, shape (B, T), bool
+        As of ``Pairs``.
+    """
+
+    hidden: Tensor
+    judged: Tensor
+
+
+def critic_loss(network: MuseNet, pairs: HiddenPairs) -> tuple[Tensor, Tensor]:
+    """Return the critic's loss and its accuracy.
 
     Returns
     -------
     nats : Tensor, shape (), float32
-        Cross-entropy of every judged place; 0.69 is guessing.
+        Mean cross-entropy of the judged positions; 0.69 at chance.
     right : Tensor, shape (), float32
-        Share of pairs of which the data have the higher mean.
+        Share of pairs in which the data have the higher mean logit.
     """
-    odds_of = network.judge(heard.hidden.float())  # (B, 2, T)
-    truth = torch.tensor([1.0, 0.0], device=odds_of.device)[:, None].expand_as(odds_of)
-    judged = heard.judged[:, None].expand_as(odds_of)
-    nats = F.binary_cross_entropy_with_logits(odds_of[judged], truth[judged])
-    means = (odds_of * judged).sum(2) / judged.sum(2)
+    logits = network.critic_logits(pairs.hidden.float())  # (B, 2, T)
+    truth = torch.tensor([1.0, 0.0], device=logits.device)[:, None].expand_as(logits)
+    judged = pairs.judged[:, None].expand_as(logits)
+    nats = F.binary_cross_entropy_with_logits(logits[judged], truth[judged])
+    means = (logits * judged).sum(2) / judged.sum(2)
     return nats, (means[:, 0] > means[:, 1]).float().mean()
 
 
 class CriticTrainer(AveragedTrainer):
-    """One optimiser for the critic alone.
-
-    Parameters
-    ----------
-    network : MuseNet
-        With a critic; all else stays as it is.
-    """
+    """One optimiser for the critic alone."""
 
     def __init__(self, network: MuseNet, config: CriticTrainingConfig, *, device: str = "cpu"):
         head = {f"critic.{name}": parameter for name, parameter in network.critic.named_parameters()}
         super().__init__(network, config, {"critic": (head, config.learning_rate)}, device=device)
 
-    def update(self, batch: Heard) -> dict[str, float]:
-        """Do one step.
-
-        Returns
-        -------
-        dict of str to float
-            ``bits`` per judged place, ``right``, ``gradient_norm``, ``learning_rate``.
-
-        Raises
-        ------
-        ModelError
-            If the loss is not finite.
-        """
+    def update(self, batch: HiddenPairs) -> dict[str, float]:
+        """Run one step, as of ``AveragedTrainer.update``; ``right`` is the share of pairs that are told apart."""
         batch = batch.to(self.device)
         with autocast(self.config.precision, self.device):
-            nats, right = verdict(self.network, batch)
-        found = {"bits": losses.bits(nats.detach()), "right": float(right)} | self.descend("critic", nats)
+            nats, right = critic_loss(self.network, batch)
+        measures = {"bits": losses.bits(nats.detach()), "right": float(right)} | self.descend("critic", nats)
         self.finish_step()
-        return found
+        return measures
 
 
-class MuseNetCriticTask:
-    """The critic of a MuseNet that has learnt its language.
+class MuseNetCriticTask(Task):
+    """The critic of a trained MuseNet.
 
     Parameters
     ----------
+    network_config : MuseNetConfig
+        Of ``initial``; the critic is added if it has none.
     initial : MuseNet
-        With or without a critic; with one, that one goes on learning, from new samples.
-    training : CriticTrainingConfig
-        ``crop_frames`` is the network's context; what belongs to sound has no effect.
-    device : str
-        Where the samples are made.
-    on_progress : callable, optional
-        Called with (samples done, samples in all), for both splits.
+        A critic that it has is trained further, on new samples.
 
     Raises
     ------
     UsageError
-        If the data have styles that the network lacks, or windows are not as long as the context.
+        If the data have styles that the network lacks.
     InputError
         If no instrument plays in the data.
     """
 
+    network_class = MuseNet
+    trainer_class = CriticTrainer
+
     def __init__(
         self,
         dataset: SongsDataset,
-        initial: MuseNet,
+        network_config: MuseNetConfig,
         training: CriticTrainingConfig,
-        *,
-        device: str = "cpu",
-        on_progress: Callable[[int, int], None] | None = None,
+        initial: MuseNet,
     ):
-        require_fit(dataset, initial.config, training)
-        self.dataset, self.training, self.data = dataset, training, str(dataset.path)
-        self.network_config: MuseNetConfig = replace(initial.config, critic=True)
-        pieces = {split: prepare(dataset.pieces[split]) for split in POOL}
-        self.samples_per_step = 2 * training.batch_size * training.crop_frames
-        self.sample_rate = tokens_per_second(pieces["train"])
-        self._network = with_critic(initial, seed=training.seed)
-        sampler = initial.to(device).eval()
-        self.heard = {}
-        for number, (split, seed) in enumerate((("train", training.seed), ("valid", VALIDATION_SEED))):
-            rng = np.random.default_rng((seed, number))
-            pairs = make_pairs(sampler, pieces[split], POOL[split], rng=rng, on_progress=on_progress)
-            self.heard[split] = hear(sampler, pairs)
+        require_styles(dataset, network_config)
+        with_head = with_critic(initial, seed=training.seed)
+        super().__init__(dataset, replace(network_config, critic=True), training, with_head)
+        self.language_model = initial
+        self.pieces = {split: tokenize(dataset.pieces[split]) for split in POOL}
+        self.samples_per_step = 2 * training.batch_size * network_config.context
+        self.sample_rate = tokens_per_second(self.pieces["train"])
+        self._pairs: dict[str, HiddenPairs] = {}
 
-    def build(self) -> MuseNet:
-        """Return the network whose critic is to be trained."""
-        return self._network
+    def sample(self, device: str = "cpu", on_progress: Callable[[int, int], None] | None = None) -> None:
+        """Let the language model continue the windows of both splits; ``on_progress`` takes (done, in all) of each."""
+        network = self.language_model.to(device).eval()
+        for number, (split, seed) in enumerate((("train", self.training.seed), ("valid", VALIDATION_SEED))):
+            rng = np.random.default_rng((seed, number))
+            pairs = make_pairs(network, self.pieces[split], POOL[split], rng=rng, on_progress=on_progress)
+            self._pairs[split] = hidden_pairs(network, pairs)
+
+    def pairs(self, split: str) -> HiddenPairs:
+        """Return the pairs of a split; the first call samples them, unless ``sample`` did."""
+        if not self._pairs:
+            self.sample()
+        return self._pairs[split]
 
     def trainer(self, network: MuseNet, device: str) -> CriticTrainer:
-        """Build the trainer."""
-        return CriticTrainer(network, self.training, device=device)
+        """Return the trainer; the pairs are sampled before data-loading processes start."""
+        if not self._pairs:
+            self.sample(device)
+        return super().trainer(network, device)
 
-    def batch(self, step: int) -> Heard:
-        """Draw the batch of a step."""
-        rng = np.random.default_rng((self.training.seed, step))
-        return self.heard["train"].rows(rng.integers(0, len(self.heard["train"].judged), self.training.batch_size))
+    def batch(self, step: int) -> HiddenPairs:
+        """Return the batch of a step."""
+        pairs, rng = self.pairs("train"), np.random.default_rng((self.training.seed, step))
+        rows = rng.integers(0, len(pairs.judged), self.training.batch_size)
+        return HiddenPairs(pairs.hidden[rows], pairs.judged[rows])
 
     @torch.no_grad()
     def validate(self, network: MuseNet, device: str) -> dict[str, float]:
@@ -156,46 +187,94 @@ class MuseNetCriticTask:
         Returns
         -------
         dict of str to float
-            ``valid/bits`` per judged place, where 1 is guessing, and ``valid/right``, the share of pairs of which it prefers the data.
+            ``valid/bits`` per judged position, 1 at chance, and ``valid/right``, the share of pairs in which it prefers
+            the data.
         """
-        nats, right = verdict(network.to(device), self.heard["valid"].to(device))
+        nats, right = critic_loss(network.to(device), self.pairs("valid").to(device))
         return {"valid/bits": losses.bits(nats), "valid/right": float(right)}
 
     def describe(self) -> dict:
-        """Summarise the data."""
-        return self.dataset.summary() | {"samples": {split: len(heard.judged) for split, heard in self.heard.items()}}
+        """Return what the model's card keeps of its data."""
+        return super().describe() | {"samples": {split: len(self.pairs(split).judged) for split in POOL}}
 
 
 def with_critic(network: MuseNet, *, seed: int) -> MuseNet:
-    """Give a network a critic that has learnt nothing yet, if it has none.
-
-    Parameters
-    ----------
-    seed : int
-        Of the critic's weights.
-
-    Returns
-    -------
-    MuseNet
-        Another network of the same weights.
-    """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        found = MuseNet(replace(network.config, critic=True))
-    found.load_state_dict(found.state_dict() | {name: tensor.cpu() for name, tensor in network.state_dict().items()})
-    return found
+    """Return a copy of a network that has a critic: its own, or else an untrained one whose weights the seed decides."""
+    copy = build_network(MuseNet, replace(network.config, critic=True), seed=seed)
+    copy.load_state_dict(copy.state_dict() | {name: tensor.cpu() for name, tensor in network.state_dict().items()})
+    return copy
 
 
 def without_critic(network: MuseNet) -> MuseNet:
-    """Take a network's critic away, for a language model that learns on.
+    """Return a copy of a network without its critic, a language model that can be trained further."""
+    copy = MuseNet(replace(network.config, critic=False))
+    kept = {name: tensor for name, tensor in network.state_dict().items() if not name.startswith("critic.")}
+    copy.load_state_dict(kept)
+    return copy
 
-    Returns
-    -------
-    MuseNet
-        Another network of the same weights.
-    """
-    found = MuseNet(replace(network.config, critic=False))
-    found.load_state_dict(
-        {name: tensor for name, tensor in network.state_dict().items() if not name.startswith("critic.")}
-    )
-    return found
+
+# Sampling of pairs
+
+
+def make_pairs(
+    network: MuseNet,
+    pieces: Sequence[TokenPiece],
+    n_pairs: int,
+    *,
+    rng: np.random.Generator,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Pairs:
+    """Let a network, in evaluation mode, continue windows of pieces; ``on_progress`` takes (pairs done, in all)."""
+    prefixes = [piece_prefix(piece, network.config.vocabulary) for piece in pieces]
+    drawn = rng.choice(len(pieces), n_pairs, p=sampling_weights(pieces)).tolist()
+    by_length: dict[int, list[int]] = {}  # the prefixes of a batch have one length
+    for number in drawn:
+        by_length.setdefault(len(prefixes[number]), []).append(number)
+    batches: list[Pairs] = []
+    for _, numbers in sorted(by_length.items()):
+        for first in range(0, len(numbers), ROWS):
+            batch = numbers[first : first + ROWS]
+            batches.append(_continued(network, [pieces[n] for n in batch], [prefixes[n] for n in batch], rng))
+            if on_progress is not None:
+                on_progress(sum(len(pairs.tokens) for pairs in batches), n_pairs)
+    return Pairs(*(torch.cat([getattr(pairs, name) for pairs in batches]) for name in Pairs.__dataclass_fields__))
+
+
+def _continued(
+    network: MuseNet, pieces: Sequence[TokenPiece], prefixes: Sequence[np.ndarray], rng: np.random.Generator
+) -> Pairs:
+    """Return pairs whose beginnings have one length."""
+    context, n_prefix = network.config.context, len(prefixes[0])
+    capacity = context - n_prefix
+    begins = [draw_begin(len(piece.body), capacity, rng) for piece in pieces]
+    ends = [min(begin + capacity, len(piece.body)) for begin, piece in zip(begins, pieces, strict=True)]
+    n_given = int(min(end - begin for begin, end in zip(begins, ends, strict=True)) * rng.uniform(*GIVEN))
+    beginnings = []
+    for piece, prefix, begin in zip(pieces, prefixes, begins, strict=True):
+        body = piece.body[: begin + n_given]
+        timeline = Timeline(int(wait_ticks(piece.body).sum()), piece.beats_per_minute)
+        timeline.extend(body)
+        beginnings.append(Beginning(prefix, body, timeline, begin))
+    continuations = continue_pieces(network, beginnings, capacity - n_given, rng=rng)
+    tokens, judged = np.zeros((len(pieces), 2, context), np.int64), np.zeros((len(pieces), context), bool)
+    features = np.zeros((*tokens.shape, len(SIZES)), np.int64)
+    for row, (piece, one, new, end) in enumerate(zip(pieces, beginnings, continuations, ends, strict=True)):
+        n = n_prefix + end - one.begin
+        original = Timeline.of(piece.body, piece.beats_per_minute)
+        tokens[row, 0, :n] = np.concatenate([one.prefix, piece.body[one.begin : end]])
+        tokens[row, 1] = np.concatenate([one.prefix, one.body[one.begin :], new])
+        features[row, 0, :n] = original.window(one.begin, end, n_prefix=n_prefix)
+        features[row, 1] = one.timeline.window(one.begin, one.begin + capacity, n_prefix=n_prefix)
+        judged[row, n_prefix + n_given : n] = True
+    return Pairs(*(torch.from_numpy(array) for array in (tokens, features, judged)))
+
+
+@torch.no_grad()
+def hidden_pairs(network: MuseNet, pairs: Pairs) -> HiddenPairs:
+    """Compute the last layer of a network, in evaluation mode on any device, for pairs; the result is on the CPU."""
+    device, vectors = next(network.parameters()).device, network.tokens()
+    hidden = [
+        network.hidden(network.embed(tokens.to(device), features.to(device), vectors)).half().cpu()
+        for tokens, features in zip(pairs.tokens, pairs.features, strict=True)
+    ]
+    return HiddenPairs(torch.stack(hidden), pairs.judged)

@@ -1,5 +1,7 @@
-"""Sizes: what follows from a shape, and what is refused."""
+"""Sizes: what follows from a shape, and values out of range."""
 
+import json
+import math
 from dataclasses import replace
 
 import pytest
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 
 from wavecore.errors import UsageError
 from wavecore.models.musegan.config import PRESETS, MuseGANConfig
-from wavecore.models.musegan.tracks import Track
+from wavecore.models.musegan.rolls import Track
 
 THREE = (Track("a"), Track("b"), Track("kit", 0, True))
 
@@ -19,57 +21,53 @@ def test_presets_have_the_published_shapes():
     assert PRESETS["seed"].step_factors == (2, 2, 2, 2) and PRESETS["seed"].pitch_factors == (7, 12)
 
 
-@pytest.mark.parametrize(("variant", "given", "rows"), [
-    ("composer", "", ("style", "chords")),
-    ("jamming", "", ("groove",) * 3 + ("melody",) * 3),
-    ("hybrid", "", ("style", "chords") + ("groove",) * 3 + ("melody",) * 3),
-    ("hybrid", "b", ("style", "chords") + ("groove",) * 2 + ("melody",) * 2),
-])  # fmt: skip
-def test_noise_is_common_or_a_track_s_own(variant, given, rows):
+@pytest.mark.parametrize(
+    ("variant", "given", "rows"),
+    [
+        ("composer", "", ("style", "chords")),
+        ("jamming", "", ("groove",) * 3 + ("melody",) * 3),
+        ("hybrid", "", ("style", "chords") + ("groove",) * 3 + ("melody",) * 3),
+        ("hybrid", "b", ("style", "chords") + ("groove",) * 2 + ("melody",) * 2),
+    ],
+)
+def test_noise_is_common_or_a_tracks_own(variant, given, rows):
     config = MuseGANConfig(THREE, variant, given)
-    assert (
-        config.noise_rows == rows
-        and config.n_written == 3 - bool(given)
-        and config.given_index == (1 if given else None)
-    )
+    assert config.noise_rows == rows
+    assert (config.n_generated, config.given_index) == ((2, 1) if given else (3, None))
 
 
 @given(st.integers(1, 200), st.integers(1, 128))
 def test_any_shape_has_factors(steps, n_pitches):
     config = MuseGANConfig(THREE, steps=steps, beats=1, n_pitches=n_pitches, lowest=0)
-    product = 1
-    for factor in config.step_factors:
-        product *= factor
-    assert product == steps and list(config.step_factors) == sorted(config.step_factors)
+    assert math.prod(config.step_factors) == steps and list(config.step_factors) == sorted(config.step_factors)
     octaves, octave = config.pitch_factors
     assert octaves * octave == n_pitches and 1 <= octave <= 12
     assert n_pitches % 12 or octave == 12
 
 
 def test_sizes_survive_json():
-    for config in (*PRESETS.values(), MuseGANConfig(THREE, "jamming", "a", 3, 12, 3, 40, 25, 7, 6, 2, "bernoulli")):
-        assert MuseGANConfig.from_dict(config.to_dict()) == config
-    with pytest.raises(UsageError, match="no width"):
-        MuseGANConfig.from_dict(PRESETS["tiny"].to_dict() | {"width": 3})
+    config = MuseGANConfig(THREE, "jamming", "a", 3, 12, 3, 40, 25, 7, 6, 2, "bernoulli")
+    assert MuseGANConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
 
 
 @pytest.mark.parametrize(
-    ("changes", "message"),
+    ("changes", "value"),
     [
         ({"variant": "duet"}, "'duet'"),
         ({"neurons": "hard"}, "'hard'"),
-        ({"tracks": ()}, "tracks are none"),
+        ({"tracks": ()}, "none"),
         ({"tracks": (Track("a"), Track("a", 3))}, "a, a"),
         ({"given": "c"}, "'c'"),
-        ({"tracks": (Track("a"),), "given": "a"}, "one of several tracks"),
-        ({"bars": 1}, "1 bars"),
-        ({"noise": 0}, r"noise \(0\)"),
+        ({"tracks": (Track("a"),), "given": "a"}, "'a'"),
+        ({"bars": 1}, "bars .* 1"),
+        ({"noise": 0}, "noise .* 0"),
         ({"critic_channels": 0}, "critic_channels"),
-        ({"channels": 15}, r"channels \(15\)"),
+        ({"channels": 15}, "15"),
         ({"steps": 15}, "15 steps"),
+        ({"beats": 0}, "0 beats"),
         ({"lowest": 60}, "84 pitches from 60"),
     ],
 )
-def test_sizes_out_of_range(changes, message):
-    with pytest.raises(UsageError, match=message):
+def test_values_out_of_range(changes, value):
+    with pytest.raises(UsageError, match=value):
         replace(MuseGANConfig(THREE), **changes)

@@ -303,7 +303,7 @@ def test_every_sample_is_told_the_latent_and_where_in_the_period_it_is(condition
     )
     sizes = oscillator.upsample(oscillator.amplitudes(network.levels(latent)), 40)
     rate = network.config.encoder.sample_rate
-    usual = oscillator.usual_offsets()
+    usual = oscillator.default_phases()
     torch.testing.assert_close(told[..., -4:], oscillator.excite(phase, f0_hz, sizes, usual, 2, rate))
     torch.testing.assert_close(told[..., -4], sizes[..., 0] * phase.cos())
     frames = latent if not condition_channels else network.expansion(latent)

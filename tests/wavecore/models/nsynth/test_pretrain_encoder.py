@@ -133,7 +133,7 @@ def test_conditions_are_approached_in_units_of_their_spread(network, lessons):
             parameter += 0.5
 
     def wanted(spectra):
-        return source.condition(source.encoder.read(spectra))
+        return source.condition(source.encoder.encode_spectrum(spectra))
 
     first, last = (run(copy.deepcopy(network), lessons, wanted, steps=steps).condition for steps in (2, 300))
     assert last < 0.7 * first
@@ -206,8 +206,8 @@ def test_timbre_is_learnt_and_the_pitch_left_beside_it(driven, lessons):
 
 
 def test_a_transposed_spectrum_is_the_same_timbre(driven, lessons, monkeypatch):
-    heard, read = [], driven.encoder.read
-    monkeypatch.setattr(driven.encoder, "read", lambda spectrum: heard.append(spectrum) or read(spectrum))
+    heard, read = [], driven.encoder.encode_spectrum
+    monkeypatch.setattr(driven.encoder, "encode_spectrum", lambda spectrum: heard.append(spectrum) or read(spectrum))
     monkeypatch.setattr(pretrain_encoder, "SHIFTED", 0.0)
     for name in ("COLOUR_SHARE", "NOISE_FLOOR_SHARE", "SPECTRUM_GAIN_DB"):
         monkeypatch.setattr(augmentation, name, 0.0)

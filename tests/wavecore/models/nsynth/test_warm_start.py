@@ -100,16 +100,16 @@ def test_what_the_old_encoder_exaggerates_is_bounded(source, notes):
     hop, margin = source.config.encoder.hop_length, source.encoder.context_frames
     with torch.no_grad():
         spectra = source.encoder.spectrum(torch.nn.functional.pad(sounds, (margin * hop, margin * hop)))
-        latents = BoundedLatents(source.encoder.read, spectra)
+        latents = BoundedLatents(source.encoder.encode_spectrum, spectra)
         middle, spread = latents.middle, latents.spread
-        assert torch.equal(middle, source.encoder.read(spectra).flatten(0, 1).median(dim=0).values)
+        assert torch.equal(middle, source.encoder.encode_spectrum(spectra).flatten(0, 1).median(dim=0).values)
         wild = 20 * spectra  # nothing that it ever heard
-        assert float(((source.encoder.read(wild) - middle).abs() / spread).max()) > 2 * BOUND
+        assert float(((source.encoder.encode_spectrum(wild) - middle).abs() / spread).max()) > 2 * BOUND
         told = latents(wild)
         assert told.shape == (len(sounds), spectra.shape[2] - 4, source.config.encoder.latent_channels)
         assert float(((told - middle).abs() / spread).max()) <= BOUND + 1e-4
         # What is near the middle is kept as it is.
-        small = source.encoder.read(spectra)
+        small = source.encoder.encode_spectrum(spectra)
         missed = (latents(spectra) - small).abs() / latents.spread
         near = (small - latents.middle).abs() < 0.3 * latents.spread
     assert near.float().mean() > 0.1 and float(missed[near].max()) < 0.01

@@ -110,7 +110,7 @@ def test_an_encoder_that_hears_the_same_spectra_is_asked_itself(dataset, encoder
     assert lessons.known is known and lessons.conditions is None
     crops = draw(lessons, torch.Generator().manual_seed(0), 24, n_crops=8)
     with torch.no_grad():
-        told = known.read(crops.bare)
+        told = known.encode_spectrum(crops.bare)
     assert torch.allclose(crops.conditions[:8], (told[:8] + told[8:]) / 2, atol=1e-5)
     assert torch.equal(crops.conditions[:8], crops.conditions[8:])
 

@@ -111,7 +111,9 @@ def test_what_follows_a_bottleneck_may_learn_beside_the_decoders():
     )
     for learns in (False, True):
         network = build_network(replace(NETWORK, encoder=encoder), seed=0)
-        trainer = Trainer(network, _training(freeze_encoder=True, train_bottleneck_context=learns, confusion_weight=0.0))
+        trainer = Trainer(
+            network, _training(freeze_encoder=True, train_bottleneck_context=learns, confusion_weight=0.0)
+        )
         before = {k: v.clone() for k, v in network.encoder.state_dict().items()}
         for step in range(4):
             trainer.update(_batch(step, context=network.encoder.context_frames))

@@ -125,7 +125,9 @@ def test_what_a_run_leaves_out_its_lessons_leave_out():
     assert lessons_like(TranslationTrainingConfig(paired_probability=0.8)) == usual
     assert lessons_like(TranslationTrainingConfig(pretraining_steps=7)) == replace(usual, steps=7, apart=0.0)
     assert lessons_like(TranslationTrainingConfig(confusion_weight=0.0)).confusion == 0.0
-    assert lessons_like(TranslationTrainingConfig(confusion_weight=0.1)).confusion == pytest.approx(10 * usual.confusion)
+    assert lessons_like(TranslationTrainingConfig(confusion_weight=0.1)).confusion == pytest.approx(
+        10 * usual.confusion
+    )
     assert lessons_like(TranslationTrainingConfig(transpose_semitones=0.0)).moved == usual.moved
     assert lessons_like(TranslationTrainingConfig(transpose_semitones=0.0, glide_probability=0.0)).moved == 0.0
     assert lessons_like(TranslationTrainingConfig(augment_probability=0.0)).changed == usual.changed

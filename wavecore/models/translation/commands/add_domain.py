@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import re
-from dataclasses import replace
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from wavecore.cli import train
-from wavecore.console import common, flags, run_settings
+from wavecore.console import common, flags, run_settings, training
 from wavecore.console.console import Console
 from wavecore.errors import InputError, OutputExistsError, UsageError
 
@@ -32,58 +31,55 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--like",
         metavar="DOMAIN",
-        help="whose decoder the new one starts from (default: whose says the recordings best)",
+        help="domain whose decoder the new one starts from (default: that with the fewest bits on the recordings)",
     )
-    flags.add_training(parser)
+    flags.add_training(parser, recipes=False)
 
 
 def run(args: argparse.Namespace, console: Console) -> None:
-    """Train the decoder, or go on training, and set it beside the others.
+    """Train the decoder, or resume its training, and add it to the others.
 
     Raises
     ------
     WavecoreError
-        As ``training.loop.run_task`` says, or if model, data and name do not go together.
+        As of ``training.loop.run_task``, or if model, data and name do not fit each other.
     KeyboardInterrupt
-        After the state was saved and it was said how to go on.
+        After the state was saved and the command that resumes the run was shown.
     """
-    from wavecore import checkpoint
+    from wavecore.models import base
     from wavecore.models.translation import add_domain
-    from wavecore.models.translation.data import BatchSource
-    from wavecore.training.loop import TranslationTask
+    from wavecore.models.translation.train import TranslationTask
 
     before = run_settings.read_run(args.out) if args.resume else None
-    source = checkpoint.load(before["init"] if before else args.model or common.default_model())
+    source = base.load((before["init"] if before else args.model) or common.shipped("translation"), kind="translation")
     name = _name(args, source, before)
     dataset = _data(args, source, name, before, console)
-    default = partial(add_domain.settings, source.network.config.decoder.frame_rate)
-    training = run_settings.training_settings(args, before, console, default=default)
+    defaults = add_domain.settings(source.network.config.decoder.frame_rate)
+    settings = training.training_settings(args, before, console, defaults)
     device = common.settle_device(args.device, console)
     initial, like = None, ""
     if before is None or not run_settings.has_checkpoint(args.out):
         like = args.like or _nearest(source.network, dataset, name, console)
         initial = add_domain.begin(source.network, name, like)
-    config = (
-        initial.config
-        if initial
-        else replace(source.network.config, domains=(name,), targets=(name,), shared_decoder=False)
-    )
-    BatchSource(dataset, config, training, 0)  # data that do not fit are refused before the folder is claimed
-    train.record_start(args, source, name=name, like=like)
+    # Data that do not fit are refused here, before the folder is claimed.
+    task = TranslationTask(dataset, add_domain.alone(source.network.config, name), settings, initial)
+    training.record_start(args, source, name=name, like=like)
     console.say(
-        f"run {args.out}: {training.steps:,} steps for {name}, from {source.name}'s {like or 'checkpoint'}; the encoder stays as it is"
+        f"run {args.out}: {settings.steps:,} steps for {name}, from {source.name}'s {like or 'checkpoint'}; "
+        "the encoder stays as it is"
     )
-
-    def write(averaged, step: int) -> None:
-        from wavecore.models.translation.samples import write_samples
-
-        write_samples(averaged, dataset, args.out / "samples", step=step)
-
-    train.follow("add-domain", TranslationTask(dataset, config, training, initial), args, device, write, console)
+    training.follow("add-domain", task, args, device, _sample_writer(args, dataset), console)
     _finish(args, source, dataset, name, console)
 
 
-def _name(args: argparse.Namespace, source, before: dict | None) -> str:
+def _sample_writer(args: argparse.Namespace, dataset: Any) -> Callable[[Any, int], object]:
+    from wavecore.models.translation.validate import write_samples
+
+    return lambda network, step: write_samples(network, dataset, args.out / "samples", step=step)
+
+
+def _name(args: argparse.Namespace, source: Any, before: dict | None) -> str:
+    """Return the new domain's name: the run's, or that of ``--name`` if it is allowed and new."""
     if before is not None:
         (name,) = before["network"].get("targets", ("?", "?"))[:1]
         if args.name not in (None, name):
@@ -93,14 +89,13 @@ def _name(args: argparse.Namespace, source, before: dict | None) -> str:
         raise UsageError("the new domain has no name: --name NAME")
     if not NAMES.fullmatch(args.name):
         raise UsageError(f"a domain's name holds small letters, digits, - and _; {args.name!r} does not fit")
-    if args.name in source.network.config.domains:
-        known = ", ".join(source.network.config.domains)
-        raise UsageError(f"{source.name} has a domain {args.name!r} already; it has {known}")
+    if args.name in source.domains:
+        raise UsageError(f"{source.name} has a domain {args.name!r} already; it has {', '.join(source.domains)}")
     return args.name
 
 
-def _data(args: argparse.Namespace, source, name: str, before: dict | None, console: Console):
-    """The data set that was named or that is made of the recordings, once for all processes."""
+def _data(args: argparse.Namespace, source: Any, name: str, before: dict | None, console: Console) -> Any:
+    """Open the data set that was named, or build one from the recordings, once for all processes."""
     from wavecore.datasets.domains.reader import DomainsDataset
     from wavecore.datasets.domains.recordings import from_recordings
     from wavecore.training import distributed
@@ -117,7 +112,6 @@ def _data(args: argparse.Namespace, source, name: str, before: dict | None, cons
             raise InputError(f"{args.data} has no domain {name!r}; it has {', '.join(dataset.domains)}")
         return dataset
     made = args.out / "data"
-    level_db = source.card["training"].get("data", {}).get("level_db")
     if distributed.current().leads and not (made / "manifest.json").is_file():
         common.require_folder(args.out)
         with console.progress("reading", unit="files") as show:
@@ -125,8 +119,8 @@ def _data(args: argparse.Namespace, source, name: str, before: dict | None, cons
                 args.data,
                 made,
                 domain=name,
-                level_db=level_db,
-                sample_rate=source.network.config.decoder.sample_rate,
+                level_db=source.card["training"].get("data", {}).get("level_db"),
+                sample_rate=source.rate,
                 on_progress=show,
             )
         for file, why in manifest.settings["skipped"]:
@@ -135,19 +129,17 @@ def _data(args: argparse.Namespace, source, name: str, before: dict | None, cons
     return DomainsDataset.open(made)
 
 
-def _nearest(network, dataset, name: str, console: Console) -> str:
+def _nearest(network: Any, dataset: Any, name: str, console: Console) -> str:
+    """Return the target whose decoder has the fewest bits per sample on the recordings."""
     from wavecore.models.translation import add_domain
 
     bits = add_domain.bits_by_decoder(network, dataset, name)
-    found = min(bits, key=bits.get)
-    console.say(
-        "bits per sample of the recordings before training: "
-        + ", ".join(f"{target} {value:.2f}" for target, value in bits.items())
-    )
-    return found
+    shown = ", ".join(f"{target} {value:.2f}" for target, value in bits.items())
+    console.say(f"bits per sample of the recordings before training: {shown}")
+    return min(bits, key=bits.get)
 
 
-def _finish(args: argparse.Namespace, source, dataset, name: str, console: Console) -> None:
+def _finish(args: argparse.Namespace, source: Any, dataset: Any, name: str, console: Console) -> None:
     """Write the whole model and a translated tune."""
     from wavecore import checkpoint
     from wavecore.models.translation import add_domain
@@ -158,16 +150,15 @@ def _finish(args: argparse.Namespace, source, dataset, name: str, console: Conso
     added = checkpoint.load(args.out / "best")
     summary = dict(source.card["training"])
     data = dict(summary.get("data", {}))
-    ranges, found = dict(data.get("midi_ranges", {})), add_domain.midi_range(dataset, name)
-    if found is not None:
-        ranges[name] = found
+    midi = add_domain.midi_range(dataset, name)
+    ranges = data.get("midi_ranges", {}) | ({} if midi is None else {name: midi})
     summary["data"] = data | {"midi_ranges": ranges}
     summary["added"] = summary.get("added", {}) | {name: added.card["training"]}
     network = add_domain.join(source.network, added.network)
     checkpoint.save(network, args.out / "model", training=summary, overwrite=True)
     console.say(
-        f"{name} plays MIDI {found[0]:.0f} to {found[1]:.0f}"
-        if found
+        f"{name} plays MIDI {midi[0]:.0f} to {midi[1]:.0f}"
+        if midi
         else f"{name} shows no single pitch; nothing is moved by octaves for it"
     )
     written = _sample(args.out, name, console)
@@ -179,35 +170,28 @@ def _sample(out: Path, name: str, console: Console) -> Path:
     """Translate a whistled tune with the new decoder."""
     import numpy as np
 
-    from wavecore import checkpoint
     from wavecore.audio import files
-    from wavecore.datasets import tunes
     from wavecore.datasets.synths import whistle
-    from wavecore.models.translation.translate import translate_file
-    from wavecore.symbolic.score import transpose
+    from wavecore.models import base
 
-    model = checkpoint.load(out / "model")
-    rate = model.network.config.decoder.sample_rate
-    score = tunes.tune(SAMPLE_TUNE)
-    score = transpose(score, 12 * min(whistle.octaves_in_range(score), key=abs))
-    heard, said = out / "samples" / f"{SAMPLE_TUNE}.wav", out / "samples" / f"{SAMPLE_TUNE}__{name}.wav"
-    files.write(heard, whistle.whistle(score, rng=np.random.default_rng(0), sample_rate=rate), rate, overwrite=True)
+    model = base.load(out / "model")
+    tune, played = out / "samples" / f"{SAMPLE_TUNE}.wav", out / "samples" / f"{SAMPLE_TUNE}__{name}.wav"
+    sound = whistle.whistle_tune(SAMPLE_TUNE, rng=np.random.default_rng(0), sample_rate=model.rate)
+    files.write(tune, sound, model.rate, overwrite=True)
     with console.progress("playing a whistled tune", unit="samples") as show:
-        translate_file(
-            model, heard, {name: said}, seed=0, temperature=model.temperature, overwrite=True, on_progress=show
-        )
-    return said
+        model.translate_file(tune, {name: played}, seed=0, overwrite=True, on_progress=show)
+    return played
 
 
 COMMANDS = {
     "": flags.Command(
-        summary="teach a translation model a person's own instrument: a new decoder on the encoder as it is",
+        summary="add a person's own instrument to a translation model: a new decoder on the encoder as it is",
         example=(
             "wavecore add-domain universal --data recordings/viola --name viola --out runs/viola\n"
             "wavecore translate whistle.wav --model runs/viola/model --to viola -o out\n"
             "wavecore add-domain --out runs/viola --resume"
         ),
         configure=configure,
-        run=train.together(run),
+        run=training.run_together(run),
     ),
 }

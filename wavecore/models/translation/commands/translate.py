@@ -7,33 +7,82 @@ import mimetypes
 import re
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from wavecore.console import common, flags, sidecar
 from wavecore.console.console import Console, Estimate, duration, plural
 from wavecore.console.failures import explain
 from wavecore.errors import OutputExistsError, PartialFailureError, UsageError
 
+if TYPE_CHECKING:
+    from wavecore.models.translation.api import TranslationModel
+    from wavecore.models.translation.sample import TranslationResult
+
 RESULT_KEYS = (
-    "input", "domain", "path", "seconds", "samples_per_s", "realtime_factor",
-    "octave_shift", "pitch_accuracy", "peak_db",
-)  # fmt: skip
+    "input",
+    "domain",
+    "path",
+    "seconds",
+    "samples_per_s",
+    "realtime_factor",
+    "octave_shift",
+    "pitch_accuracy",
+    "peak_db",
+)
+
+
+@dataclass(frozen=True)
+class Session:
+    """A model and how it generates, settled from the arguments of ``flags.add_generation`` and ``--model``."""
+
+    model: TranslationModel
+    device: str
+    backend: str
+    temperature: float
+    seed: int
+
+    @classmethod
+    def open(cls, args: argparse.Namespace, console: Console) -> Session:
+        """Load the model and settle the rest; each is printed."""
+        model = common.load_model(args.model, console)
+        device = common.settle_device(args.device, console)
+        backend = common.settle_backend(args.backend, device, console)
+        temperature = common.settle_temperature(args.temperature, model, console)
+        return cls(model, device, backend, temperature, common.settle_seed(args.seed, console))
+
+    def options(self) -> dict[str, Any]:
+        """Return the keyword arguments of the model's methods."""
+        names = ("device", "backend", "temperature", "seed")
+        return {name: getattr(self, name) for name in names}
+
+    def record(
+        self, result: TranslationResult, command: Sequence[str], *, input_rate: int, output_rate: int
+    ) -> dict[str, Any]:
+        """Return what a translation's sidecar holds; rates in Hz."""
+        return {
+            "version": common.version(),
+            "command": list(command),
+            "model": self.model.name,
+            "model_sha256": self.model.sha256,
+            "seed": self.seed,
+            "temperature": self.temperature,
+            "device": self.device,
+            "backend": self.backend,
+            "rates": {"input": input_rate, "model": self.model.rate, "output": output_rate},
+            "result": asdict(result),
+        }
+
+    def document(self, results: Sequence[TranslationResult], **more: Any) -> dict[str, Any]:
+        """Return the JSON document of several translations."""
+        made = {"model": self.model.name, "model_sha256": self.model.sha256, "seed": self.seed}
+        return made | more | {"outputs": [{key: getattr(result, key) for key in RESULT_KEYS} for result in results]}
 
 
 @dataclass(frozen=True)
 class Item:
-    """One input and what is to be made of it.
-
-    Attributes
-    ----------
-    sample_rate : int
-        The input's, Hz.
-    n_samples : int
-        Its length at the model's rate.
-    outputs : dict of str to Path
-        File to write per domain.
-    """
+    """One input and the files to write for it, by domain; its length is that at the model's rate."""
 
     source: Path
     sample_rate: int
@@ -62,7 +111,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--octave",
         type=_octave,
-        default=None,
         metavar="N",
         help="octaves to move the input by, or auto: into the target's range (default: auto)",
     )
@@ -75,7 +123,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--draws",
         action="store_true",
-        help="write the samples as the decoder drew them; else each is replaced by what it expected there, which hisses less",
+        help="write the samples as they were drawn, in place of the means of their distributions, which have less noise",
     )
     flags.add_generation(parser, default_temperature=None)
     flags.add_existing(parser)
@@ -89,40 +137,21 @@ def run(args: argparse.Namespace, console: Console) -> None:
     WavecoreError
         As the exit codes say; of a batch in which an item failed, ``PartialFailureError``.
     """
-    model = common.load_model(args.model, console)
-    targets = choose_targets(args.to, model.network.config.targets)
-    device = common.settle_device(args.device, console)
-    backend = common.settle_backend(args.backend, device, console)
-    args.temperature = common.settle_temperature(args.temperature, model, console)
-    batch = _Batch(args, console, model)
-    batch.plan(targets)
-    seed = common.settle_seed(args.seed, console)
-    batch.translate(seed=seed, device=device, backend=backend)
-    outputs = [{key: getattr(result, key) for key in RESULT_KEYS} for result in batch.results]
-    console.document({"model": model.name, "model_sha256": model.sha256, "seed": seed, "outputs": outputs})
+    session = Session.open(args, console)
+    batch = _Batch(args, console, session)
+    batch.plan(choose_targets(args.to, session.model.targets))
+    batch.translate()
+    console.document(session.document(batch.results))
     batch.conclude()
 
 
 def choose_targets(wanted: Sequence[str], known: Sequence[str]) -> list[str]:
-    """Resolve ``--to``.
-
-    Parameters
-    ----------
-    wanted : sequence of str
-        Domains, or ``all``.
-    known : sequence of str
-        The domains the model generates.
-
-    Raises
-    ------
-    UsageError
-        If one is unknown; the known ones are listed.
-    """
+    """Return the domains of ``--to``, which may be ``all``; raises UsageError for unknown ones."""
     return list(known) if "all" in wanted else common.chosen(wanted, known, what="domain")
 
 
 def output_names(sources: Sequence[Path], targets: Sequence[str], out: Path, model: str) -> dict[Path, dict[str, Path]]:
-    """Name all outputs.
+    """Return the outputs by source and target.
 
     Parameters
     ----------
@@ -130,11 +159,6 @@ def output_names(sources: Sequence[Path], targets: Sequence[str], out: Path, mod
         A folder; or, with an audio suffix and unless it is a folder, a file.
     model : str
         The model's name.
-
-    Returns
-    -------
-    dict of Path to dict of str to Path
-        Per source and target.
 
     Raises
     ------
@@ -161,13 +185,13 @@ def output_names(sources: Sequence[Path], targets: Sequence[str], out: Path, mod
 
 
 class _Batch:
-    """The items of one call, what came of them, and what failed."""
+    """The items of one call, their results, and those that failed."""
 
-    def __init__(self, args: argparse.Namespace, console: Console, model):
-        self.args, self.console, self.model = args, console, model
-        self.model_rate = model.network.config.decoder.sample_rate
+    def __init__(self, args: argparse.Namespace, console: Console, session: Session):
+        self.args, self.console, self.session = args, console, session
+        self.model_rate = session.model.rate
         self.items: list[Item] = []
-        self.results: list = []
+        self.results: list[TranslationResult] = []
         self.failures: list[Exception] = []
         self.n_inputs = 0
 
@@ -178,7 +202,7 @@ class _Batch:
 
         sources = self._sources()
         common.require_folder(self.args.out.parent if _names_a_file(self.args.out) else self.args.out)
-        names = output_names(sources, targets, self.args.out, self.model.name) if sources else {}
+        names = output_names(sources, targets, self.args.out, self.session.model.name) if sources else {}
         taken = {source.resolve() for source in sources}
         for source, outputs in names.items():
             try:
@@ -186,13 +210,13 @@ class _Batch:
             except Exception as error:
                 self._failed(source, error)
                 continue
-            rate = info.sample_rate if self.args.rate == "native" else self.model_rate
+            rate = self._output_rate(info.sample_rate)
             outputs = {target: path for target, path in outputs.items() if self._check_output(path, rate, taken)}
             length = resampled_length(info.frames, from_rate=info.sample_rate, to_rate=self.model_rate)
             if outputs:
                 self.items.append(Item(source, info.sample_rate, length, outputs))
 
-    def translate(self, *, seed: int, device: str, backend: str) -> None:
+    def translate(self) -> None:
         """Work through the items; one that fails does not stop the others."""
         total = sum(item.n_samples * len(item.outputs) for item in self.items)
         if not total:
@@ -212,15 +236,15 @@ class _Batch:
                     estimate.update(before + done)
 
                 try:
-                    self._translate(item, seed, device, backend, update)
+                    self._translate(item, update)
                 except BrokenPipeError:
-                    raise  # whoever read the results has gone: that is the end of the batch
+                    raise  # the reader of the results has gone, which ends the batch
                 except Exception as error:
                     self._failed(item.source, error)
                 before += item.n_samples * len(item.outputs)
 
     def conclude(self) -> None:
-        """Raise what the exit code is to tell."""
+        """Raise the error that decides the exit code, if any."""
         if not self.failures:
             return
         if self.n_inputs == 1:
@@ -231,21 +255,24 @@ class _Batch:
         """Expand the inputs; each that cannot be found counts as one that failed."""
         from wavecore.audio import files
 
-        found: dict[Path, Path] = {}
+        sources: dict[Path, Path] = {}
         missing: dict[Path, Exception] = {}
         for named in self.args.inputs:
             try:
                 for path in files.find_audio([named]):
-                    found.setdefault(path.resolve(), path)
+                    sources.setdefault(path.resolve(), path)
             except Exception as error:
                 missing[named] = error
-        self.n_inputs = len(found) + len(missing)
+        self.n_inputs = len(sources) + len(missing)
         for named, error in missing.items():
             self._failed(named, error)
-        return list(found.values())
+        return list(sources.values())
+
+    def _output_rate(self, input_rate: int) -> int:
+        return input_rate if self.args.rate == "native" else self.model_rate
 
     def _check_output(self, path: Path, rate: int, taken: set[Path]) -> bool:
-        """Refuse an output that cannot be; tell whether it is to be made."""
+        """Refuse an output that cannot be written; return whether it is to be made."""
         from wavecore.audio import output
         from wavecore.audio.files import AudioWriter
 
@@ -260,45 +287,29 @@ class _Batch:
         output.refuse_existing(sidecar.sidecar_path(path), overwrite=self.args.overwrite)
         return True
 
-    def _translate(self, item: Item, seed: int, device: str, backend: str, update) -> None:
-        from wavecore.models.translation.translate import translate_file
-
+    def _translate(self, item: Item, update) -> None:
         args = self.args
-        results = translate_file(
-            self.model,
+        results = self.session.model.translate_file(
             item.source,
             item.outputs,
-            seed=seed,
             octave=args.octave,
-            temperature=args.temperature,
-            rate=args.rate,
+            rate_out=args.rate,
             draws=args.draws,
-            backend=backend,
-            device=device,
             overwrite=args.overwrite,
             on_progress=update,
+            **self.session.options(),
         )
+        rates = {"input_rate": item.sample_rate, "output_rate": self._output_rate(item.sample_rate)}
         for result in results:
             self.results.append(result)
-            rate = item.sample_rate if args.rate == "native" else self.model_rate
-            values = sidecar.describe_translation(
-                result,
-                self.model,
-                command=args.command,
-                seed=seed,
-                temperature=args.temperature,
-                device=device,
-                backend=backend,
-                input_rate=item.sample_rate,
-                output_rate=rate,
-            )
-            sidecar.write_sidecar(sidecar.sidecar_path(Path(result.path)), values, overwrite=args.overwrite)
+            record = self.session.record(result, args.command, **rates)
+            sidecar.write_sidecar(sidecar.sidecar_path(Path(result.path)), record, overwrite=args.overwrite)
             for warning in result.warnings:
                 self.console.warn(f"{result.input} to {result.domain}: {warning}")
             self.console.result(describe(result))
 
     def _failed(self, source: Path, error: Exception) -> None:
-        """Take note of an item that failed; with company, report it at once."""
+        """Record an item that failed; if it is one of several, report it at once."""
         self.failures.append(error)
         if self.n_inputs == 1:
             return
@@ -308,8 +319,8 @@ class _Batch:
         self.console.error(text if str(source) in text else f"{source}: {text}")
 
 
-def describe(result) -> str:
-    """Sum up an output in a line."""
+def describe(result: TranslationResult) -> str:
+    """Return a line about an output."""
     parts = [f"{result.path}: {duration(result.seconds)}", f"{result.realtime_factor:.2f} x real time"]
     if result.octave_shift:
         parts.append(f"{result.octave_shift:+d} octave{'' if abs(result.octave_shift) == 1 else 's'}")
@@ -319,7 +330,7 @@ def describe(result) -> str:
 
 
 def _names_a_file(out: Path) -> bool:
-    """Whether ``-o`` means a file: it looks like audio or video and is no folder."""
+    """Return whether ``-o`` is a file: it looks like audio or video and is no folder."""
     from wavecore.audio.finding import AUDIO_SUFFIXES
 
     kind = mimetypes.guess_type(out.name)[0] or ""
