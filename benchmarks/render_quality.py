@@ -1,8 +1,9 @@
 """Whether the notes of a rendered score can be heard, and how long the rendering takes.
 
-Every line is written to a file of its own, written down again by a pitch tracker, and compared with its score: F1 of the notes, 50 ms
-and 50 cents, ends left out (as ``mir_eval.transcription`` counts them; ``tests/wavecore/metrics/test_transcription.py``).  The
-same is done with a plain synthesized sketch of each line, which says what the tracker itself misses:
+Every line is written to a file of its own, written down again by a pitch tracker, and compared with its score: F1 of
+the notes, 50 ms and 50 cents, ends left out (as ``mir_eval.transcription`` counts them;
+``tests/wavecore/metrics/test_transcription.py``).  The same is done with a plain synthesized sketch of each line,
+which says what the tracker itself misses:
 
     python -P benchmarks/render_quality.py chorale.mid --results benchmarks/results/render.json
     python -P benchmarks/render_quality.py chorale.mid --instruments flute,clarinet,violin
@@ -23,9 +24,9 @@ from wavecore import checkpoint
 from wavecore.audio import files
 from wavecore.metrics.transcription import Notes, note_f1, transcribe
 from wavecore.rendering import bank as banks
+from wavecore.rendering.api import render_file
 from wavecore.rendering.casting import cast
 from wavecore.rendering.sketch import sketch
-from wavecore.rendering.song import render_song
 from wavecore.symbolic import midi
 from wavecore.symbolic.score import Score
 
@@ -44,9 +45,7 @@ def main() -> None:
     model = checkpoint.load(args.model, kind=None)
     bank = None
     if model.network.kind == "nsynth":
-        bank = (
-            banks.of_model(model) if args.bank is None else banks.require_model(banks.load(args.bank), model, args.bank)
-        )
+        bank = banks.for_model(model, args.bank)
     temperature = model.temperature if args.temperature is None else args.temperature
     found = []
     for path in args.scores:
@@ -67,7 +66,7 @@ def judge(model, bank, path: Path, instrument: str | None, temperature: float, s
     """Render one score; return and print what is heard of each line."""
     song = midi.read(path)
     with tempfile.TemporaryDirectory() as folder:
-        done = render_song(
+        done = render_file(
             model,
             song,
             Path(folder) / "mix.wav",

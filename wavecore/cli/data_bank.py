@@ -11,7 +11,7 @@ from wavecore.console import common, flags
 from wavecore.console.console import Console, plural
 
 if TYPE_CHECKING:
-    from wavecore.rendering.bank_build import Wanted
+    from wavecore.rendering.bank_build import Source
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -70,7 +70,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
     from wavecore import checkpoint
     from wavecore.audio import output
     from wavecore.datasets.notes.reader import NotesDataset
-    from wavecore.rendering import bank, bank_build, bank_check
+    from wavecore.rendering import bank, bank_build
 
     if args.skip_existing and args.out.exists():
         console.say(f"skipped: {args.out} exists")
@@ -85,10 +85,10 @@ def run(args: argparse.Namespace, console: Console) -> None:
     whole = found
     if not args.keep_unclear:
         with console.progress("listening", unit="instruments") as show:
-            heard = bank_check.shares(model, whole, temperature=model.temperature, on_progress=show)
-        found = bank_check.clear(whole, heard)
+            heard = bank_build.pitch_accuracy(model, whole, temperature=model.temperature, on_progress=show)
+        found = bank_build.keep_accurate(whole, heard)
         for name, share in heard.items():
-            if share.max() < bank_check.LEAST:
+            if share.max() < bank_build.MIN_ACCURACY:
                 console.warn(f"{model.name} decodes no note of {name} at its pitch; all of them are kept")
     left_out = {
         name: sorted(set(one.pitches.tolist()) - set(found.instruments[name].pitches.tolist()))
@@ -113,7 +113,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
         console.result(f"  {name:14}MIDI {low:.0f}-{high:.0f}  {found.instruments[name].source}{unclear}")
 
 
-def instruments(text: str) -> dict[str, Wanted]:
+def instruments(text: str) -> dict[str, Source]:
     """Parse names of instruments.
 
     Parameters
@@ -126,7 +126,7 @@ def instruments(text: str) -> dict[str, Wanted]:
     argparse.ArgumentTypeError
         If it does not read so, or a name is used twice.
     """
-    from wavecore.rendering.bank_build import Wanted
+    from wavecore.rendering.bank_build import Source
 
     found = {}
     for item in flags.names(text):
@@ -137,7 +137,7 @@ def instruments(text: str) -> dict[str, Wanted]:
             )
         if match[1] in found:
             raise argparse.ArgumentTypeError(f"the name {match[1]!r} is used twice")
-        found[match[1]] = Wanted(match[3], int(match[2]) if match[2] else None)
+        found[match[1]] = Source(match[3], int(match[2]) if match[2] else None)
     return found
 
 

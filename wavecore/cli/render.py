@@ -69,7 +69,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
         If score or model cannot be used, or the output exists.
     """
     from wavecore.audio import output
-    from wavecore.rendering.song import render_song
+    from wavecore.rendering.api import render_file
     from wavecore.symbolic import midi
 
     if args.skip_existing and args.out.exists():
@@ -95,8 +95,8 @@ def run(args: argparse.Namespace, console: Console) -> None:
             show(done, total)
             estimate.update(done)
 
-        result = render_song(
-            model, song, args.out, seed=seed, bank=notes, instrument=args.instrument, chosen=args.map, temperature=temperature, draws=args.draws,
+        result = render_file(
+            model, song, args.out, seed=seed, bank=notes, instrument=args.instrument, parts=args.map, temperature=temperature, draws=args.draws,
             stems=args.stems, backend=backend, device=device, overwrite=args.overwrite, on_progress=update,
         )  # fmt: skip
     told = {"model": model.name, "model_sha256": model.sha256, "seed": seed}
@@ -127,7 +127,7 @@ def _bank(args: argparse.Namespace, model):
 
     if args.through != "nsynth":
         return None
-    return bank.of_model(model) if args.bank is None else bank.require_model(bank.load(args.bank), model, args.bank)
+    return bank.for_model(model, args.bank)
 
 
 def _slowed(octave: int) -> str:

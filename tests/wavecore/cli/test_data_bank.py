@@ -14,7 +14,7 @@ from wavecore.models.nsynth.model import NSynthNetwork
 from wavecore.nn.encoders import EncoderConfig
 from wavecore.nn.wavenet import preset
 from wavecore.rendering import bank
-from wavecore.rendering.bank_build import Wanted
+from wavecore.rendering.bank_build import Source
 from wavecore.symbolic import midi
 from wavecore.symbolic.song import Event, Part, Song
 
@@ -102,7 +102,7 @@ def test_what_the_model_cannot_say_is_left_out(cli, data, tmp_path):
 
 
 def test_instruments_are_read_from_words():
-    assert instruments("a@0=x_1, b=y") == {"a": Wanted("x_1", 0), "b": Wanted("y")}
+    assert instruments("a@0=x_1, b=y") == {"a": Source("x_1", 0), "b": Source("y")}
     for text in ("a", "a=", "=b", "a@128=b", "a@=b", "a=b=c", "a=b,a=c"):
         with pytest.raises(argparse.ArgumentTypeError):
             instruments(text)
