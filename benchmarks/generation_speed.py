@@ -47,8 +47,9 @@ def main() -> None:
         results.append(asdict(result))
         share = "" if result.roofline_fraction is None else f"{result.roofline_fraction:8.0%} of the roofline"
         print(
-            f"{result.preset:8}{result.backend:10}{result.dtype:8} batch {result.batch:3} cores {result.threads} "
-            f"{_speed(result.samples_per_s)}{share}  first {result.first_sample_ms or 0:.2f} ms  parity {result.parity:.1e}",
+            f"{result.preset:8}{result.backend:10}{result.dtype:8} batch {result.batch:3} cores {result.threads}"
+            f" {_speed(result.samples_per_s)}{share}  first {result.first_sample_ms or 0:.2f} ms  parity"
+            f" {result.parity:.1e}",
             flush=True,
         )
     found = {"machine": about, "peers": peers, "results": results, "ratios": _ratios(peers, results)}

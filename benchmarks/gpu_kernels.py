@@ -1,9 +1,10 @@
 """Everything that only a GPU can show about the Triton kernels, in one run of less than eight minutes.
 
-What is not measured when `--minutes` have passed is left out, and said to be.  Ceilings; parity of every kernel with the float64 reference; two long runs of the
-latency kernel that must be the same bytes; samples per second for one stream, for
-as many as the GPU takes, and for 128 listeners at once; beside them the same network in PyTorch, step by step and as a CUDA graph.  The JSON is written after
-every part, so that a run that is cut short has shown what it has shown.
+What is not measured when `--minutes` have passed is left out, and said to be.  Ceilings; parity of every kernel with
+the float64 reference; two long runs of the latency kernel that must be the same bytes; samples per second for one
+stream, for as many as the GPU takes, and for 128 listeners at once; beside them the same network in PyTorch, step by
+step and as a CUDA graph.  The JSON is written after every part, so that a run that is cut short has shown what it has
+shown.
 
     python -P benchmarks/gpu_kernels.py --out benchmarks/results/
 

@@ -93,11 +93,13 @@ def judge(model, bank, path: Path, instrument: str | None, temperature: float, s
             }
         )
         print(
-            f"{path.name:24}{line.part:12}{line.instrument:12}{line.n_notes:4} notes  F1 {f1:.2f}  (sketch {ceiling:.2f})",
+            f"{path.name:24}{line.part:12}{line.instrument:12}{line.n_notes:4} notes  F1 {f1:.2f}  (sketch"
+            f" {ceiling:.2f})",
             flush=True,
         )
     print(
-        f"{path.name:24}{done.seconds:.1f} s of {len(lines)} lines in {1 / done.realtime_factor:.2f} times their length",
+        f"{path.name:24}{done.seconds:.1f} s of {len(lines)} lines in {1 / done.realtime_factor:.2f} times their"
+        " length",
         flush=True,
     )
     return {"score": path.name, "seconds": done.seconds, "time_share": 1 / done.realtime_factor, "lines": lines}

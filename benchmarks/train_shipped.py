@@ -1,15 +1,17 @@
-"""Train the models that ship further, or larger ones of their kind, each for so many minutes of the device that is there.
+"""Train the models that ship further, or larger ones of their kind, each for so many minutes of the device that is
+there.
 
-Every job is a `wavecore train` with the best settings known.  How many steps fit its minutes is measured first, in a short run of
-the same settings, so that the learning rate has fallen when they are over.  The script ends when `--until` minutes have passed, whatever
-runs then saves its state, and the same command goes on with it:
+Every job is a `wavecore train` with the best settings known.  How many steps fit its minutes is measured first, in a
+short run of the same settings, so that the learning rate has fallen when they are over.  The script ends when
+`--until` minutes have passed, whatever runs then saves its state, and the same command goes on with it:
 
-    python -P benchmarks/train_shipped.py --jobs universal,notes --universal data/domains --notes data/notes --minutes 9 --until 9.5 \\
+    python -P benchmarks/train_shipped.py --jobs universal,notes --universal data/domains --notes data/notes --minutes
+    9 --until 9.5 \\
         --runs runs --keep kept
 
-What is finished is written to `--keep`: the model in half precision, curves, and what it cost (`JOB.json`).  `--scale` makes every batch so many
-times as large: a GPU has idle units otherwise.  `--rehearse` does it all with tiny batches and a dozen steps, and
-shows that the script works.
+What is finished is written to `--keep`: the model in half precision, curves, and what it cost (`JOB.json`).  `--scale`
+makes every batch so many times as large: a GPU has idle units otherwise.  `--rehearse` does it all with tiny batches
+and a dozen steps, and shows that the script works.
 """
 
 from __future__ import annotations
@@ -69,26 +71,68 @@ PASTS = ("context_noise_db=-15", "context_tone_probability=0.6")
 MUON = ("optimizer=muon", "warmup_steps=60", "decay_fraction=0.8")
 JOBS = {
     "universal": Job(
-        "translation", 10, ("--init", "universal"),
-        (*MUON, *PASTS, "targets_per_step=5", "crop_frames=15", "learning_rate=0.0008", "paired_probability=0.8", "confusion_weight=0", "confusion_crops=0",
-         "glide_probability=0.4", "glide_semitones=5", "augment_probability=0.2", "rest_probability=0.2", "freeze_encoder=true", "train_bottleneck_context=true",
-         "ema_decay=0.997", "context_offset_probability=0.3"),
-        ("--init", "universal"), smallest_batch=5,
+        "translation",
+        10,
+        ("--init", "universal"),
+        (
+            *MUON,
+            *PASTS,
+            "targets_per_step=5",
+            "crop_frames=15",
+            "learning_rate=0.0008",
+            "paired_probability=0.8",
+            "confusion_weight=0",
+            "confusion_crops=0",
+            "glide_probability=0.4",
+            "glide_semitones=5",
+            "augment_probability=0.2",
+            "rest_probability=0.2",
+            "freeze_encoder=true",
+            "train_bottleneck_context=true",
+            "ema_decay=0.997",
+            "context_offset_probability=0.3",
+        ),
+        ("--init", "universal"),
+        smallest_batch=5,
     ),
     "universal-waveform": Job(
-        "translation", 10, ("--encoder", "waveform", "--hop", "320"),
-        (*MUON, *PASTS, "targets_per_step=5", "crop_frames=50", "learning_rate=0.001", "paired_probability=0.8", "confusion_crops=0",
-         "augment_probability=0.5", "ema_decay=0.997"),
-        ("--encoder", "waveform", "--hop", "320", "--preset", "tiny"), smallest_batch=5,
+        "translation",
+        10,
+        ("--encoder", "waveform", "--hop", "320"),
+        (
+            *MUON,
+            *PASTS,
+            "targets_per_step=5",
+            "crop_frames=50",
+            "learning_rate=0.001",
+            "paired_probability=0.8",
+            "confusion_crops=0",
+            "augment_probability=0.5",
+            "ema_decay=0.997",
+        ),
+        ("--encoder", "waveform", "--hop", "320", "--preset", "tiny"),
+        smallest_batch=5,
     ),
     "notes": Job(
-        "nsynth", 4, ("--init", "notes"),
-        (*MUON, *PASTS, "crop_frames=8", "learning_rate=0.001", "freeze_encoder=true", "ema_decay=0.997", "context_offset_probability=0.3"),
+        "nsynth",
+        4,
+        ("--init", "notes"),
+        (
+            *MUON,
+            *PASTS,
+            "crop_frames=8",
+            "learning_rate=0.001",
+            "freeze_encoder=true",
+            "ema_decay=0.997",
+            "context_offset_probability=0.3",
+        ),
         ("--init", "notes"),
     ),
-    "coconet": Job("coconet", 16, ("--preset", "coconet"), ("optimizer=muon", "learning_rate=0.004"), ("--preset", "tiny")),
+    "coconet": Job(
+        "coconet", 16, ("--preset", "coconet"), ("optimizer=muon", "learning_rate=0.004"), ("--preset", "tiny")
+    ),
     "musenet": Job("musenet", 8, ("--preset", "medium"), (), ("--preset", "tiny")),
-}  # fmt: skip
+}
 
 
 def main() -> None:
@@ -121,7 +165,8 @@ def advance(name: str, data: Path, device: str, arguments: argparse.Namespace, e
         arguments.runs.mkdir(parents=True, exist_ok=True)
         checkpoint.write_json(plan, plan_path)
     print(
-        f"{name}: {plan['steps']:,} steps of {plan['batch_size']} crops, seen to go at {plan['samples_per_s']:,.0f} samples/s",
+        f"{name}: {plan['steps']:,} steps of {plan['batch_size']} crops, seen to go at {plan['samples_per_s']:,.0f}"
+        " samples/s",
         flush=True,
     )
     if (run / "checkpoint").exists():
@@ -149,9 +194,13 @@ def make_plan(name: str, data: Path, device: str, arguments: argparse.Namespace,
     steps_per_s = summary["samples_per_s"] / summary["samples_per_step"]
     steps = 12 if arguments.rehearse else max(1, int(60 * arguments.minutes * (1 - UNUSED) * steps_per_s))
     return {
-        "batch_size": batch_size, "steps": steps, "minutes": arguments.minutes, "samples_per_s": summary["samples_per_s"],
-        "samples_per_step": summary["samples_per_step"], "peak_memory_bytes": summary["peak_memory_bytes"],
-    }  # fmt: skip
+        "batch_size": batch_size,
+        "steps": steps,
+        "minutes": arguments.minutes,
+        "samples_per_s": summary["samples_per_s"],
+        "samples_per_step": summary["samples_per_step"],
+        "peak_memory_bytes": summary["peak_memory_bytes"],
+    }
 
 
 def remove(run: Path) -> None:
@@ -215,9 +264,12 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jobs", default=",".join(JOBS), help=f"of {', '.join(JOBS)} (default: all)")
     for kind, built_by in (
-        ("universal", "data domains`"), ("universal-waveform", "data domains`, without a whistle: that encoder cannot shift octaves"),
-        ("notes", "data soundfont`"), ("coconet", "data chorales`"), ("musenet", "data midi`"),
-    ):  # fmt: skip
+        ("universal", "data domains`"),
+        ("universal-waveform", "data domains`, without a whistle: that encoder cannot shift octaves"),
+        ("notes", "data soundfont`"),
+        ("coconet", "data chorales`"),
+        ("musenet", "data midi`"),
+    ):
         parser.add_argument(f"--{kind}", type=Path, metavar="DIR", help=f"data from `wavecore {built_by}")
     parser.add_argument("--minutes", type=float, default=9.0, help="for each job")
     parser.add_argument("--until", type=float, metavar="MINUTES", help="when this start is to be over (default: never)")

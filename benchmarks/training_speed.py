@@ -1,13 +1,15 @@
 """How fast do the shipped networks learn, beside what the machine allows, and what holds them up?
 
-Of every network, with the settings it was shipped with and a batch so many times as large (`--scale`): how fast one core
-draws batches; how fast the network learns from batches that are there; how fast the training loop goes with so many processes
-that draw (`--workers`).  Beside them two floors.  Arithmetic: the multiplications of a step's products and convolutions, forward and back,
-at the speed of the largest square product that this machine was seen to do.  Memory: every operation reads its inputs and writes its
-outputs once, at the speed of a copy; that is what a program pays that runs operation by operation, and what fusing them would save.
-(A small step lives in a processor's caches and goes below the second floor; attention on a CPU is not counted in the first.)
+Of every network, with the settings it was shipped with and a batch so many times as large (`--scale`): how fast one
+core draws batches; how fast the network learns from batches that are there; how fast the training loop goes with so
+many processes that draw (`--workers`).  Beside them two floors.  Arithmetic: the multiplications of a step's products
+and convolutions, forward and back, at the speed of the largest square product that this machine was seen to do.
+Memory: every operation reads its inputs and writes its outputs once, at the speed of a copy; that is what a program
+pays that runs operation by operation, and what fusing them would save. (A small step lives in a processor's caches and
+goes below the second floor; attention on a CPU is not counted in the first.)
 
-    python -P benchmarks/training_speed.py --notes data/notes --domains data/domains --chorales data/chorales --songs data/songs \\
+    python -P benchmarks/training_speed.py --notes data/notes --domains data/domains --chorales data/chorales --songs
+    data/songs \\
         --out benchmarks/results/training-cpu.json
 
 Networks whose data are not given are left out, and said to be.
@@ -66,9 +68,13 @@ def main() -> None:
     memory.keep_freed_memory()  # as `wavecore train` does
     workers = prefetch.default_workers(device) if arguments.workers is None else arguments.workers
     found = {
-        "machine": measure.machine(device), "threads": arguments.threads, "workers": workers, "scale": arguments.scale,
-        "ceilings": ceilings(device, arguments.side), "networks": {},
-    }  # fmt: skip
+        "machine": measure.machine(device),
+        "threads": arguments.threads,
+        "workers": workers,
+        "scale": arguments.scale,
+        "ceilings": ceilings(device, arguments.side),
+        "networks": {},
+    }
     print(found["ceilings"], flush=True)
     for name, data in networks(arguments).items():
         if data is None:
@@ -132,7 +138,8 @@ def coconet(data: Path, scale: int):
 
 
 def musenet(data: Path, scale: int):
-    """Build the task of the transformer, which learns from its first weights: the shipped ones have a critic and are finished."""
+    """Build the task of the transformer, which learns from its first weights: the shipped ones have a critic and
+    are finished."""
     from wavecore.datasets.songs import SongsDataset
     from wavecore.models.musenet.train import MuseNetTask
 
@@ -161,13 +168,20 @@ def learning(build: Callable, device: str, workers: int, seconds: float, allowed
     floors = {"arithmetic": allowed[kind] / (flops / size), "memory": allowed["copy_bytes_per_s"] / (traffic / size)}
     del trainer
     return {
-        "samples_per_step": size, "precision": kind, "mflop_per_sample": flops / size / 1e6, "kib_per_sample": traffic / size / 1024,
-        "drawn_per_s_by_one_core": drawn_per_s, "learnt_per_s": learnt_per_s, "step_s": statistics.median(times),
+        "samples_per_step": size,
+        "precision": kind,
+        "mflop_per_sample": flops / size / 1e6,
+        "kib_per_sample": traffic / size / 1024,
+        "drawn_per_s_by_one_core": drawn_per_s,
+        "learnt_per_s": learnt_per_s,
+        "step_s": statistics.median(times),
         "loop_per_s": loop_speed(build, device, workers, seconds / statistics.median(times)),
-        "arithmetic_floor_per_s": floors["arithmetic"], "memory_floor_per_s": floors["memory"],
-        "of_arithmetic_floor": learnt_per_s / floors["arithmetic"], "of_memory_floor": learnt_per_s / floors["memory"],
+        "arithmetic_floor_per_s": floors["arithmetic"],
+        "memory_floor_per_s": floors["memory"],
+        "of_arithmetic_floor": learnt_per_s / floors["arithmetic"],
+        "of_memory_floor": learnt_per_s / floors["memory"],
         "cores_that_must_draw": learnt_per_s / drawn_per_s,
-    }  # fmt: skip
+    }
 
 
 def step_times(trainer, batches: list, seconds: float) -> list[float]:

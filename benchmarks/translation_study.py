@@ -9,7 +9,8 @@ decoders.  What a run leaves out, the lessons of its encoder leave out as well.
 What was trained and judged already is not done again, so the script can be stopped and started as one likes, and two
 of it can share the runs (``--only``):
 
-    python -P benchmarks/translation_study.py --data data/tunes --out runs/study --results benchmarks/results/translation_study.json
+    python -P benchmarks/translation_study.py --data data/tunes --out runs/study --results
+    benchmarks/results/translation_study.json
 
 The table, in Markdown, is printed and written beside the results.
 """
@@ -23,11 +24,40 @@ import sys
 from pathlib import Path
 
 COMMON = (
-    "--init", "universal", "--teach-encoder", "--targets", "strings,flute", "--bottleneck", "none", "--latent-channels", "64",
-    "--hop", "320", "--seed", "0", "--set", "paired_probability=0.8", "--set", "optimizer=muon", "--set", "learning_rate=0.0008",
-    "--set", "batch_size=8", "--set", "crop_frames=15", "--set", "warmup_steps=10", "--set", "confusion_warmup_steps=30",
-    "--set", "decay_fraction=0.7", "--set", "ema_decay=0.98", "--set", "validation_crops=4",
-)  # fmt: skip
+    "--init",
+    "universal",
+    "--teach-encoder",
+    "--targets",
+    "strings,flute",
+    "--bottleneck",
+    "none",
+    "--latent-channels",
+    "64",
+    "--hop",
+    "320",
+    "--seed",
+    "0",
+    "--set",
+    "paired_probability=0.8",
+    "--set",
+    "optimizer=muon",
+    "--set",
+    "learning_rate=0.0008",
+    "--set",
+    "batch_size=8",
+    "--set",
+    "crop_frames=15",
+    "--set",
+    "warmup_steps=10",
+    "--set",
+    "confusion_warmup_steps=30",
+    "--set",
+    "decay_fraction=0.7",
+    "--set",
+    "ema_decay=0.98",
+    "--set",
+    "validation_crops=4",
+)
 RUNS: dict[str, tuple[str, tuple[str, ...]]] = {
     "base": ("pairs, confusion, augmentation, 64 channels, a frame every 20 ms", ()),
     "unpaired": ("no pairs: the paper's way", ("--set", "paired_probability=0")),
@@ -159,8 +189,24 @@ def listen(run: Path, recording: Path) -> None:
         return
     kept = []
     for seed in range(1, 5):
-        command = ["wavecore", "translate", str(recording), "--to", "all", "--model", str(run / "last"), "--seed", str(seed), "--temperature", "0.5",
-                   "--json", "-q", "--overwrite", "-o", str(run / "recording")]  # fmt: skip
+        command = [
+            "wavecore",
+            "translate",
+            str(recording),
+            "--to",
+            "all",
+            "--model",
+            str(run / "last"),
+            "--seed",
+            str(seed),
+            "--temperature",
+            "0.5",
+            "--json",
+            "-q",
+            "--overwrite",
+            "-o",
+            str(run / "recording"),
+        ]
         outputs = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)["outputs"]
         kept += [output["pitch_accuracy"] for output in outputs]
     found.write_text(json.dumps({"recording": recording.name, "kept": sum(kept) / len(kept)}), encoding="utf-8")
@@ -195,16 +241,20 @@ def write(args: argparse.Namespace) -> None:
 def format_table(results: dict[str, dict]) -> str:
     """Make a Markdown table: means over the targets of the medians over the tunes."""
     lines = [
-        "| run | differs by | chroma | of the input | warped contour | mel, share of the input's | taken for the target | probe (chance) | bits | recording kept |",
+        (
+            "| run | differs by | chroma | of the input | warped contour | mel, share of the input's | taken for the"
+            " target | probe (chance) | bits | recording kept |"
+        ),
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for name, found in results.items():
         recorded = f"{found['recording_kept']:.2f}" if "recording_kept" in found else ""
         share = found["mel_distance"] / found["source_mel_distance"]
         lines.append(
-            f"| {name} | {found['what']} | {found['truth_chroma_accuracy']:.2f} | {found['raw_chroma_accuracy']:.2f} | {found['pitch_ncc_dtw']:.2f} "
-            f"| {share:.2f} | {found['target_classifier_accuracy']:.2f} | {found['latent_probe_accuracy']:.2f} ({found['latent_probe_chance']:.2f}) "
-            f"| {found['reconstruction_bits']:.2f} | {recorded} |"
+            f"| {name} | {found['what']} | {found['truth_chroma_accuracy']:.2f} | {found['raw_chroma_accuracy']:.2f} |"
+            f" {found['pitch_ncc_dtw']:.2f} | {share:.2f} | {found['target_classifier_accuracy']:.2f} |"
+            f" {found['latent_probe_accuracy']:.2f} ({found['latent_probe_chance']:.2f}) |"
+            f" {found['reconstruction_bits']:.2f} | {recorded} |"
         )
     return "\n".join(lines) + "\n"
 

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
+from wavecore.datasets.synths import whistle
 from wavecore.errors import UsageError
-from wavecore.symbolic.score import Note, Score
+from wavecore.symbolic.score import Note, Score, transpose
 
 LICENCE = "public domain"
 ARTICULATION = 0.95
@@ -80,6 +83,18 @@ def tune(name: str) -> Score:
         notes.append(Note(beat * written.beat_s, ARTICULATION * length_s, _midi(pitch), velocity))
         beat += float(beats)
     return Score(tuple(notes), name=name, source=f"{written.title}: {written.origin}", licence=LICENCE)
+
+
+def whistled(name: str, *, seed: int, sample_rate: int) -> np.ndarray:
+    """Whistle a tune in the nearest octave that can be whistled.
+
+    Returns
+    -------
+    ndarray, shape (T,), float32
+    """
+    score = tune(name)
+    score = transpose(score, 12 * min(whistle.octaves_in_range(score), key=abs))
+    return whistle.whistle(score, rng=np.random.default_rng(seed), sample_rate=sample_rate)
 
 
 def _midi(pitch: str) -> int:

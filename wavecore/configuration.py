@@ -113,7 +113,8 @@ def with_settings(config: Any, settings: Iterable[str]) -> Any:
         name = names.get(key, key)
         if name not in fields:
             raise UsageError(
-                f"there is no setting {key!r}; choose from {', '.join(field.name for field in dataclasses.fields(config))}"
+                f"there is no setting {key!r}; choose from"
+                f" {', '.join(field.name for field in dataclasses.fields(config))}"
             )
         kind = type(getattr(config, name))
         try:

@@ -25,13 +25,13 @@ from wavecore.models.note_classifier.config import NoteClassifierConfig
 from wavecore.models.note_classifier.model import NoteClassifier
 from wavecore.models.nsynth.config import NSynthConfig
 from wavecore.models.nsynth.model import NSynthNetwork
-from wavecore.models.translation import tune_clips
 from wavecore.models.translation.config import TranslationConfig
+from wavecore.models.translation.evaluate import Clip, choose_clips
 from wavecore.models.translation.model import TranslationNetwork
-from wavecore.models.translation.pretrain_data import Lessons, collect
-from wavecore.models.translation.trainer import build_network
+from wavecore.models.translation.pretrain_data import PretrainingData, collect
 from wavecore.nn.encoders import Encoder, EncoderConfig, build_encoder
 from wavecore.nn.wavenet import WaveNetConfig, preset
+from wavecore.training.task import build_network
 
 _spec = importlib.util.spec_from_file_location("tiny_models", Path(__file__).with_name("tiny_models.py"))
 tiny_models = importlib.util.module_from_spec(_spec)
@@ -110,9 +110,9 @@ def tunes(make_tunes, tmp_path_factory) -> DomainsDataset:
 
 
 @pytest.fixture(scope="session")
-def clips(tunes) -> list[tune_clips.Clip]:
+def clips(tunes) -> list[Clip]:
     """Those held out, from the whistle to the others."""
-    return tune_clips.choose(tunes, "whistle", ["flute", "organ"], split="test", n_clips=9, seconds=9.0)
+    return choose_clips(tunes, "whistle", ["flute", "organ"], split="test", n_clips=9, seconds=9.0)
 
 
 DATA_SUMMARY = {"data": {"level_db": -20.0, "midi_ranges": {"strings": [48.0, 84.0], "organ": [36.0, 78.0]}}}
@@ -288,7 +288,7 @@ def network_config() -> TranslationConfig:
 @pytest.fixture
 def speaking_network(network_config) -> TranslationNetwork:
     """A network whose decoders do not say all codes alike, as new ones do."""
-    network = build_network(network_config, seed=1).eval()
+    network = build_network(TranslationNetwork, network_config, seed=1).eval()
     for decoder in network.decoders.values():
         torch.nn.init.normal_(decoder.output.weight, std=0.3, generator=torch.Generator().manual_seed(0))
     return network
@@ -311,6 +311,6 @@ def known(network_config) -> Encoder:
 
 
 @pytest.fixture
-def lessons(dataset, encoder) -> Lessons:
+def lessons(dataset, encoder) -> PretrainingData:
     """What it is taught from."""
     return collect(dataset, encoder)

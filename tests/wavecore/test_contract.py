@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -146,7 +147,7 @@ def test_training_explains_itself_and_a_dry_run_needs_no_data(cli, kind, tmp_pat
     helped = cli("train", kind, "-h")
     assert helped.code == 0
     settings = registry.kind(kind).load("training")
-    assert all(f"\n  {name}=" in helped.out for name in settings.__dataclass_fields__)
+    assert all(f"\n  {field.name}=" in helped.out for field in fields(settings))
     done = cli("train", kind, "--out", tmp_path / "run", "--dry-run", "--seed", "1", "--json")
     assert done.code == 0 and json.loads(done.out)["kind"] == kind
     assert json.loads(done.out)["training"]["seed"] == 1 and not (tmp_path / "run").exists()

@@ -189,10 +189,10 @@ def note_classifier(folder: Path) -> tuple[Any, Any]:
 
 CASES: dict[str, Case] = {
     "coconet": coconet,
-    "nsynth": nsynth,
-    "spectral": spectral,
-    "note-classifier": note_classifier,
     "lstm": lstm,
     "gan": gan,
     "musegan": musegan,
+    "nsynth": nsynth,
+    "spectral": spectral,
+    "note-classifier": note_classifier,
 }

@@ -33,7 +33,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         required=True,
         type=instruments,
         metavar="NAME[@PROGRAM]=SOURCE,..",
-        help="names to be chosen by, the General MIDI programs that they play, and which of the data's instruments they are: flute@73=flute_acoustic_073",
+        help=(
+            "names to be chosen by, the General MIDI programs that they play, and which of the data's instruments they"
+            " are: flute@73=flute_acoustic_073"
+        ),
     )
     parser.add_argument(
         "--every",
@@ -106,7 +109,8 @@ def run(args: argparse.Namespace, console: Console) -> None:
         }
     )
     console.result(
-        f"{args.out}: {plural(len(found.instruments), 'instrument')} for {model.name}, {args.out.stat().st_size / 1e6:.2f} MB"
+        f"{args.out}: {plural(len(found.instruments), 'instrument')} for {model.name},"
+        f" {args.out.stat().st_size / 1e6:.2f} MB"
     )
     for name, (low, high) in found.ranges().items():
         unclear = f"; unclear: {', '.join(map(str, left_out[name]))}" if left_out[name] else ""
@@ -143,7 +147,10 @@ def instruments(text: str) -> dict[str, Source]:
 
 COMMAND = flags.Command(
     summary="note latents of instruments, with which an autoencoder of notes plays scores",
-    example="wavecore data bank --data data/notes --instruments flute@73=flute_acoustic_073,oboe@68=reed_acoustic_068 -o bank.npz",
+    example=(
+        "wavecore data bank --data data/notes --instruments flute@73=flute_acoustic_073,oboe@68=reed_acoustic_068 -o"
+        " bank.npz"
+    ),
     configure=configure,
     run=run,
 )

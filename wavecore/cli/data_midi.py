@@ -16,8 +16,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "sources",
         nargs="+",
         metavar="[STYLE=]FOLDER",
-        help="a folder of MIDI files, to any depth, or a data set of `wavecore data chorales`; the style is a composer's or collection's name, "
-        "by default the folder's",
+        help=(
+            "a folder of MIDI files, to any depth, or a data set of `wavecore data chorales`; the style is a composer's"
+            " or collection's name, by default the folder's"
+        ),
     )
     parser.add_argument(
         "--licence", default="", metavar="TEXT", help="what may be done with the MIDI files, for the manifest"

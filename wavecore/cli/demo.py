@@ -11,14 +11,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-import wavecore.models.translation.commands.translate as translate_verb
 from wavecore.console import common, flags, sidecar
 from wavecore.console.console import Console, Estimate, duration, plural
 from wavecore.errors import OutputExistsError
+from wavecore.models.translation.commands.translate import Session, describe
 
 DEFAULT_TUNE = "ode-to-joy"
 DEFAULT_SEED = 1
-"""Not drawn: the first thing that people hear should be the same everywhere."""
+"""Fixed, so that the first demo is the same everywhere."""
 
 LEAD = (
     "A tune goes in as a whistle and comes out played by something else. A WaveNet made each of these sounds "
@@ -61,38 +61,31 @@ def run(args: argparse.Namespace, console: Console) -> None:
     from wavecore.datasets.tunes import NAMES
 
     common.chosen([args.tune], NAMES, what="tune")
-    model = common.load_model(args.model, console)
-    device = common.settle_device(args.device, console)
-    backend = common.settle_backend(args.backend, device, console)
+    session = Session.open(args, console)
     console.say(f"seed: {args.seed}")
     common.require_folder(args.out)
-    document = {"model": model.name, "model_sha256": model.sha256, "seed": args.seed, "page": args.out / PAGE}
     if args.skip_existing and (args.out / PAGE).is_file():
         console.say(f"skipped: {args.out / PAGE} exists")
-        console.document(document | {"pictures": [], "outputs": []})
+        console.document(session.document([], page=args.out / PAGE, pictures=[]))
         console.result(str(args.out / PAGE))
         return
-    args.temperature = common.settle_temperature(args.temperature, model, console)
-    demo = _Demo(args, console, model, device, backend)
+    demo = _Demo(args, console, session)
     _refuse_existing(args.out, demo.names(), overwrite=args.overwrite)
     with _moved_when_done(args.out) as folder:
         demo.make(folder)
-    outputs = [{key: getattr(result, key) for key in translate_verb.RESULT_KEYS} for result in demo.results]
     pictures = [args.out / RAINBOWGRAMS, args.out / PITCH]
-    console.document(document | {"pictures": pictures, "outputs": outputs})
+    console.document(session.document(demo.results, page=args.out / PAGE, pictures=pictures))
     for result in demo.results:
-        console.result(translate_verb.describe(result))
+        console.result(describe(result))
     console.result(f"{args.out / PAGE}: open it in a browser, {(args.out / PAGE).resolve().as_uri()}")
 
 
 class _Demo:
     """The steps from the tune to the page."""
 
-    def __init__(self, args: argparse.Namespace, console: Console, model, device: str, backend: str):
-        self.args, self.console, self.model = args, console, model
-        self.device, self.backend = device, backend
-        self.rate = model.network.config.decoder.sample_rate
-        self.targets = model.network.config.targets
+    def __init__(self, args: argparse.Namespace, console: Console, session: Session):
+        self.args, self.console, self.session, self.model = args, console, session, session.model
+        self.rate, self.targets = self.model.rate, self.model.targets
         self.results: list = []
 
     def names(self) -> list[str]:
@@ -118,23 +111,16 @@ class _Demo:
         return f"{self.args.tune}__{self.model.name}__{target}.wav"
 
     def _whistle(self, path: Path):
-        """Whistle the tune as a person would, with the seed's own breath and glides."""
-        import numpy as np
-
+        """Whistle the tune as a person would, with breath and glides of the seed's own."""
         from wavecore.audio import files
         from wavecore.datasets import tunes
-        from wavecore.datasets.synths import whistle
-        from wavecore.symbolic.score import transpose
 
-        score = tunes.tune(self.args.tune)
-        score = transpose(score, 12 * min(whistle.octaves_in_range(score), key=abs))
-        sound = whistle.whistle(score, rng=np.random.default_rng(self.args.seed), sample_rate=self.rate)
+        sound = tunes.whistled(self.args.tune, seed=self.args.seed, sample_rate=self.rate)
         files.write(path, sound, self.rate)
         return sound
 
     def _translate(self, folder: Path) -> None:
         from wavecore.audio import files
-        from wavecore.models.translation.translate import translate_file
 
         args, source = self.args, folder / self._source()
         total = files.probe(source).frames * len(self.targets)
@@ -148,33 +134,15 @@ class _Demo:
                 show(done, total)
                 estimate.update(done)
 
-            made = translate_file(
-                self.model,
-                source,
-                {target: folder / self._output(target) for target in self.targets},
-                seed=args.seed,
-                temperature=args.temperature,
-                backend=self.backend,
-                device=self.device,
-                on_progress=update,
-            )
-        for result in made:
+            outputs = {target: folder / self._output(target) for target in self.targets}
+            results = self.model.translate_file(source, outputs, on_progress=update, **self.session.options())
+        for result in results:
             name = Path(result.path).name
-            # The files are at their work place still; they will lie in the folder that was asked for.
+            # The files are still at their temporary place; the records name their final one.
             result = replace(result, input=str(args.out / self._source()), path=str(args.out / name))
             self.results.append(result)
-            values = sidecar.describe_translation(
-                result,
-                self.model,
-                command=args.command,
-                seed=args.seed,
-                temperature=args.temperature,
-                device=self.device,
-                backend=self.backend,
-                input_rate=self.rate,
-                output_rate=self.rate,
-            )
-            sidecar.write_sidecar(sidecar.sidecar_path(folder / name), values, overwrite=False)
+            record = self.session.record(result, args.command, input_rate=self.rate, output_rate=self.rate)
+            sidecar.write_sidecar(sidecar.sidecar_path(folder / name), record, overwrite=False)
             for warning in result.warnings:
                 self.console.warn(f"{result.domain}: {warning}")
 
@@ -225,8 +193,8 @@ class _Demo:
             "model": self.model.name,
             "sha256": self.model.sha256[:16],
             "seed": str(self.args.seed),
-            "device": self.device,
-            "backend": self.backend,
+            "device": self.session.device,
+            "backend": self.session.backend,
             "wavecore": common.version(),
             "again": f"wavecore demo --tune {self.args.tune} --seed {self.args.seed}",
         }

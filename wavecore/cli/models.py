@@ -32,7 +32,8 @@ def list_models(args: argparse.Namespace, console: Console) -> None:
     for row in rows:
         if row["error"] is None:
             console.result(
-                f"{row['name']:16} {row['kind']:12} {row['bytes'] / 1e6:6.1f} MB  {', '.join(row['targets'] or row['plays'])}"
+                f"{row['name']:16} {row['kind']:12} {row['bytes'] / 1e6:6.1f} MB "
+                f" {', '.join(row['targets'] or row['plays'])}"
             )
         else:
             console.result(f"{row['name']:16} {console.paint('unreadable', 'red')}: {row['error']}")

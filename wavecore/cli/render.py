@@ -24,8 +24,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--through",
         choices=THROUGH,
         default=THROUGH[0],
-        help="nsynth: an autoencoder of notes, which has many instruments; translation: a network whose domains play, best where they were "
-        "trained (default: nsynth)",
+        help=(
+            "nsynth: an autoencoder of notes, which has many instruments; translation: a network whose domains play,"
+            " best where they were trained (default: nsynth)"
+        ),
     )
     parser.add_argument(
         "--model", metavar="M", help="a shipped model, a model folder or a run (default: the shipped one of --through)"
@@ -39,7 +41,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--instrument",
         metavar="NAME",
-        help="who plays (default: for nsynth, who is most like a part's General MIDI program; for translation the first domain)",
+        help=(
+            "who plays (default: for nsynth, who is most like a part's General MIDI program; for translation the first"
+            " domain)"
+        ),
     )
     parser.add_argument(
         "--map",
@@ -54,7 +59,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--draws",
         action="store_true",
-        help="write the samples as the decoder drew them; else each is replaced by what it expected there, which hisses less",
+        help=(
+            "write the samples as the decoder drew them; else each is replaced by what it expected there, which hisses"
+            " less"
+        ),
     )
     flags.add_generation(parser, default_temperature=None)
     flags.add_existing(parser)
@@ -96,9 +104,21 @@ def run(args: argparse.Namespace, console: Console) -> None:
             estimate.update(done)
 
         result = render_file(
-            model, song, args.out, seed=seed, bank=notes, instrument=args.instrument, parts=args.map, temperature=temperature, draws=args.draws,
-            stems=args.stems, backend=backend, device=device, overwrite=args.overwrite, on_progress=update,
-        )  # fmt: skip
+            model,
+            song,
+            args.out,
+            seed=seed,
+            bank=notes,
+            instrument=args.instrument,
+            parts=args.map,
+            temperature=temperature,
+            draws=args.draws,
+            stems=args.stems,
+            backend=backend,
+            device=device,
+            overwrite=args.overwrite,
+            on_progress=update,
+        )
     told = {"model": model.name, "model_sha256": model.sha256, "seed": seed}
     settings = {
         "version": common.version(),
@@ -153,9 +173,9 @@ COMMANDS = {
     "": flags.Command(
         summary="a score through WaveNet to sound",
         example=(
-            "wavecore render chorale.mid -o chorale.wav\n"
-            "wavecore render chorale.mid --map soprano=oboe,bass=bassoon --instrument clarinet -o chorale.wav --stems stems\n"
-            "wavecore render tune.mid --through translation --instrument strings -o tune.wav"
+            "wavecore render chorale.mid -o chorale.wav\nwavecore render chorale.mid --map soprano=oboe,bass=bassoon"
+            " --instrument clarinet -o chorale.wav --stems stems\nwavecore render tune.mid --through translation"
+            " --instrument strings -o tune.wav"
         ),
         configure=configure,
         run=run,

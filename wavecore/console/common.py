@@ -126,7 +126,8 @@ def shipped(kind: str) -> str:
         if checkpoint.read_card(checkpoint.PRETRAINED / name).get("kind") == kind:
             return name
     raise ModelError(
-        f"no {kind} model is shipped with this installation (looked in {checkpoint.PRETRAINED}); {registry.kind(kind).remedy}"
+        f"no {kind} model is shipped with this installation (looked in {checkpoint.PRETRAINED});"
+        f" {registry.kind(kind).remedy}"
     )
 
 

@@ -15,19 +15,19 @@ class ComposerEvaluation:
     Attributes
     ----------
     default_samples : int or None
-        Pieces composed unless ``--samples`` says otherwise; None for none.
+        Default of ``--samples``; None for no samples.
     """
 
     default_samples: ClassVar[int | None] = 64
 
     def open_data(self, path: Path) -> Any:
-        """Open the data set that the model is judged beside; songs unless a subclass says otherwise."""
+        """Open the data set that samples are compared with: songs, unless a subclass opens another kind."""
         from wavecore.datasets.songs import SongsDataset
 
         return SongsDataset.open(path)
 
     def run(self, args: argparse.Namespace, model: Any, dataset: Any, device: str, console: Console) -> dict:
-        """Return the measures, as the JSON document holds them."""
+        """Return the measures as entries of the JSON document."""
         raise TypeError(f"{type(self).__name__} measures nothing")
 
     def lines(self, model: Any, measures: dict) -> list[str]:

@@ -20,27 +20,15 @@ SLOWEST, FASTEST = 10.0, 400.0
 
 
 def add_output(parser: argparse.ArgumentParser, *, kind: str) -> None:
-    """Add where the piece goes, and which model writes it.
-
-    Parameters
-    ----------
-    kind : str
-        Of the model, as the help calls it.
-    """
+    """Add ``--out`` and ``--model``; ``kind`` is what the help calls such a model."""
     parser.add_argument("-o", "--out", type=Path, required=True, metavar="OUT.mid", help="the piece")
     parser.add_argument(
         "--model", metavar="M", help=f"{kind}: a shipped one's name, or a folder (default: the shipped one)"
     )
 
 
-def add_length(parser: argparse._ActionsContainer, *, told: str = "") -> None:
-    """Add ``--bars`` and ``--tempo``.
-
-    Parameters
-    ----------
-    told : str
-        What else the help says of the tempo.
-    """
+def add_length(parser: argparse._ActionsContainer, *, default_tempo: str = "100") -> None:
+    """Add ``--bars`` and ``--tempo``; ``default_tempo`` is a text for the help."""
     parser.add_argument(
         "--bars",
         type=flags.count,
@@ -48,30 +36,18 @@ def add_length(parser: argparse._ActionsContainer, *, told: str = "") -> None:
         metavar="N",
         help=f"length of the piece (default: {DEFAULT_BARS})",
     )
-    parser.add_argument("--tempo", type=tempo, metavar="X", help=f"beats a minute (default: {told}100)")
+    parser.add_argument("--tempo", type=tempo, metavar="X", help=f"beats a minute (default: {default_tempo})")
 
 
 def add_rest(parser: argparse.ArgumentParser, group: argparse._ArgumentGroup) -> None:
-    """Add seed, device, and what to do with outputs that exist.
-
-    Parameters
-    ----------
-    group : argparse group
-        For the first two.
-    """
+    """Add seed and device to a group, and what to do with outputs that exist."""
     flags.add_seed(group)
     flags.add_device(group)
     flags.add_existing(parser)
 
 
 def tempo(text: str) -> float:
-    """Read beats a minute.
-
-    Raises
-    ------
-    argparse.ArgumentTypeError
-        If it is no number between 10 and 400.
-    """
+    """Parse beats a minute, 10 to 400; raise ArgumentTypeError for anything else."""
     try:
         value = float(text)
     except ValueError:
@@ -84,12 +60,7 @@ def tempo(text: str) -> float:
 
 
 def open_model(args: argparse.Namespace, console: Console, *, kind: str) -> Any:
-    """Refuse an output that cannot be written, then load the model.
-
-    Returns
-    -------
-    Model or None
-        None where the output exists and is left as it is, which is said.
+    """Load the model; return None, with a message, where the output exists and ``--skip-existing`` leaves it.
 
     Raises
     ------
@@ -107,14 +78,7 @@ def open_model(args: argparse.Namespace, console: Console, *, kind: str) -> Any:
 
 
 def write(args: argparse.Namespace, console: Console, song: Song, values: dict[str, Any]) -> None:
-    """Write a piece, named like its file, and print the JSON document.
-
-    Parameters
-    ----------
-    song : Song
-        As a model composed it: ``info`` holds model and seed.
-    values : dict
-        Further values of the document.
+    """Write a piece that a model composed, named like its file, and print the JSON document with further values.
 
     Raises
     ------
@@ -129,7 +93,7 @@ def write(args: argparse.Namespace, console: Console, song: Song, values: dict[s
 
 
 def finish(args: argparse.Namespace, console: Console, song: Song) -> None:
-    """Write a piece of one line and say how long it is."""
+    """Write a piece and print its length."""
     bars = song.info["bars"]
     write(args, console, song, {"bars": bars, "notes": song.n_notes})
     console.result(f"{args.out}: {bars} bars, {song.n_notes} notes, {song.duration_s:.0f} s")

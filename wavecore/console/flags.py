@@ -211,7 +211,10 @@ def add_training(parser: argparse.ArgumentParser, *, recipes: bool = True) -> No
         "--workers",
         type=count_or_none,
         metavar="N",
-        help="data-loading processes; the result does not depend on their number (default: none on a CPU; for a GPU one per core but one)",
+        help=(
+            "data-loading processes; the result does not depend on their number (default: none on a CPU; for a GPU one"
+            " per core but one)"
+        ),
     )
 
 

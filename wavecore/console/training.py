@@ -233,7 +233,8 @@ class TrainingCommand:
             }
         )
         console.result(
-            f"{args.out}: nothing is trained (--dry-run); {'network, settings and data fit' if checked else 'name data with --data to check them, too'}"
+            f"{args.out}: nothing is trained (--dry-run);"
+            f" {'network, settings and data fit' if checked else 'name data with --data to check them, too'}"
         )
         for title, values in (("network", network), ("training", training.to_dict())):
             console.result(f"{title}: " + ", ".join(f"{key}={value}" for key, value in values.items()))

@@ -31,17 +31,7 @@ PEAK_DB = -1.0
 
 @dataclass(frozen=True)
 class RenderedLine:
-    """A rendered line.
-
-    Attributes
-    ----------
-    octave : int
-        By which it was played higher and faster, and slowed down again.
-    outside : float
-        Share of the notes outside the instrument's range, 0 to 1.
-    path : str or None
-        Of the file that holds this line alone.
-    """
+    """A rendered line (see ``casting.Line``), and the path of the file that holds it alone, if there is one."""
 
     part: str
     instrument: str
@@ -53,17 +43,7 @@ class RenderedLine:
 
 @dataclass(frozen=True)
 class RenderResult:
-    """A rendered file.
-
-    Attributes
-    ----------
-    seconds : float
-        Duration.
-    samples_per_s : float
-        Samples of all lines together, generated per second of work.
-    realtime_factor : float
-        Seconds of sound per second of work.
-    """
+    """A rendered file; samples of all lines and seconds of sound are counted per second of work."""
 
     path: str
     seconds: float
@@ -137,8 +117,7 @@ def render(
     generation = {"seed": draw_seed(seed), "temperature": temperature, "backend": backend, "device": device}
     performer = _Performer(model, bank, draws, generation)
     lines = performer.cast(song, instrument, parts)
-    blocks = performer.play(lines, performer.n_samples(lines), on_progress)
-    mix = np.concatenate([block.sum(axis=0) for block in blocks])
+    mix = np.concatenate([block.sum(axis=0) for block in performer.play(lines, on_progress)])
     info = {"model": model.name, "model_sha256": model.sha256, "seed": generation["seed"], "temperature": temperature}
     return Sound(_gain(float(np.abs(mix).max())) * mix, performer.rate, info)
 
@@ -179,15 +158,14 @@ def render_file(
     generation = {"seed": seed, "temperature": temperature, "backend": backend, "device": device}
     performer = _Performer(model, bank, draws, generation)
     lines = performer.cast(song, instrument, parts)
-    n_samples, rate = performer.n_samples(lines), performer.rate
     paths = [Path(out), *(() if stems is None else _stem_paths(Path(stems), lines))]
     if len({path.resolve() for path in paths}) < len(paths):
         raise UsageError(f"{out} is also the name of a line's own file; choose another one")
     with ExitStack() as stack:
-        writers = [stack.enter_context(AudioWriter(path, rate, overwrite=overwrite)) for path in paths]
+        writers = [stack.enter_context(AudioWriter(path, performer.rate, overwrite=overwrite)) for path in paths]
         recording = stack.enter_context(tempfile.TemporaryFile())
         began, peak, sizes = time.perf_counter(), 0.0, []
-        for block in performer.play(lines, n_samples, on_progress):
+        for block in performer.play(lines, on_progress):
             rows = np.concatenate([block.sum(axis=0, keepdims=True), block])[: len(writers)]
             recording.write(rows.tobytes())
             peak = max(peak, float(np.abs(rows[0]).max()))
@@ -199,11 +177,12 @@ def render_file(
         RenderedLine(line.part, line.instrument, len(line.score.notes), line.octave, line.outside, path)
         for line, path in zip(lines, stem_paths, strict=True)
     )
-    return RenderResult(str(out), n_samples / rate, len(lines) * n_samples / work, n_samples / rate / work, rendered)
+    seconds = sum(sizes) / performer.rate
+    return RenderResult(str(out), seconds, len(lines) * sum(sizes) / work, seconds / work, rendered)
 
 
 class _Performer:
-    """A model with all that it needs to play lines."""
+    """A model and its bank or targets."""
 
     def __init__(self, model: LoadedModel, bank: Bank | None, draws: bool, generation: dict):
         device, _ = resolve_device(generation["device"])
@@ -228,14 +207,9 @@ class _Performer:
         ranges = {name: tuple(map(float, known[name])) if name in known else None for name in targets}
         return cast(song, ranges, instrument=instrument, parts=parts)
 
-    def n_samples(self, lines: list[Line]) -> int:
-        """Return the length of the sound, with the fall of the last note."""
-        return math.ceil((max(line.score.duration_s for line in lines) + CLOSE_S) * self.rate)
-
-    def play(
-        self, lines: list[Line], n_samples: int, on_progress: Callable[[int, int], None] | None
-    ) -> Iterator[np.ndarray]:
-        """Yield the gated lines, (lines, n), block by block."""
+    def play(self, lines: list[Line], on_progress: Callable[[int, int], None] | None) -> Iterator[np.ndarray]:
+        """Yield the gated lines, (lines, n), block by block, until the last note has faded."""
+        n_samples = math.ceil((max(line.score.duration_s for line in lines) + CLOSE_S) * self.rate)
         if self.bank is not None:
             sections = nsynth.sections(self.model, self.bank, lines, **self.generation)
         else:

@@ -32,24 +32,12 @@ and a dip in its level would sound like a new onset."""
 
 @dataclass(frozen=True)
 class Instrument:
-    """Notes of one instrument.
-
-    Attributes
-    ----------
-    source : str
-        The data set's instrument that the notes were taken from.
-    program : int or None
-        The General MIDI program that it plays, 0 to 127.
-    pitches : ndarray, shape (n,), int64
-        MIDI note numbers, ascending.
-    latents : ndarray, shape (n, F, C), float32
-        Without the pitch.
-    """
+    """Notes of one instrument: its name in the data set, its General MIDI program, pitches and latents."""
 
     source: str
     program: int | None
-    pitches: np.ndarray
-    latents: np.ndarray
+    pitches: np.ndarray  # (n,), int64, MIDI note numbers, ascending
+    latents: np.ndarray  # (n, F, C), float32, without the pitch
 
 
 @dataclass(frozen=True)
@@ -83,23 +71,14 @@ class Bank:
         }
 
     def note(self, name: str, pitch: float, n_frames: int, n_release: int) -> np.ndarray:
-        """Make a note of any length.
+        """Make a note of an instrument, held for `n_frames` >= 1, with the timbre of the nearest pitch of the bank.
 
-        Parameters
-        ----------
-        name : str
-            Of an instrument.
-        pitch : float
-            MIDI note number; the timbre is that of the nearest one in the bank.
-        n_frames : int
-            Frames for which it is held, at least 1.
-        n_release : int
-            Frames of release, at most; not more than the bank has.
+        After the attack it is smoothed, and stretched if it is longer than the bank's.
 
         Returns
         -------
         ndarray, shape (n_frames + m, C), float32
-            m <= ``n_release``.  After the attack the note is smoothed, and stretched if it is longer than the bank's.
+            m <= `n_release` frames of release, as far as the bank has them.
         """
         instrument = self.instruments[name]
         latent = instrument.latents[np.abs(instrument.pitches - pitch).argmin()]

@@ -57,8 +57,8 @@ def cast(
     ranges : mapping of str to (float, float) or None
         The instruments and their ranges.
     instrument : str, optional
-        Plays what `parts` does not assign; by default the instrument whose program is most like the part's, or the first
-        of `ranges` where no programs are known.
+        Plays what `parts` does not assign; by default the instrument whose program is most like the part's, or the
+        first of `ranges` where no programs are known.
     parts : mapping of str to str, optional
         Instruments by the names of parts, in any case, or by their numbers from 1 on.
     programs : mapping of str to (int or None), optional

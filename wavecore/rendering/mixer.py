@@ -26,22 +26,12 @@ LOGITS_SAMPLES = 8_000
 
 @dataclass(frozen=True)
 class Section:
-    """Lines that are streams of one generator.
-
-    Attributes
-    ----------
-    indices : tuple of int
-        Of the lines, stream by stream.
-    octave : int
-        By which they are played higher and faster; they are slowed down again.
-    conditioning : iterator of ndarray, shape (m, F, C), float32
-        Endless.
-    """
+    """Lines, by their indices, that are streams of one generator, played higher and slowed down by the same octaves."""
 
     indices: tuple[int, ...]
     octave: int
     generator: Generator
-    conditioning: Iterator[np.ndarray]
+    conditioning: Iterator[np.ndarray]  # endless, each (m, F, C), float32
 
 
 def open_sections(
@@ -74,23 +64,9 @@ def open_sections(
 
 
 def play(sections: Sequence[Section], n_samples: int, *, sample_rate: int, draws: bool) -> Iterator[np.ndarray]:
-    """Generate all lines in parallel.
+    """Generate the lines 0 to n - 1 of sections in parallel; yield their next samples, (n, m), float32, `n_samples` in all.
 
-    Parameters
-    ----------
-    sections : sequence of Section
-        Together they have the lines 0 to n - 1.
-    n_samples : int
-        In all.
-    sample_rate : int
-        Hz.
-    draws : bool
-        Whether to return the sampled codes and not the means of the distributions (see ``sampling.predicted_mean``).
-
-    Yields
-    ------
-    ndarray, shape (n, m), float32
-        The next m samples of every line; memory is bounded by the block.
+    With `draws` they are the sampled codes and not the means of the distributions (see ``sampling.predicted_mean``).
     """
     players = [_Player(section, sample_rate, draws) for section in sections]
     n_lines = sum(len(section.indices) for section in sections)

@@ -30,14 +30,10 @@ nothing else would separate the two."""
 def sketch(
     line: Score, begin: int, n_samples: int, *, sample_rate: int, level_db: float, octave: int = 0
 ) -> np.ndarray:
-    """Synthesize a stretch of a line.
+    """Synthesize a monophonic line from sample `begin` on; before 0 there is silence.
 
     Parameters
     ----------
-    line : Score
-        One note at a time.
-    begin : int
-        The first sample; before 0 there is silence.
     sample_rate : int
         Hz.
     level_db : float
@@ -64,22 +60,10 @@ def sketch(
 
 
 def gate(line: Score, begin: int, n_samples: int, *, sample_rate: int, by_velocity: bool = False) -> np.ndarray:
-    """Compute a line's gain: 1 while notes sound, with a short rise before and a longer fall after them.
+    """Compute a line's gain, shape (n_samples,), float32: 1 while notes sound, with a rise before and a fall after them.
 
     Between two notes of one pitch it closes (``REPEAT_S``), since a decoder that holds the first would not repeat it.
-
-    Parameters
-    ----------
-    line : Score
-        One note at a time.
-    begin, n_samples, sample_rate
-        See ``sketch``.
-    by_velocity : bool
-        Whether notes have the gain of their velocity, 1 for 90, for decoders that play all of them alike.
-
-    Returns
-    -------
-    ndarray, shape (n_samples,), float32, at least 0
+    With `by_velocity` notes have the gain of their velocity, 1 for 90, for decoders that play all of them alike.
     """
     gains = np.zeros(n_samples)
     begin_s, end_s = begin / sample_rate, (begin + n_samples) / sample_rate

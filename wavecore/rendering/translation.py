@@ -75,24 +75,11 @@ def _sketches(encoder, lines: Sequence[Line], frame: int, n_frames: int, level_d
 
 
 def note_logits(line: Score, begin: int, n_frames: int, *, frame_s: float, octave: int = 0) -> np.ndarray:
-    """Return the logits that an encoder with a bottleneck of notes should give for a line.
+    """Return the logits, (n_frames, N_CODES), that an encoder with a bottleneck of notes should give for a line.
 
-    Parameters
-    ----------
-    line : Score
-        One note at a time.
-    begin : int
-        The first frame; before 0 nothing sounds.
-    frame_s : float
-        Length of a frame, in seconds.
-    octave : int
-        By how many octaves the line is higher and, like a tape, faster.
-
-    Returns
-    -------
-    ndarray, shape (n_frames, N_CODES), float32
-        A note sounds in the frames whose centre it covers, and in one at least; notes outside the bottleneck's range do
-        not sound.  The level follows the square of the velocity.
+    They begin with frame `begin`; before 0 nothing sounds.  A note sounds in the frames whose centre it covers, and in
+    one at least, unless it is out of the bottleneck's range; its level follows the square of its velocity.  The line is
+    higher by `octave` octaves and, like a tape, faster.
     """
     logits = np.full((n_frames, N_CODES), -CERTAIN, np.float32)
     speed = 2.0**octave

@@ -20,11 +20,34 @@ class TrainingConfig(Config):
 
     # One class held the settings of all systems once; runs of that time name settings that mean nothing to theirs.
     ignored: ClassVar[frozenset[str]] = frozenset(
-        "crop_frames targets_per_step decoder_rate classifier_learning_rate confusion_weight confusion_warmup_steps "
-        "paired_probability confusion_crops transpose_semitones glide_probability glide_semitones augment_probability "
-        "noise_probability history_noise_probability history_noise_db history_tone_probability "
-        "history_offset_probability history_dropout_probability rest_probability skip_samples freeze_encoder "
-        "learn_following validation_crops transfer_passages latent_noise lesson_steps".split()
+        [
+            "crop_frames",
+            "targets_per_step",
+            "decoder_rate",
+            "classifier_learning_rate",
+            "confusion_weight",
+            "confusion_warmup_steps",
+            "paired_probability",
+            "confusion_crops",
+            "transpose_semitones",
+            "glide_probability",
+            "glide_semitones",
+            "augment_probability",
+            "noise_probability",
+            "history_noise_probability",
+            "history_noise_db",
+            "history_tone_probability",
+            "history_offset_probability",
+            "history_dropout_probability",
+            "rest_probability",
+            "skip_samples",
+            "freeze_encoder",
+            "learn_following",
+            "validation_crops",
+            "transfer_passages",
+            "latent_noise",
+            "lesson_steps",
+        ]
     )
 
     steps: int = option(20_000, "optimiser updates in all", least=1)

@@ -117,8 +117,8 @@ def default_workers(device: str, *, processes: int = 1) -> int:
     Returns
     -------
     int
-        One for every core but those that train, at most ``MOST_WORKERS``; none where the CPU trains, whose cores are all busy, nor
-        where the system cannot fork.
+        One for every core but those that train, at most ``MOST_WORKERS``; none where the CPU trains, whose cores are
+        all busy, nor where the system cannot fork.
     """
     if torch.device(device).type == "cpu" or "fork" not in get_all_start_methods():
         return 0

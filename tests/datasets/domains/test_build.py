@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -144,7 +146,7 @@ def test_an_ensemble_and_duets_that_are_not_whistled(sounds, tmp_path):
     assert dataset.verify() == []
     for piece in manifest.pieces:
         sounding = sorted(piece.notes)
-        overlap = any(a[0] + a[1] > b[0] + 1e-3 for a, b in zip(sounding, sounding[1:], strict=False))
+        overlap = any(a[0] + a[1] > b[0] + 1e-3 for a, b in itertools.pairwise(sounding))
         assert overlap == (piece in duets)
         assert overlap or all(62 <= note[2] <= 84 for note in piece.notes)
         assert {len(dataset.codes(piece, name)) for name in piece.domains} == {round(piece.seconds * RATE)}

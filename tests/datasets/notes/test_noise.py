@@ -1,3 +1,5 @@
+"""The detection of noise."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -36,8 +38,8 @@ def tone(pitch: float, *, decay_s: float = 10.0, partials: int = 8) -> np.ndarra
 @pytest.mark.parametrize("name", SHAPES)
 def test_noise_of_any_colour_is_noise(name):
     for seed in range(4):
-        found = noisiness(noise(SHAPES[name], seed), sample_rate=RATE)
-        assert found.is_noise and found.prominence_db < 8.1, seed
+        measured = noisiness(noise(SHAPES[name], seed), sample_rate=RATE)
+        assert measured.is_noise and measured.prominence_db < 8.1, seed
 
 
 def test_a_burst_of_noise_is_noise():
@@ -47,9 +49,9 @@ def test_a_burst_of_noise_is_noise():
 
 @pytest.mark.parametrize("pitch", [21, 24, 36, 60, 84, 96, 108])
 @pytest.mark.parametrize("decay_s", [10.0, 0.1])
-def test_notes_of_all_pitches_are_none(pitch, decay_s):
-    found = noisiness(tone(pitch, decay_s=decay_s), sample_rate=RATE)
-    assert not found.is_noise and found.prominence_db > PROMINENCE_DB + 3
+def test_notes_of_all_pitches_are_not_noise(pitch, decay_s):
+    measured = noisiness(tone(pitch, decay_s=decay_s), sample_rate=RATE)
+    assert not measured.is_noise and measured.prominence_db > PROMINENCE_DB + 3
 
 
 def test_a_note_in_noise_of_its_own_power_is_a_note():
@@ -65,7 +67,7 @@ def test_a_note_with_vibrato_is_a_note():
     assert not noisiness(np.sin(phase), sample_rate=RATE).is_noise
 
 
-def test_level_changes_nothing():
+def test_the_level_changes_nothing():
     for x in (noise(SHAPES["pink"], 1), tone(50)):
         loud, quiet = (noisiness(x * gain, sample_rate=RATE) for gain in (1.0, 1e-3))
         assert loud.prominence_db == pytest.approx(quiet.prominence_db) and loud.is_noise == quiet.is_noise
@@ -76,10 +78,10 @@ def test_flatness_is_1_for_white_noise_and_0_for_a_tone():
     assert noisiness(tone(69, partials=1), sample_rate=RATE).flatness < 1e-3
 
 
-def test_silence_has_no_pitch():
+def test_silence_is_noise():
     assert noisiness(np.zeros(T), sample_rate=RATE) == (0.0, 1.0, True)
 
 
-def test_too_short_to_tell():
-    with pytest.raises(InputError, match="8191 samples at 16000 Hz are too few"):
+def test_short_sounds_are_refused():
+    with pytest.raises(InputError, match="8191 samples at 16000 Hz"):
         noisiness(np.zeros(8_191), sample_rate=RATE)

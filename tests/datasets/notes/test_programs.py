@@ -1,12 +1,14 @@
+"""General MIDI programs as NSynth instruments."""
+
 from __future__ import annotations
 
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wavecore.datasets.notes.programs import LEAST_GROUPS, PROGRAMS, assign_splits
+from wavecore.datasets.notes.programs import MIN_GROUPS, PROGRAMS, assign_splits, group_by_recordings
 from wavecore.datasets.nsynth.note import FAMILIES, SOURCES
 
 NUMBERS = [program.number for program in PROGRAMS]
@@ -44,7 +46,7 @@ def test_each_alone_every_family_has_one_in_test_and_one_in_valid():
 
 
 @pytest.mark.parametrize("salt", "abcdefgh")
-def test_what_does_not_judge_is_for_training_with_its_kin(salt):
+def test_some_programs_and_their_groups_are_for_training_only(salt):
     splits = assign_splits([(16,), (19,), (20,), (6, 0), (4,), (5,), (2,), (73,), (40, 110), (41,)], salt=salt)
     assert {splits[number] for number in (16, 19, 20, 6, 0, 73, 40, 110)} == {"train"}
     assert {"test", "valid"} < set(splits.values())
@@ -52,7 +54,7 @@ def test_what_does_not_judge_is_for_training_with_its_kin(salt):
 
 @st.composite
 def groupings(draw):
-    """Any of the programs in any groups."""
+    """Draw any of the programs in any groups."""
     chosen = draw(st.lists(st.sampled_from(NUMBERS), unique=True))
     labels = draw(st.lists(st.integers(0, 12), min_size=len(chosen), max_size=len(chosen)))
     groups: dict[int, list[int]] = {}
@@ -61,8 +63,9 @@ def groupings(draw):
     return [tuple(sorted(group)) for group in groups.values()]
 
 
+@settings(max_examples=40, deadline=None)
 @given(groupings())
-def test_kin_stays_together_and_training_keeps_something(groups):
+def test_groups_stay_together_and_some_are_for_training(groups):
     splits = assign_splits(groups)
     assert set(splits) == {number for group in groups for number in group}
     for group in groups:
@@ -71,11 +74,11 @@ def test_kin_stays_together_and_training_keeps_something(groups):
         assert splits == assign_splits(reversed(groups))
     for family in FAMILIES:
         of_family = [group for group in groups if any(FAMILY[number] == family for number in group)]
-        # A family of too few groups takes none for itself; kin of other families may.
-        if len(of_family) >= LEAST_GROUPS and all(len(group) == 1 for group in of_family):
+        # A family of too few groups holds none out itself; groups shared with other families may be held out.
+        if len(of_family) >= MIN_GROUPS and all(len(group) == 1 for group in of_family):
             free = [group for group in of_family if group[0] not in {16, 19, 6, 20, 40, 73}]
-            wanted = {"train", *("test", "valid")[: len(free)]}
-            assert {splits[group[0]] for group in of_family} == wanted
+            expected = {"train", *("test", "valid")[: len(free)]}
+            assert {splits[group[0]] for group in of_family} == expected
 
 
 def test_small_groups_are_taken_first_and_another_salt_chooses_others():
@@ -87,3 +90,22 @@ def test_small_groups_are_taken_first_and_another_salt_chooses_others():
 
 def test_two_of_a_family_are_both_for_training():
     assert set(assign_splits([(40,), (41,)]).values()) == {"train"}
+
+
+def test_groups_are_found_through_others():
+    recordings = {1: frozenset({1, 2}), 2: frozenset({3}), 3: frozenset({2, 3}), 4: frozenset({9})}
+    assert group_by_recordings(recordings, [1, 2, 4]) == [(1,), (2,), (4,)]
+    assert group_by_recordings(recordings, [4, 3, 2, 1, 1, 7]) == [(1, 2, 3), (4,), (7,)]
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.dictionaries(st.integers(0, 12), st.frozensets(st.integers(0, 12), max_size=3)))
+def test_groups_share_no_recording_and_contain_everything(recordings):
+    groups = group_by_recordings(recordings, recordings)
+    assert sorted(program for group in groups for program in group) == sorted(recordings)
+    by_group = [frozenset().union(*(recordings[program] for program in group)) for group in groups]
+    for i, one in enumerate(by_group):
+        assert not any(one & other for other in by_group[i + 1 :])
+    for group in (group for group in groups if len(group) > 1):
+        for program in group:
+            assert any(recordings[program] & recordings[other] for other in group if other != program)

@@ -1,3 +1,5 @@
+"""Reading notes data sets."""
+
 from __future__ import annotations
 
 import json
@@ -14,7 +16,7 @@ from wavecore.errors import InputError, UsageError
 
 @pytest.fixture
 def folder(items, tmp_path):
-    """Four notes to train with and two to test."""
+    """A data set of four notes for training and two for testing."""
     entries = {}
     for split, chosen in {"train": items[:4], "test": items[4:]}.items():
         codes = np.stack([np.full(64_000, i, np.uint8) for i in range(len(chosen))])
@@ -24,7 +26,7 @@ def folder(items, tmp_path):
     return tmp_path
 
 
-def test_what_is_in_a_data_set(folder, items):
+def test_notes_and_codes_are_read(folder, items):
     dataset = NotesDataset.open(str(folder))
     assert dataset.splits == ("train", "test")
     assert (dataset.sample_rate, dataset.n_samples) == (16_000, 64_000)
@@ -44,22 +46,22 @@ def test_the_summary_is_json(folder):
 
 
 def test_reading_needs_numpy_alone(folder):
-    code = (
-        "import sys\n"
-        "from wavecore.datasets.notes.reader import NotesDataset\n"
-        f"dataset = NotesDataset.open({str(folder)!r})\n"
-        "dataset.codes('train')[0].sum(), dataset.summary()\n"
-        "heavy = {'soundfile', 'librosa', 'symusic', 'torch', 'scipy', 'soxr', 'numba', 'fluidsynth'}\n"
-        "print(sorted(heavy & set(sys.modules)))\n"
-    )
-    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
+    script = f"""
+import sys
+for name in ("fluidsynth", "librosa", "music21", "numba", "scipy", "soundfile", "soxr", "symusic", "torch"):
+    sys.modules[name] = None
+from wavecore.datasets.notes.reader import NotesDataset
+dataset = NotesDataset.open({str(folder)!r})
+print(dataset.codes("train")[1].sum(), dataset.summary()["notes"])
+"""
+    done = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True)
+    assert done.stdout == "64000 {'train': 4, 'test': 2}\n", done.stderr
 
 
-def test_a_split_that_is_not_there(folder):
+def test_a_missing_split_is_refused(folder):
     dataset = NotesDataset.open(folder)
     for call in (dataset.notes, dataset.codes):
-        with pytest.raises(UsageError, match=r"no split 'valid' in .*; it has train, test"):
+        with pytest.raises(UsageError, match="'valid'.* train, test"):
             call("valid")
 
 
@@ -74,65 +76,48 @@ def rename_first(document) -> None:
     document["zzz"] = document.pop(name)
 
 
+def damage_manifest(**entries):
+    return lambda folder: edit(folder / "manifest.json", lambda document: document.update(entries))
+
+
+def damage_split(document) -> None:
+    document["splits"]["test"]["notes"] = 3
+
+
 DAMAGE = {
-    "no manifest": (lambda f: (f / "manifest.json").unlink(), "is no finished data set"),
-    "manifest of text": (lambda f: (f / "manifest.json").write_text("hello"), "manifest.json cannot be read"),
-    "manifest of a list": (lambda f: (f / "manifest.json").write_text("[]"), "holds a list"),
-    "another kind": (
-        lambda f: edit(f / "manifest.json", lambda d: d.update(kind="domains")),
-        "describes 'domains' with codec 'mulaw256' in schema 1",
-    ),
-    "another schema": (lambda f: edit(f / "manifest.json", lambda d: d.update(schema=2)), "in schema 2"),
-    "no splits": (lambda f: edit(f / "manifest.json", lambda d: d.pop("splits")), "is damaged"),
-    "no rate": (lambda f: edit(f / "manifest.json", lambda d: d.update(sample_rate=None)), "is damaged"),
-    "a strange split": (
-        lambda f: edit(f / "manifest.json", lambda d: d["splits"].update(more={"notes": 1})),
-        "no split 'more'",
-    ),
-    "another count": (
-        lambda f: edit(f / "manifest.json", lambda d: d["splits"]["test"].update(notes=3)),
-        "holds 2 notes and codes of shape .2, 64000., the manifest says 3 notes",
-    ),
-    "another length": (
-        lambda f: edit(f / "manifest.json", lambda d: d.update(n_samples=63_999)),
-        "3?63999 samples; build",
-    ),
-    "another rate": (
-        lambda f: edit(f / "manifest.json", lambda d: d.update(sample_rate=8_000)),
-        "bass_electronic_007-048-100 is not at 8000 Hz",
-    ),
-    "no notes": (lambda f: (f / "nsynth-test" / "examples.json").unlink(), "examples.json cannot be read"),
-    "a broken note": (
+    "no manifest": (lambda f: (f / "manifest.json").unlink(), "manifest.json"),
+    "a manifest of text": (lambda f: (f / "manifest.json").write_text("hello"), "manifest.json"),
+    "a manifest of a list": (lambda f: (f / "manifest.json").write_text("[]"), "list"),
+    "another kind": (damage_manifest(kind="domains"), "'domains'"),
+    "another schema": (damage_manifest(schema=2), "'schema': 2"),
+    "no splits": (damage_manifest(splits=None), "manifest.json is damaged"),
+    "no rate": (damage_manifest(sample_rate=None), "sample_rate"),
+    "an unknown split": (damage_manifest(splits={"more": {"notes": 1}}), "'more'"),
+    "another count": (lambda f: edit(f / "manifest.json", damage_split), "2 notes .*2, 64000.*3 notes"),
+    "another length": (damage_manifest(n_samples=63_999), "63999 samples"),
+    "another rate": (damage_manifest(sample_rate=8_000), "bass_electronic_007-048-100 .*8000 Hz"),
+    "no notes": (lambda f: (f / "nsynth-test" / "examples.json").unlink(), "examples.json"),
+    "a damaged note": (
         lambda f: edit(f / "nsynth-test" / "examples.json", lambda d: next(iter(d.values())).pop("pitch")),
-        "has no pitch",
+        "no pitch",
     ),
-    "another name": (
-        lambda f: edit(f / "nsynth-test" / "examples.json", rename_first),
-        "not sorted by note_str",
-    ),
-    "a note less": (
-        lambda f: edit(f / "nsynth-train" / "examples.json", lambda d: d.popitem()),
-        "holds 3 notes",
-    ),
-    "no codes": (lambda f: (f / "nsynth-test" / "codes.npy").unlink(), "codes.npy cannot be read"),
+    "another name": (lambda f: edit(f / "nsynth-test" / "examples.json", rename_first), "not sorted"),
+    "a note less": (lambda f: edit(f / "nsynth-train" / "examples.json", lambda d: d.popitem()), "3 notes"),
+    "no codes": (lambda f: (f / "nsynth-test" / "codes.npy").unlink(), "codes.npy"),
     "codes cut off": (
         lambda f: (f / "nsynth-test" / "codes.npy").write_bytes((f / "nsynth-test" / "codes.npy").read_bytes()[:-1]),
-        "codes.npy cannot be read",
+        "codes.npy",
     ),
     "codes of another type": (
         lambda f: np.save(f / "nsynth-test" / "codes.npy", np.zeros((2, 64_000), np.int8)),
-        "holds int8",
-    ),
-    "pickled codes": (
-        lambda f: np.save(f / "nsynth-test" / "codes.npy", np.array([{}, {}]), allow_pickle=True),
-        "codes.npy cannot be read",
+        "int8",
     ),
 }
 
 
 @pytest.mark.parametrize("name", DAMAGE)
-def test_a_damaged_data_set_is_refused_by_name(name, folder):
-    damage, message = DAMAGE[name]
+def test_a_damaged_data_set_is_refused(name, folder):
+    damage, fact = DAMAGE[name]
     damage(folder)
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(InputError, match=fact):
         NotesDataset.open(folder)

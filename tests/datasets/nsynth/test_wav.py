@@ -39,7 +39,8 @@ def test_files_have_44_bytes_of_header_and_other_readers_read_the_same(tmp_path)
 
 def test_other_chunks_are_passed_over():
     # A chunk of odd length, with its padding, before the samples.
-    odd = GOOD[:36] + struct.pack("<4sI", b"LIST", 3) + b"abc\0" + GOOD[36:]
+    chunk = struct.pack("<4sI", b"LIST", 3) + b"abc\0"
+    odd = GOOD[:4] + struct.pack("<I", len(GOOD) - 8 + len(chunk)) + GOOD[8:36] + chunk + GOOD[36:]
     assert np.array_equal(wav.decode(odd, where="a.wav")[0], EVERY[:50])
 
 

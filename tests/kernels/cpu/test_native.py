@@ -84,7 +84,8 @@ def test_narrow_weights_err_by_their_rounding(isa, storage, new_packed, new_late
 @pytest.mark.parametrize("batch", [1, 2, 8])
 @pytest.mark.parametrize("n_inputs", [126, 128, 130, 257])
 def test_long_sums_of_whole_numbers_do_not_overflow(isa, batch, n_inputs):
-    """The hardest case: every weight and every input at its largest, all of one sign, one block of inputs or several."""
+    """The hardest case: every weight and every input at its largest, all of one sign, one block of inputs or
+    several."""
     config = WaveNetConfig(
         dilation_cycles=1, layers_per_cycle=2, kernel_size=2, residual_channels=n_inputs, gate_channels=n_inputs,
         skip_channels=n_inputs, head_channels=n_inputs, latent_channels=1, n_classes=16, hop_length=8,

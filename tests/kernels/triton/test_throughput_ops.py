@@ -116,7 +116,7 @@ def check_picks():
     logits[20, 0] = -np.inf
     pick_kernel[(1,)](codes, likeliest, infinite, torch.from_numpy(logits), *given[1:], N=n, A=a)
     assert np.flatnonzero(infinite).tolist() == [1, 17, 20, 33]
-    assert 0 <= codes.min() and codes.max() < a
+    assert codes.min() >= 0 and codes.max() < a
 
 
 def check_gates():
@@ -138,8 +138,8 @@ def test_the_pieces_do_in_the_interpreter_what_numpy_does(check):
 def signature_of(network, precision):
     """The types of the arguments of ``advance``, as a launch would find them; what is left is fixed at compile time."""
     operand = TENSORS[DTYPES[precision]]
-    found = {name: operand for name in ("condition", "rings")}
-    found |= {name: "*fp32" for name in ("logits", "residual_trace", "skip_trace", "history")}
+    found = dict.fromkeys(("condition", "rings"), operand)
+    found |= dict.fromkeys(("logits", "residual_trace", "skip_trace", "history"), "*fp32")
     found |= {"codes": "*u8", "failed": "*i32", "ring_table": "*i32", "clock": "*i64", "streams": "*i64"}
     found |= {name: TENSORS[tensor.dtype] for name, tensor in network.tensors.items()}
     found |= dict.fromkeys(("n_samples", "batch", "into_frame", "hop", "forced", "logits_step"), "i32")

@@ -7,8 +7,12 @@ from wavecore.cli import compose
 from wavecore.symbolic import midi
 
 SHIPPED = {
-    "coconet": ("--bars", "2", "--steps", "6"), "lstm": ("--bars", "2"), "gan": ("--bars", "2"), "musegan": ("--bars", "2"), "musenet": ("--bars", "2", "--composer", "bach"),
-}  # fmt: skip
+    "coconet": ("--bars", "2", "--steps", "6"),
+    "lstm": ("--bars", "2"),
+    "gan": ("--bars", "2"),
+    "musegan": ("--bars", "2"),
+    "musenet": ("--bars", "2", "--composer", "bach"),
+}
 
 
 def test_the_composers_are_listed(cli):

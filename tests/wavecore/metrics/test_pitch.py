@@ -70,9 +70,7 @@ def test_the_references_voiced_frames_are_counted():
 
 @pytest.mark.parametrize("frame_s", [0.005, 0.01, 0.013, 0.02])
 def test_frame_rates_may_differ(frame_s):
-    steps = lambda t: np.where(np.asarray(t) < 0.5, 440.0, 660.0)
-    reference = track(steps(np.arange(50) * 0.02))
-    estimate = track(steps(np.arange(round(1 / frame_s)) * frame_s), frame_s=frame_s)
+    reference, estimate = (track(np.where(np.arange(0, 1, step) < 0.5, 440.0, 660.0), step) for step in (0.02, frame_s))
     assert raw_pitch_accuracy(reference, estimate) >= 0.98
 
 

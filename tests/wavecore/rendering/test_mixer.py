@@ -56,7 +56,9 @@ def test_what_is_expected_is_the_mean_of_the_logits():
     (block,) = play([section((0,), 0, tones(500, 440))], 300, sample_rate=RATE, draws=False)
     codes, logits = Counting(), tones(500, 440)
     codes.feed(logits[..., None].astype(np.float32))
-    np.testing.assert_array_equal(block, OffsetFilter(1, RATE).push(predicted_mean(codes.generate(300, logits=True)[1])))
+    np.testing.assert_array_equal(
+        block, OffsetFilter(1, RATE).push(predicted_mean(codes.generate(300, logits=True)[1]))
+    )
 
 
 @pytest.mark.parametrize("octave", [0, 1, -1])

@@ -34,7 +34,8 @@ def test_a_line_is_written_note_by_note(bank, line):
     age = (middles[4] - 0.1) / FRAME_S - 0.5
     assert age == pytest.approx(0.875)
     np.testing.assert_allclose(found[4, :-1], (1 - age) * pipe[0, 0] + age * pipe[0, 1], atol=1e-5)
-    # Two frames of the second note are held, with the timbre of 72; three of release follow, and the last of these stays.
+    # Two frames of the second note are held, with the timbre of 72; three of release follow, and the last of these
+    # stays.
     second = (middles >= 0.3) & (middles < 0.7)
     np.testing.assert_allclose(found[second, :-1][-3:], np.repeat(pipe[1, 6:7], 3, axis=0), atol=1e-6)
     age = (middles[second][2] - 0.3) / FRAME_S - 0.5

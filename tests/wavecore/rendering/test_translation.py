@@ -39,7 +39,8 @@ def unfiltered(monkeypatch):
 
 
 def assert_same_draws(player, found, wanted):
-    """What is told without a sound is exactly the same; an encoder's last bit can tip a draw that lies on an edge, and all that follows."""
+    """What is told without a sound is exactly the same; an encoder's last bit can tip a draw that lies on an edge,
+    and all that follows."""
     if player.network.config.encoder.bottleneck:
         np.testing.assert_allclose(found, wanted, atol=1e-6)
         return
@@ -69,7 +70,8 @@ def test_instruments_and_speeds_have_sections_of_their_own(player, line):
 
 
 def test_a_line_is_the_stream_of_a_decoder_that_is_told_its_notes(player, line, unfiltered):
-    """The reference: what the encoder hears of the sketch, or is decided in its place, said by a generator of one stream."""
+    """The reference: what the encoder hears of the sketch, or is decided in its place, said by a generator of one
+    stream."""
     import torch
 
     from wavecore.rendering.decisions import answers

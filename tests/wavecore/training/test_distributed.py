@@ -19,9 +19,25 @@ from wavecore.training.distributed import ALONE, Processes
 
 TORCHRUN = Path(sys.executable).with_name("torchrun")
 SIZES = [
-    "--preset", "tiny", "--device", "cpu", "--seed", "4", "--set", "batch_size=4", "--set", "crop_frames=2",
-    "--set", "validation_crops=1", "--set", "validate_every=3", "--set", "checkpoint_every=2", "--set", "precision=float32",
-]  # fmt: skip
+    "--preset",
+    "tiny",
+    "--device",
+    "cpu",
+    "--seed",
+    "4",
+    "--set",
+    "batch_size=4",
+    "--set",
+    "crop_frames=2",
+    "--set",
+    "validation_crops=1",
+    "--set",
+    "validate_every=3",
+    "--set",
+    "checkpoint_every=2",
+    "--set",
+    "precision=float32",
+]
 
 
 @dataclass(frozen=True)
@@ -115,8 +131,12 @@ def _torchrun(*words, **options):
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
         [TORCHRUN, "--nproc-per-node", "2", "--standalone", "--no-python", *map(str, words)],
-        env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options,
-    )  # fmt: skip
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
 
 
 def test_two_processes_average_and_agree():
@@ -143,12 +163,17 @@ except DeviceError as error:
 
 
 def test_a_process_that_is_lost_is_said_to_be():
-    # torchrun ends the rest as soon as it sees that one is gone, sometimes before they can speak; so they meet here without it.
+    # torchrun ends the rest as soon as it sees that one is gone, sometimes before they can speak; so they meet here
+    # without it.
     store = torch.distributed.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
     environment = {
-        **os.environ, "OMP_NUM_THREADS": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(store.port),
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+        "WORLD_SIZE": "2",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(store.port),
         "TORCHELASTIC_USE_AGENT_STORE": "True",
-    }  # fmt: skip
+    }
     command = [sys.executable, "-P", "-c", LOST]
     heard, lost = (
         subprocess.Popen(

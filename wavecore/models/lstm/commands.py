@@ -69,7 +69,7 @@ def configure_compose(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``wavecore compose lstm``."""
     composing.add_output(parser, kind="an LSTM with attention")
     piece = parser.add_argument_group("piece")
-    composing.add_length(piece, told="that of --prime, else ")
+    composing.add_length(piece, default_tempo="that of --prime, else 100")
     piece.add_argument(
         "--prime", type=Path, metavar="FILE.mid", help="continue the melody of a piece, which counts among the bars"
     )

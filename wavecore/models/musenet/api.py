@@ -59,8 +59,8 @@ class MuseNetModel(Model):
         composer : str, optional
             One of ``styles``; any if not given.
         instruments : sequence of str
-            Requested but not forced: piano, violin, cello, bass, guitar, flute, clarinet, trumpet, harp, drums.  Those of
-            ``prime`` if not given, or any.
+            Requested but not forced: piano, violin, cello, bass, guitar, flute, clarinet, trumpet, harp, drums.  If
+            not given, those of ``prime``, or any.
         tempo : float, optional
             Beats per minute; that of ``prime`` if not given, else 120.
         prime : Song, optional

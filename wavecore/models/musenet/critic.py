@@ -1,8 +1,8 @@
 """The inner critic of a MuseNet: a head on its last layer that distinguishes its own samples from the data.
 
-The language model is trained first and stays as it is.  It continues the beginnings of a pool of windows, and the critic
-is trained to tell these continuations from the original ones.  Both have one beginning, so that they can be told apart
-by the continuation alone.  As the layers below do not change, their output for the pool is computed once.
+The language model is trained first and stays as it is.  It continues the beginnings of a pool of windows, and the
+critic is trained to distinguish these continuations from the original ones.  As the layers below do not change, their
+output for the pool is computed once.
 
 References
 ----------
@@ -108,7 +108,7 @@ class CriticTrainer(AveragedTrainer):
         super().__init__(network, config, {"critic": (head, config.learning_rate)}, device=device)
 
     def update(self, batch: HiddenPairs) -> dict[str, float]:
-        """Run one step, as of ``AveragedTrainer.update``; ``right`` is the share of pairs that are told apart."""
+        """Run one step, as of ``AveragedTrainer.update``; ``right`` as of ``critic_loss``."""
         batch = batch.to(self.device)
         with autocast(self.config.precision, self.device):
             nats, right = critic_loss(self.network, batch)
@@ -199,7 +199,7 @@ class MuseNetCriticTask(Task):
 
 
 def with_critic(network: MuseNet, *, seed: int) -> MuseNet:
-    """Return a copy of a network that has a critic: its own, or else an untrained one whose weights the seed decides."""
+    """Return a copy of a network that has a critic: its own, or else an untrained one initialized by the seed."""
     copy = build_network(MuseNet, replace(network.config, critic=True), seed=seed)
     copy.load_state_dict(copy.state_dict() | {name: tensor.cpu() for name, tensor in network.state_dict().items()})
     return copy

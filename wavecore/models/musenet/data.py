@@ -146,7 +146,7 @@ def piece_prefix(
 def draw_begin(length: int, n_tokens: int, rng: np.random.Generator) -> int:
     """Draw where a window of a piece begins.
 
-    All positions are equally likely, but the first one has the weight of half a window's more: every piece starts there.
+    All positions are equally likely, but the first one, where every piece starts, also has the weight of half a window.
     """
     return max(0, int(rng.integers(-(n_tokens // 2), max(0, length - n_tokens) + 1)))
 

@@ -8,7 +8,7 @@ strided    the last l positions, and of those before every l-th one counted back
 fixed      its own block of l up to i, and the last c positions of every block before
 =========  =========================================================================================
 
-With l near the square root of the length n, the cost of both sparse patterns grows as n to the 1.5 and not as n squared:
+With l near the square root of the length n, the cost of both sparse patterns grows as n to the 1.5, not as n squared:
 scores are computed for blocks and for positions l apart, and never for a whole n x n mask.
 
 References
@@ -208,7 +208,7 @@ class TokenVectors(nn.Module):
 
 
 def _vectors(n: int, channels: int) -> nn.Parameter:
-    """Return vectors of which the sum of three has a length of about 1, so that logits begin with a deviation near 1."""
+    """Return vectors whose sum of three has a length of about 1, so that logits begin with a deviation near 1."""
     return nn.Parameter(torch.empty(n, channels).normal_(std=1 / math.sqrt(3 * channels)))
 
 
@@ -353,7 +353,7 @@ def _strided(query: Tensor, key: Tensor, value: Tensor, pattern: Pattern) -> Ten
 
 
 def _fixed(query: Tensor, key: Tensor, value: Tensor, pattern: Pattern) -> Tensor:
-    """Compute fixed attention, each of shape (B, H, N blocks, l, D): the summaries are the same for all blocks behind."""
+    """Compute fixed attention, each of shape (B, H, N blocks, l, D); all later blocks share the summaries."""
     (n_blocks, block), device, c = query.shape[2:4], query.device, pattern.summary
     own = torch.ones(block, block, dtype=torch.bool, device=device).tril()
     summary_key, summary_value = (x[:, :, :, block - c :].flatten(2, 3) for x in (key, value))  # (B, H, N c, D)

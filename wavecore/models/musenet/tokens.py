@@ -191,8 +191,8 @@ def decode(tokens: Sequence[int] | np.ndarray, *, name: str = "") -> Song:
 
     Any sequence can be decoded.  The end of a note that does not sound is skipped; a note that begins while it sounds
     ends there and begins anew; what still sounds at the end stops there; a note of no duration is left out; a drum that
-    is struck twice at a time is struck once.  Without a tempo token the piece has no tempo, that is 120 beats per minute;
-    of several the first one holds.  Styles and instruments of the prefix are skipped wherever they stand.
+    is struck twice at a time is struck once.  Without a tempo token the piece has no tempo, which is 120 beats per
+    minute; of several the first one holds.  Styles and instruments of the prefix are skipped wherever they stand.
 
     Raises
     ------

@@ -82,7 +82,7 @@ class TranslationTrainingConfig(WaveNetTrainingConfig):
     rest_probability: float = option(0.0, "share of crops with a rest in them", least=0, most=1)
     train_bottleneck_context: bool = option(
         False,
-        "with freeze_encoder: train the layers that read the frames around in the bottleneck, together with the decoders",
+        "with freeze_encoder: train the layers of the bottleneck that take surrounding frames, with the decoders",
         formerly="learn_following",
     )
     transfer_passages: int = option(

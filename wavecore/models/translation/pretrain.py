@@ -6,7 +6,7 @@ directly:
 
 * the notes that sound, their onsets and the level are predicted from the latent linearly, so that the conditioning of a
   decoder, which is linear in it, contains them;
-* the latents of a passage in two domains are to be equal, and an adversarial classifier of the domain is to be at chance;
+* the latents of a passage in two domains are to be equal, and an adversarial classifier of the domain at chance;
 * where there are decoders, the latent predicts linearly the one that they were trained on, and they are refitted: the
   linear map becomes part of their conditioning weights, so that they generate nearly what they did (``refit``).
 
@@ -106,7 +106,8 @@ class Pretrained:
     condition : float
         Mean square error of the known latent, in units of its variance; 0 without one.
     apart : float
-        Mean square difference of the latents, or of the bottleneck's decisions, of two domains, in units of their power.
+        Mean square difference of the latents, or of the bottleneck's decisions, of two domains, in units of their
+        power.
     adversary : float
         Accuracy of the adversarial classifier.
     weight, bias : Tensor or None, shapes (C, C'), (C',), float32

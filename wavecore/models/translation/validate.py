@@ -1,6 +1,7 @@
 """Held-out measures of a network in training: bits per sample, domain accuracy, melodies that are kept; and samples.
 
-The bits are measured under teacher forcing; free-running generation can fail where they are low, which the melodies show.
+The bits are measured under teacher forcing; free-running generation can fail where they are low, which the melodies
+show.
 """
 
 from __future__ import annotations
@@ -178,7 +179,8 @@ def write_samples(
 
 
 def other_domain(config: TranslationConfig, target: str) -> str | None:
-    """Return the first domain that cannot be generated, a whistle for example, or else the first other than a target."""
+    """Return the first domain that cannot be generated, a whistle for example, or else the first other than a
+    target."""
     inputs_only = [name for name in config.domains if name not in config.targets]
     return next(iter(inputs_only or [name for name in config.domains if name != target]), None)
 

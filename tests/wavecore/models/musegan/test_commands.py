@@ -1,39 +1,126 @@
-"""``wavecore train musegan`` from start to end, and what it refuses."""
+"""``wavecore compose musegan`` and ``train musegan`` from start to end, and what they refuse."""
+
+import json
 
 import numpy as np
 import pytest
+import torch
 
 from wavecore import checkpoint
 from wavecore.datasets.songs import Piece, write_songs
-from wavecore.models.musegan import config as musegan_config
-from wavecore.models.musegan.commands import train as train_musegan
-from wavecore.models.musegan.tracks import Track
-from wavecore.symbolic import chorale_song
+from wavecore.models.base import load
+from wavecore.models.musegan import api, commands, sample
+from wavecore.models.musegan.config import MuseGANConfig
+from wavecore.models.musegan.model import MuseGAN
+from wavecore.models.musegan.rolls import Track
+from wavecore.symbolic import chorale_song, midi
+from wavecore.symbolic.song import Event, Meter, Part, Song, Tempo
 
+TRACKS = (Track("lead", 65), Track("low", 33), Track("kit", 0, True))
 SMALL = [
-    "--preset",
-    "tiny",
-    "--set",
-    "batch_size=2",
-    "--set",
-    "validate_every=2",
-    "--set",
-    "checkpoint_every=2",
-    "--seed",
-    "4",
-]
+    "--preset", "tiny", "--set", "batch_size=2", "--set", "validate_every=2", "--set", "checkpoint_every=2",
+    "--seed", "4",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """Folders of MuseGANs of random weights, one without and one with a given track."""
+    folder = tmp_path_factory.mktemp("models")
+    for name, given in (("free", ""), ("band", "lead")):
+        sizes = {"steps": 8, "n_pitches": 24, "lowest": 48, "noise": 4, "channels": 8, "critic_channels": 3}
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            network = MuseGAN(MuseGANConfig(TRACKS, given=given, **sizes))
+        for generator in network.generator.bars:
+            torch.nn.init.constant_(generator.layers[-1].convolution.bias, 0.0)
+        checkpoint.save(network, folder / name)
+    return folder
+
+
+@pytest.fixture
+def compose(cli, models):
+    return lambda *words, model="free": cli("compose", "musegan", "--model", models / model, "--device", "cpu", *words)
+
+
+@pytest.fixture
+def tune(tmp_path):
+    """A tune of two bars of 4/4 in 2/4, on a grid of its own, at two tempos."""
+    events = (Event(0, 60, 96), Event(100, 64, 30), Event(400, 67, 100))
+    parts = (Part(events, "Lead", 73), Part((Event(0, 50, 10),), "other"))
+    song = Song(96, parts, (Tempo(0, 400_000), Tempo(192, 600_000)), (Meter(0, 2, 4),))
+    midi.write(song, tmp_path / "tune.mid")
+    return tmp_path / "tune.mid", song
+
+
+def test_a_piece_is_written(compose, tmp_path):
+    words = ("--bars", "7", "--seed", "3", "--tempo", "90", "--binarise", "bernoulli", "--vary", "0", "--json")
+    done = compose(*words, "-o", tmp_path / "a.mid")
+    assert done.code == 0, done.err
+    found, song = json.loads(done.out), midi.read(tmp_path / "a.mid")
+    assert (found["model"], found["seed"], found["bars"]) == ("free", 3, 7)
+    assert found["notes"] == {part.name: len(part.events) for part in song.parts}
+    assert [(part.name, part.program, part.is_drum) for part in song.parts] == [
+        (track.name, track.program, track.is_drum) for track in TRACKS
+    ]
+    assert song.tempos[0].beats_per_minute == pytest.approx(90, abs=0.01) and song.meters == (Meter(0, 4, 4),)
+    assert 24 < song.end / song.ticks_per_beat <= 28
+
+
+def test_the_given_part_is_kept_with_its_meters_and_tempos(compose, tune, tmp_path):
+    path, song = tune
+    done = compose("--accompany", path, "--seed", "1", "-o", tmp_path / "out.mid", model="band")
+    assert done.code == 0, done.err
+    found = midi.read(tmp_path / "out.mid")
+    lead, fine = found.parts[0], song.regrid(found.ticks_per_beat)
+    assert (lead.name, lead.program, lead.events) == ("lead", 73, fine.parts[0].events)
+    assert found.tempos == fine.tempos and found.meters == fine.meters
+    assert len(found.parts) == 3 and all(part.events for part in found.parts) and "2 bars" in done.out
+
+
+def test_a_model_takes_another_tempo(models, tune):
+    model = load(models / "band")
+    song = model.compose(accompany=tune[1], tempo=60, seed=1, device="cpu")
+    assert song.tempos == (Tempo(0, 1_000_000),) and song.info["bars"] == 2
+    assert len(load(models / "free").compose(1, device="cpu").parts) == 3
+    assert "lead, low, kit to lead" in repr(model) and "2 bars of 8 steps" in repr(model)
+
+
+def test_the_flags_know_methods_and_length():
+    assert (commands.METHODS, commands.DEFAULT_BARS) == (sample.METHODS, api.DEFAULT_BARS)
+
+
+def test_composing_refuses(compose, cli, tune, tmp_path):
+    path, song = tune
+    midi.write(Song(96, song.parts, (), (Meter(0, 3, 4),)), tmp_path / "waltz.mid")
+    out = tmp_path / "out.mid"
+    for model, words, code, fact in (
+        ("free", ["--accompany", path], 2, "--given"),
+        ("band", ["--bars", "3"], 2, "'lead'"),
+        ("band", ["--bars", "3", "--accompany", path], 2, "bars (3)"),
+        ("band", ["--accompany", tmp_path / "waltz.mid"], 3, "3/4"),
+        ("band", ["--accompany", tmp_path / "missing.mid"], 3, "missing.mid"),
+        ("free", ["--tempo", "0"], 3, "not 0"),
+        ("free", ["--vary", "2"], 2, "0 to 1"),
+        ("free", ["--binarise", "soft"], 2, "soft"),
+    ):
+        done = compose(*words, "-o", out, model=model)
+        assert done.code == code and fact in done.err, (words, done.err)
+    assert compose("-o", tmp_path / "out.wav").code == 2 and compose("-o", path).code == 6
+    assert compose("-o", path, "--skip-existing").code == 0
+    assert cli("compose", "musegan", "--model", tmp_path / "none", "-o", out).code == 4
+    assert not out.exists()
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
+    """Chorales at random."""
     rng = np.random.default_rng(0)
-    pieces = {
-        split: [
-            Piece(chorale_song.to_song(rng.integers(35, 80, (40, 4)), name=f"{split}{number}"), "bach")
-            for number in range(2)
-        ]
-        for split in ("train", "valid", "test")
-    }
+
+    def piece(name):
+        return Piece(chorale_song.to_song(rng.integers(35, 80, (40, 4)), name=name), "bach")
+
+    pieces = {split: [piece(f"{split}{number}") for number in range(2)] for split in ("train", "valid", "test")}
     return write_songs(tmp_path_factory.mktemp("songs") / "data", pieces).path
 
 
@@ -45,77 +132,57 @@ def train(cli):
 @pytest.fixture
 def trained(train, data, tmp_path):
     """The folder of a run of one step."""
-    done = train(
-        "--data",
-        data,
-        "--out",
-        tmp_path / "m",
-        *SMALL,
-        "--set",
-        "steps=1",
-        "--tracks",
-        "alto,bass",
-        "--given",
-        "alto",
-        "--variant",
-        "jamming",
-    )
+    flags = ["--tracks", "alto,bass", "--given", "alto", "--variant", "jamming", "--set", "steps=1"]
+    done = train("--data", data, "--out", tmp_path / "m", *SMALL, *flags)
     assert done.code == 0, done.err
     return tmp_path / "m"
 
 
-def test_a_run_leaves_model_and_curves_and_goes_on(train, data, tmp_path):
+def test_a_run_leaves_model_and_curves(train, data, tmp_path):
     run = tmp_path / "run"
-    done = train("--data", data, "--out", run, *SMALL, "--set", "steps=3", "--bars", "3", "--steps", "8")
+    done = train("--data", data, "--out", run, *SMALL, "--set", "steps=2", "--bars", "3", "--steps", "8")
     assert done.code == 0, done.err
-    assert "bits between samples and held-out phrases" in done.out
-    assert (
-        "3 steps of 2 phrases for each update; 2 phrases of 3 bars x 8 steps x 48 pitches; hybrid: soprano, alto, tenor, bass"
-        in done.err
-    )
-    assert "notes out of range" in done.err
-    model = checkpoint.load(run, kind="musegan")
-    assert model.network.config.shape == (3, 8, 48, 4) and model.network.config.tracks[0] == Track("soprano", 74)
-    settings = model.card["training"]["settings"]
-    assert (settings["transpose_semitones"], settings["clip_norm"]) == (6.0, 1e4) and (run / "curves.png").is_file()
-    again = train("--out", run, "--resume")
-    assert again.code == 0 and "nothing was left to do" in again.out
+    assert "bits between samples" in done.out and "notes out of range" in done.err
+    assert "2 steps of 2 phrases for each update; 2 phrases of 3 bars x 8 steps x 48 pitches" in done.err
+    assert "hybrid: soprano, alto, tenor, bass" in done.err
+    config = checkpoint.load(run, kind="musegan").network.config
+    assert config.shape == (3, 8, 48, 4) and config.tracks[0] == Track("soprano", 74)
+    assert (run / "curves.png").is_file()
 
 
-def test_a_model_is_taken_up(train, data, trained, tmp_path):
+def test_a_run_starts_from_another_model(train, data, trained, tmp_path):
     config = checkpoint.load(trained, kind="musegan").network.config
     assert (config.track_names, config.given, config.variant) == (("alto", "bass"), "alto", "jamming")
-    done = train(
-        "--data", data, "--out", tmp_path / "on", "--init", trained, *SMALL, "--set", "steps=1", "--tracks", "alto,bass"
-    )
+    flags = ["--init", trained, *SMALL, "--set", "steps=1", "--tracks", "alto,bass"]
+    done = train("--data", data, "--out", tmp_path / "on", *flags)
     assert done.code == 0, done.err
     assert "jamming: alto, bass, to go with alto" in done.err
     assert checkpoint.load(tmp_path / "on", kind="musegan").network.config == config
+    for flags, fact in (
+        (["--bars", "4"], "--bars"),
+        (["--tracks", "alto"], "--tracks"),
+        (["--given", "bass"], "--given"),
+        (["--preset", "seed"], "--preset"),
+    ):
+        done = train("--data", data, "--init", trained, *flags, "--out", tmp_path / "other")
+        assert done.code == 2 and fact in done.err, (flags, done.err)
 
 
-def test_flags_are_those_of_the_network():
-    assert train_musegan.VARIANTS == musegan_config.VARIANTS and train_musegan.NEURONS == musegan_config.NEURONS
-    assert train_musegan.DEFAULT_PRESET in musegan_config.PRESETS
-
-
-def test_what_is_refused(train, data, trained, tmp_path):
-    for words, code, message in (
+def test_training_refuses(train, data, tmp_path):
+    for words, code, fact in (
         (["--data", data, "--preset", "huge"], 2, "huge"),
-        (["--data", data, "--tracks", "flute"], 3, "no piece has a part 'flute'; parts: soprano"),
+        (["--data", data, "--tracks", "flute"], 3, "'flute'"),
         (["--data", data, "--preset", "paper"], 3, "family:bass"),
-        (["--data", data, "--given", "flute"], 2, "'flute' is to be given"),
+        (["--data", data, "--given", "flute"], 2, "'flute'"),
         (["--data", data, "--bars", "1"], 2, "at least 2"),
-        (["--data", data, "--bars", "40"], 3, "40 bars of 4/4"),
+        (["--data", data, "--bars", "40"], 3, "40"),
         (["--data", data, "--variant", "trio"], 2, "trio"),
         (["--data", data, *SMALL, "--set", "optimizer=muon"], 2, "muon"),
-        (["--data", tmp_path / "nothing"], 3, "no data set of songs"),
+        (["--data", tmp_path / "nothing"], 3, "nothing"),
         ([], 2, "--data DIR"),
-        (["--data", data, "--init", trained, "--bars", "4"], 2, "has 2 where --bars says 4"),
-        (["--data", data, "--init", trained, "--tracks", "alto"], 2, "has the tracks alto, bass, not alto"),
-        (["--data", data, "--init", trained, "--preset", "seed"], 2, "other widths than --preset seed"),
-        (["--data", data, "--init", "universal"], 4, "kind 'translation'"),
-        (["--resume"], 3, "no run to resume"),
+        (["--data", data, "--init", "universal"], 4, "'translation'"),
+        (["--resume"], 3, "other"),
     ):
         done = train(*words, "--out", tmp_path / "other")
-        assert done.code == code and message in done.err, (words, done.err)
+        assert done.code == code and fact in done.err, (words, done.err)
     assert not (tmp_path / "other").exists()

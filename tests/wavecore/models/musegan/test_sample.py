@@ -1,4 +1,4 @@
-"""Pieces of any length, what stays and what changes, and what goes with a given track."""
+"""Pieces of any length, what stays and what changes, and the accompaniment of a given track."""
 
 from dataclasses import replace
 
@@ -7,13 +7,23 @@ import pytest
 import torch
 
 from wavecore.errors import InputError, UsageError
-from wavecore.models.musegan.model import MuseGAN, MuseGANConfig
-from wavecore.models.musegan.sample import ROWS, accompanied, compose, given_track, lit, phrase_noise, written_phrases
-from wavecore.models.musegan.tracks import Track
+from wavecore.models.musegan.config import MuseGANConfig
+from wavecore.models.musegan.model import MuseGAN
+from wavecore.models.musegan.rolls import Track
+from wavecore.models.musegan.sample import (
+    ROWS,
+    accompanied_part,
+    binarise,
+    compose,
+    generate,
+    given_track,
+    phrase_noise,
+)
 from wavecore.symbolic.song import Event, Meter, Part, Song
 
 SMALL = MuseGANConfig(
-    (Track("a"), Track("b", 33), Track("kit", 0, True)), bars=2, steps=8, n_pitches=24, lowest=48, noise=4, channels=8, critic_channels=3
+    (Track("a"), Track("b", 33), Track("kit", 0, True)), bars=2, steps=8, n_pitches=24, lowest=48, noise=4, channels=8,
+    critic_channels=3,
 )  # fmt: skip
 
 
@@ -27,128 +37,122 @@ def build(**changes):
     return network
 
 
+@pytest.fixture(scope="module")
+def network():
+    return build()
+
+
+@pytest.fixture(scope="module")
+def accompanist():
+    """A network with a given track."""
+    return build(given="b")
+
+
 def rng(seed=0):
     return np.random.default_rng(seed)
 
 
-@pytest.mark.parametrize("n_bars", [1, 2, 5, 2 * ROWS + 3])
-def test_pieces_have_the_length_that_is_asked_for(n_bars):
-    done = []
-    roll = compose(build(), n_bars, rng=rng(), on_progress=lambda *told: done.append(told))
-    assert roll.shape == (n_bars, 8, 24, 3) and roll.dtype == bool and 0 < roll.mean() < 1
+@pytest.mark.parametrize("n_bars", [1, 5, 2 * ROWS + 3])
+def test_pieces_have_their_length(network, n_bars):
+    calls = []
+    cells = compose(network, n_bars, rng=rng(), on_progress=lambda *done: calls.append(done))
+    assert cells.shape == (n_bars, 8, 24, 3) and cells.dtype == bool and 0 < cells.mean() < 1
     phrases = -(-n_bars // 2)
-    assert done[-1] == (phrases, phrases) and len(done) == -(-phrases // ROWS)
-    np.testing.assert_array_equal(roll, compose(build(), n_bars, rng=rng()))
-    np.testing.assert_array_equal(roll[:2], compose(build(), 2 * phrases, rng=rng())[: min(2, n_bars)])
+    assert calls[-1] == (phrases, phrases) and len(calls) == -(-phrases // ROWS)
+    np.testing.assert_array_equal(cells, compose(network, n_bars, rng=rng()))
+    np.testing.assert_array_equal(cells, compose(network, 2 * phrases, rng=rng())[:n_bars])
 
 
-def test_style_stays_and_melodies_change():
-    rows = SMALL.noise_rows
-    noise = phrase_noise(build(), 400, rng=rng(), vary=1.0)
-    for number, row in enumerate(rows):
-        still = (noise[:, number] == noise[0, number]).all()
-        assert still == (row in ("style", "groove"))
-    temporal = noise[:, [number for number, row in enumerate(rows) if row in ("chords", "melody")]]
+def test_style_stays_and_melodies_change(network):
+    noise = phrase_noise(network, 400, rng=rng(), vary=1.0)
+    stays = [row in ("style", "groove") for row in SMALL.noise_rows]
+    assert (noise == noise[0]).all(axis=(0, 2)).tolist() == stays
+    temporal = noise[:, ~np.array(stays)]
     assert abs(np.corrcoef(temporal[:-1].ravel(), temporal[1:].ravel())[0, 1]) < 0.05
-    slow = phrase_noise(build(), 4000, rng=rng(), vary=0.6)[:, 1]
-    assert slow.std() == pytest.approx(1, abs=0.05), "noise stays as wide as the network knows it"
+    slow = phrase_noise(network, 4000, rng=rng(), vary=0.6)[:, 1]
+    assert slow.std() == pytest.approx(1, abs=0.05), "noise keeps its distribution"
     assert np.corrcoef(slow[:-1].ravel(), slow[1:].ravel())[0, 1] == pytest.approx(0.8, abs=0.03)
 
 
-def test_without_variation_a_phrase_comes_again():
-    roll = compose(build(), 6, rng=rng(), vary=0.0)
-    np.testing.assert_array_equal(roll[:2], roll[2:4])
-    varied = compose(build(), 6, rng=rng(), vary=1.0)
+def test_without_variation_phrases_repeat(network):
+    cells, varied = (compose(network, 6, rng=rng(), vary=vary) for vary in (0.0, 1.0))
+    np.testing.assert_array_equal(cells[:2], cells[2:4])
     assert (varied[:2] != varied[2:4]).any()
 
 
-def test_cells_are_lit_above_one_half_or_drawn():
-    network = build()
+def test_cells_sound_above_one_half(network):
     noise = phrase_noise(network, 3, rng=rng(), vary=1.0)
     with torch.inference_mode():
         cells = network.generator(torch.from_numpy(noise)).numpy()
-    np.testing.assert_array_equal(written_phrases(network, noise, binarise="threshold", rng=rng()), cells > 0)
-    drawn = np.mean(
-        [written_phrases(network, noise, binarise="bernoulli", rng=rng(seed)) for seed in range(200)], axis=0
-    )
-    np.testing.assert_allclose(drawn, (cells + 1) / 2, atol=0.18)
+    np.testing.assert_array_equal(generate(network, noise, rng=rng()), cells > 0)
+
+
+def test_drawn_cells_sound_with_their_probability():
+    cells = np.broadcast_to(np.linspace(-1, 1, 5, dtype=np.float32), (4000, 5))[..., None]
+    found = binarise(cells, "bernoulli", rng()).mean(axis=0)[:, 0]
+    np.testing.assert_allclose(found, [0, 0.25, 0.5, 0.75, 1], atol=0.03)
+
+
+def test_the_most_likely_pitch_sounds_alone_where_half_a_note_is_expected():
+    probabilities = np.zeros((1, 4, 3, 2), np.float32)  # bars, steps, pitches, tracks
+    probabilities[0, 0, :, 0] = 0.2, 0.9, 0.8  # two notes above one half
+    probabilities[0, 1, :, 0] = 0.3, 0.15, 0.1  # none above one half, and together enough
+    probabilities[0, 2, :, 0] = 0.2, 0.1, 0.1  # not enough: a rest
+    probabilities[0, 3, :, 1] = 0.4, 0.4, 0.4  # the lowest of several
+    found = binarise(2 * probabilities - 1, "likeliest", rng())
+    assert np.argwhere(found).tolist() == [[0, 0, 1, 0], [0, 1, 0, 0], [0, 3, 0, 1]]
+    assert binarise(2 * probabilities - 1, "threshold", rng()).sum() == 2
 
 
 SONG = Song(4, (Part((Event(0, 50, 4), Event(16, 55, 12)), "b", 40), Part((Event(0, 60, 64),), "other")))
 
 
-def test_a_given_track_is_kept_exactly():
-    network = build(given="b")
-    given = given_track(network, SONG)
+def test_a_given_track_is_kept_and_conditions_the_others(accompanist):
+    given = given_track(accompanist, SONG)
     assert given.shape == (2, 8, 24) and given[0, :2, 2].all() and given.sum() == 2 + 6
     longer = np.concatenate([given, given[:1]])
-    roll = compose(network, 3, rng=rng(), given=longer)
-    np.testing.assert_array_equal(roll[..., 1], longer)
-    assert roll[..., [0, 2]].any()
-    other = compose(network, 3, rng=rng(), given=np.roll(longer, 3, axis=2))
-    assert (other[..., [0, 2]] != roll[..., [0, 2]]).any(), "the others listen to it"
+    cells = compose(accompanist, 3, rng=rng(), given=longer)
+    np.testing.assert_array_equal(cells[..., 1], longer)
+    assert cells[..., [0, 2]].any()
+    other = compose(accompanist, 3, rng=rng(), given=np.roll(longer, 3, axis=2))
+    assert (other[..., [0, 2]] != cells[..., [0, 2]]).any()
 
 
-def test_a_piece_of_one_part_is_what_is_given():
+def test_the_only_part_of_a_piece_is_the_given_track(accompanist):
     alone = replace(SONG, parts=(replace(SONG.parts[0], name="whistle"),))
-    np.testing.assert_array_equal(given_track(build(given="b"), alone), given_track(build(given="b"), SONG))
-    part = accompanied(alone, SMALL.tracks[1])
+    np.testing.assert_array_equal(given_track(accompanist, alone), given_track(accompanist, SONG))
+    part = accompanied_part(alone, SMALL.tracks[1])
     assert (part.name, part.program, part.is_drum, part.events) == ("b", 40, False, SONG.parts[0].events)
     twice = replace(SONG, parts=(*SONG.parts, Part((Event(2, 70, 1),), "B")))
-    assert len(accompanied(twice, SMALL.tracks[1]).events) == 3
+    assert len(accompanied_part(twice, SMALL.tracks[1]).events) == 3
 
 
 @pytest.mark.parametrize(
-    ("song", "message"),
+    ("changes", "value"),
     [
-        (
-            replace(SONG, parts=(SONG.parts[1], SONG.parts[1])),
-            "no part 'b' to accompany; its parts are 'other', 'other'",
-        ),
-        (replace(SONG, meters=(Meter(0, 3, 4),)), "3 of 3/4.*it knows 4/4"),
-        (replace(SONG, parts=(Part((Event(0, 47, 4), Event(0, 50, 4)), "b"),)), "1 notes of .* beyond MIDI 48 to 71"),
-        (replace(SONG, parts=(Part((), "b"),)), "no notes to accompany"),
+        ({"parts": (SONG.parts[1], SONG.parts[1])}, "'b'.* 'other', 'other'"),
+        ({"meters": (Meter(0, 3, 4),)}, "3 of 3/4.* 4/4"),
+        ({"parts": (Part((Event(0, 47, 4), Event(0, 50, 4)), "b"),)}, "1 notes .* 48 to 71"),
+        ({"parts": (Part((), "b"),)}, "no notes"),
     ],
 )
-def test_what_cannot_be_accompanied(song, message):
-    with pytest.raises(InputError, match=message):
-        given_track(build(given="b"), song)
+def test_pieces_that_cannot_be_accompanied(accompanist, changes, value):
+    with pytest.raises(InputError, match=value):
+        given_track(accompanist, replace(SONG, **changes))
 
 
 @pytest.mark.parametrize(
-    ("call", "message"),
+    ("call", "value"),
     [
-        (lambda: compose(build(), 0, rng=rng()), "0 bars"),
-        (lambda: compose(build(), 2, rng=rng(), vary=1.1), "vary is 1.1"),
-        (lambda: compose(build(), 2, rng=rng(), vary=float("nan")), "vary is nan"),
-        (lambda: compose(build(), 2, rng=rng(), binarise="soft"), "'soft'"),
-        (lambda: compose(build(), 2, rng=rng(), given=np.zeros((2, 8, 24), bool)), "none can be given"),
-        (lambda: compose(build(given="b"), 2, rng=rng()), "needs the track 'b'"),
-        (lambda: compose(build(given="b"), 2, rng=rng(), given=np.zeros((3, 8, 24), bool)), r"\(3, 8, 24\)"),
-        (lambda: given_track(build(), SONG), "cannot accompany"),
+        (lambda network, _: compose(network, 0, rng=rng()), "0"),
+        (lambda network, _: compose(network, 2, rng=rng(), vary=1.1), "1.1"),
+        (lambda network, _: compose(network, 2, rng=rng(), vary=float("nan")), "nan"),
+        (lambda network, _: compose(network, 2, rng=rng(), method="soft"), "'soft'"),
+        (lambda network, _: compose(network, 2, rng=rng(), given=np.zeros((2, 8, 24), bool)), "given"),
+        (lambda network, _: given_track(network, SONG), "--given"),
+        (lambda _, accompanist: compose(accompanist, 2, rng=rng()), "'b'"),
     ],
 )
-def test_what_is_refused(call, message):
-    with pytest.raises(UsageError, match=message):
-        call()
-
-
-def test_the_likeliest_pitch_sounds_alone_where_half_a_note_is_expected():
-    odds = np.zeros((1, 4, 3, 2), np.float32)  # bars, steps, pitches, tracks
-    odds[0, 0, :, 0] = 0.2, 0.9, 0.8  # two notes above one half: one is lit
-    odds[0, 1, :, 0] = 0.3, 0.15, 0.1  # none above one half, and together enough
-    odds[0, 2, :, 0] = 0.2, 0.1, 0.1  # not enough: a rest
-    odds[0, 3, :, 1] = 0.4, 0.4, 0.4  # the lowest of several
-    found = lit(2 * odds - 1, "likeliest", np.random.default_rng(0))
-    assert sorted(zip(*(axis.tolist() for axis in np.nonzero(found)), strict=True)) == [
-        (0, 0, 1, 0),
-        (0, 1, 0, 0),
-        (0, 3, 0, 1),
-    ]
-    assert lit(2 * odds - 1, "threshold", np.random.default_rng(0)).sum() == 2
-
-
-def test_drawn_cells_are_lit_as_often_as_they_are_likely():
-    cells = np.broadcast_to(np.linspace(-1, 1, 5, dtype=np.float32), (4000, 5))[..., None]
-    found = lit(cells, "bernoulli", np.random.default_rng(0)).mean(axis=0)[:, 0]
-    np.testing.assert_allclose(found, [0, 0.25, 0.5, 0.75, 1], atol=0.03)
+def test_impossible_requests(network, accompanist, call, value):
+    with pytest.raises(UsageError, match=value):
+        call(network, accompanist)

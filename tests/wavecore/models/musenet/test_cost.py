@@ -1,4 +1,5 @@
-"""Costs on paper against networks that are built: parameters on the meta device, kept tensors and products on the CPU."""
+"""Costs on paper against networks that are built: parameters on the meta device, kept tensors and products on the
+CPU."""
 
 from dataclasses import replace
 

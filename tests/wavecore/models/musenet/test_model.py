@@ -137,8 +137,12 @@ def test_the_critic_judges_every_place():
     network, (tokens, features) = build(replace(SMALL, critic=True)), windows()
     assert network.judge(network.hidden(network.embed(tokens, features, network.tokens()))).shape == (2, 23)
     assert network.card() == {
-        "styles": ["bach", "pop"], "instruments": list(network.card()["instruments"]), "ticks_per_beat": 48, "context": 40, "critic": True,
-    }  # fmt: skip
+        "styles": ["bach", "pop"],
+        "instruments": list(network.card()["instruments"]),
+        "ticks_per_beat": 48,
+        "context": 40,
+        "critic": True,
+    }
     with pytest.raises(UsageError, match="no inner critic"):
         build().judge(torch.zeros(1, 24))
 
@@ -166,12 +170,20 @@ def test_windows_beyond_the_context_are_refused():
 @pytest.mark.parametrize(
     ("sizes", "message"),
     [
-        ({"n_layers": 0}, "0 layers"), ({"channels": 25}, "heads divide channels"), ({"n_heads": 0}, "0 heads"), ({"context": 13}, "context is 13"),
-        ({"patterns": ()}, "no attention pattern"), ({"patterns": ("round",)}, "'round'"), ({"summary": 9}, "summary of 9"),
-        ({"embeddings": ("time", "time")}, "each once"), ({"embeddings": ("colour",)}, "colour"), ({"styles": ("a", "a")}, "names that differ"),
-        ({"dropout": 1.0}, "dropout is 1.0"), ({"dropout": float("nan")}, "dropout is nan"),
+        ({"n_layers": 0}, "0 layers"),
+        ({"channels": 25}, "heads divide channels"),
+        ({"n_heads": 0}, "0 heads"),
+        ({"context": 13}, "context is 13"),
+        ({"patterns": ()}, "no attention pattern"),
+        ({"patterns": ("round",)}, "'round'"),
+        ({"summary": 9}, "summary of 9"),
+        ({"embeddings": ("time", "time")}, "each once"),
+        ({"embeddings": ("colour",)}, "colour"),
+        ({"styles": ("a", "a")}, "names that differ"),
+        ({"dropout": 1.0}, "dropout is 1.0"),
+        ({"dropout": float("nan")}, "dropout is nan"),
     ],
-)  # fmt: skip
+)
 def test_sizes_out_of_range(sizes, message):
     with pytest.raises(UsageError, match=message):
         replace(SMALL, **sizes)

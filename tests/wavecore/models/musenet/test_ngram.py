@@ -51,8 +51,10 @@ def test_no_token_is_impossible(train, held):
 def test_what_cannot_be_counted(measure):
     good = [np.array([0, 1])]
     for train, held, message in (
-        ([], good, "train holds no sequence"), (good, [np.array([1])], "held_out holds no sequence"), (good, [np.array([0, 5])], "0 to 5; 0 to 4 are"),
+        ([], good, "train holds no sequence"),
+        (good, [np.array([1])], "held_out holds no sequence"),
+        (good, [np.array([0, 5])], "0 to 5; 0 to 4 are"),
         ([np.array([-1, 2])], good, "from -1 to 2"),
-    ):  # fmt: skip
+    ):
         with pytest.raises(InputError, match=message):
             measure(train, held, 5)

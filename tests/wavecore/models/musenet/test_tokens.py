@@ -42,7 +42,8 @@ def wait(ticks):
 
 
 def as_said(song):
-    """What a piece is in the words of the format: one note after the other at each instrument and pitch, told note by note."""
+    """What a piece is in the words of the format: one note after the other at each instrument and pitch, told note
+    by note."""
     said = {}
     for part in song.regrid(48).parts:
         who = instrument_of(part)
@@ -72,9 +73,20 @@ def test_a_bar_by_hand():
     others = Part((Event(960, 36, 1, 5),), is_drum=True), Part((Event(0, 55, 480, 3),), program=42)
     found = encode(Song(480, (piano, *others)))
     wanted = [
-        token("piano", 88, 60), token("piano", 24, 64), token("cello", 80, 55), wait(24), token("piano", 0, 64), wait(24), token("piano", 0, 60),
-        token("cello", 0, 55), token("piano", 120, 60), wait(48), token("drums", 0, 36), wait(48), token("piano", 0, 60),
-    ]  # fmt: skip
+        token("piano", 88, 60),
+        token("piano", 24, 64),
+        token("cello", 80, 55),
+        wait(24),
+        token("piano", 0, 64),
+        wait(24),
+        token("piano", 0, 60),
+        token("cello", 0, 55),
+        token("piano", 120, 60),
+        wait(48),
+        token("drums", 0, 36),
+        wait(48),
+        token("piano", 0, 60),
+    ]
     assert found.tolist() == wanted and found.dtype == np.int16
     assert tokens.players(found) == ("piano", "cello", "drums")
 

@@ -30,9 +30,18 @@ NETWORK = MuseNetConfig(
     dropout=0.1,
 )
 TRAINING = MuseNetTrainingConfig(
-    steps=12, batch_size=4, crop_frames=24, learning_rate=1e-2, transpose_semitones=3.0, glide_semitones=0.0, warmup_steps=2, validate_every=6,
-    checkpoint_every=5, validation_crops=2, precision="float32",
-)  # fmt: skip
+    steps=12,
+    batch_size=4,
+    crop_frames=24,
+    learning_rate=1e-2,
+    transpose_semitones=3.0,
+    glide_semitones=0.0,
+    warmup_steps=2,
+    validate_every=6,
+    checkpoint_every=5,
+    validation_crops=2,
+    precision="float32",
+)
 
 
 @pytest.fixture(scope="module")
@@ -198,9 +207,16 @@ def test_it_beats_counting(tmp_path):
 
     pieces = {"train": [piece(n) for n in range(60)], "valid": [piece(n) for n in range(60, 70)], "test": [piece(99)]}
     task = _task(
-        write_songs(tmp_path / "data", pieces), replace(NETWORK, channels=32, dropout=0.0, styles=("scale",)), steps=120, validate_every=30, batch_size=8,
-        validation_crops=10, learning_rate=5e-3, augment_probability=0.0, transpose_semitones=0.0,
-    )  # fmt: skip
+        write_songs(tmp_path / "data", pieces),
+        replace(NETWORK, channels=32, dropout=0.0, styles=("scale",)),
+        steps=120,
+        validate_every=30,
+        batch_size=8,
+        validation_crops=10,
+        learning_rate=5e-3,
+        augment_probability=0.0,
+        transpose_semitones=0.0,
+    )
     losses = []
     run_task(task, tmp_path / "run", on_progress=lambda progress: losses.append(progress.losses.get("valid/bits")))
     found = [loss for loss in losses if loss is not None]

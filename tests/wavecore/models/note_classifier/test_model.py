@@ -73,8 +73,11 @@ def test_the_usual_sizes_ship_in_less_than_a_megabyte_of_half_precision(tmp_path
         ({"families": ()}, r"families must be distinct names, at least one, not \(\)"),
         ({"sources": ("a", "a")}, "sources must be distinct"),
         ({"qualities": ["bright"]}, "qualities must be distinct"),
-        *(({name: value}, f"{name} must be a whole number.*not {value!r}")
-          for name in ("n_samples", "sample_rate", "n_fft", "hop_length", "channels") for value in (0, -1, 2.0, True, "8")),
+        *(
+            ({name: value}, f"{name} must be a whole number.*not {value!r}")
+            for name in ("n_samples", "sample_rate", "n_fft", "hop_length", "channels")
+            for value in (0, -1, 2.0, True, "8")
+        ),
         ({"n_fft": 255}, "n_fft must be even.*not 255"),
         ({"n_samples": 254}, r"at most n_samples \(254\), not 256"),
         ({"dropout": 1.0}, "dropout.*1.0"),
@@ -82,7 +85,7 @@ def test_the_usual_sizes_ship_in_less_than_a_megabyte_of_half_precision(tmp_path
         ({"dropout": float("nan")}, "dropout.*nan"),
         ({"filtered": 1}, "filtered must be true or false, not 1"),
     ],
-)  # fmt: skip
+)
 def test_sizes_that_make_no_sense_are_refused(changes, message):
     with pytest.raises(UsageError, match=message):
         replace(CONFIG, **changes)

@@ -29,9 +29,15 @@ ENCODER = EncoderConfig("waveform", 4, HOP, channels=4, dilation_cycles=1, layer
 DECODER = WaveNetConfig(1, 5, 2, 8, 8, 8, 16, latent_channels=4, hop_length=HOP)
 NETWORK = NSynthConfig(ENCODER, DECODER)
 TRAINING = NSynthTrainingConfig(
-    steps=12, batch_size=3, crop_frames=FRAMES, warmup_steps=2, validate_every=6, checkpoint_every=5,
-    validation_crops=2, precision="float32",
-)  # fmt: skip
+    steps=12,
+    batch_size=3,
+    crop_frames=FRAMES,
+    warmup_steps=2,
+    validate_every=6,
+    checkpoint_every=5,
+    validation_crops=2,
+    precision="float32",
+)
 PLAIN = {"transpose_semitones": 0.0, "context_noise_probability": 0.0, "context_dropout_probability": 0.0}
 
 SCRIPT = """
@@ -94,8 +100,11 @@ def test_a_batch_is_what_encoder_and_decoder_take(notes, encoder):
 
 def test_a_step_has_one_batch_and_another_step_or_seed_another(notes):
     first, again, later, other = (
-        _task(notes).batch(3), _task(notes).batch(3), _task(notes).batch(4), _task(notes, seed=1).batch(3)
-    )  # fmt: skip
+        _task(notes).batch(3),
+        _task(notes).batch(3),
+        _task(notes).batch(4),
+        _task(notes, seed=1).batch(3),
+    )
     for field in fields(NotesBatch):
         assert torch.equal(getattr(first, field.name), getattr(again, field.name))
     assert not torch.equal(first.audio, later.audio) and not torch.equal(first.audio, other.audio)
@@ -334,9 +343,12 @@ def test_a_run_leaves_models_that_say_what_they_were_trained_on(undisturbed):
 def test_a_run_that_is_killed_and_resumed_ends_bit_for_bit_alike(undisturbed, notes, tmp_path):
     out = tmp_path / "killed"
     request = {
-        "data": str(notes.path), "network": _with_pitch().to_dict(), "training": asdict(TRAINING), "out": str(out),
+        "data": str(notes.path),
+        "network": _with_pitch().to_dict(),
+        "training": asdict(TRAINING),
+        "out": str(out),
         "resume": False,
-    }  # fmt: skip
+    }
     command = [sys.executable, "-P", "-c", SCRIPT]
     process = subprocess.Popen([*command, json.dumps(request)], stderr=subprocess.PIPE)
     deadline = time.monotonic() + 120

@@ -49,7 +49,8 @@ def test_what_decoders_know_is_read_at_each_frame_s_middle(dataset, encoder, kno
             )
             / 2
         )
-    # The middle of frame 2 k + 1 lies a quarter of an old frame behind the middle of old frame k; its neighbour's before k + 1's.
+    # The middle of frame 2 k + 1 lies a quarter of an old frame behind the middle of old frame k; its neighbour's
+    # before k + 1's.
     ours = found.conditions[0].float()
     assert torch.allclose(ours[1:21:2], torch.lerp(told[:10], told[1:11], 0.25), atol=1e-2)
     assert torch.allclose(ours[2:22:2], torch.lerp(told[:10], told[1:11], 0.75), atol=1e-2)

@@ -168,16 +168,13 @@ def _finish(args: argparse.Namespace, source: Any, dataset: Any, name: str, cons
 
 def _sample(out: Path, name: str, console: Console) -> Path:
     """Translate a whistled tune with the new decoder."""
-    import numpy as np
-
     from wavecore.audio import files
-    from wavecore.datasets.synths import whistle
+    from wavecore.datasets import tunes
     from wavecore.models import base
 
     model = base.load(out / "model")
     tune, played = out / "samples" / f"{SAMPLE_TUNE}.wav", out / "samples" / f"{SAMPLE_TUNE}__{name}.wav"
-    sound = whistle.whistle_tune(SAMPLE_TUNE, rng=np.random.default_rng(0), sample_rate=model.rate)
-    files.write(tune, sound, model.rate, overwrite=True)
+    files.write(tune, tunes.whistled(SAMPLE_TUNE, seed=0, sample_rate=model.rate), model.rate, overwrite=True)
     with console.progress("playing a whistled tune", unit="samples") as show:
         model.translate_file(tune, {name: played}, seed=0, overwrite=True, on_progress=show)
     return played

@@ -127,7 +127,9 @@ def default_source(domains: Sequence[str], targets: Sequence[str]) -> str:
 
 
 def _print(pairs: list[dict], whole: dict[str, Any], n_clips: int, console: Console) -> None:
-    console.result(f"{plural(n_clips, 'tune')}, medians; target's: share that a separate classifier takes for the target")
+    console.result(
+        f"{plural(n_clips, 'tune')}, medians; target's: share that a separate classifier takes for the target"
+    )
     console.result(f"{'':26}" + "".join(f"{title:>13}" for title in COLUMNS.values()))
     for pair in pairs:
         console.result(f"{pair['from'] + ' to ' + pair['to']:26}" + "".join(_cell(pair[name]) for name in COLUMNS))

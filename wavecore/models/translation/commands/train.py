@@ -49,29 +49,38 @@ class TrainTranslation(TrainingCommand):
         group.add_argument(
             "--spread-decoders",
             action="store_true",
-            help="under torchrun, with targets_per_step a multiple of the processes: each holds the decoders of its "
-            "own targets alone",
+            help=(
+                "under torchrun, with targets_per_step a multiple of the processes: each holds the decoders of its "
+                "own targets alone"
+            ),
         )
         group.add_argument(
             "--teach-encoder",
             action="store_true",
-            help="first pretrain the encoder on the notes of the data, which must be the same music in all domains "
-            "(minutes); the decoders of --init are fitted to it, and domains that it lacks start from the nearest one",
+            help=(
+                "first pretrain the encoder on the notes of the data, which must be the same music in all domains"
+                " (minutes); the decoders of --init are fitted to it, and domains that it lacks start from the"
+                " nearest one"
+            ),
         )
         sizes = {
             "hop": "samples per latent frame (default: 800)",
             "latent-channels": "width of the latent (default: 64)",
             "latent-levels": "values to which each channel of the latent is rounded (default: not rounded)",
             "bottleneck-context": "frames on either side whose decisions contribute to a latent frame (default: 0)",
-            "hearing-frames": "frames on either side of which the encoder's convolutions take the spectrum (default: 2)",
+            "hearing-frames": (
+                "frames of the spectrum on either side that the encoder's convolutions cover (default: 2)"
+            ),
         }
         for name, text in sizes.items():
             group.add_argument(f"--{name}", type=flags.count, metavar="N", help=text)
         group.add_argument(
             "--bottleneck",
             choices=("notes", "none"),
-            help="of the latent: notes lets pass only which notes sound, onsets and the level, and needs "
-            "--teach-encoder; none lets everything pass (default: that of --init, or none)",
+            help=(
+                "of the latent: notes lets pass only which notes sound, onsets and the level, and needs "
+                "--teach-encoder; none lets everything pass (default: that of --init, or none)"
+            ),
         )
 
     def open_data(self, path: Path) -> Any:
@@ -86,7 +95,8 @@ class TrainTranslation(TrainingCommand):
         return model and model.network
 
     def network_config(self, args: argparse.Namespace, dataset: Any, initial: Any, before: dict | None) -> Any:
-        """Return the resumed run's configuration, that of ``--init`` with other targets or another latent, or a new one.
+        """Return the resumed run's configuration, that of ``--init`` with other targets or another latent, or a new
+        one.
 
         Raises
         ------

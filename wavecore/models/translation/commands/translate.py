@@ -123,7 +123,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--draws",
         action="store_true",
-        help="write the samples as they were drawn, in place of the means of their distributions, which have less noise",
+        help="write the samples as drawn, in place of the means of their distributions, which have less noise",
     )
     flags.add_generation(parser, default_temperature=None)
     flags.add_existing(parser)

@@ -17,7 +17,8 @@ SIZES = {"n_layers": 1, "channels": 8, "n_heads": 2, "context": 40, "styles": ("
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
-    """Folders of MuseNets of random weights, with a critic and without: what is tested here is what is asked of them."""
+    """Folders of MuseNets of random weights, with a critic and without: what is tested here is what is asked of
+    them."""
     folder = tmp_path_factory.mktemp("models")
     for name in ("judge", "bare"):
         with torch.random.fork_rng():

@@ -8,9 +8,27 @@ from wavecore.models.musenet import critic as musenet_critic
 from wavecore.symbolic.song import Event, Part, Song
 
 SMALL = [
-    "--preset", "tiny", "--channels", "8", "--layers", "1", "--context", "20", "--patterns", "strided,dense", "--set", "batch_size=2",
-    "--set", "validation_crops=2", "--set", "validate_every=2", "--set", "checkpoint_every=2", "--seed", "4",
-]  # fmt: skip
+    "--preset",
+    "tiny",
+    "--channels",
+    "8",
+    "--layers",
+    "1",
+    "--context",
+    "20",
+    "--patterns",
+    "strided,dense",
+    "--set",
+    "batch_size=2",
+    "--set",
+    "validation_crops=2",
+    "--set",
+    "validate_every=2",
+    "--set",
+    "checkpoint_every=2",
+    "--seed",
+    "4",
+]
 
 
 @pytest.fixture(scope="module")

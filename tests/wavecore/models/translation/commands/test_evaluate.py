@@ -7,13 +7,37 @@ import pytest
 from wavecore.models.translation.commands.evaluate import default_source
 
 PAIR = {
-    "from", "to", "raw_pitch_accuracy", "raw_chroma_accuracy", "truth_chroma_accuracy", "pitch_ncc", "pitch_ncc_dtw", "pitch_jaccard",
-    "mel_distance", "source_mel_distance", "rest_level_db", "target_classifier_accuracy", "clips",
-}  # fmt: skip
+    "from",
+    "to",
+    "raw_pitch_accuracy",
+    "raw_chroma_accuracy",
+    "truth_chroma_accuracy",
+    "pitch_ncc",
+    "pitch_ncc_dtw",
+    "pitch_jaccard",
+    "mel_distance",
+    "source_mel_distance",
+    "rest_level_db",
+    "target_classifier_accuracy",
+    "clips",
+}
 WHOLE = {
-    "model", "model_sha256", "data", "domains", "split", "seed", "temperature", "judged", "seconds", "voices", "pairs", "n_clips",
-    "latent_probe_accuracy", "latent_probe_chance", "reconstruction_bits",
-}  # fmt: skip
+    "model",
+    "model_sha256",
+    "data",
+    "domains",
+    "split",
+    "seed",
+    "temperature",
+    "judged",
+    "seconds",
+    "voices",
+    "pairs",
+    "n_clips",
+    "latent_probe_accuracy",
+    "latent_probe_chance",
+    "reconstruction_bits",
+}
 
 
 @pytest.fixture(scope="module")

@@ -1,14 +1,12 @@
 import argparse
 import json
 from dataclasses import asdict, replace
-from pathlib import Path
 
 import pytest
 import torch
 
 from wavecore.console import run_settings
-from wavecore.console.console import Console
-from wavecore.errors import InputError, ModelError, UsageError
+from wavecore.errors import UsageError
 from wavecore.nn.wavenet import preset
 from wavecore.training.config import TrainingConfig
 

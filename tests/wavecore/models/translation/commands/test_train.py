@@ -9,9 +9,21 @@ from wavecore.datasets.domains.recordings import from_recordings
 from wavecore.models.translation.data import BatchSource
 
 SMALL = [
-    "--preset", "tiny", "--set", "batch_size=2", "--set", "crop_frames=2", "--set", "validation_crops=1",
-    "--set", "validate_every=2", "--set", "checkpoint_every=2", "--seed", "4",
-]  # fmt: skip
+    "--preset",
+    "tiny",
+    "--set",
+    "batch_size=2",
+    "--set",
+    "crop_frames=2",
+    "--set",
+    "validation_crops=1",
+    "--set",
+    "validate_every=2",
+    "--set",
+    "checkpoint_every=2",
+    "--seed",
+    "4",
+]
 
 
 @pytest.fixture(scope="module")
@@ -228,11 +240,40 @@ def test_an_encoder_is_taught_first_and_the_decoders_are_fitted_to_it(cli, make_
     tunes = make_tunes(tmp_path / "tunes", domains=("whistle", "strings", "organ", "flute")).path
     checkpoint.save(network(), tmp_path / "old", training={"data": {}})
     words = (
-        "train", "translation", "--data", tunes, "--out", tmp_path / "run", "--init", tmp_path / "old", "--teach-encoder", "--bottleneck",
-        "notes", "--hop", "160", "--latent-channels", "5", "--targets", "organ,flute", "--seed", "1", "--set", "steps=2", "--set",
-        "batch_size=2", "--set", "crop_frames=10", "--set", "validate_every=2", "--set", "validation_crops=1", "--set", "freeze_encoder=true",
-        "--set", "pretraining_steps=12",
-    )  # fmt: skip
+        "train",
+        "translation",
+        "--data",
+        tunes,
+        "--out",
+        tmp_path / "run",
+        "--init",
+        tmp_path / "old",
+        "--teach-encoder",
+        "--bottleneck",
+        "notes",
+        "--hop",
+        "160",
+        "--latent-channels",
+        "5",
+        "--targets",
+        "organ,flute",
+        "--seed",
+        "1",
+        "--set",
+        "steps=2",
+        "--set",
+        "batch_size=2",
+        "--set",
+        "crop_frames=10",
+        "--set",
+        "validate_every=2",
+        "--set",
+        "validation_crops=1",
+        "--set",
+        "freeze_encoder=true",
+        "--set",
+        "pretraining_steps=12",
+    )
     done = cli(*words)
     assert done.code == 0, done.err
     assert "the encoder names the notes with an F1 of" in done.err
