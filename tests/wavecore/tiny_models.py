@@ -187,11 +187,23 @@ def note_classifier(folder: Path) -> tuple[Any, Any]:
     return task.build(), task
 
 
+def musenet(folder: Path) -> tuple[Any, Any]:
+    from wavecore.models.musenet.config import MuseNetConfig, MuseNetTrainingConfig
+    from wavecore.models.musenet.train import MuseNetTask
+
+    patterns = {"patterns": ("dense", "strided"), "block": 4}
+    config = MuseNetConfig(n_layers=2, channels=16, n_heads=2, context=24, styles=("made",), **patterns)
+    training = MuseNetTrainingConfig(steps=6, batch_size=2, validation_windows=2, validate_every=3, checkpoint_every=2)
+    task = MuseNetTask(write_tunes(folder), config, training)
+    return task.build(), task
+
+
 CASES: dict[str, Case] = {
     "coconet": coconet,
     "lstm": lstm,
     "gan": gan,
     "musegan": musegan,
+    "musenet": musenet,
     "nsynth": nsynth,
     "spectral": spectral,
     "note-classifier": note_classifier,
