@@ -109,8 +109,9 @@ def render(
     >>> from wavecore.rendering.api import render
     >>> from wavecore.symbolic.song import Event, Part, Song
     >>> song = Song(480, (Part([Event(0, 69, 48)]),))
-    >>> render(song, instrument="flute", seed=1)
-    Sound(0.30 s, 16000 Hz, peak -1.0 dB, model notes, seed 1, temperature 0.5)
+    >>> sound = render(song, instrument="flute", seed=1)
+    >>> sound.duration_s, sound.rate, sound.info["seed"]
+    (0.3, 16000, 1)
     """
     model = model if isinstance(model, LoadedModel) else load(model)
     temperature = model.temperature if temperature is None else temperature
@@ -143,17 +144,10 @@ def render_file(
 
     Parameters
     ----------
-    out : str or Path
-        An audio file.
     stems : str or Path, optional
         A folder for a WAV of every line; their sum is the mix.
     overwrite : bool
-        Whether existing files may be replaced.
-
-    Raises
-    ------
-    OutputExistsError
-        If a file exists and `overwrite` is false.
+        Whether existing files may be replaced; if not, OutputExistsError is raised for one.
     """
     generation = {"seed": seed, "temperature": temperature, "backend": backend, "device": device}
     performer = _Performer(model, bank, draws, generation)
@@ -200,7 +194,7 @@ class _Performer:
         """Choose instruments of the bank, or of the translation network's targets."""
         if self.bank is not None:
             ranges = self.bank.ranges()
-            programs = {name: instrument.program for name, instrument in self.bank.instruments.items()}
+            programs = {name: notes.program for name, notes in self.bank.instruments.items()}
             return cast(song, ranges, instrument=instrument, parts=parts, programs=programs)
         known = self.model.card["training"].get("data", {}).get("midi_ranges", {})
         targets = self.model.network.config.targets

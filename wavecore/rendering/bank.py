@@ -155,8 +155,8 @@ def for_model(model: LoadedModel, path: str | os.PathLike[str] | None = None) ->
         If the file is missing or damaged, or belongs to other weights, for which its latents mean something else.
     """
     if path is None:
-        path = Path(model.path or "") / FILE
-        if not path.is_file():
+        path = model.path and model.path / FILE  # a model that was never saved has no folder
+        if not path or not path.is_file():
             make = f"`wavecore data bank --model {model.path}` makes one"
             raise ModelError(f"{model.name} has no bank of notes to play with ({path}); {make}")
     bank = load(path)

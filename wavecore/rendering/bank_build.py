@@ -136,18 +136,7 @@ def pitch_accuracy(
     device: str = "cpu",
     on_progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, np.ndarray]:
-    """Play every note of a bank alone and measure for how much of its time it has its pitch.
-
-    Parameters
-    ----------
-    model : LoadedModel
-        Of kind ``nsynth``, the bank's own.
-    temperature : float
-        Divides the logits.
-    backend, device : str
-        See ``generate.open_generator``.
-    on_progress : callable, optional
-        Called with (instruments done, instruments in all).
+    """Play every note of a bank alone, by the bank's own model, and measure for how much of its time it has its pitch.
 
     Returns
     -------
@@ -173,19 +162,10 @@ def pitch_accuracy(
 
 
 def keep_accurate(bank: Bank, accuracies: Mapping[str, np.ndarray], *, least: float = MIN_ACCURACY) -> Bank:
-    """Leave out inaccurate notes, and those below a wide hole; an instrument without accurate notes keeps all.
+    """Leave out notes of an accuracy below `least`, 0 to 1, and those below a wide hole.
 
-    Parameters
-    ----------
-    accuracies : mapping of str to ndarray, shape (n,)
-        As ``pitch_accuracy`` returns them.
-    least : float
-        Accuracy from which a note is kept, 0 to 1.
-
-    Raises
-    ------
-    UsageError
-        If an instrument's notes and accuracies differ in number, or `least` is out of range.
+    An instrument without accurate notes keeps all.  Raise UsageError if `least` is out of range, or an instrument has
+    not an accuracy for each note, as ``pitch_accuracy`` returns them.
     """
     if not 0 <= least <= 1:
         raise UsageError(f"the least accuracy is {least}; it lies between 0 and 1")

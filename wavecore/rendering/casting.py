@@ -28,10 +28,9 @@ class Line:
     score : Score
         One note at a time, in seconds.
     octave : int
-        Octaves by which it is played higher and faster, and slowed down again: so an instrument reaches notes below its
-        range, as a cello is a larger violin.
+        By which it is played higher and faster, and slowed down again, to reach notes outside the instrument's range.
     outside : float
-        Share of the notes that lie outside the instrument's range even so, 0 to 1.
+        Share of the notes that lie outside the range even so, 0 to 1.
     """
 
     part: str

@@ -46,7 +46,7 @@ def open_sections(
     backend: str = "auto",
     device: str = "cpu",
 ) -> list[Section]:
-    """Open a generator for all lines of one speed, and of one instrument if instruments have decoders of their own.
+    """Open a generator for all lines of one speed, and of one instrument if each has a decoder.
 
     Line i has the random numbers of stream i, whatever is played beside it.
     """
@@ -64,9 +64,10 @@ def open_sections(
 
 
 def play(sections: Sequence[Section], n_samples: int, *, sample_rate: int, draws: bool) -> Iterator[np.ndarray]:
-    """Generate the lines 0 to n - 1 of sections in parallel; yield their next samples, (n, m), float32, `n_samples` in all.
+    """Generate the lines 0 to n - 1 of sections in parallel; yield their next samples, (n, m), float32.
 
-    With `draws` they are the sampled codes and not the means of the distributions (see ``sampling.predicted_mean``).
+    There are `n_samples` of every line in all: the sampled codes with `draws`, else the means of their distributions
+    (see ``sampling.predicted_mean``).
     """
     players = [_Player(section, sample_rate, draws) for section in sections]
     n_lines = sum(len(section.indices) for section in sections)

@@ -60,7 +60,7 @@ def sketch(
 
 
 def gate(line: Score, begin: int, n_samples: int, *, sample_rate: int, by_velocity: bool = False) -> np.ndarray:
-    """Compute a line's gain, shape (n_samples,), float32: 1 while notes sound, with a rise before and a fall after them.
+    """Compute a line's gain, shape (n_samples,), float32: 1 while notes sound, rising before and falling after them.
 
     Between two notes of one pitch it closes (``REPEAT_S``), since a decoder that holds the first would not repeat it.
     With `by_velocity` notes have the gain of their velocity, 1 for 90, for decoders that play all of them alike.
