@@ -168,9 +168,9 @@ class CompiledStep:
         """
         for _ in range(n_samples):
             places = [self.t % len(ring) for ring in self.rings]
-            past = [ring[place] for ring, place in zip(self.rings, places)]
+            past = [ring[place] for ring, place in zip(self.rings, places, strict=True)]
             weights, inputs = self.step(self.scalars, past)
-            for ring, place, x in zip(self.rings, places, inputs):
+            for ring, place, x in zip(self.rings, places, inputs, strict=True):
                 ring[place] = x
             code = int(torch.multinomial(weights, 1))
             self.scalars = torch.tensor([float(self.scalars[1]), code / (self.config.n_classes - 1) - 0.5])

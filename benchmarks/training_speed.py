@@ -82,7 +82,11 @@ def main() -> None:
             continue
         try:
             found["networks"][name] = learning(
-                lambda: TASKS[name](data, arguments.scale), device, workers, arguments.seconds, found["ceilings"]
+                lambda name=name, data=data: TASKS[name](data, arguments.scale),
+                device,
+                workers,
+                arguments.seconds,
+                found["ceilings"],
             )
         except (
             WavecoreError,

@@ -538,7 +538,8 @@ def test_the_whole_house_is_read():
 
 SETUP = """
 setup(
-    packages=["wavecore", "wavecore.audio", "wavecore.models", "wavecore.models.gan", "wavecore.models.lstm", "wavecore.nn",
+    packages=["wavecore", "wavecore.audio", "wavecore.models", "wavecore.models.gan", "wavecore.models.lstm",
+              "wavecore.nn",
               "wavecore.kernels", "wavecore.kernels.cpu", "wavecore.datasets"],
     package_dir={"wavecore": "wavecore", "wavecore.kernels": "kernels", "wavecore.datasets": "datasets"},
     install_requires=["numpy>=1", "torch>=2", "numba>=0.6", "soxr>=0.5", "requests>=2", "pandas>=1"],

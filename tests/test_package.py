@@ -51,7 +51,7 @@ def test_no_public_name_is_that_of_a_package():
 
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'transmute'"):
-        wavecore.transmute
+        _ = wavecore.transmute
     assert not hasattr(wavecore, "transmute")
 
 
@@ -89,4 +89,4 @@ def test_a_package_that_is_not_installed_has_no_version(monkeypatch):
     monkeypatch.setattr(importlib.metadata, "version", missing)
     monkeypatch.delitem(vars(wavecore), "__version__", raising=False)
     with pytest.raises(WavecoreError, match="not installed here"):
-        wavecore.__version__
+        _ = wavecore.__version__

@@ -50,7 +50,7 @@ _PUBLIC = {
 }
 """Where each public name lives: a module, and the name there where it differs."""
 
-__all__ = ["__version__", *_PUBLIC]
+__all__ = ["__version__", *_PUBLIC]  # noqa: PLE0604 (the keys are strings)
 
 
 def __getattr__(name: str) -> object:

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -49,7 +50,7 @@ class LoadedModel:
         All of ``config.json``.
     """
 
-    network: nn.Module
+    network: Any
     name: str
     path: Path
     sha256: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -19,3 +20,16 @@ def interpreter(tmp_path_factory):
     worker = Interpreter(tmp_path_factory.mktemp("interpreter"))
     yield worker
     worker.close()
+
+
+@pytest.fixture(scope="session")
+def compiler(tmp_path_factory):
+    """The functions of kernel_compiler, with a cache of this session's own."""
+    pytest.importorskip("triton")
+    if os.environ.get("TRITON_INTERPRET") == "1":
+        pytest.skip("the interpreter compiles nothing")
+    import kernel_compiler
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRITON_CACHE_DIR", str(tmp_path_factory.mktemp("triton")))
+        yield kernel_compiler

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -28,9 +28,8 @@ from wavecore.models.nsynth.model import NSynthNetwork
 from wavecore.models.translation.config import TranslationConfig
 from wavecore.models.translation.evaluate import Clip, choose_clips
 from wavecore.models.translation.model import TranslationNetwork
-from wavecore.models.translation.pretrain_data import PretrainingData, collect
-from wavecore.nn.encoders import Encoder, EncoderConfig, build_encoder
-from wavecore.nn.wavenet import WaveNetConfig, preset
+from wavecore.nn.encoders import EncoderConfig
+from wavecore.nn.wavenet import preset
 from wavecore.training.task import build_network
 
 _spec = importlib.util.spec_from_file_location("tiny_models", Path(__file__).with_name("tiny_models.py"))
@@ -236,81 +235,22 @@ def tune(tmp_path) -> Path:
     return path
 
 
-RATE, HOP, SECONDS = 16_000, 160, 1.0
-HARMONICS = {"whistle": 1, "flute": 2, "organ": 5}
-PITCHES = {"train": (60, 62, 64, 65, 67), "valid": (66, 69), "test": (63,)}
-
-
-def _tone(midi: float, harmonics: int) -> np.ndarray:
-    t = np.arange(int(SECONDS * RATE)) / RATE
-    f0_hz = 440 * 2 ** ((midi - 69) / 12)
-    return sum(0.2 / k * np.sin(2 * np.pi * k * f0_hz * t) for k in range(1, harmonics + 1)).astype(np.float32)
-
-
 @pytest.fixture(scope="session")
 def dataset(tmp_path_factory) -> DomainsDataset:
     """One tone a piece, in three domains; the whistle sounds an octave higher."""
-    folder = tmp_path_factory.mktemp("data") / "tones"
-    folder.mkdir()
-    length = int(SECONDS * RATE)
-    shards = {}
-    for split, pitches in PITCHES.items():
-        for name, harmonics in HARMONICS.items():
-            codes = [mulaw.encode(_tone(midi + 12 * (name == "whistle"), harmonics)) for midi in pitches]
-            shards[f"{name}-{split}.npy"] = write_shard(folder / f"{name}-{split}.npy", codes, length * len(codes))
-    pieces = tuple(
-        Piece(
-            f"{split}{number}",
-            f"{split}{number}",
-            split,
-            "made",
-            "none",
-            SECONDS,
-            {name: Slice(f"{name}-{split}.npy", number * length, length, int(name == "whistle")) for name in HARMONICS},
-            ((0.0, SECONDS, midi, 90),),
-        )
-        for split, pitches in PITCHES.items()
-        for number, midi in enumerate(pitches)
-    )
-    domains = tuple(Domain(name, "recordings", seconds=SECONDS * len(pieces)) for name in HARMONICS)
-    manifests.write(folder, Manifest(RATE, True, domains, pieces, shards))
-    return DomainsDataset.open(folder)
+    return tiny_models.write_tones(tmp_path_factory.mktemp("data") / "tones")
 
 
 @pytest.fixture(scope="session")
 def network_config() -> TranslationConfig:
     """A network of a few thousand weights on the three domains."""
-    encoder = EncoderConfig("cqt", 4, HOP, channels=8, n_bins=96, fmin_hz=130.8)
-    decoder = WaveNetConfig(1, 5, 2, 8, 8, 8, 16, latent_channels=4, hop_length=HOP)
-    return TranslationConfig(tuple(HARMONICS), ("flute", "organ"), encoder, decoder, classifier_channels=8)
+    return tiny_models.translation_config()
 
 
 @pytest.fixture
-def speaking_network(network_config) -> TranslationNetwork:
-    """A network whose decoders do not say all codes alike, as new ones do."""
+def random_network(network_config) -> TranslationNetwork:
+    """A network of random weights, also of the output layers, which are zero at first."""
     network = build_network(TranslationNetwork, network_config, seed=1).eval()
     for decoder in network.decoders.values():
         torch.nn.init.normal_(decoder.output.weight, std=0.3, generator=torch.Generator().manual_seed(0))
     return network
-
-
-@pytest.fixture
-def encoder(network_config) -> Encoder:
-    """An encoder that is to be taught."""
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        return build_encoder(replace(network_config.encoder, latent_channels=6, channels=24))
-
-
-@pytest.fixture
-def known(network_config) -> Encoder:
-    """One whose latent decoders know, of half as many frames."""
-    with torch.random.fork_rng():
-        torch.manual_seed(1)
-        return build_encoder(replace(network_config.encoder, hop_length=320)).eval()
-
-
-@pytest.fixture
-def lessons(dataset, encoder) -> PretrainingData:
-    """What it is taught from."""
-    return collect(dataset, encoder)

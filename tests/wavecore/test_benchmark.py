@@ -41,7 +41,8 @@ def test_random_networks_are_of_the_scale_of_trained_ones():
     assert 0.5 < logits.std() < 20
     before = torch.random.get_rng_state()
     assert all(
-        torch.equal(tensor, again) for tensor, again in zip(state.values(), measure.random_state(config).values())
+        torch.equal(tensor, again)
+        for tensor, again in zip(state.values(), measure.random_state(config).values(), strict=True)
     )
     assert torch.equal(torch.random.get_rng_state(), before)
 

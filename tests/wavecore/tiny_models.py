@@ -15,6 +15,11 @@ import numpy as np
 
 from wavecore.audio import mulaw
 from wavecore.datasets.chorales import write as write_chorales
+from wavecore.datasets.domains import manifest as manifests
+from wavecore.datasets.domains.manifest import Domain, Manifest, Slice
+from wavecore.datasets.domains.manifest import Piece as DomainsPiece
+from wavecore.datasets.domains.reader import DomainsDataset
+from wavecore.datasets.domains.shards import write_shard
 from wavecore.datasets.notes.reader import CODEC, KIND, NotesDataset, split_folder
 from wavecore.datasets.nsynth import note as nsynth_note
 from wavecore.datasets.songs import Piece, write_songs
@@ -198,7 +203,69 @@ def musenet(folder: Path) -> tuple[Any, Any]:
     return task.build(), task
 
 
+TONE_RATE, TONE_S = 16_000, 1.0
+TONE_HARMONICS = {"whistle": 1, "flute": 2, "organ": 5}
+TONES = {"train": (60, 62, 64, 65, 67), "valid": (66, 69), "test": (63,)}
+
+
+def make_tone(midi: float, harmonics: int) -> np.ndarray:
+    """A steady tone of a second with partials of 1 / k, (T,) float32."""
+    angle = 2 * np.pi * 440 * 2 ** ((midi - 69) / 12) * np.arange(int(TONE_S * TONE_RATE)) / TONE_RATE
+    return sum(0.2 / k * np.sin(k * angle) for k in range(1, harmonics + 1)).astype(np.float32)
+
+
+def write_tones(folder: Path) -> DomainsDataset:
+    """Write and open a data set: one tone a piece, in three domains; the whistle sounds an octave higher."""
+    folder.mkdir(parents=True)
+    length, shards, pieces = int(TONE_S * TONE_RATE), {}, []
+    for split, pitches in TONES.items():
+        for name, harmonics in TONE_HARMONICS.items():
+            codes = [mulaw.encode(make_tone(midi + 12 * (name == "whistle"), harmonics)) for midi in pitches]
+            shards[f"{name}-{split}.npy"] = write_shard(folder / f"{name}-{split}.npy", codes, length * len(codes))
+        for row, midi in enumerate(pitches):
+            where = {
+                name: Slice(f"{name}-{split}.npy", row * length, length, int(name == "whistle"))
+                for name in TONE_HARMONICS
+            }
+            notes, name = ((0.0, TONE_S, midi, 90),), f"{split}{row}"
+            pieces.append(DomainsPiece(name, name, split, "made", "none", TONE_S, where, notes))
+    domains = tuple(Domain(name, "recordings", seconds=TONE_S * len(pieces)) for name in TONE_HARMONICS)
+    manifests.write(folder, Manifest(TONE_RATE, True, domains, tuple(pieces), shards))
+    return DomainsDataset.open(folder)
+
+
+def translation_config() -> Any:
+    """A network of a few thousand weights on the domains of ``write_tones``."""
+    from wavecore.models.translation.config import TranslationConfig
+    from wavecore.nn.encoders import EncoderConfig
+    from wavecore.nn.wavenet import WaveNetConfig
+
+    encoder = EncoderConfig("cqt", 4, 160, channels=8, n_bins=96, fmin_hz=130.8)
+    decoder = WaveNetConfig(1, 5, 2, 8, 8, 8, 16, latent_channels=4, hop_length=160)
+    return TranslationConfig(tuple(TONE_HARMONICS), ("flute", "organ"), encoder, decoder, classifier_channels=8)
+
+
+def translation(folder: Path) -> tuple[Any, Any]:
+    from wavecore.models.translation.config import TranslationTrainingConfig
+    from wavecore.models.translation.train import TranslationTask
+
+    training = TranslationTrainingConfig(
+        steps=6,
+        batch_size=2,
+        crop_frames=4,
+        paired_probability=0.5,
+        confusion_crops=2,
+        latent_noise=0.1,
+        validation_crops=1,
+        validate_every=3,
+        checkpoint_every=2,
+    )
+    task = TranslationTask(write_tones(folder), translation_config(), training)
+    return task.build(), task
+
+
 CASES: dict[str, Case] = {
+    "translation": translation,
     "coconet": coconet,
     "lstm": lstm,
     "gan": gan,

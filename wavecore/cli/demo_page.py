@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -103,9 +104,7 @@ def envelope(audio: np.ndarray, n_bars: int = N_BARS) -> np.ndarray:
         The peak of each part, relative to the loudest.
     """
     edges = np.linspace(0, len(audio), n_bars + 1).astype(int)
-    peaks = np.array(
-        [np.abs(audio[a : max(b, a + 1)]).max(initial=0.0) for a, b in zip(edges[:-1], edges[1:], strict=True)]
-    )
+    peaks = np.array([np.abs(audio[a : max(b, a + 1)]).max(initial=0.0) for a, b in itertools.pairwise(edges)])
     return peaks / max(float(peaks.max()), 1e-9)
 
 

@@ -80,11 +80,3 @@ def test_a_missing_split_is_refused(items, write_nsynth, tmp_path):
     for call in (data.notes, lambda split: list(data.items(split))):
         with pytest.raises(UsageError, match="'train'.* test"):
             call("train")
-
-
-@pytest.mark.parametrize("kind", ["archive", "tfrecord"])
-def test_a_container_that_is_cut_is_refused(kind, items, write_nsynth, tmp_path):
-    path = write_nsynth(kind, tmp_path, "test", items[:2])
-    path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(InputError, match=path.name):
-        NSynth(tmp_path)

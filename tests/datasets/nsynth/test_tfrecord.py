@@ -115,9 +115,6 @@ WIRE = [
 def test_the_wire_format_is_protobufs(data, values):
     decoded = decode_example(bytes.fromhex(data.replace(" ", "")), where="a")
     assert {name: list(found) for name, found in decoded.items()} == {"a": values}
-
-
-def test_no_bytes_are_no_features():
     assert decode_example(b"", where="a") == {}
 
 

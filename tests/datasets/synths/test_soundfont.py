@@ -1,8 +1,8 @@
+"""Rendering with SoundFonts."""
+
 from __future__ import annotations
 
 import builtins
-import os
-import subprocess
 import sys
 
 import numpy as np
@@ -15,22 +15,15 @@ from wavecore.errors import InputError, UsageError
 from wavecore.symbolic.score import Note, Score
 
 RATE = soundfont.SAMPLE_RATE
-
-
-@pytest.fixture(scope="module")
-def sounds() -> SoundFont:
-    try:
-        return SoundFont()
-    except (InputError, UsageError) as error:
-        pytest.skip(str(error))
+INSTRUMENTS = ["violin", "reed organ", "harpsichord", "flute", "whistle"]
 
 
 def line(*pitches: int, length_s: float = 1.0) -> Score:
     return Score(tuple(Note(length_s * i, length_s, pitch) for i, pitch in enumerate(pitches)))
 
 
-def chroma_error_cents(x: np.ndarray, pitch: int) -> float:
-    """How far the energy near the pitch's own partials lies from them, by autocorrelation."""
+def error_cents(x: np.ndarray, pitch: int) -> float:
+    """Return how far the energy near a pitch's own partials lies from them, by autocorrelation."""
     period = RATE / (440 * 2 ** ((pitch - 69) / 12))
     spectrum = np.abs(np.fft.rfft(x * np.hanning(len(x)), 8 * len(x))) ** 2
     autocorrelation = np.fft.irfft(spectrum)
@@ -41,59 +34,45 @@ def chroma_error_cents(x: np.ndarray, pitch: int) -> float:
     return 1200 * np.log2(4 * period / (k + 0.5 * (a - c) / (a - 2 * b + c)))
 
 
-@pytest.mark.parametrize("instrument", ["violin", "reed organ", "harpsichord", "flute", "whistle"])
-def test_instruments_sound_the_written_notes(sounds, instrument):
-    pitches = (60, 67, 74, 81, 86)
-    x = sounds.render(line(*pitches), instrument=instrument, n_samples=5 * RATE)
+@pytest.mark.parametrize("instrument", INSTRUMENTS)
+def test_instruments_sound_at_the_written_pitches(sounds, instrument):
+    pitches = (60, 74, 86)
+    x = sounds.render(line(*pitches), instrument=instrument, n_samples=3 * RATE)
     for i, pitch in enumerate(pitches):
-        part = x[round((i + 0.3) * RATE) : round((i + 0.8) * RATE)]
-        assert abs(chroma_error_cents(part, pitch)) < 30
+        assert abs(error_cents(x[round((i + 0.3) * RATE) : round((i + 0.8) * RATE)], pitch)) < 30
 
 
-def test_the_same_samples_at_every_call(sounds):
+def test_the_same_samples_at_every_call_and_at_the_start_of_longer_ones(sounds):
     score = tunes.tune("minuet")
-    options = {"instrument": "violin", "n_samples": 3 * RATE}
-    first = sounds.render(score, **options)
+    first = sounds.render(score, instrument="violin", n_samples=2 * RATE)
     sounds.render(score, instrument="reed organ", n_samples=RATE)  # ends while a note sounds
-    assert np.array_equal(first, sounds.render(score, **options))
-    assert np.array_equal(first, SoundFont(sounds.path).render(score, **options))
+    assert np.array_equal(first, sounds.render(score, instrument="violin", n_samples=2 * RATE))
+    assert np.array_equal(first, SoundFont(sounds.path).render(score, instrument="violin", n_samples=2 * RATE))
+    short = sounds.render(score, instrument="violin", n_samples=RATE)
+    # The resampler uses the next few milliseconds, which are silent at the end of the short one.
+    assert np.allclose(short[:-400], first[: RATE - 400], atol=1e-6)
 
 
-def test_form_and_timing(sounds):
-    score = Score((Note(0.5, 0.3, 72),))
-    x = sounds.render(score, instrument="reed organ", n_samples=RATE + 17)
-    assert x.shape == (RATE + 17,)
-    assert x.dtype == np.float32
-    peak = np.abs(x).max()
-    loud = np.flatnonzero(np.abs(x) > 0.1 * peak)
-    assert abs(loud[0] / RATE - 0.5) < 0.01
-    assert 0.79 < loud[-1] / RATE < 0.9
-    assert np.abs(x[: round(0.49 * RATE)]).max() < 1e-3 * peak
+def test_notes_start_and_end_in_time(sounds):
+    x = sounds.render(Score((Note(0.5, 0.3, 72),)), instrument="reed organ", n_samples=RATE + 17)
+    assert x.shape == (RATE + 17,) and x.dtype == np.float32
+    loud = np.flatnonzero(np.abs(x) > 0.1 * np.abs(x).max())
+    assert abs(loud[0] / RATE - 0.5) < 0.01 and 0.79 < loud[-1] / RATE < 0.9
+    assert np.abs(x[: round(0.49 * RATE)]).max() < 1e-3 * np.abs(x).max()
 
 
-def test_a_shorter_render_is_the_start_of_a_longer_one(sounds):
-    score = tunes.tune("twinkle")
-    long = sounds.render(score, instrument="flute", n_samples=2 * RATE)
-    short = sounds.render(score, instrument="flute", n_samples=RATE)
-    # The resampler looks a few milliseconds ahead, into silence at the end of the short one.
-    assert np.allclose(short[:-400], long[: RATE - 400], atol=1e-6)
-
-
-def test_gain_is_a_factor(sounds):
+def test_the_gain_is_a_factor(sounds):
     options = {"instrument": "flute", "n_samples": 4_000}
     one, half = (sounds.render(line(72), gain=gain, **options) for gain in (1.0, 0.5))
     assert np.array_equal(half, np.float32(0.5) * one)
     assert not sounds.render(Score(()), **options).any()
 
 
-@pytest.mark.parametrize("instrument", ["violin", "reed organ", "harpsichord", "flute", "whistle"])
+@pytest.mark.parametrize("instrument", INSTRUMENTS)
 def test_calibrated_loudness(sounds, instrument):
     gain = sounds.calibrated_gain(instrument)
-    assert gain == sounds.calibrated_gain(instrument)
-    score = tunes.tune("minuet")
-    x = sounds.render(score, instrument=instrument, gain=gain, n_samples=round(score.duration_s * RATE))
-    assert -24 < 20 * np.log10(x.std()) < -16
-    assert np.abs(x).max() < 0.9
+    x = sounds.render(tunes.tune("minuet"), instrument=instrument, gain=gain, n_samples=5 * RATE)
+    assert -24 < 20 * np.log10(x.std()) < -16 and np.abs(x).max() < 0.9
 
 
 def test_high_notes_do_not_fold_back(sounds):
@@ -109,36 +88,28 @@ def test_high_notes_do_not_fold_back(sounds):
 
 def test_names_and_numbers_of_programs(sounds):
     assert soundfont.program("Violin") == soundfont.program(40) == 40
-    assert soundfont.program("strings ensemble") == 48
-    assert (soundfont.program("church organ"), soundfont.program("drawbar organ")) == (19, 16)
+    assert [soundfont.program(f"{name} organ") for name in ("church", "drawbar")] == [19, 16]
     assert sounds.preset_name("flute") == "Flute"
     for bad in ("kazoo", 128, -1):
-        with pytest.raises(UsageError, match="no instrument"):
+        with pytest.raises(UsageError, match=str(bad)):
             soundfont.program(bad)
 
 
-def test_what_a_soundfont_lacks_is_named(sounds):
-    with pytest.raises(InputError, match="no program 5 in bank 99"):
+def test_missing_programs_and_no_samples_are_refused(sounds):
+    with pytest.raises(InputError, match="5 in bank 99"):
         sounds.render(line(60), instrument=5, bank=99, n_samples=100)
-    with pytest.raises(UsageError, match="n_samples"):
+    with pytest.raises(UsageError, match="n_samples is 0"):
         sounds.render(line(60), instrument=5, n_samples=0)
 
 
-def test_a_missing_soundfont_says_how_to_get_one(tmp_path):
-    with pytest.raises(InputError, match=r"missing\.sf2.*apt install fluid-soundfont-gm"):
+def test_missing_and_other_files_and_other_rates_are_refused(sounds, tmp_path):
+    with pytest.raises(InputError, match=r"missing\.sf2.*fluid-soundfont-gm"):
         soundfont.find_soundfont(tmp_path / "missing.sf2")
-
-
-def test_a_file_that_is_no_soundfont(tmp_path, sounds):
-    path = tmp_path / "text.sf2"
-    path.write_text("not a SoundFont")
-    with pytest.raises(InputError, match=r"text\.sf2 is not a SoundFont"):
-        SoundFont(path)
-
-
-def test_rates_that_cannot_be_oversampled_are_refused():
+    (tmp_path / "text.sf2").write_text("not a SoundFont")
+    with pytest.raises(InputError, match=r"text\.sf2"):
+        SoundFont(tmp_path / "text.sf2")
     for rate in (4_000, 44_100):
-        with pytest.raises(UsageError, match="8,000 to 32,000"):
+        with pytest.raises(UsageError, match=str(rate)):
             SoundFont(sample_rate=rate)
 
 
@@ -146,22 +117,21 @@ def test_rates_that_cannot_be_oversampled_are_refused():
 def test_a_missing_library_names_both_packages(tmp_path, monkeypatch, error):
     real = builtins.__import__
 
-    def without(name, *args, **kwargs):
+    def without_fluidsynth(name, *args, **kwargs):
         if name == "fluidsynth":
             raise error
         return real(name, *args, **kwargs)
 
-    path = tmp_path / "a.sf2"
-    path.touch()
-    monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(UsageError, match=r"pip install 'wavecore\[data\]'.*apt install libfluidsynth3"):
-        SoundFont(path)
+    (tmp_path / "a.sf2").touch()
+    monkeypatch.setattr(builtins, "__import__", without_fluidsynth)
+    with pytest.raises(UsageError, match=r"wavecore\[data\].*libfluidsynth3"):
+        SoundFont(tmp_path / "a.sf2")
 
 
-def test_loading_the_library_prints_nothing():
-    """pyfluidsynth tells CI where it found the library, in the middle of a command's JSON."""
+def test_loading_the_library_prints_nothing(monkeypatch, capfd):
+    """Where CI is set, pyfluidsynth prints the library's path, which would be in the middle of a command's JSON."""
     pytest.importorskip("fluidsynth", exc_type=(ImportError, OSError))
-    code = "from wavecore.datasets import soundfont; soundfont.load_fluidsynth()"
-    command = [sys.executable, "-P", "-c", code]
-    done = subprocess.run(command, env=os.environ | {"CI": "true"}, capture_output=True, text=True, check=True)
-    assert done.stdout == ""
+    monkeypatch.setenv("CI", "true")
+    monkeypatch.delitem(sys.modules, "fluidsynth")
+    soundfont.load_fluidsynth()
+    assert capfd.readouterr().out == ""

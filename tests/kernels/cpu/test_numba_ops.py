@@ -14,8 +14,7 @@ ODD = [(1, 1), (3, 2), (4, 7), (5, 8), (17, 33), (64, 128)]
 
 
 def random(shape, seed=0):
-    array = np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
-    return array
+    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
 
 
 def read_only(array):

@@ -1,53 +1,24 @@
-"""The kernels of the throughput backend, piece by piece in the interpreter, and compiled for GPUs that are not here.
-
-Both are jobs for a process of their own, this file run as a script: the
-interpreter is chosen before Triton is imported, and the compiler must not be
-the interpreter.
-"""
+"""The kernels of the throughput backend, piece by piece in the interpreter, and compiled for GPUs that are not here."""
 
 from __future__ import annotations
-
-import json
-import os
-import re
-import subprocess
-import sys
-import tempfile
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from wavecore.kernels import sampling
-from wavecore.kernels.packing import PackedWaveNet
-from wavecore.kernels.triton.throughput import DTYPES, LOWEST, _Network, choose_tiling
+from wavecore.kernels.triton.throughput import ThroughputWeights, choose_tiling
+from wavecore.kernels.triton.tiled import LOWEST
 
 triton = pytest.importorskip("triton")
 tl = pytest.importorskip("triton.language")
 ops = pytest.importorskip("wavecore.kernels.triton.throughput_ops")
 
-TENSORS = {torch.float16: "*fp16", torch.float32: "*fp32"}
-SHARED_BYTES = {90: 232_448, 80: 166_912}
-
-PRESETS = {"small": (2, 64, 30), "small-kernel3": (3, 64, 30), "umt": (2, 128, 40)}  # kernel size, channels, layers
-
-
-def blank(taps, n, layers):
-    """A network of zeros: what is compiled depends on the sizes alone."""
-    h, c, a = 256, 64, 256
-    shapes = {
-        "first_weight": (taps, 2 * n), "first_bias": (2 * n,),
-        "condition_weight": (c, layers * 2 * n + h), "condition_bias": (layers * 2 * n + h,),
-        "filter_weight": (layers, taps, n, 2 * n),
-        "residual_skip_weight": (layers, n, 2 * n), "residual_skip_bias": (layers, 2 * n),
-        "head_weight": (n, h), "output_weight": (h, a), "output_bias": (a,),
-    }  # fmt: skip
-    return PackedWaveNet(
-        n_layers=layers, kernel_size=taps, residual_channels=n, gate_channels=n, skip_channels=n, head_channels=h,
-        latent_channels=c, n_classes=a, hop_length=800, dilations=tuple(2 ** (i % 10) for i in range(layers)),
-        **{name: np.zeros(shape, np.float32) for name, shape in shapes.items()},
-    )  # fmt: skip
+SIZES = {  # kernel, residual, gate, skip, head, latent, layers
+    "small": (2, 64, 64, 64, 256, 64, 30),
+    "small-kernel3": (3, 64, 64, 64, 256, 64, 30),
+    "umt": (2, 128, 128, 128, 256, 64, 40),
+}
 
 
 @triton.jit
@@ -55,7 +26,7 @@ def uniforms_kernel(out, seed, streams, times, N: tl.constexpr, TIMES: tl.conste
     """Draw for N streams at each time."""
     row = tl.arange(0, N)
     for i in range(TIMES):
-        tl.store(out + i * N + row, ops._draw_uniform(tl.load(seed), tl.load(streams + row), tl.load(times + i)))
+        tl.store(out + i * N + row, ops.draw_uniform(tl.load(seed), tl.load(streams + row), tl.load(times + i)))
 
 
 @triton.jit
@@ -63,8 +34,8 @@ def pick_kernel(codes, likeliest, infinite, logits, uniforms, inverse, N: tl.con
     """Draw one code for each row of logits."""
     row = tl.arange(0, N)
     rows = logits + row[:, None] * A
-    largest, first, bad = ops._survey(rows, N, A, 16)
-    tl.store(codes + row, ops._pick(rows, largest, tl.load(uniforms + row), tl.load(inverse), N, A, 16))
+    largest, first, bad = ops.find_largest(rows, N, A, 16)
+    tl.store(codes + row, ops.pick_codes(rows, largest, tl.load(uniforms + row), tl.load(inverse), N, A, 16))
     tl.store(likeliest + row, first)
     tl.store(infinite + row, bad)
 
@@ -73,16 +44,8 @@ def pick_kernel(codes, likeliest, infinite, logits, uniforms, inverse, N: tl.con
 def gate_kernel(out, rectified, u, v, N: tl.constexpr):
     """Gate N pairs, and rectify their first numbers."""
     i = tl.arange(0, N)
-    tl.store(out + i, ops._gate(tl.load(u + i), tl.load(v + i)))
-    tl.store(rectified + i, ops._rectify(tl.load(u + i)))
-
-
-def in_its_own_process(*arguments, interpret):
-    env = {**os.environ, "TRITON_INTERPRET": "1" if interpret else "0"}
-    command = [sys.executable, "-P", "-W", "ignore", __file__, *arguments]
-    done = subprocess.run(command, env=env, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    tl.store(out + i, ops.gate(tl.load(u + i), tl.load(v + i)))
+    tl.store(rectified + i, ops.rectify(tl.load(u + i)))
 
 
 def check_uniforms():
@@ -93,6 +56,7 @@ def check_uniforms():
         inputs = [torch.from_numpy(a.view(np.int64)) for a in (np.array([seed], np.uint64), streams, times)]
         uniforms_kernel[(1,)](out, *inputs, N=len(streams), TIMES=len(times))
         np.testing.assert_array_equal(out, sampling.philox_uniform(seed, streams[None], times[:, None]))
+    return {}
 
 
 def check_picks():
@@ -107,16 +71,17 @@ def check_picks():
     uniforms[[0, 4]], uniforms[[1, 5, 9, 13]] = 0.0, 1 - 2.0**-24
     codes, likeliest, infinite = (torch.full((n,), -1, dtype=torch.int32) for _ in range(3))
     for temperature in (1.0, 0.25, 3.0):
-        given = [torch.from_numpy(array) for array in (logits, uniforms, np.array([1 / temperature], np.float32))]
-        pick_kernel[(1,)](codes, likeliest, infinite, *given, N=n, A=a)
+        inputs = [torch.from_numpy(array) for array in (logits, uniforms, np.array([1 / temperature], np.float32))]
+        pick_kernel[(1,)](codes, likeliest, infinite, *inputs, N=n, A=a)
         np.testing.assert_array_equal(codes, sampling.sample(logits, uniforms, temperature))
         np.testing.assert_array_equal(likeliest, logits.argmax(1))
         assert not infinite.any()
     logits[1, 2], logits[17, 63], logits[33] = np.nan, np.inf, np.nan
     logits[20, 0] = -np.inf
-    pick_kernel[(1,)](codes, likeliest, infinite, torch.from_numpy(logits), *given[1:], N=n, A=a)
+    pick_kernel[(1,)](codes, likeliest, infinite, torch.from_numpy(logits), *inputs[1:], N=n, A=a)
     assert np.flatnonzero(infinite).tolist() == [1, 17, 20, 33]
     assert codes.min() >= 0 and codes.max() < a
+    return {}
 
 
 def check_gates():
@@ -127,74 +92,42 @@ def check_gates():
     want = torch.tanh(torch.from_numpy(u).double()) * torch.sigmoid(torch.from_numpy(v).double())
     np.testing.assert_allclose(out, want, rtol=0, atol=2e-7)
     np.testing.assert_array_equal(rectified, torch.relu(torch.from_numpy(u)))
+    return {}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("check", ["check_uniforms", "check_picks", "check_gates"])
-def test_the_pieces_do_in_the_interpreter_what_numpy_does(check):
-    in_its_own_process(check, interpret=True)
+@pytest.mark.parametrize("check", [check_uniforms, check_picks, check_gates])
+def test_the_pieces_compute_in_the_interpreter_what_numpy_does(check, interpreter):
+    interpreter.call(check)
 
 
-def signature_of(network, precision):
-    """The types of the arguments of ``advance``, as a launch would find them; what is left is fixed at compile time."""
-    operand = TENSORS[DTYPES[precision]]
-    found = dict.fromkeys(("condition", "rings"), operand)
-    found |= dict.fromkeys(("logits", "residual_trace", "skip_trace", "history"), "*fp32")
-    found |= {"codes": "*u8", "failed": "*i32", "ring_table": "*i32", "clock": "*i64", "streams": "*i64"}
-    found |= {name: TENSORS[tensor.dtype] for name, tensor in network.tensors.items()}
-    found |= dict.fromkeys(("n_samples", "batch", "into_frame", "hop", "forced", "logits_step"), "i32")
-    return found | {"inverse_temperature": "fp32"}
-
-
-def compile_for(preset, capability, trace):
-    """Compile for a GPU that need not be here; say what the binary takes of it."""
-    from triton import knobs
-    from triton.backends.compiler import GPUTarget
-    from triton.compiler import ASTSource
-
-    packed, precision, capability = blank(*PRESETS[preset]), "float16", int(capability)
-    tiling = choose_tiling(packed, precision, capability)
-    network = _Network(packed, precision=precision, tiling=tiling, device="cpu")
-    names, types = ops.advance.arg_names, signature_of(network, precision)
-    source = ASTSource(
-        ops.advance,
-        {name: types.get(name, "constexpr") for name in names},
-        constexprs={**network.sizes, "TRACE": trace == "trace"},
-        attrs={(i,): [["tt.divisibility", 16]] for i, name in enumerate(names) if types.get(name, "")[:1] == "*"},
-    )
-    options = {"num_warps": tiling.warps, "num_stages": tiling.stages}
-    kernel = triton.compile(source, target=GPUTarget("cuda", capability, 32), options=options)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "kernel.ptx"
-        path.write_text(kernel.asm["ptx"], encoding="utf-8")
-        gpu = f"--gpu-name=sm_{capability}" + "a" * (capability >= 90)
-        command = [knobs.nvidia.ptxas.path, "-v", gpu, str(path), "-o", str(path.with_suffix(".cubin"))]
-        said = subprocess.run(command, capture_output=True, text=True, check=True).stderr
-    found = {"shared": kernel.metadata.shared, "tile": tiling.tile, "copies": kernel.asm["ttgir"].count("async_copy_g")}
-    found["registers"] = int(re.search(r"Used (\d+) registers", said)[1])
-    found["spilled"] = max(int(n) for n in re.findall(r"(\d+) bytes spill", said))
-    print(json.dumps(found))
+def compiled(compiler, name, capability, *, trace):
+    """Compile ``advance``; returns the kernel and its tiling."""
+    packed = compiler.blank(*SIZES[name])
+    tiling = choose_tiling(packed, "float16", capability)
+    weights = ThroughputWeights(packed, precision="float16", tiling=tiling, device="meta")
+    pointers = dict.fromkeys(("condition", "rings"), "*fp16")
+    pointers |= dict.fromkeys(("logits", "residual_trace", "skip_trace", "history"), "*fp32")
+    pointers |= {"codes": "*u8", "failed": "*i32", "ring_table": "*i32", "clock": "*i64", "streams": "*i64"}
+    numbers = dict.fromkeys(("n_samples", "batch", "into_frame", "hop", "forced", "logits_step"), 2)
+    options = {"inverse_temperature": 1.0, "TRACE": trace, "num_warps": tiling.warps, "num_stages": tiling.stages}
+    arguments = {**pointers, **weights.tensors, **weights.sizes, **numbers, **options}
+    return compiler.compile_kernel(ops.advance, arguments, capability), tiling
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("preset", "capability", "tile"),
+    ("name", "capability", "tile"),
     [("small", 90, 64), ("umt", 90, 32), ("small-kernel3", 90, 64), ("small", 80, 32), ("umt", 80, 16)],
 )
-def test_the_kernel_fits_gpus_without_spilling(preset, capability, tile):
-    found = json.loads(in_its_own_process("compile_for", preset, str(capability), "", interpret=False))
-    assert found["tile"] == tile
-    assert found["shared"] <= SHARED_BYTES[capability]
-    assert found["registers"] <= 255
-    assert found["spilled"] == 0
-    assert found["copies"] or tile == 16, "the loads of weights are not pipelined"
+def test_the_kernel_fits_gpus_without_spilling(name, capability, tile, compiler):
+    kernel, tiling = compiled(compiler, name, capability, trace=False)
+    assert tiling.tile == tile
+    compiler.assert_fits(kernel, capability)
+    assert "async_copy_g" in kernel.asm["ttgir"] or tile == 16, "the loads of weights are not pipelined"
 
 
 @pytest.mark.slow
-def test_the_kernel_compiles_with_traces():
-    found = json.loads(in_its_own_process("compile_for", "small", "90", "trace", interpret=False))
-    assert found["shared"] <= SHARED_BYTES[90]
-
-
-if __name__ == "__main__":
-    globals()[sys.argv[1]](*sys.argv[2:])
+def test_the_kernel_compiles_with_traces(compiler):
+    kernel, _ = compiled(compiler, "small", 90, trace=True)
+    assert kernel.metadata.shared <= compiler.SHARED_BYTES[90]

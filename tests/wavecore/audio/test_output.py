@@ -70,15 +70,9 @@ def test_a_block_that_writes_nothing_is_an_error(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
-def test_the_longest_names_work(tmp_path):
-    path = tmp_path / ("n" * 251 + ".txt")
+def test_the_longest_names_work_and_permissions_are_usual(tmp_path):
+    path, plain = tmp_path / ("n" * 251 + ".txt"), tmp_path / "plain"
+    plain.write_text("")
     with output.whole_file(path) as temporary:
         temporary.write_text("x")
-    assert path.read_text() == "x"
-
-
-def test_permissions_are_those_of_any_new_file(tmp_path):
-    (tmp_path / "plain").write_text("")
-    with output.whole_file(tmp_path / "a.txt") as temporary:
-        temporary.write_text("x")
-    assert (tmp_path / "a.txt").stat().st_mode == (tmp_path / "plain").stat().st_mode
+    assert path.read_text() == "x" and path.stat().st_mode == plain.stat().st_mode

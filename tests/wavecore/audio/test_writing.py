@@ -11,16 +11,9 @@ from wavecore.audio import files, writing
 from wavecore.audio.writing import AudioWriter, write
 from wavecore.errors import InputError, OutputExistsError, UsageError, WavecoreError
 
-SUBTYPES = [
-    ("wav", "PCM_16"),
-    ("wav", "PCM_24"),
-    ("wav", "FLOAT"),
-    ("flac", "PCM_16"),
-    ("flac", "PCM_24"),
-    ("ogg", "VORBIS"),
-    ("opus", "OPUS"),
-    ("mp3", "MPEG_LAYER_III"),
-]
+LINEAR = [("wav", "PCM_16"), ("wav", "PCM_24"), ("flac", "PCM_16"), ("flac", "PCM_24")]
+INTEGER = [*LINEAR, ("ogg", "VORBIS"), ("opus", "OPUS"), ("mp3", "MPEG_LAYER_III")]
+SUBTYPES = [*INTEGER, ("wav", "FLOAT")]
 
 
 def noise(n_samples, channels=None, seed=0):
@@ -34,20 +27,16 @@ def test_every_encoding(tmp_path, suffix, subtype, channels):
     path = tmp_path / f"a.{suffix}"
     report = write(path, noise(5003, channels), 16000, subtype=subtype)
     info = files.probe(path)
-    assert (info.frames, info.channels, info.sample_rate) == (5003, channels or 1, 16000)
-    assert info.subtype == subtype
-    assert (report.path, report.frames) == (path, 5003)
-    assert (report.channels, report.sample_rate) == (channels or 1, 16000)
-    assert report.peak == np.abs(noise(5003, channels)).max() and report.n_over == 0
-    assert report.seconds == 5003 / 16000
-    assert os.listdir(tmp_path) == [path.name]
+    assert (info.frames, info.channels, info.sample_rate, info.subtype) == (5003, channels or 1, 16000, subtype)
+    peak = np.abs(noise(5003, channels)).max()
+    assert report == writing.WrittenAudio(path, 16000, channels or 1, 5003, peak, n_over=0)
+    assert report.seconds == 5003 / 16000 and os.listdir(tmp_path) == [path.name]
 
 
-@pytest.mark.parametrize("suffix", ["wav", "flac"])
-@pytest.mark.parametrize(("subtype", "bits"), [("PCM_16", 16), ("PCM_24", 24)])
-def test_integers_come_back_bit_for_bit(tmp_path, suffix, subtype, bits):
-    rng = np.random.default_rng(0)
-    codes = rng.integers(-(2 ** (bits - 1)), 2 ** (bits - 1), 4001)
+@pytest.mark.parametrize(("suffix", "subtype"), LINEAR)
+def test_integers_are_read_back_bit_for_bit(tmp_path, suffix, subtype):
+    bits = int(subtype[4:])
+    codes = np.random.default_rng(0).integers(-(2 ** (bits - 1)), 2 ** (bits - 1), 4001)
     codes[:3] = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1, 0
     write(tmp_path / f"a.{suffix}", (codes / 2.0 ** (bits - 1)).astype(np.float64), 44100, subtype=subtype)
     stored, _ = soundfile.read(tmp_path / f"a.{suffix}", dtype="int32")
@@ -61,14 +50,14 @@ def test_rounding_is_to_nearest(tmp_path):
     assert stored.tolist() == list(range(-5, 6))
 
 
-def test_float_files_keep_every_bit(tmp_path):
+def test_float_files_are_read_back_bit_for_bit(tmp_path):
     x = np.array([1e-30, -1.5, 3e4, 0.1], np.float32)
     report = write(tmp_path / "a.wav", x, 16000, subtype="FLOAT")
     assert np.array_equal(files.read(tmp_path / "a.wav")[0], x)
     assert report.peak == 3e4 and report.n_over == 2
 
 
-@pytest.mark.parametrize(("suffix", "subtype"), [s for s in SUBTYPES if s[1] != "FLOAT"])
+@pytest.mark.parametrize(("suffix", "subtype"), INTEGER)
 def test_clamping_is_counted_and_does_not_wrap(tmp_path, suffix, subtype):
     x = 1.5 * np.sin(2 * np.pi * 440 * np.arange(16000) / 16000)
     x[100] = -4.0
@@ -79,10 +68,7 @@ def test_clamping_is_counted_and_does_not_wrap(tmp_path, suffix, subtype):
     assert (np.sign(back[loud]) == np.sign(x[loud])).mean() > 0.99  # lossy ones need a moment to start
     if subtype.startswith("PCM"):
         assert back.max() == 1.0 - 2.0 ** (1 - int(subtype[4:])) and back.min() == -1.0
-
-
-def test_full_scale_is_not_over(tmp_path):
-    assert write(tmp_path / "a.wav", np.array([1.0, -1.0]), 16000).n_over == 0
+    assert write(tmp_path / f"b.{suffix}", np.array([1.0, -1.0]), 16000).n_over == 0
 
 
 @pytest.mark.parametrize(("suffix", "subtype"), SUBTYPES)
@@ -117,18 +103,9 @@ def test_an_interrupted_file_leaves_nothing(tmp_path, error):
     assert os.listdir(tmp_path) == []
 
 
-def test_the_name_appears_only_at_the_end(tmp_path):
-    with AudioWriter(tmp_path / "new" / "a.wav", 16000) as writer:
-        writer.write(noise(10))
-        assert not (tmp_path / "new" / "a.wav").exists()
-    assert os.listdir(tmp_path / "new") == ["a.wav"]
-
-
 def test_existing_files_are_kept_by_default(tmp_path):
     write(tmp_path / "a.wav", noise(10), 16000)
     with pytest.raises(OutputExistsError, match=r"a\.wav"):
-        write(tmp_path / "a.wav", noise(20), 16000)
-    with pytest.raises(OutputExistsError):
         AudioWriter(tmp_path / "a.wav", 16000)  # before any work is done
     assert files.probe(tmp_path / "a.wav").frames == 10
     write(tmp_path / "a.wav", noise(20), 16000, overwrite=True)
@@ -144,13 +121,6 @@ def test_not_finite_samples_are_refused_before_writing(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
-@pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "opus", "mp3"])
-def test_no_samples_make_no_file(tmp_path, suffix):
-    with pytest.raises(InputError, match="0 samples"):
-        write(tmp_path / f"a.{suffix}", np.zeros(0, np.float32), 16000)
-    assert os.listdir(tmp_path) == []
-
-
 @pytest.mark.parametrize(
     ("x", "value"),
     [
@@ -158,6 +128,7 @@ def test_no_samples_make_no_file(tmp_path, suffix):
         (np.zeros((2, 9000), np.float32), r"\(2, 9000\)"),
         (np.zeros((2, 2, 2), np.float32), r"\(2, 2, 2\)"),
         (np.float32(0.5), r"\(\)"),
+        (np.zeros(0, np.float32), "0 samples"),
     ],
 )
 def test_bad_arrays(tmp_path, x, value):
@@ -167,7 +138,7 @@ def test_bad_arrays(tmp_path, x, value):
 
 
 @pytest.mark.parametrize("shape", [(5, 1), (5,), (5, 3), (2, 5)])
-def test_blocks_have_the_promised_channels(tmp_path, shape):
+def test_blocks_have_the_number_of_channels(tmp_path, shape):
     with pytest.raises(InputError, match=r"\(n, 2\)"), AudioWriter(tmp_path / "a.wav", 16000, channels=2) as writer:
         writer.write(np.zeros(shape, np.float32))
 
@@ -185,32 +156,29 @@ def test_blocks_have_the_promised_channels(tmp_path, shape):
         ("a.wav", 0, {}, "sample_rate is 0"),
         ("a.wav", 16000.5, {}, "sample_rate is 16000.5"),
         (".", 16000, {}, "suffix"),
+        ("folder.wav", 16000, {"overwrite": True}, "folder.wav is a folder"),
     ],
 )
 def test_what_a_format_cannot_hold(tmp_path, name, rate, options, value):
+    (tmp_path / "folder.wav").mkdir()
     with pytest.raises(UsageError, match=value):
         AudioWriter(tmp_path / name, rate, **options)
 
 
-def test_what_only_libsndfile_knows(tmp_path):
+def test_what_only_libsndfile_refuses(tmp_path):
     writer = AudioWriter(tmp_path / "a.flac", 16000, channels=9)
     with pytest.raises(WavecoreError, match="9 channels as PCM_16"):
         writer.__enter__()
     assert os.listdir(tmp_path) == []
 
 
-def test_a_folder_is_no_output(tmp_path):
-    (tmp_path / "a.wav").mkdir()
-    with pytest.raises(UsageError, match=r"a\.wav is a folder"):
-        AudioWriter(tmp_path / "a.wav", 16000, overwrite=True)
-
-
-def test_use_needs_a_with_statement(tmp_path):
-    writer = AudioWriter(tmp_path / "a.wav", 16000)
+def test_a_writer_is_open_in_its_with_block(tmp_path):
+    writer = AudioWriter(tmp_path / "Ünï 笛子.WAV", 16000)
     with pytest.raises(UsageError, match="not open"):
         writer.write(noise(10))
     with writer:
         writer.write(noise(10))
+    assert files.probe(tmp_path / "Ünï 笛子.WAV").format == "WAV"
     with pytest.raises(UsageError, match="not open"):
         writer.write(noise(10))
 
@@ -232,8 +200,3 @@ def test_a_full_disk_is_reported(tmp_path, monkeypatch):
         monkeypatch.setattr(soundfile.SoundFile, "write", refuse)
         writer.write(noise(10))
     assert os.listdir(tmp_path) == []
-
-
-def test_upper_case_suffixes_and_unicode(tmp_path):
-    write(tmp_path / "Ünï 笛子.WAV", noise(10), 16000)
-    assert files.probe(tmp_path / "Ünï 笛子.WAV").format == "WAV"

@@ -27,14 +27,10 @@ def test_noise_is_farther_than_another_timbre():
     assert 0.5 < near < far < RANGE_DB
 
 
-def test_two_samples_of_noise_are_near():
+def test_two_samples_of_noise_are_near_in_either_order():
     a, b = (np.random.default_rng(seed).standard_normal(RATE).astype(np.float32) for seed in (1, 2))
-    assert mel_distance(a, b, sample_rate=RATE) < 6
-
-
-def test_distances_are_symmetric():
-    a, b = tone((1, 2)), tone((1, 3, 5))
-    assert mel_distance(a, b, sample_rate=RATE) == pytest.approx(mel_distance(b, a, sample_rate=RATE))
+    distance = mel_distance(a, b, sample_rate=RATE)
+    assert distance < 6 and distance == pytest.approx(mel_distance(b, a, sample_rate=RATE))
 
 
 def test_sounds_that_cannot_be_compared():

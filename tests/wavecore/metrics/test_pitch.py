@@ -44,7 +44,9 @@ def test_a_track_matches_itself(measure):
     [(0, True), (49.9, True), (50, True), (-50, True), (50.1, False), (-51, False), (600, False)],
 )
 def test_the_tolerance_is_inclusive(measure, cents, matches):
-    assert measure(track([440.0] * 3), track([shifted(440.0, cents)] * 3)) == float(matches)
+    reference, estimate = track([440.0] * 3), track([shifted(440.0, cents)] * 3)
+    assert measure(reference, estimate) == float(matches)
+    assert measure(reference, estimate, tolerance_cents=abs(cents) + 1) == 1
 
 
 @pytest.mark.parametrize("octaves", [-3, -1, 1, 2])
@@ -53,12 +55,6 @@ def test_chroma_ignores_octaves(octaves, cents):
     reference, estimate = track([440.0] * 3), track([shifted(440.0 * 2.0**octaves, cents)] * 3)
     assert raw_pitch_accuracy(reference, estimate) == 0.0
     assert raw_chroma_accuracy(reference, estimate) == 1.0
-
-
-def test_other_tolerances():
-    reference, estimate = track([440.0]), track([shifted(440.0, 80)])
-    assert raw_pitch_accuracy(reference, estimate, tolerance_cents=100) == 1.0
-    assert raw_pitch_accuracy(reference, estimate, tolerance_cents=79) == 0.0
 
 
 def test_the_references_voiced_frames_are_counted():
@@ -74,13 +70,9 @@ def test_frame_rates_may_differ(frame_s):
     assert raw_pitch_accuracy(reference, estimate) >= 0.98
 
 
-def test_the_nearest_frames_are_sampled():
-    reference = track([440.0, 440.0, 440.0], frame_s=0.01)
+def test_the_nearest_frames_are_sampled_and_beyond_its_ends_a_track_is_unvoiced():
     estimate = track([440.0, 660.0], frame_s=0.02)  # 10 ms lies between the two, the earlier one counts
-    assert raw_pitch_accuracy(reference, estimate) == pytest.approx(2 / 3)
-
-
-def test_beyond_its_ends_a_track_is_unvoiced():
+    assert raw_pitch_accuracy(track([440.0] * 3, frame_s=0.01), estimate) == pytest.approx(2 / 3)
     reference = track([440.0] * 100)
     assert raw_pitch_accuracy(reference, track([440.0] * 50)) == pytest.approx(0.51)
     assert raw_pitch_accuracy(reference, track([440.0] * 50, start_s=1.0)) == pytest.approx(0.51)
@@ -113,20 +105,15 @@ def test_order_and_transposition(seed, other_seed, tolerance_cents, max_lag_s):
 
 @MEASURES
 def test_tracks_that_cannot_be_compared(measure):
-    for reference, estimate, value in (
-        (track([NAN, NAN]), track([440.0]), "2 frames"),
-        (track([]), track([440.0]), "reference"),
-        (track([440.0]), track([]), "estimate"),
-    ):
+    for reference, estimate, value in (([NAN, NAN], [1], "2 frames"), ([], [1], "reference"), ([1], [], "estimate")):
         with pytest.raises(InputError, match=value):
-            measure(reference, estimate)
+            measure(track(reference), track(estimate))
 
 
 @MEASURES
-@pytest.mark.parametrize("name", ["tolerance_cents", "max_lag_s"])
-@pytest.mark.parametrize("value", [-0.1, NAN])
+@pytest.mark.parametrize(
+    ("name", "value"), [("tolerance_cents", 0), ("tolerance_cents", NAN), ("max_lag_s", -0.1), ("max_lag_s", NAN)]
+)
 def test_bad_parameters(measure, name, value):
     with pytest.raises(UsageError, match=f"{name} (is )?{value}"):
         measure(track([440.0]), track([440.0]), **{name: value})
-    with pytest.raises(UsageError, match="tolerance_cents is 0"):
-        measure(track([440.0]), track([440.0]), tolerance_cents=0)

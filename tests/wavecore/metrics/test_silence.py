@@ -28,9 +28,8 @@ def test_a_sound_in_a_rest_has_its_level():
 
 def test_the_release_of_a_tone_does_not_count():
     reference = np.concatenate([tone(0.5), rest(0.5)])
-    late = np.concatenate([tone(0.54), rest(0.46)])
+    late, later = (np.concatenate([tone(seconds), rest(1 - seconds)]) for seconds in (0.54, 0.6))
     assert level_in_rests(late, reference, sample_rate=RATE) == -90
-    later = np.concatenate([tone(0.6), rest(0.4)])
     assert level_in_rests(later, reference, sample_rate=RATE) > -30
 
 

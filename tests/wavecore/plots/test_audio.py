@@ -46,21 +46,15 @@ def test_every_sound_has_a_panel(n_sounds, columns, tmp_path, drawn):
     assert len({round(a.get_position().x0, 3) for a in axes}) == columns
 
 
-def test_axes_are_notes_and_seconds(tmp_path, drawn):
-    plots.rainbowgram_sheet([("A", tone(seconds=1.0), 16000)], tmp_path / "a.png")
-    (axes,) = drawn[0].axes
-    assert [label.get_text() for label in axes.get_yticklabels()] == [f"C{n}" for n in range(2, 9)]
-    assert axes.get_xlim() == (0.0, 1.0) and axes.get_ylim() == (0.0, 6.0)
-    assert "0.2 s" in [label.get_text() for label in axes.get_xticklabels()]
-
-
-def test_a_rainbowgram_draws_on_axes_of_any_figure():
+def test_a_rainbowgram_has_axes_of_notes_and_seconds():
     axes = Figure().add_subplot()
     plots.rainbowgram(axes, tone(440.0, seconds=0.5), 16000)
+    assert [label.get_text() for label in axes.get_yticklabels()] == [f"C{n}" for n in range(2, 9)]
+    assert axes.get_xlim() == (0.0, 0.5) and axes.get_ylim() == (0.0, 6.0)
+    assert "0.2 s" in [label.get_text() for label in axes.get_xticklabels()]
     (image,) = axes.get_images()
     rows = np.asarray(image.get_array()).sum(axis=2)[:, 10:20].argmax(axis=0)
-    assert np.abs(rows - 40 * np.log2(440 / 65.406)).max() <= 1
-    assert image.origin == "lower" and image.get_extent() == [0.0, 0.5, 0.0, 6.0]
+    assert image.origin == "lower" and np.abs(rows - 40 * np.log2(440 / 65.406)).max() <= 1
 
 
 def test_titles_are_no_formulas_and_fit(tmp_path):
@@ -80,7 +74,6 @@ def test_bad_sounds_leave_no_file(sheet, tmp_path):
     for sounds, value in (
         ([], "no sounds"),
         ([("A", tone(seconds=0.1), 16000), ("B", np.array([0.0, NAN]), 16000)], "index 1"),
-        ([("A", np.zeros(0, np.float32), 16000)], "no samples"),
         ([("A", np.zeros((2, 9), np.float32), 16000)], r"\(2, 9\)"),
     ):
         with pytest.raises(InputError, match=value):
@@ -112,11 +105,6 @@ def test_the_number_of_note_labels_is_bounded(low, high, tmp_path, drawn):
 def test_tracks_with_little_to_draw(f0_hz, tmp_path):
     plots.pitch_overlay({"a": track(f0_hz)}, tmp_path / "a.png")
     assert (tmp_path / "a.png").stat().st_size > 1000
-
-
-def test_no_tracks(tmp_path):
-    with pytest.raises(InputError, match="tracks"):
-        plots.pitch_overlay({}, tmp_path / "a.png")
 
 
 HELD_OUT = {"valid/bits": 6.5, "valid/bits/strings": 6.4, "valid/bits/flute": 6.6, "valid/classifier_accuracy": 0.3}
@@ -168,9 +156,6 @@ def test_long_noisy_curves_are_smoothed_and_smooth_ones_are_not(tmp_path, drawn)
     assert len(loss.get_lines()) == 2 and len(rate.get_lines()) == 1
     smoothed = loss.get_lines()[1].get_ydata()
     assert smoothed.std() < 0.5 and smoothed.mean() == pytest.approx(3.0, abs=0.1)
-
-
-def test_smoothing_keeps_a_constant_to_its_ends():
     assert np.allclose(plots._smoothed(np.full(50, 2.5), 7), 2.5)
 
 
@@ -179,41 +164,30 @@ def test_values_that_are_not_finite_are_gaps(tmp_path):
     assert (tmp_path / "a.png").exists()
 
 
-def test_curves_are_overwritten_by_default(tmp_path):
+def test_curves_are_overwritten_by_default_and_need_no_pyplot(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)  # importing it fails
     (tmp_path / "a.png").write_text("old")
     plots.curves(RECORDS, tmp_path / "a.png")
     with pytest.raises(OutputExistsError):
         plots.curves(RECORDS, tmp_path / "a.png", overwrite=False)
 
 
-@pytest.mark.parametrize("history", [[], {}, {"loss": []}, [{"step": 3}]])
-def test_an_empty_history(history, tmp_path):
-    with pytest.raises(InputError, match="history"):
+@pytest.mark.parametrize("history", [[], {}, {"loss": []}, [{"step": 3}], [{"bits": 1.0}]])
+def test_a_history_without_values_or_steps(history, tmp_path):
+    with pytest.raises(InputError, match="{'bits': 1.0}" if "bits" in str(history) else "history"):
         plots.curves(history, tmp_path / "a.png")
-
-
-def test_a_record_without_a_step(tmp_path):
-    with pytest.raises(InputError, match="{'bits': 1.0}"):
-        plots.curves([{"bits": 1.0}], tmp_path / "a.png")
+    with pytest.raises(InputError, match="tracks"):
+        plots.pitch_overlay({}, tmp_path / "a.png")
 
 
 @pytest.mark.parametrize(
-    "draw",
-    [
-        lambda path: plots.rainbowgram_sheet([("A", tone(), 16000)], path),
-        lambda path: plots.spectrogram_sheet([("A", tone(), 16000)], path),
-        lambda path: plots.pitch_overlay({"a": track([440.0])}, path),
-    ],
+    ("draw", "data"),
+    [(plots.rainbowgram_sheet, [("A", tone(), 16000)]), (plots.pitch_overlay, {"a": track([440.0])})],
 )
-def test_existing_files_are_kept_and_names_checked(draw, tmp_path):
+def test_existing_files_are_kept_and_names_checked(draw, data, tmp_path):
     (tmp_path / "a.png").write_text("old")
     with pytest.raises(OutputExistsError, match=r"a\.png"):
-        draw(tmp_path / "a.png")
+        draw(data, tmp_path / "a.png")
     assert (tmp_path / "a.png").read_text() == "old"
     with pytest.raises(UsageError, match=r"a\.jpg"):
-        draw(tmp_path / "a.jpg")
-
-
-def test_pyplot_is_not_needed(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)  # importing it fails
-    assert plots.curves(RECORDS, tmp_path / "a.png").exists()
+        draw(data, tmp_path / "a.jpg")

@@ -65,17 +65,9 @@ def test_silence_is_black_and_one_sample_is_enough(draw):
 
 @pytest.mark.parametrize("draw", [images.rainbow, images.note_spectrum])
 def test_bad_inputs(draw):
-    for x, value in (
-        (np.zeros(0, np.float32), "no samples"),
-        (np.array([0.0, np.inf]), "index 1"),
-        (np.zeros((2, 9), np.float32), r"\(2, 9\)"),
-    ):
-        with pytest.raises(InputError, match=value):
-            draw(x, sample_rate=16000)
+    with pytest.raises(InputError, match="index 1"):
+        draw(np.array([0.0, np.inf]), sample_rate=16000)
     with pytest.raises(UsageError, match="_rate is 0"):
         draw(np.zeros(9, np.float32), sample_rate=0)
-
-
-def test_a_rate_without_an_octave():
     with pytest.raises(UsageError, match="280 Hz"):
         images.note_spectrum(np.zeros(9, np.float32), sample_rate=280)

@@ -1,4 +1,6 @@
-"""Plain sounds of lines: pitch, level, and nothing that depends on where a block begins."""
+"""Plain synthesis and gains of lines: pitch, level, independence of blocks."""
+
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -7,22 +9,14 @@ from hypothesis import strategies as st
 
 from wavecore.audio import pitch
 from wavecore.metrics.transcription import Notes, note_f1, transcribe
-from wavecore.rendering.sketch import CLOSE_S, OPEN_S, STRUCK_S, gate, sketch
+from wavecore.rendering.sketch import CLOSE_S, OPEN_S, REPEAT_S, gate, sketch
 from wavecore.symbolic.score import Note, Score
 
 RATE = 16_000
 TUNE = Score((Note(0.1, 0.3, 60), Note(0.4, 0.2, 67, 45), Note(0.8, 0.25, 72)))
-REPEATED = Score(
-    (
-        Note(0.1, 0.3, 60),
-        Note(0.4, 0.3, 60),
-        Note(0.7, 0.04, 60),
-        Note(0.74, 0.2, 60),
-        Note(1.1, 0.1, 60),
-        Note(1.2, 0.1, 62),
-    )
-)
-"""A pitch struck again at once, after a short note, and after a rest in which it still fades; then another pitch."""
+ONSETS, DURATIONS = (0.1, 0.4, 0.7, 0.74, 1.1, 1.2), (0.3, 0.3, 0.04, 0.2, 0.1, 0.1)
+REPEATED = Score(tuple(map(Note, ONSETS, DURATIONS, (60, 60, 60, 60, 60, 62))))
+"""A pitch repeated at once, after a short note, and after a rest in which it still fades; then another pitch."""
 
 
 def rms_db(x):
@@ -33,11 +27,11 @@ def rms_db(x):
 @given(
     tune=st.sampled_from([TUNE, REPEATED]), cuts=st.lists(st.integers(0, 20_000), max_size=5), octave=st.integers(-1, 2)
 )
-def test_blocks_are_parts_of_the_whole(tune, cuts, octave):
+def test_blocks_equal_the_whole(tune, cuts, octave):
     whole = sketch(tune, -500, 20_000, sample_rate=RATE, level_db=-20, octave=octave)
     heard = gate(tune, -500, 20_000, sample_rate=RATE)
     edges = [0, *sorted(cuts), 20_000]
-    parts = [(begin - 500, end - begin) for begin, end in zip(edges, edges[1:], strict=False)]
+    parts = [(begin - 500, end - begin) for begin, end in pairwise(edges)]
     np.testing.assert_array_equal(
         np.concatenate([sketch(tune, *part, sample_rate=RATE, level_db=-20, octave=octave) for part in parts]), whole
     )
@@ -45,7 +39,7 @@ def test_blocks_are_parts_of_the_whole(tune, cuts, octave):
 
 
 @pytest.mark.parametrize(("octave", "speed"), [(0, 1), (1, 2), (2, 4), (-1, 0.5)])
-def test_notes_lie_where_they_are_written_or_higher_and_faster(octave, speed):
+def test_times_pitch_and_level_of_a_note(octave, speed):
     line = Score((Note(0.2, 1.6, 52),))
     sound = sketch(line, 0, int(2.4 * RATE / speed), sample_rate=RATE, level_db=-20, octave=octave)
     loud = np.flatnonzero(np.abs(sound) > 1e-3) / RATE
@@ -57,7 +51,7 @@ def test_notes_lie_where_they_are_written_or_higher_and_faster(octave, speed):
     assert rms_db(middle) == pytest.approx(-20, abs=0.2)
 
 
-def test_amplitudes_go_with_the_square_of_the_velocity():
+def test_amplitude_follows_the_square_of_the_velocity():
     levels = []
     for velocity in (90, 45):
         sound = sketch(Score((Note(0, 1, 60, velocity),)), 3200, 6400, sample_rate=RATE, level_db=-20)
@@ -65,14 +59,14 @@ def test_amplitudes_go_with_the_square_of_the_velocity():
     assert levels[0] - levels[1] == pytest.approx(40 * np.log10(2), abs=0.01)
 
 
-def test_high_notes_have_no_partials_beyond_the_rate():
+def test_high_notes_are_not_aliased():
     sound = sketch(Score((Note(0, 1, 108),)), 0, RATE, sample_rate=RATE, level_db=-20)
     spectrum = np.abs(np.fft.rfft(sound[4000:12000] * np.hanning(8000)))
     assert np.argmax(spectrum) * 2 == pytest.approx(4186, abs=3)
-    assert (spectrum[2200:] < 1e-3 * spectrum.max()).all(), "one partial, nothing folded back"
+    assert (spectrum[2200:] < 1e-3 * spectrum.max()).all()
 
 
-def test_a_gate_is_open_while_notes_sound_and_fades():
+def test_gate_rises_before_notes_and_falls_after_them():
     opened = gate(TUNE, 0, 2 * RATE, sample_rate=RATE)
     t = np.arange(2 * RATE) / RATE
     assert opened.min() == 0 and opened.max() == 1
@@ -82,54 +76,45 @@ def test_a_gate_is_open_while_notes_sound_and_fades():
     assert np.abs(np.diff(opened)).max() <= 1.01 / (OPEN_S * RATE)
 
 
-def test_a_gate_may_let_notes_through_by_their_velocity():
+def test_gate_by_velocity():
     opened = gate(TUNE, 0, 2 * RATE, sample_rate=RATE, by_velocity=True)
     assert opened[int(0.2 * RATE)] == 1
     assert opened[int(0.9 * RATE)] == 1
-    # The first note has faded to 0.2 where the second, a quarter as loud, sounds.
+    # The first note has fallen to 0.2 where the second, of a quarter of its gain, sounds.
     assert opened[int(0.59 * RATE)] == pytest.approx(0.25, abs=0.01)
 
 
-def test_a_pitch_struck_anew_is_damped_before():
+def test_gate_closes_before_a_repeated_note():
     opened = gate(REPEATED, 0, 2 * RATE, sample_rate=RATE)
     t = np.arange(2 * RATE) / RATE
     shut = t[(opened == 0) & (t > 0.1) & (t < 1.3)]
     assert len(shut)
     # After the short note, for a quarter of it.
-    for onset, damped in [(0.4, STRUCK_S), (0.7, STRUCK_S), (0.74, 0.01), (1.1, STRUCK_S)]:
+    for onset, damped in [(0.4, REPEAT_S), (0.7, REPEAT_S), (0.74, 0.01), (1.1, REPEAT_S)]:
         np.testing.assert_allclose(shut[np.abs(shut - onset + damped) < 0.025], onset - damped, atol=2 / RATE)
         assert opened[int(onset * RATE) + 1] == 1 and opened[int((onset - 2.1 * damped) * RATE)] > 0
-    assert (opened[(t >= 1.1) & (t <= 1.3)] == 1).all(), "another pitch needs no rest"
+    assert (opened[(t >= 1.1) & (t <= 1.3)] == 1).all()
 
 
 @pytest.mark.parametrize("octave", [0, 1])
-def test_notes_of_one_pitch_are_heard_one_by_one(octave):
+def test_repeated_notes_are_separate(octave):
     line = Score(tuple(Note(0.1 + 0.25 * i, 0.25, 57, 80) for i in range(6)))
-    wanted = Notes(
-        *np.array([(note.onset_s, note.end_s, note.pitch + 12 * octave) for note in line.notes]).T
-        / np.array([[2**octave], [2**octave], [1]])
-    )
-    assert (
-        note_f1(
-            wanted,
-            transcribe(sketch(line, 0, 2 * RATE, sample_rate=RATE, level_db=-20, octave=octave), sample_rate=RATE),
-        )
-        == 1
-    )
-    if not octave:
-        t = np.arange(2 * RATE) / RATE
-        held = (0.1 * np.sin(2 * np.pi * 220 * t) * gate(line, 0, 2 * RATE, sample_rate=RATE)).astype(np.float32)
-        assert note_f1(wanted, transcribe(held, sample_rate=RATE)) == 1, (
-            "a tone without an end, as a decoder may hold it"
-        )
+    onsets, ends, pitches = np.array([(note.onset_s, note.end_s, note.pitch) for note in line.notes]).T
+    expected = Notes(onsets / 2**octave, ends / 2**octave, pitches + 12 * octave)
+    sound = sketch(line, 0, 2 * RATE, sample_rate=RATE, level_db=-20, octave=octave)
+    assert note_f1(expected, transcribe(sound, sample_rate=RATE)) == 1
+    if not octave:  # a tone without an end, as a decoder may hold it
+        tone = 0.1 * np.sin(2 * np.pi * 220 * np.arange(2 * RATE) / RATE)
+        gated = (tone * gate(line, 0, 2 * RATE, sample_rate=RATE)).astype(np.float32)
+        assert note_f1(expected, transcribe(gated, sample_rate=RATE)) == 1
 
 
-def test_silence_without_notes():
+def test_no_notes():
     assert not sketch(Score(()), 0, 100, sample_rate=RATE, level_db=0).any()
     assert not gate(Score(()), 0, 100, sample_rate=RATE).any()
     assert sketch(TUNE, 0, 0, sample_rate=RATE, level_db=0).shape == (0,)
 
 
-def test_nothing_is_louder_than_full_scale():
+def test_full_scale_is_not_exceeded():
     chord = Score((Note(0, 1, 60, 127),))
     assert np.abs(sketch(chord, 0, RATE, sample_rate=RATE, level_db=0)).max() == 1

@@ -262,7 +262,7 @@ def test_killed_together_and_resumed_together(notes, tmp_path):
     process.communicate(timeout=300)
     assert process.returncode != 0 and not (killed / "last").exists(), "it was killed in the middle"
     process = _torchrun(command, "train", "nsynth", "--out", killed, "--resume", "--device", "cpu")
-    out, err = process.communicate(timeout=600)
+    _, err = process.communicate(timeout=600)
     assert process.returncode == 0, err
     first, second = _weights(whole), _weights(killed)
     assert all(torch.equal(second[name], tensor) for name, tensor in first.items())

@@ -1,4 +1,4 @@
-"""The network: its sizes, what it hears and what it cannot, one result however it is computed."""
+"""The network: sizes, causality, one result however it is computed; attention as its masks define it."""
 
 from dataclasses import replace
 
@@ -6,39 +6,38 @@ import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
 
 from wavecore.errors import UsageError
-from wavecore.models.musenet.config import PRESETS, MuseNetConfig
-from wavecore.models.musenet.features import SIZES
-from wavecore.models.musenet.model import MuseNet
-
-SMALL = MuseNetConfig(
-    n_layers=3,
-    channels=24,
-    n_heads=3,
-    context=40,
-    patterns=("dense", "strided", "fixed"),
-    block=4,
-    summary=2,
-    styles=("bach", "pop"),
-    dropout=0.0,
+from wavecore.models.musenet.config import PRESETS, MuseNetConfig, Pattern
+from wavecore.models.musenet.model import (
+    CausalAttention,
+    LayerCache,
+    MuseNet,
+    attend,
+    attend_masked,
+    attention_mask,
 )
+from wavecore.models.musenet.tokens import SIZES
+
+MIXED = {"patterns": ("dense", "strided", "fixed"), "block": 4, "summary": 2}
+SMALL = MuseNetConfig(n_layers=3, channels=24, n_heads=3, context=40, styles=("bach", "pop"), dropout=0.0, **MIXED)
 
 
-def build(config=SMALL, seed=0):
+def build(config=SMALL):
     with torch.random.fork_rng():
-        torch.manual_seed(seed)
+        torch.manual_seed(0)
         network = MuseNet(config).eval()
         with torch.no_grad():
-            for parameter in network.parameters():  # far from the quiet start, where all is nearly even
+            for parameter in network.parameters():  # initial predictions are nearly uniform
                 parameter += 0.2 * torch.randn_like(parameter)
     return network
 
 
-def windows(length=23, batch=2, seed=0, config=SMALL):
-    rng = np.random.default_rng(seed)
+def windows(length=23, batch=2):
+    rng = np.random.default_rng(0)
     features = np.stack([rng.integers(0, size, (batch, length)) for size in SIZES.values()], axis=-1)
-    return torch.from_numpy(rng.integers(0, config.vocabulary.size, (batch, length))), torch.from_numpy(features)
+    return torch.from_numpy(rng.integers(0, SMALL.vocabulary.size, (batch, length))), torch.from_numpy(features)
 
 
 def count(config):
@@ -49,17 +48,12 @@ def count(config):
 def test_sizes_of_the_presets():
     assert 3e6 < count(PRESETS["small"]) < 6e6 and count(PRESETS["tiny"]) < 1e6
     published = PRESETS["musenet"]
-    assert (published.n_layers, published.n_heads, published.context, set(published.patterns)) == (
-        72,
-        24,
-        4096,
-        {"dense"},
-    )
-    assert 2.0e9 < count(published) < 2.1e9
+    assert (published.n_layers, published.n_heads, published.context) == (72, 24, 4096)
+    assert set(published.patterns) == {"dense"} and 2.0e9 < count(published) < 2.1e9
     assert count(replace(SMALL, critic=True)) - count(SMALL) == 24 * 24 + 24 + 25
 
 
-def test_a_word_of_a_token_s_vector_is_shared():
+def test_vectors_of_tokens_share_kind_and_pitch():
     network = build()
     vectors, own = network.tokens().detach(), network.tokens.own.detach()
     shared = vectors - own
@@ -70,11 +64,11 @@ def test_a_word_of_a_token_s_vector_is_shared():
 
     torch.testing.assert_close(of(3, 60) - of(3, 61), of(17, 60) - of(17, 61))
     torch.testing.assert_close(of(3, 60) - of(9, 60), of(3, 1) - of(9, 1))
-    torch.testing.assert_close(shared[3840], shared[3967])  # drums have no height
+    torch.testing.assert_close(shared[3840], shared[3967])  # drums have no pitch
     torch.testing.assert_close(network.style_vectors(), vectors[-2:])
 
 
-def test_the_output_is_compared_with_the_input_s_vectors():
+def test_the_output_weights_are_the_vectors_of_tokens():
     network, (tokens, features) = build(), windows()
     logits = network(tokens, features)
     assert logits.shape == (2, 23, 4141) and logits.dtype == torch.float32
@@ -83,39 +77,33 @@ def test_the_output_is_compared_with_the_input_s_vectors():
 
 
 @pytest.mark.parametrize("patterns", [("dense",), ("strided",), ("fixed",), SMALL.patterns])
-def test_nothing_of_what_is_to_come_is_heard(patterns):
-    network, (tokens, features) = build(replace(SMALL, patterns=patterns)), windows()
+def test_it_is_causal_and_a_cache_changes_nothing(patterns):
+    network, (tokens, features) = build(replace(SMALL, patterns=patterns)).double(), windows()
     x = network.embed(tokens, features, network.tokens()).detach().requires_grad_()
     (gradient,) = torch.autograd.grad(network.hidden(x)[:, 11].square().sum(), x)
-    heard = gradient.abs().sum((0, 2)) > 0
-    assert not heard[12:].any() and heard[11]
-    if patterns != ("fixed",):
-        assert heard[:12].all()
-
-
-@pytest.mark.parametrize("patterns", [("dense",), ("strided",), ("fixed",), SMALL.patterns])
-def test_a_cache_changes_nothing_at_any_step(patterns):
-    network, (tokens, features) = build(replace(SMALL, patterns=patterns)).double(), windows()
+    used = gradient.abs().sum((0, 2)) > 0
+    assert not used[12:].any() and used[11] and (used[:12].all() or patterns == ("fixed",))
     whole, cache = network(tokens, features), network.new_cache()
     for first, last in ((0, 7), *((n, n + 1) for n in range(7, 20)), (20, 23)):
-        found = network(tokens[:, first:last], features[:, first:last], cache)
-        torch.testing.assert_close(found, whole[:, first:last], atol=1e-5, rtol=1e-5)
+        part = network(tokens[:, first:last], features[:, first:last], cache)
+        torch.testing.assert_close(part, whole[:, first:last], atol=1e-5, rtol=1e-5)
 
 
-def test_what_is_computed_again_has_the_same_gradient():
+def test_recomputed_activations_have_the_same_gradient():
     gradients = []
     for recompute in (False, True):
         network, (tokens, features) = build(replace(SMALL, dropout=0.3)).train(), windows()
         network.recompute = recompute
         with torch.random.fork_rng():
             torch.manual_seed(5)
-            network(tokens, features).logsumexp(-1).sum().backward()
+            logits = network(tokens, features)
+        logits.logsumexp(-1).sum().backward()
         gradients.append([parameter.grad for parameter in network.parameters()])
     assert all(torch.equal(*pair) for pair in zip(*gradients, strict=True))
 
 
 @pytest.mark.parametrize("off", list(SIZES))
-def test_what_is_switched_off_is_not_told(off):
+def test_features_that_are_switched_off_have_no_effect(off):
     kept = tuple(name for name in SIZES if name != off)
     network, (tokens, features) = build(replace(SMALL, embeddings=kept)), windows()
     other = features.clone()
@@ -133,55 +121,52 @@ def test_dropout_is_for_training():
     assert not torch.equal(network(tokens, features), network(tokens, features))
 
 
-def test_the_critic_judges_every_place():
+def test_the_critic_scores_every_position():
     network, (tokens, features) = build(replace(SMALL, critic=True)), windows()
-    assert network.judge(network.hidden(network.embed(tokens, features, network.tokens()))).shape == (2, 23)
-    assert network.card() == {
-        "styles": ["bach", "pop"],
-        "instruments": list(network.card()["instruments"]),
-        "ticks_per_beat": 48,
-        "context": 40,
-        "critic": True,
-    }
-    with pytest.raises(UsageError, match="no inner critic"):
-        build().judge(torch.zeros(1, 24))
+    assert network.critic_logits(network.hidden(network.embed(tokens, features, network.tokens()))).shape == (2, 23)
+    card = network.card()
+    assert card["styles"] == ["bach", "pop"] and card["critic"] is True and len(card["instruments"]) == 10
+    assert (card["ticks_per_beat"], card["context"]) == (48, 40)
+    with pytest.raises(UsageError, match="--critic"):
+        build().critic_logits(torch.zeros(1, 24))
 
 
 def test_it_learns_a_rule():
-    """What comes next is a fixed change of what there is."""
+    """Each token is a fixed change of the one before."""
     torch.manual_seed(0)
     network = MuseNet(replace(SMALL, n_layers=1, patterns=("dense",))).train()
     optimizer, rng = torch.optim.Adam(network.parameters(), 1e-2), np.random.default_rng(0)
     features = torch.zeros(8, 12, 4, dtype=torch.int64)
-    for _ in range(60):
+    for _ in range(40):
         tokens = torch.from_numpy((rng.integers(0, 5, (8, 1)) + np.arange(13)) % 5 * 700)
         loss = F.cross_entropy(network(tokens[:, :-1], features).flatten(0, 1), tokens[:, 1:].flatten())
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    assert float(loss.detach()) < 0.1
+    assert float(loss.detach()) < 0.3
 
 
 def test_windows_beyond_the_context_are_refused():
-    with pytest.raises(UsageError, match="41 tokens is longer than the context, 40"):
+    with pytest.raises(UsageError, match="41 tokens.* 40"):
         build()(*windows(41))
 
 
 @pytest.mark.parametrize(
     ("sizes", "message"),
     [
-        ({"n_layers": 0}, "0 layers"),
-        ({"channels": 25}, "heads divide channels"),
-        ({"n_heads": 0}, "0 heads"),
-        ({"context": 13}, "context is 13"),
-        ({"patterns": ()}, "no attention pattern"),
+        ({"n_layers": 0}, "n_layers.* 0"),
+        ({"channels": 25}, "25.*n_heads"),
+        ({"n_heads": 0}, "n_heads.* 0"),
+        ({"context": 13}, "context.* 13"),
+        ({"patterns": ()}, "patterns"),
         ({"patterns": ("round",)}, "'round'"),
-        ({"summary": 9}, "summary of 9"),
+        ({"summary": 9}, "not 9"),
+        ({"block": 0, "summary": 0}, "not 0"),
         ({"embeddings": ("time", "time")}, "each once"),
         ({"embeddings": ("colour",)}, "colour"),
-        ({"styles": ("a", "a")}, "names that differ"),
-        ({"dropout": 1.0}, "dropout is 1.0"),
-        ({"dropout": float("nan")}, "dropout is nan"),
+        ({"styles": ("a", "a")}, "'a'"),
+        ({"dropout": 1.0}, "1.0"),
+        ({"dropout": float("nan")}, "nan"),
     ],
 )
 def test_sizes_out_of_range(sizes, message):
@@ -189,9 +174,81 @@ def test_sizes_out_of_range(sizes, message):
         replace(SMALL, **sizes)
 
 
-def test_sizes_survive_json():
-    for config in (*PRESETS.values(), SMALL):
-        assert MuseNetConfig.from_dict(config.to_dict()) == config
-    assert isinstance(SMALL.to_dict()["styles"], list)
-    with pytest.raises(UsageError, match="no width"):
-        MuseNetConfig.from_dict({"width": 3})
+PATTERNS = [
+    Pattern(),
+    Pattern("strided", 4),
+    Pattern("strided", 1, 1),
+    Pattern("fixed", 4, 1),
+    Pattern("fixed", 5, 2),
+    Pattern("fixed", 3, 3),
+    Pattern("strided", 50),
+]
+
+
+def tensors(length, *, batch=2, size=5, dtype=torch.float64):
+    torch.manual_seed(length)
+    return [torch.randn(batch, 3, length, size, dtype=dtype, requires_grad=True) for _ in range(3)]
+
+
+def test_masks_are_those_of_the_paper():
+    strided = [[j for j in range(12) if row[j]] for row in attention_mask(Pattern("strided", 3), 0, 12).tolist()]
+    assert strided[0] == [0] and strided[2] == [0, 1, 2] and strided[10] == [1, 4, 7, 8, 9, 10]
+    fixed = [[j for j in range(12) if row[j]] for row in attention_mask(Pattern("fixed", 4, 2), 0, 12).tolist()]
+    assert fixed[1] == [0, 1] and fixed[5] == [2, 3, 4, 5] and fixed[10] == [2, 3, 6, 7, 8, 9, 10]
+    assert torch.equal(attention_mask(Pattern(), 0, 6), torch.ones(6, 6, dtype=torch.bool).tril())
+
+
+@pytest.mark.parametrize("pattern", PATTERNS, ids=str)
+def test_rows_of_a_mask(pattern):
+    for first, last in ((0, 1), (3, 4), (2, 7), (6, 13)):
+        rows = attention_mask(pattern, first, last)
+        assert torch.equal(rows, attention_mask(pattern, 0, 13)[first:last, :last])
+
+
+@pytest.mark.parametrize("pattern", PATTERNS, ids=str)
+@pytest.mark.parametrize("length", [1, 3, 4, 9, 16, 31])
+def test_attention_by_pattern_is_that_by_mask(pattern, length):
+    inputs = tensors(length)
+    cheap, masked = attend(*inputs, pattern), attend_masked(*inputs, attention_mask(pattern, 0, length))
+    torch.testing.assert_close(cheap, masked)
+    weight = torch.randn_like(cheap)
+    gradients = (torch.autograd.grad((result * weight).sum(), inputs) for result in (cheap, masked))
+    for got, expected in zip(*gradients, strict=True):
+        torch.testing.assert_close(got, expected)
+
+
+@pytest.mark.parametrize("pattern", PATTERNS, ids=str)
+def test_positions_are_used_as_the_mask_allows(pattern):
+    query, key, value = tensors(11)
+    result, mask = attend(query, key, value, pattern), attention_mask(pattern, 0, 11)
+    for row in range(11):
+        for inputs in (key, value):
+            (gradient,) = torch.autograd.grad(result[:, :, row].square().sum(), inputs, retain_graph=True)
+            used = gradient.abs().sum((0, 1, 3)) > 0
+            # A single key has no effect: its weight is 1.
+            assert torch.equal(used, mask[row]) or (inputs is key and int(mask[row].sum()) == 1)
+
+
+@pytest.mark.parametrize("pattern", [Pattern("strided", 32), Pattern("fixed", 32, 4)], ids=str)
+def test_sparse_patterns_cost_less(pattern):
+    inputs = [x.detach() for x in tensors(1024, batch=1, dtype=torch.float32, size=16)]
+    costs = []
+    for compute in (lambda: attend(*inputs, pattern), lambda: inputs[0] @ inputs[1].transpose(2, 3) @ inputs[2]):
+        with FlopCounterMode(display=False) as counter:
+            compute()
+        costs.append(counter.get_total_flops())
+    assert costs[0] < costs[1] / 5
+
+
+@pytest.mark.parametrize("pattern", PATTERNS, ids=str)
+def test_attention_with_a_cache(pattern):
+    torch.manual_seed(0)
+    layer, x = CausalAttention(12, 3, pattern).double(), torch.randn(2, 13, 12, dtype=torch.float64)
+    whole = layer(x)
+    for pieces in ([1] * 13, [6] + [1] * 7, [4, 5, 4], [13]):
+        cache = LayerCache(13)
+        parts = [layer(part, cache) for part in x.split(pieces, dim=1)]
+        torch.testing.assert_close(torch.cat(parts, dim=1), whole)
+        assert cache.length == 13
+    with pytest.raises(UsageError, match="14 positions.* 13"):
+        layer(x[:, :1], cache)

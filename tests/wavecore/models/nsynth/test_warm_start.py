@@ -143,7 +143,7 @@ def test_an_autoencoder_s_encoder_is_taught_and_its_decoder_kept(autoencoder, no
 
 
 def test_what_the_decoder_knows_is_kept(autoencoder, notes):
-    network, missed = with_taught_encoder(autoencoder, notes, steps=300, seed=1)
+    network, _ = with_taught_encoder(autoencoder, notes, steps=300, seed=1)
     sounds = torch.from_numpy(mulaw.decode(np.array(notes.codes("valid"))))
     with torch.no_grad():
         old, new = (each.condition(each.encoder.encode(sounds)).flatten(0, 1) for each in (autoencoder, network))

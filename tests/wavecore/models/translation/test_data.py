@@ -85,7 +85,7 @@ def test_pairs_come_from_other_domains_and_know_their_octave(dataset, network_co
     source = _source(dataset, network_config, replace(PLAIN, paired_probability=1.0))
     for step in range(5):
         batch = source.training_batch(step)
-        for domain, target, shift in zip(batch.domains, batch.targets, batch.octave_shift):
+        for domain, target, shift in zip(batch.domains, batch.targets, batch.octave_shift, strict=True):
             name = network_config.domains[domain]
             assert name != network_config.targets[target]
             assert shift == (-1 if name == "whistle" else 0)
@@ -119,7 +119,7 @@ def test_input_and_target_are_transposed_together(dataset, network_config):
     for step in range(4):
         batch = source.training_batch(step)
         said = mulaw.decode(batch.codes.numpy())
-        for x, y, shift in zip(batch.clean[:, margin:-margin].numpy(), said, batch.octave_shift):
+        for x, y, shift in zip(batch.clean[:, margin:-margin].numpy(), said, batch.octave_shift, strict=True):
             heard, meant = _pitch(x), _pitch(y)
             assert meant == pytest.approx(heard + 12 * int(shift), abs=0.15)
             offsets.append(meant - round(meant))

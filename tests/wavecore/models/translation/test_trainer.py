@@ -157,7 +157,9 @@ def test_the_average_lags_behind_and_is_what_is_kept():
     _run(trainer, 5)
     kept, now = trainer.averaged_network(), trainer.network
     assert not kept.training
-    difference = [not torch.equal(a, b) for a, b in zip(kept.state_dict().values(), now.state_dict().values())]
+    difference = [
+        not torch.equal(a, b) for a, b in zip(kept.state_dict().values(), now.state_dict().values(), strict=True)
+    ]
     assert any(difference)
 
 
