@@ -25,6 +25,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -165,7 +166,7 @@ def learning(build: Callable, device: str, workers: int, seconds: float, allowed
     drawn_per_s = READY * size / (time.perf_counter() - begun)
     trainer = task.trainer(task.build(), device)
     trainer.update(batches[0])
-    flops, traffic = cost(lambda: trainer.update(batches[1]))
+    flops, traffic = cost(partial(trainer.update, batches[1]))
     times = step_times(trainer, batches, seconds)
     learnt_per_s = size / statistics.median(times)
     kind = autocast.resolve(config.precision, torch.device(device))

@@ -310,9 +310,9 @@ def imports_are_no_circle(root: Path) -> list[str]:
     sources = read_sources(root)
     graph: dict[str, set[str]] = {name: set() for name in sources}
     for item in read_imports(sources):
-        if not item.late and item.module in sources and item.module != item.source.module:
-            if "from wavecore import __version__" not in item.text:
-                graph[item.source.module].add(item.module)
+        of_others = item.module in sources and item.module != item.source.module
+        if not item.late and of_others and "from wavecore import __version__" not in item.text:
+            graph[item.source.module].add(item.module)
     return [f"a circle of imports: {' -> '.join(circle)}" for circle in circles(graph)]
 
 
@@ -429,9 +429,9 @@ def nothing_is_unpickled_or_evaluated(root: Path) -> list[str]:
         calls = called_names(source)
         bad += [f"{source.path}:{line}: calls {name}" for line, name in calls if name in UNSAFE_CALLS]
         for node in ast.walk(source.tree):
-            if isinstance(node, ast.keyword) and node.arg == "allow_pickle":
-                if not (isinstance(node.value, ast.Constant) and node.value.value is False):
-                    bad.append(f"{source.path}:{node.value.lineno}: allows pickles")
+            allows = isinstance(node, ast.keyword) and node.arg == "allow_pickle"
+            if allows and not (isinstance(node.value, ast.Constant) and node.value.value is False):
+                bad.append(f"{source.path}:{node.value.lineno}: allows pickles")
     return bad
 
 

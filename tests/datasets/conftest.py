@@ -91,17 +91,23 @@ def frame_records() -> Callable[..., bytes]:
     return lambda *records: b"".join(checked(struct.pack("<Q", len(record))) + checked(record) for record in records)
 
 
-def features_of(note: nsynth_note.Note, samples: np.ndarray) -> dict:
-    """Return a note as the published records hold it: numbers as lists of one, the sound as floats."""
-    features = {"audio": wav.to_float(samples)}
-    for key, value in note.document().items():
-        values = value if isinstance(value, list) else [value]
-        features[key] = [item.encode() if isinstance(item, str) else item for item in values]
-    return features
+@pytest.fixture(scope="session")
+def features_of() -> Callable[[nsynth_note.Note, np.ndarray], dict]:
+    """Return a note as the published records hold it: numbers as lists of one, empty lists left out."""
+
+    def features_of(note: nsynth_note.Note, samples: np.ndarray) -> dict:
+        features = {"audio": wav.to_float(samples)}
+        for key, value in note.document().items():
+            values = value if isinstance(value, list) else [value]
+            if values:
+                features[key] = [item.encode() if isinstance(item, str) else item for item in values]
+        return features
+
+    return features_of
 
 
 @pytest.fixture(scope="session")
-def write_nsynth(pack_tar, encode_example, frame_records) -> Callable[[str, Path, str, Items], Path]:
+def write_nsynth(pack_tar, encode_example, frame_records, features_of) -> Callable[[str, Path, str, Items], Path]:
     """Write notes with int16 samples as a published folder, archive (.tar.gz) or TFRecord file, and return its path."""
 
     def write(kind: str, out: Path, split: str, items: Items) -> Path:

@@ -6,27 +6,24 @@ import json
 from pathlib import Path
 
 import pytest
-import symusic
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wavecore.datasets import scores
 from wavecore.errors import InputError, UsageError
+from wavecore.symbolic import midi
 from wavecore.symbolic.score import Note, Score, is_monophonic
+from wavecore.symbolic.song import Event, Part, Song, Tempo
 
 
 def write_midi(path, tracks: dict[str, list[tuple[int, int, int, int]]], tempos=()):
     """Write (tick, ticks, pitch, velocity) notes at 480 ticks a quarter, by default 120 quarters a minute."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    midi = symusic.Score(480)
-    for tick, beats_per_minute in tempos:
-        midi.tempos.append(symusic.Tempo(tick, beats_per_minute))
+    parts = []
     for name, notes in tracks.items():
-        track = symusic.Track(name=name, program=0, is_drum=name == "DRUMS")
-        for note in notes:
-            track.notes.append(symusic.Note(*note))
-        midi.tracks.append(track)
-    midi.dump_midi(str(path))
+        events = (Event(onset, pitch, duration, velocity) for onset, duration, pitch, velocity in notes)
+        parts.append(Part(tuple(events), name, is_drum=name == "DRUMS"))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    midi.write(Song(480, tuple(parts), tuple(Tempo(*tempo) for tempo in tempos)), path, overwrite=True)
 
 
 def line(pitch: int, n: int = 12) -> list[tuple[int, int, int, int]]:
@@ -80,7 +77,7 @@ def test_tracks_are_in_seconds_by_the_tempo_map(tmp_path):
     # One quarter at 120 a minute is 0.5 s, at 60 a minute 1 s.
     melody = [(0, 480, 60, 80), (480, 480, 62, 81), (960, 480, 64, 82)]
     tracks = {"empty": [], "DRUMS": [(0, 10, 36, 90)], "Melody ": melody}
-    write_midi(tmp_path / "a.mid", tracks, tempos=((0, 120.0), (480, 60.0)))
+    write_midi(tmp_path / "a.mid", tracks, tempos=((0, 500_000), (480, 1_000_000)))
     drums, played = scores.tracks(tmp_path / "a.mid", source="made here", licence="CC0")
     assert (drums.track, drums.is_drum, played.is_drum) == ("DRUMS", True, False)
     found = [(note.onset_s, note.end_s, note.pitch, note.velocity) for note in played.notes]

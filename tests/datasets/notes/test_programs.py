@@ -19,22 +19,13 @@ def test_every_program_is_one_instrument_at_most():
     assert len(NUMBERS) == len(set(NUMBERS)) == 93 and set(NUMBERS) <= set(range(120))
     assert {program.family for program in PROGRAMS} == set(FAMILIES)
     assert {program.source for program in PROGRAMS} == set(SOURCES)
-    assert set(range(120)) - set(NUMBERS) == {
-        17, 18, 31, 47, 55, 86, 88, 89, *range(92, 104), 112, 113, *range(115, 120),
-    }  # fmt: skip
+    missing = {17, 18, 31, 47, 55, 86, 88, 89, *range(92, 104), 112, 113, *range(115, 120)}
+    assert set(range(120)) - set(NUMBERS) == missing
 
 
-@pytest.mark.parametrize(
-    ("number", "name"),
-    [
-        (0, "keyboard_acoustic_000"), (4, "keyboard_electronic_004"), (16, "organ_electronic_016"),
-        (19, "organ_acoustic_019"), (21, "reed_acoustic_021"), (30, "guitar_electronic_030"),
-        (32, "bass_acoustic_032"), (38, "bass_synthetic_038"), (46, "string_acoustic_046"),
-        (54, "vocal_synthetic_054"), (81, "synth_lead_synthetic_081"), (107, "guitar_acoustic_107"),
-    ],
-)  # fmt: skip
-def test_names_of_instruments(number, name):
-    assert next(program.name for program in PROGRAMS if program.number == number) == name
+def test_names_are_nsynths():
+    names = {program.name for program in PROGRAMS}
+    assert {"organ_electronic_016", "organ_acoustic_019", "bass_synthetic_038", "synth_lead_synthetic_081"} <= names
 
 
 def test_each_alone_every_family_has_one_in_test_and_one_in_valid():

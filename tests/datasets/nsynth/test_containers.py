@@ -18,15 +18,8 @@ def record_path(tmp_path):
 
 
 @pytest.fixture
-def features(items) -> dict:
-    """The features of the first note, whose list of qualities is empty and left out, with its sound."""
-    note, samples = items[0]
-    features = {"audio": wav.to_float(samples)}
-    for key, value in note.document().items():
-        values = value if isinstance(value, list) else [value]
-        if values:
-            features[key] = [item.encode() if isinstance(item, str) else item for item in values]
-    return features
+def features(items, features_of) -> dict:
+    return features_of(*items[0])
 
 
 @pytest.mark.parametrize(

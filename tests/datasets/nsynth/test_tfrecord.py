@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import struct
 import sys
 
@@ -28,13 +27,7 @@ def path(tmp_path):
 
 @pytest.mark.parametrize(
     ("data", "expected"),
-    [  # RFC 3720, B.4
-        (bytes(32), 0x8A9136AA),
-        (b"\xff" * 32, 0x62A8AB43),
-        (bytes(range(32)), 0x46DD794E),
-        (b"123456789", 0xE3069283),
-        (b"", 0),
-    ],
+    [(bytes(range(32)), 0x46DD794E), (b"123456789", 0xE3069283), (b"", 0)],  # RFC 3720, B.4
 )
 def test_the_masked_checksum_is_the_published_one_rotated_and_shifted(data, expected):
     rotated = (masked_crc32c(data) - 0xA282EAD8) % 2**32
@@ -103,11 +96,10 @@ def test_any_features_are_read(features, encode_example):
 WIRE = [
     ("0a0e 0a0c 0a0161 1207 1a05 0a03 03ac02", [3, 300]),
     ("0a0d 0a0b 0a0161 1206 1a04 0803 0805", [3, 5]),  # numbers that are not packed
-    ("0a0f 0a0d 0a0161 1208 1206 0a04 0000803f", [1.0]),
     ("0a13 0a11 0a0161 120c 120a 0d0000803f 0d00000040", [1.0, 2.0]),  # not packed
     ("0a0d 0a0b 0a0161 1206 0a04 0a02 7879", [b"xy"]),
     ("0a07 0a05 0a0161 1200", []),
-    *((f"{unknown} 0a0e 0a0c 0a0161 1207 1a05 0a03 03ac02", [3, 300]) for unknown in ("1005", "1a03616263")),
+    ("1005 1a03616263 0a0e 0a0c 0a0161 1207 1a05 0a03 03ac02", [3, 300]),  # unknown fields first
 ]
 
 
@@ -118,30 +110,11 @@ def test_the_wire_format_is_protobufs(data, values):
     assert decode_example(b"", where="a") == {}
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
-        "0aff",
-        "0a05",
-        "0a",
-        "08",
-        "0b",
-        "0000",
-        "ff" * 11,
-        "0a0d 0a0b 0a0161 1206 1204 0a02 0102",  # a list of floats of two bytes
-        "0a0b 0a09 0a01ff 1204 1a02 0801",  # a key that is not UTF-8
-    ],
-)
+# Cut off; a wrong wire type; a list of floats of two bytes; a key that is not UTF-8.
+@pytest.mark.parametrize("data", ["0a05", "08", "0a0d0a0b0a0161120612040a020102", "0a0b0a090a01ff12041a020801"])
 def test_damaged_examples_are_refused_by_name(data):
     with pytest.raises(InputError, match=r"^a\.tfrecord, record 3 "):
-        decode_example(bytes.fromhex(data.replace(" ", "")), where="a.tfrecord, record 3")
-
-
-@settings(deadline=None)
-@given(st.binary(max_size=60))
-def test_any_bytes_are_read_or_refused(data):
-    with contextlib.suppress(InputError):
-        assert isinstance(decode_example(data, where="a"), dict)
+        decode_example(bytes.fromhex(data), where="a.tfrecord, record 3")
 
 
 def test_missing_libraries_are_named(path, monkeypatch, frame_records):

@@ -35,13 +35,8 @@ def line():
 @pytest.fixture(scope="session", params=["", "notes"])
 def player(request, tmp_path_factory):
     """A network of random weights that plays two instruments, with and without a bottleneck of notes."""
-    encoder = EncoderConfig(
-        hop_length=512,
-        latent_channels=16,
-        channels=8,
-        bottleneck=request.param,
-        bottleneck_context=2 if request.param else 0,
-    )
+    bottleneck = {"bottleneck": "notes", "bottleneck_context": 2} if request.param else {}
+    encoder = EncoderConfig(hop_length=512, latent_channels=16, channels=8, **bottleneck)
     config = TranslationConfig(("low", "high"), ("low", "high"), encoder, preset("tiny"), classifier_channels=8)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -72,7 +67,7 @@ def noter(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def nsynth_without_pitch(tmp_path_factory):
-    """An autoencoder of notes that hears the pitch, and is not told it."""
+    """An autoencoder of notes without the pitch in its latent."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
         network = NSynthNetwork(
@@ -89,17 +84,11 @@ def bank(noter):
     rng = np.random.default_rng(0)
 
     def instrument(program, *pitches):
-        return Instrument(
-            "made here", program, np.array(pitches), rng.normal(size=(len(pitches), 7, 16)).astype(np.float32)
-        )
+        latents = rng.normal(size=(len(pitches), 7, 16)).astype(np.float32)
+        return Instrument("made here", program, np.array(pitches), latents)
 
-    return Bank(
-        {"pipe": instrument(73, 60, 72, 84), "drone": instrument(42, 40, 52)},
-        4,
-        512 / 16_000,
-        noter.sha256,
-        "made here, CC0",
-    )
+    instruments = {"pipe": instrument(73, 60, 72, 84), "drone": instrument(42, 40, 52)}
+    return Bank(instruments, 4, 512 / 16_000, noter.sha256, "made here, CC0")
 
 
 @pytest.fixture

@@ -22,24 +22,25 @@ def lines_of(line):
 
 
 def test_frames_of_notes_and_rests(bank, line):
-    found = nsynth.frames(bank, lines_of(line)[0], 0, 48)
+    latents = nsynth.frames(bank, lines_of(line)[0], 0, 48)
     pipe = bank.instruments["pipe"].latents
     centres = (np.arange(48) + 0.5) * FRAME_S
     np.testing.assert_allclose(
-        found[:, -1] * 12 + 60, np.select([centres < 0.3, centres < 0.7], [60, 67], 84), atol=1e-5
+        latents[:, -1] * 12 + 60, np.select([centres < 0.3, centres < 0.7], [60, 67], 84), atol=1e-5
     )
-    np.testing.assert_array_equal(found[:3, :-1], np.repeat(pipe[0, :1], 3, axis=0))  # before the first note
+    np.testing.assert_array_equal(latents[:3, :-1], np.repeat(pipe[0, :1], 3, axis=0))  # before the first note
     # The fifth frame's centre lies 0.044 s after the first note's onset: 0.875 frames beyond the first frame's centre.
     age = (centres[4] - 0.1) / FRAME_S - 0.5
     assert age == pytest.approx(0.875)
-    np.testing.assert_allclose(found[4, :-1], (1 - age) * pipe[0, 0] + age * pipe[0, 1], atol=1e-5)
-    # Two frames of the second note are held, with the timbre of 72; three of release follow, and the last of these
-    # stays.
+    np.testing.assert_allclose(latents[4, :-1], (1 - age) * pipe[0, 0] + age * pipe[0, 1], atol=1e-5)
+    # Two frames of the second note are held, with the timbre of 72; of its three frames of release the last one stays.
     second = (centres >= 0.3) & (centres < 0.7)
-    np.testing.assert_allclose(found[second, :-1][-3:], np.repeat(pipe[1, 6:7], 3, axis=0), atol=1e-6)
+    np.testing.assert_allclose(latents[second, :-1][-3:], np.repeat(pipe[1, 6:7], 3, axis=0), atol=1e-6)
     age = (centres[second][2] - 0.3) / FRAME_S - 0.5
     short = np.concatenate([pipe[1, :2], pipe[1, 4:7]])
-    np.testing.assert_allclose(found[second, :-1][2], [np.interp(age, range(5), track) for track in short.T], atol=1e-5)
+    np.testing.assert_allclose(
+        latents[second, :-1][2], [np.interp(age, range(5), track) for track in short.T], atol=1e-5
+    )
 
 
 def test_blocks_equal_the_whole(bank, line):
@@ -54,9 +55,9 @@ def test_blocks_equal_the_whole(bank, line):
 
 
 def test_pitches_change_at_the_onsets(line):
-    found = nsynth.pitches(lines_of(line)[0], 0, 16_000, sample_rate=16_000)
-    assert (found[:4801] == 60).all() and (found[4800 + 64 : 11_200] == 67).all() and (found[11_200 + 64 :] == 84).all()
-    assert (np.diff(found) >= 0).all() and np.diff(found).max() < 0.3  # a glide of 4 ms
+    pitch = nsynth.pitches(lines_of(line)[0], 0, 16_000, sample_rate=16_000)
+    assert (pitch[:4801] == 60).all() and (pitch[4800 + 64 : 11_200] == 67).all() and (pitch[11_200 + 64 :] == 84).all()
+    assert (np.diff(pitch) >= 0).all() and np.diff(pitch).max() < 0.3  # a glide of 4 ms
     higher = nsynth.pitches(
         Line("c", "drone", line((0.0, 0.8, 36), (0.8, 1.0, 40)), 1, 0.0), 0, 16_000, sample_rate=16_000
     )
@@ -64,10 +65,10 @@ def test_pitches_change_at_the_onsets(line):
 
 
 def test_frames_of_another_octave(bank, line):
-    found = nsynth.frames(bank, lines_of(line)[2], 0, 30)
-    assert found[0, -1] * 12 + 60 == pytest.approx(48)
+    latents = nsynth.frames(bank, lines_of(line)[2], 0, 30)
+    assert latents[0, -1] * 12 + 60 == pytest.approx(48)
     held = round(0.4 / FRAME_S)
-    np.testing.assert_allclose(found[:held, :-1], bank.note("drone", 48, held, 0), atol=1e-5)
+    np.testing.assert_allclose(latents[:held, :-1], bank.note("drone", 48, held, 0), atol=1e-5)
 
 
 def test_notes_shorter_than_a_frame(bank, line):
@@ -102,10 +103,10 @@ def test_samples_are_determined_by_the_seed(noter, bank, line):
         assert [section.indices for section in sections] == [(0, 1), (2,)]
         return np.concatenate(list(mixer.play(sections, 5001, sample_rate=16_000, draws=True)), axis=1)
 
-    found = generated(3)
-    assert found.shape == (3, 5001) and all(row.std() > 0 for row in found)
-    np.testing.assert_array_equal(found, generated(3))
-    assert (found != generated(4)).any(axis=1).all()
+    sounds = generated(3)
+    assert sounds.shape == (3, 5001) and all(row.std() > 0 for row in sounds)
+    np.testing.assert_array_equal(sounds, generated(3))
+    assert (sounds != generated(4)).any(axis=1).all()
 
 
 def test_models_without_a_pitch(nsynth_without_pitch, bank, line):

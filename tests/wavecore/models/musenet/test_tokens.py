@@ -44,7 +44,7 @@ def wait(ticks):
 
 
 def representable(song):
-    """Return a piece as the format can hold it, computed note by note: one note at a time of an instrument and pitch."""
+    """Return a piece as the format can hold it, note by note: one note at a time of an instrument and pitch."""
     notes = {}
     for part in song.regrid(48).parts:
         name = instrument_of(part)

@@ -134,7 +134,7 @@ def test_some_crops_glide(dataset, network_config):
     for step in range(4):
         batch = source.training_batch(step)
         for x, y, shift in zip(
-            batch.clean[:, margin:-margin].numpy(), mulaw.decode(batch.codes.numpy()), batch.octave_shift
+            batch.clean[:, margin:-margin].numpy(), mulaw.decode(batch.codes.numpy()), batch.octave_shift, strict=True
         ):
             heard, meant = ([_pitch(half) for half in np.split(z, 2)] for z in (x, y))
             assert meant == pytest.approx([p + 12 * int(shift) for p in heard], abs=0.3)
