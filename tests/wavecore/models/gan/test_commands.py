@@ -40,9 +40,6 @@ def test_a_piece_is_written(compose, tmp_path):
     assert (found["model"], found["seed"], found["bars"], found["notes"]) == ("composer", 3, 9, song.n_notes)
     assert 8 * 4 * 480 < song.end <= 9 * 4 * 480
     assert song.tempos[0].beats_per_minute == pytest.approx(80, rel=1e-4)
-    out = tmp_path / "a.mid"
-    assert compose("-o", out).code == 6
-    assert compose("--skip-existing", "-o", out).code == 0 and compose("--overwrite", "-o", out).code == 0
 
 
 def test_a_model_composes_in_a_scale(model):
@@ -51,15 +48,9 @@ def test_a_model_composes_in_a_scale(model):
     assert (song.info["seed"], song.info["bars"]) == (1, 8) and "16 notes" in repr(load(model))
 
 
-def test_composing_refuses(compose, tmp_path):
-    for words, code, fact in (
-        (["--scale", "h-major"], 2, "'h-major'"),
-        (["--bars", "x"], 2, "'x'"),
-        (["--tempo", "0"], 2, "10 to 400"),
-        (["--model", tmp_path / "none"], 4, "none"),
-    ):
-        done = compose(*words, "-o", tmp_path / "out.mid")
-        assert done.code == code and fact in done.err, (words, done.err)
+def test_an_unknown_scale(compose, tmp_path):
+    done = compose("--scale", "h-major", "-o", tmp_path / "out.mid")
+    assert done.code == 2 and "'h-major'" in done.err and not (tmp_path / "out.mid").exists()
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +79,6 @@ def test_a_run_leaves_its_model_from_which_another_starts(train, data, tmp_path,
     assert "3 melodies from 60 to 79" in done.err
     config = checkpoint.load(run, kind="gan").network.config
     assert (config.length, config.instance_noise, config.lowest, config.highest) == (12, 0.1, 60, 79)
-    assert (run / "curves.png").is_file()
     done = train("--data", data, "--out", tmp_path / "on", "--init", run, *SMALL, "--set", "steps=1")
     assert done.code == 0 and checkpoint.load(tmp_path / "on", kind="gan").network.config == config, done.err
     done = train("--data", data, "--out", tmp_path / "other", "--init", run, "--length", "9")
@@ -97,15 +87,10 @@ def test_a_run_leaves_its_model_from_which_another_starts(train, data, tmp_path,
 
 def test_training_refuses(train, data, tmp_path):
     for words, code, fact in (
-        (["--data", data, "--preset", "huge"], 2, "huge"),
-        (["--data", data, "--preset", "mogren-tiny", "--features", "2"], 2, "features"),
-        (["--data", data, "--label-smoothing", "0.5"], 2, "label_smoothing"),
-        (["--data", data, "--preset", "gan"], 3, "100 notes"),
-        (["--data", tmp_path / "nothing"], 3, "nothing"),
-        ([], 2, "--data DIR"),
-        (["--data", data, "--init", "universal"], 4, "'translation'"),
-        (["--resume"], 3, "other"),
+        (["--preset", "mogren-tiny", "--features", "2"], 2, "features"),
+        (["--label-smoothing", "0.5"], 2, "label_smoothing"),
+        (["--preset", "gan"], 3, "100 notes"),
     ):
-        done = train(*words, "--out", tmp_path / "other")
+        done = train("--data", data, *words, "--out", tmp_path / "other")
         assert done.code == code and fact in done.err, (words, done.err)
     assert not (tmp_path / "other").exists()

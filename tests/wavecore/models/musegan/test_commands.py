@@ -90,7 +90,7 @@ def test_the_flags_know_methods_and_length():
     assert (commands.METHODS, commands.DEFAULT_BARS) == (sample.METHODS, api.DEFAULT_BARS)
 
 
-def test_composing_refuses(compose, cli, tune, tmp_path):
+def test_composing_refuses(compose, tune, tmp_path):
     path, song = tune
     midi.write(Song(96, song.parts, (), (Meter(0, 3, 4),)), tmp_path / "waltz.mid")
     out = tmp_path / "out.mid"
@@ -106,9 +106,6 @@ def test_composing_refuses(compose, cli, tune, tmp_path):
     ):
         done = compose(*words, "-o", out, model=model)
         assert done.code == code and fact in done.err, (words, done.err)
-    assert compose("-o", tmp_path / "out.wav").code == 2 and compose("-o", path).code == 6
-    assert compose("-o", path, "--skip-existing").code == 0
-    assert cli("compose", "musegan", "--model", tmp_path / "none", "-o", out).code == 4
     assert not out.exists()
 
 
@@ -138,7 +135,7 @@ def trained(train, data, tmp_path):
     return tmp_path / "m"
 
 
-def test_a_run_leaves_model_and_curves(train, data, tmp_path):
+def test_a_run_leaves_its_model(train, data, tmp_path):
     run = tmp_path / "run"
     done = train("--data", data, "--out", run, *SMALL, "--set", "steps=2", "--bars", "3", "--steps", "8")
     assert done.code == 0, done.err
@@ -147,7 +144,6 @@ def test_a_run_leaves_model_and_curves(train, data, tmp_path):
     assert "hybrid: soprano, alto, tenor, bass" in done.err
     config = checkpoint.load(run, kind="musegan").network.config
     assert config.shape == (3, 8, 48, 4) and config.tracks[0] == Track("soprano", 74)
-    assert (run / "curves.png").is_file()
 
 
 def test_a_run_starts_from_another_model(train, data, trained, tmp_path):
@@ -170,19 +166,14 @@ def test_a_run_starts_from_another_model(train, data, trained, tmp_path):
 
 def test_training_refuses(train, data, tmp_path):
     for words, code, fact in (
-        (["--data", data, "--preset", "huge"], 2, "huge"),
-        (["--data", data, "--tracks", "flute"], 3, "'flute'"),
-        (["--data", data, "--preset", "paper"], 3, "family:bass"),
-        (["--data", data, "--given", "flute"], 2, "'flute'"),
-        (["--data", data, "--bars", "1"], 2, "at least 2"),
-        (["--data", data, "--bars", "40"], 3, "40"),
-        (["--data", data, "--variant", "trio"], 2, "trio"),
-        (["--data", data, *SMALL, "--set", "optimizer=muon"], 2, "muon"),
-        (["--data", tmp_path / "nothing"], 3, "nothing"),
-        ([], 2, "--data DIR"),
-        (["--data", data, "--init", "universal"], 4, "'translation'"),
-        (["--resume"], 3, "other"),
+        (["--tracks", "flute"], 3, "'flute'"),
+        (["--preset", "paper"], 3, "family:bass"),
+        (["--given", "flute"], 2, "'flute'"),
+        (["--bars", "1"], 2, "at least 2"),
+        (["--bars", "40"], 3, "40"),
+        (["--variant", "trio"], 2, "trio"),
+        ([*SMALL, "--set", "optimizer=muon"], 2, "muon"),
     ):
-        done = train(*words, "--out", tmp_path / "other")
+        done = train("--data", data, *words, "--out", tmp_path / "other")
         assert done.code == code and fact in done.err, (words, done.err)
     assert not (tmp_path / "other").exists()
