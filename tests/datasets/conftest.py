@@ -1,7 +1,5 @@
 """Notes with random sound, and writers of NSynth's published containers."""
 
-from __future__ import annotations
-
 import gzip
 import io
 import struct

@@ -1,7 +1,3 @@
-"""Chorales of music21's corpus."""
-
-from __future__ import annotations
-
 import sys
 
 import numpy as np

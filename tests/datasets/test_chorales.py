@@ -1,7 +1,3 @@
-"""Data sets of chorales."""
-
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

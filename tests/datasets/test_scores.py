@@ -1,7 +1,3 @@
-"""Melodies of MIDI folders and of the chorales."""
-
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

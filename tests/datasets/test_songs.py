@@ -1,7 +1,3 @@
-"""Data sets of songs, and their melodies."""
-
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,3 @@
-"""The assignment of pieces to splits."""
-
-from __future__ import annotations
-
 import pytest
 
 from wavecore.datasets.splits import split_of

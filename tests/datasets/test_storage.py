@@ -1,7 +1,3 @@
-"""Files that all data sets share."""
-
-from __future__ import annotations
-
 import hashlib
 import json
 

@@ -1,7 +1,3 @@
-"""A few old tunes."""
-
-from __future__ import annotations
-
 import pytest
 
 from wavecore.datasets import tunes

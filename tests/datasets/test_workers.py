@@ -1,7 +1,3 @@
-"""Work in several processes."""
-
-from __future__ import annotations
-
 import math
 import os
 import signal

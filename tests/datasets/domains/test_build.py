@@ -1,7 +1,3 @@
-"""Rendered domains data sets."""
-
-from __future__ import annotations
-
 import itertools
 
 import numpy as np

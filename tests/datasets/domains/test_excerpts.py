@@ -1,7 +1,3 @@
-"""The choice of excerpts, and second voices."""
-
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given, settings

@@ -1,7 +1,3 @@
-"""Manifests of domains data sets."""
-
-from __future__ import annotations
-
 import dataclasses
 import json
 

@@ -1,7 +1,3 @@
-"""Instruments, ensembles and whistles of a domain."""
-
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,3 @@
-"""Reading domains data sets."""
-
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

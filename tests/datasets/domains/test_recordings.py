@@ -1,7 +1,3 @@
-"""Domains data sets from recordings."""
-
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,3 @@
-"""Resumable builds and shards."""
-
-from __future__ import annotations
-
 import hashlib
 
 import numpy as np

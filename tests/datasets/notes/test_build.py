@@ -1,7 +1,3 @@
-"""Rendered notes data sets."""
-
-from __future__ import annotations
-
 import json
 
 import numpy as np

@@ -1,7 +1,3 @@
-"""The detection of noise."""
-
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

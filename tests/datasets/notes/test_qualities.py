@@ -1,7 +1,3 @@
-"""Measured qualities of notes."""
-
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

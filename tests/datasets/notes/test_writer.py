@@ -1,7 +1,3 @@
-"""Writing notes data sets."""
-
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

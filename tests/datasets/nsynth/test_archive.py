@@ -1,7 +1,3 @@
-"""Tar archives read from front to back."""
-
-from __future__ import annotations
-
 import gzip
 import io
 import tarfile

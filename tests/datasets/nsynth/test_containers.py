@@ -1,7 +1,3 @@
-"""Folders, archives and TFRecord files of NSynth."""
-
-from __future__ import annotations
-
 import json
 
 import numpy as np

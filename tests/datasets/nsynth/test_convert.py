@@ -1,7 +1,3 @@
-"""Importing NSynth as a notes data set."""
-
-from __future__ import annotations
-
 import json
 
 import numpy as np

@@ -1,7 +1,3 @@
-"""Descriptions of NSynth notes, and filters."""
-
-from __future__ import annotations
-
 import json
 
 import pytest

@@ -1,7 +1,3 @@
-"""Reading NSynth's published data."""
-
-from __future__ import annotations
-
 import json
 
 import numpy as np

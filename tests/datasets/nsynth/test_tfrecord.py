@@ -1,7 +1,3 @@
-"""TFRecord files of examples."""
-
-from __future__ import annotations
-
 import struct
 import sys
 

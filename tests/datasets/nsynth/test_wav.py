@@ -1,7 +1,3 @@
-"""16-bit WAV files as bytes."""
-
-from __future__ import annotations
-
 import io
 import struct
 import wave

@@ -1,7 +1,3 @@
-"""Rendering with SoundFonts."""
-
-from __future__ import annotations
-
 import builtins
 import sys
 

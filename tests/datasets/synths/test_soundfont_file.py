@@ -1,7 +1,3 @@
-"""Recordings of the programs of SoundFont files."""
-
-from __future__ import annotations
-
 import struct
 
 import pytest

@@ -1,7 +1,3 @@
-"""Synthesized whistles."""
-
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np
