@@ -13,7 +13,7 @@ from wavecore.models.gan.model import GAN
 from wavecore.models.lstm.config import LSTMConfig
 from wavecore.models.lstm.model import LSTM
 from wavecore.models.musegan.model import MuseGAN, MuseGANConfig
-from wavecore.models.musegan.tracks import Track
+from wavecore.models.musegan.rolls import Track
 from wavecore.models.musenet.config import MuseNetConfig
 from wavecore.models.musenet.model import MuseNet
 from wavecore.symbolic import chorale_song
@@ -62,7 +62,7 @@ def songs(tmp_path_factory):
 
 COMPOSERS = {
     "lstm": lambda: LSTM(LSTMConfig(("rest", *map(str, range(48, 78))), (1, 2, 4), embedding=4, hidden=6, n_layers=1)),
-    "gan": lambda: GAN(GANConfig(length=12, latent=5, generator=(8,), judge=(6,), hidden=5)),
+    "gan": lambda: GAN(GANConfig(length=12, latent=5, generator=(8,), discriminator=(6,), hidden=5)),
     "musegan": lambda: MuseGAN(
         MuseGANConfig(
             (Track("soprano"), Track("bass")),
