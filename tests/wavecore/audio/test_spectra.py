@@ -45,15 +45,9 @@ def test_tensors_and_arrays_agree(transform, n_samples):
 
 
 @EVERY
-def test_leading_axes_are_independent(transform):
+def test_leading_axes_are_independent_and_float64_becomes_float32(transform):
     x = noise(2, 3, 4001)
-    assert np.allclose(transform(x)[1, 2], transform(x[1, 2]), atol=1e-5)
-
-
-@EVERY
-def test_float64_becomes_float32(transform):
-    x = noise(3001)
-    assert np.allclose(transform(x.astype(np.float64)), transform(x), atol=1e-6)
+    assert np.allclose(transform(x)[1, 2], transform(x[1, 2].astype(np.float64)), atol=1e-5)
 
 
 @pytest.mark.parametrize(("n_fft", "hop_length"), [(1024, 256), (512, 100), (333, 77), (2, 1)])
@@ -83,17 +77,14 @@ def test_mel_is_librosas():
 @pytest.mark.parametrize(("bins_per_octave", "filter_scale"), [(1, 1.0), (12, 1.0), (24, 0.5), (40, 0.8)])
 def test_librosa_accepts_what_is_accepted_here(sample_rate, bins_per_octave, filter_scale):
     options = {"sample_rate": sample_rate, "bins_per_octave": bins_per_octave, "filter_scale": filter_scale}
-    n_accepted = 0
-    for n_bins in range(6 * bins_per_octave, 10 * bins_per_octave):
+    for n_bins in range(5 * bins_per_octave, 10 * bins_per_octave):
         try:
             spectra._require_bins(sample_rate, 256, spectra.C2_HZ, n_bins, bins_per_octave, filter_scale)
         except UsageError:
             break
-        n_accepted = n_bins
-    if n_accepted:
-        assert spectra.constant_q(noise(500), n_bins=n_accepted, **options).shape == (n_accepted, 2)
+    assert spectra.constant_q(noise(500), n_bins=n_bins - 1, **options).shape == (n_bins - 1, 2)
     with pytest.raises(UsageError, match=f"{sample_rate} Hz"):
-        spectra.constant_q(noise(500), n_bins=max(n_accepted + 1, 6 * bins_per_octave), **options)
+        spectra.constant_q(noise(500), n_bins=n_bins, **options)
 
 
 @pytest.mark.parametrize("midi", [36, 57, 69, 100])
@@ -110,20 +101,16 @@ def test_the_phase_of_constant_q_advances_with_the_tone():
 
 @EACH
 @pytest.mark.parametrize("silent", [True, False])
-def test_gradients_are_finite_even_in_silence(transform, silent):
-    x = torch.zeros(4000) if silent else torch.from_numpy(noise(4000))
-    x.requires_grad_()
-    transform(x).sum().backward()
-    assert torch.isfinite(x.grad).all() and bool(x.grad.abs().sum() > 0) != silent
-
-
-def test_bands_made_under_inference_serve_training():
+def test_gradients_are_finite_even_in_silence_and_after_inference(transform, silent):
     spectra._mel_bands.cache_clear()
     with torch.inference_mode():
-        spectra.mel_spectrogram(torch.zeros(4000), sample_rate=16000)
-    x = torch.from_numpy(noise(4000)).requires_grad_()
-    spectra.mel_spectrogram(x, sample_rate=16000).sum().backward()
-    assert x.grad is not None
+        transform(torch.zeros(4000))
+    x = torch.zeros(4000) if silent else torch.from_numpy(noise(4000))
+    transform(x.requires_grad_()).sum().backward()
+    assert torch.isfinite(x.grad).all() and bool(x.grad.abs().sum() > 0) != silent
+    magnitude = torch.tensor([[0.0, 1.0]], requires_grad=True)
+    spectra.log_magnitude(magnitude).sum().backward()
+    assert torch.isfinite(magnitude.grad).all()
 
 
 @KINDS
@@ -133,6 +120,8 @@ def test_log_magnitude_values(kind):
     assert np.allclose(relative, [[-20, -40, -120], [-80, -120, 0]], atol=1e-4)
     fixed = np.asarray(spectra.log_magnitude(kind(magnitude), reference=1.0, range_db=60))
     assert np.allclose(fixed, [[0, -20, -60], [-60, -60, 20]], atol=1e-4)
+    two = spectra.log_magnitude(kind(np.stack([magnitude, 100 * magnitude])))
+    assert np.allclose(two, relative, atol=1e-4)  # each has its own maximum
 
 
 @pytest.mark.parametrize("range_db", [20.0, 70.0, 200.0])
@@ -140,17 +129,6 @@ def test_log_magnitude_of_silence(range_db):
     for reference in (None, 1.0):
         y = spectra.log_magnitude(np.zeros((3, 4), np.float32), reference=reference, range_db=range_db)
         assert np.allclose(y, -range_db, atol=1e-3)
-
-
-def test_each_log_magnitude_has_its_own_maximum():
-    magnitude = np.stack([np.eye(3), 100 * np.eye(3)]).astype(np.float32)
-    assert spectra.log_magnitude(magnitude).max(axis=(1, 2)).tolist() == [0.0, 0.0]
-
-
-def test_log_magnitude_has_a_finite_gradient_at_zero():
-    x = torch.tensor([[0.0, 1.0]], requires_grad=True)
-    spectra.log_magnitude(x).sum().backward()
-    assert torch.isfinite(x.grad).all()
 
 
 @EVERY
@@ -183,32 +161,27 @@ def test_bad_magnitudes(kind, magnitude, value):
         spectra.log_magnitude(kind(magnitude))
 
 
-@pytest.mark.parametrize(
-    ("function", "options"),
-    [
-        (spectra.log_magnitude, {"reference": 0.0}),
-        (spectra.log_magnitude, {"reference": -1.0}),
-        (spectra.log_magnitude, {"range_db": 0.0}),
-        (spectra.stft_magnitude, {"n_fft": 1}),
-        (spectra.stft_magnitude, {"hop_length": 0}),
-        (spectra.mel_spectrogram, {"sample_rate": 0}),
-        (spectra.mel_spectrogram, {"sample_rate": 16000, "n_mels": 0}),
-        (spectra.mel_spectrogram, {"sample_rate": 16000, "fmin_hz": -1.0}),
-        (spectra.mel_spectrogram, {"sample_rate": 16000, "fmin_hz": 900.0, "fmax_hz": 800.0}),
-        (spectra.mel_spectrogram, {"sample_rate": 16000, "fmax_hz": 8001.0}),
-        (spectra.constant_q, {"sample_rate": 16000.0}),
-        (spectra.constant_q, {"sample_rate": 16000, "hop_length": 0}),
-        (spectra.constant_q, {"sample_rate": 16000, "n_bins": 0}),
-        (spectra.constant_q, {"sample_rate": 16000, "bins_per_octave": 0}),
-        (spectra.constant_q, {"sample_rate": 16000, "fmin_hz": 0.0}),
-        (spectra.constant_q, {"sample_rate": 16000, "filter_scale": 0.0}),
-        (spectra.constant_q, {"sample_rate": 16000, "n_bins": 96}),
-        (spectra.constant_q, {"sample_rate": 8000}),
-    ],
-)
-def test_bad_parameters(function, options):
-    with pytest.raises(UsageError):
-        function(np.ones((2, 2000), np.float32), **options)
+BAD_OPTIONS = {
+    spectra.log_magnitude: [{"reference": 0.0}, {"reference": -1.0}, {"range_db": 0.0}],
+    spectra.stft_magnitude: [{"n_fft": 1}, {"hop_length": 0}],
+    spectra.mel_spectrogram: [
+        {"sample_rate": 0},
+        {"n_mels": 0},
+        {"fmin_hz": -1.0},
+        {"fmin_hz": 900.0, "fmax_hz": 800.0},
+    ]
+    + [{"fmax_hz": 8001.0}],
+    spectra.constant_q: [{"sample_rate": 16000.0}, {"hop_length": 0}, {"n_bins": 0}, {"bins_per_octave": 0}]
+    + [{"fmin_hz": 0.0}, {"filter_scale": 0.0}, {"n_bins": 96}, {"sample_rate": 8000}],
+}
+
+
+@pytest.mark.parametrize("function", BAD_OPTIONS)
+def test_bad_parameters(function):
+    rate = {"sample_rate": 16000} if function in (spectra.mel_spectrogram, spectra.constant_q) else {}
+    for options in BAD_OPTIONS[function]:
+        with pytest.raises(UsageError):
+            function(np.ones((2, 2000), np.float32), **rate | options)
 
 
 @pytest.mark.gpu

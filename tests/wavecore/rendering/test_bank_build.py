@@ -63,12 +63,12 @@ def shipped():
 
 
 def test_accuracy_of_shipped_notes_and_of_noise(shipped, monkeypatch):
-    """The lowest and the highest note of three shipped instruments, and latents unlike those of any sound."""
-    monkeypatch.setattr(bank_build, "CHECKED_S", 0.6)
+    """The lowest and the highest note of two shipped instruments, and latents unlike those of any sound."""
+    monkeypatch.setattr(bank_build, "CHECKED_S", 0.5)
     monkeypatch.setattr(bank_build, "TRIES", 1)
     bank = banks.for_model(shipped)
     ends = {}
-    for name in ("flute", "cello", "piano"):
+    for name in ("flute", "piano"):
         one = bank.instruments[name]
         ends[name] = replace(one, pitches=one.pitches[[0, -1]], latents=one.latents[[0, -1]])
     noise = np.random.default_rng(0).normal(0, 30, ends["flute"].latents[:1].shape).astype(np.float32)
@@ -79,9 +79,9 @@ def test_accuracy_of_shipped_notes_and_of_noise(shipped, monkeypatch):
     accuracies = pitch_accuracy(
         shipped, bank, temperature=shipped.temperature, on_progress=lambda *done: progress.append(done)
     )
-    assert progress == [(1, 3), (2, 3), (3, 3)]
+    assert progress == [(1, 2), (2, 2)]
     assert accuracies["flute"][0] < 0.5
-    clear = np.concatenate([accuracies["flute"][1:], accuracies["cello"], accuracies["piano"]])
+    clear = np.concatenate([accuracies["flute"][1:], accuracies["piano"]])
     # Another machine rounds differently, and so samples differently.
     assert (clear > 0.6).all() and clear.mean() > 0.9
     kept = keep_accurate(bank, accuracies, least=0.5)

@@ -48,7 +48,7 @@ def test_conditioning_does_not_depend_on_the_blocks(player, line, monkeypatch):
         n_blocks = -(-30 // (n_samples // 512))
         conditioned[n_samples] = [np.concatenate(list(islice(one.conditioning, n_blocks)), axis=1) for one in sections]
     for whole, blocks in zip(*conditioned.values(), strict=True):
-        np.testing.assert_allclose(blocks[:, :30], whole[:, :30], atol=1e-5)
+        np.testing.assert_allclose(blocks[:, :30], whole[:, :30], atol=1e-4)
 
 
 def test_instruments_and_speeds_have_sections(player, line):
@@ -77,7 +77,7 @@ def test_line_is_the_stream_of_its_index(player, line):
         else:
             logits = note_logits(lines[index].score, -2, 12, frame_s=512 / 16_000)
             expected = encoder.bottleneck(torch.from_numpy(logits)[None])
-    np.testing.assert_allclose(latent[row], expected[0, :8].numpy(), atol=1e-5)
+    np.testing.assert_allclose(latent[row], expected[0, :8].numpy(), atol=1e-4)
 
 
 def decided(line, begin, n_frames, **options):

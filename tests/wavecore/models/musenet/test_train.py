@@ -105,7 +105,7 @@ def test_it_predicts_better_than_counts(tmp_path):
         return Piece(Song(48, (Part(tuple(notes)),), name=str(number)), "scale")
 
     pieces = {"train": [piece(n) for n in range(60)], "valid": [piece(n) for n in range(60, 70)], "test": [piece(99)]}
-    settings = {"steps": 120, "validate_every": 60, "batch_size": 8, "validation_windows": 10, "learning_rate": 5e-3}
+    settings = {"steps": 80, "validate_every": 20, "batch_size": 8, "validation_windows": 10, "learning_rate": 5e-3}
     network = replace(NETWORK, channels=32, dropout=0.0, styles=("scale",))
     songs = write_songs(tmp_path / "data", pieces)
     task = _task(songs, network, **settings, augment_probability=0.0, transpose_semitones=0.0)

@@ -40,13 +40,6 @@ def _inputs(n_frames=3, batch=2):
     return codes, torch.randn(batch, n_frames, 3, generator=generator)
 
 
-def test_the_configuration_survives_json():
-    import json
-
-    config = _config(shared_decoder=True)
-    assert TranslationConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
-
-
 @pytest.mark.parametrize("index, target", [(0, "flute"), (1, "organ")])
 def test_each_domain_has_its_own_decoder(index, target):
     network = _network()
@@ -73,7 +66,7 @@ def test_decoder_state_is_a_copy():
     assert network.decoders["flute"].head.bias.max() < 99
 
 
-def test_a_fork_sounds_like_the_shared_decoder_and_its_decoders_are_independent():
+def test_a_fork_generates_as_the_shared_decoder_and_its_decoders_are_independent():
     network = _network(shared_decoder=True)
     fork = network.fork()
     codes, latent = _inputs()
@@ -89,17 +82,8 @@ def test_a_fork_sounds_like_the_shared_decoder_and_its_decoders_are_independent(
 
 
 @pytest.mark.parametrize("shared", [False, True])
-def test_a_batch_may_mix_domains(shared):
+def test_a_batch_may_mix_domains_in_any_order(shared):
     network = _network(shared_decoder=shared)
-    codes, latent = _inputs()
-    mixed = network(codes, latent, torch.tensor([0, 1]))
-    for row in range(2):
-        alone = network(codes[row : row + 1], latent[row : row + 1], torch.tensor([row]))
-        torch.testing.assert_close(mixed[row], alone[0], rtol=1e-4, atol=1e-5)
-
-
-def test_mixed_rows_keep_their_order():
-    network = _network()
     codes, latent = _inputs(batch=5)
     targets = torch.tensor([1, 0, 1, 1, 0])
     mixed = network(codes, latent, targets)
@@ -108,18 +92,37 @@ def test_mixed_rows_keep_their_order():
         torch.testing.assert_close(mixed[row], alone[0], rtol=1e-4, atol=1e-5)
 
 
-def test_decoders_that_are_held_elsewhere_are_missing_and_said_to_be():
+def test_dropped_decoders_are_missing():
     network, whole = _network(), _network()
-    network.hold(["organ"])
-    assert list(network.decoders) == ["organ"] and network.config == whole.config
+    network.keep_decoders(["organ"])
+    assert list(network.decoders) == network.trained_here() == ["organ"] and network.config == whole.config
     codes, latent = _inputs()
     assert torch.equal(network(codes, latent, torch.tensor([1, 1])), whole(codes, latent, torch.tensor([1, 1])))
-    with pytest.raises(UsageError, match="the decoder of 'flute' is not here; here are organ"):
+    with pytest.raises(UsageError, match="'flute'.*organ"):
         network(codes, latent, torch.tensor([1, 0]))
-    with pytest.raises(UsageError, match="no decoder of flute to hold; here are organ"):
-        network.hold(["flute", "organ"])
-    with pytest.raises(UsageError, match="share cannot be held apart"):
-        _network(shared_decoder=True).hold(["organ"])
+    with pytest.raises(UsageError, match="flute"):
+        network.keep_decoders(["flute", "organ"])
+    with pytest.raises(UsageError, match="share"):
+        _network(shared_decoder=True).keep_decoders(["organ"])
+
+
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("targets", [("flute", "organ"), ("organ",)])
+def test_some_targets_of_a_shared_decoder_generate_the_same(shared, targets):
+    network = _network(shared_decoder=True)
+    other = network.with_targets(_config(targets=targets, shared_decoder=shared))
+    codes, latent = _inputs()
+    for index, target in enumerate(targets):
+        before = network(codes, latent, torch.full((2,), network.config.targets.index(target)))
+        after = other(codes, latent, torch.full((2,), index))
+        torch.testing.assert_close(after, before, rtol=1e-4, atol=1e-5)
+
+
+def test_some_targets_keep_their_decoders():
+    network = _network()
+    other = network.with_targets(_config(targets=("organ",)))
+    assert list(other.decoders) == ["organ"]
+    assert all(torch.equal(tensor, network.state_dict()[name]) for name, tensor in other.state_dict().items())
 
 
 def test_the_classifier_averages_over_frames():
@@ -133,13 +136,13 @@ def test_the_classifier_averages_over_frames():
 
 def test_requests_that_make_no_sense_are_refused():
     network = _network()
-    with pytest.raises(UsageError, match="no domain 'whistle'.*flute, organ"):
+    with pytest.raises(UsageError, match="whistle.*flute, organ"):
         network.decoder_state("whistle")
-    with pytest.raises(UsageError, match="already"):
+    with pytest.raises(UsageError):
         network.fork()
     with pytest.raises(UsageError, match="kazoo"):
         _config(targets=("kazoo",))
-    with pytest.raises(UsageError, match="distinct"):
+    with pytest.raises(UsageError, match="flute"):
         _config(domains=("flute", "flute"), targets=("flute",))
     with pytest.raises(UsageError, match="hop_length: 40 and 41"):
         _config(decoder=WaveNetConfig(1, 3, 2, 6, 5, 4, 7, latent_channels=3, hop_length=41))
