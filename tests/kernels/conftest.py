@@ -16,7 +16,7 @@ from wavecore.kernels.sampling import philox_uniform, sample
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from kernel_networks import CONFIGS, Config, make_state  # noqa: E402 (found by the line above)
+from kernel_networks import CONFIGS, Config, make_state
 
 
 @pytest.fixture(scope="session")

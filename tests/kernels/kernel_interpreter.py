@@ -148,18 +148,21 @@ class Turns:
         value = read()
         while self.seen[index].get(address) == value.data.tobytes() and self.idle <= len(self.running):
             self.idle += 1
-            self.pass_on(index)
-            self.turns[index].acquire()
-            if self.errors or time.monotonic() > self.deadline:
-                raise RuntimeError(f"{len(self.running)} of {len(self.turns)} programs were still running")
+            self.wait_for_turn(index)
             value = read()
         if self.seen[index].get(address) != value.data.tobytes():
             self.idle = 0
         else:
-            self.pass_on(index)
-            self.turns[index].acquire()
+            self.wait_for_turn(index)
         self.seen[index][address] = value.data.tobytes()
         return value
+
+    def wait_for_turn(self, index: int) -> None:
+        """Let all others have a turn."""
+        self.pass_on(index)
+        self.turns[index].acquire()
+        if self.errors or time.monotonic() > self.deadline:
+            raise RuntimeError(f"{len(self.running)} of {len(self.turns)} programs were still running")
 
 
 def launch(kernel: Any, n_programs: int, arguments: list, constants: dict[str, Any], timeout_s: float = 120.0) -> None:

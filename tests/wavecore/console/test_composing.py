@@ -1,10 +1,10 @@
-"""What verbs share that compose one line."""
+"""Flags of ``wavecore compose``."""
 
 import argparse
 
 import pytest
 
-from wavecore.console.compose_options import tempo
+from wavecore.console.composing import tempo
 
 
 def test_tempos():

@@ -19,32 +19,35 @@ from wavecore.rendering.bank import Bank, Instrument
 from wavecore.symbolic.score import Note, Score
 from wavecore.symbolic.song import Event, Part, Song, Tempo
 
+ENCODER = EncoderConfig(hop_length=512, latent_channels=16, channels=8)
 RANGES = {"low": [40.0, 64.0], "high": [60.0, 84.0]}
-
-
-def make_line(*notes: tuple[float, float, int]) -> Score:
-    """A score of (onset, end, pitch)."""
-    return Score(tuple(Note(onset, end - onset, pitch) for onset, end, pitch in notes))
 
 
 @pytest.fixture
 def line():
-    return make_line
+    """The function that makes a score of (onset, end, pitch)."""
+    return lambda *notes: Score(tuple(Note(onset, end - onset, pitch) for onset, end, pitch in notes))
+
+
+def seeded(seed, build):
+    """A network of random weights whose outputs are not uniform."""
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(seed)
+        network = build()
+        decoders = network.decoders.values() if hasattr(network, "decoders") else [network.decoder]
+        for decoder in decoders:
+            decoder.output.weight.normal_(std=0.2)
+    return network
 
 
 @pytest.fixture(scope="session", params=["", "notes"])
 def player(request, tmp_path_factory):
     """A network of random weights that plays two instruments, with and without a bottleneck of notes."""
     bottleneck = {"bottleneck": "notes", "bottleneck_context": 2} if request.param else {}
-    encoder = EncoderConfig(hop_length=512, latent_channels=16, channels=8, **bottleneck)
+    encoder = replace(ENCODER, **bottleneck)
     config = TranslationConfig(("low", "high"), ("low", "high"), encoder, preset("tiny"), classifier_channels=8)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        network = TranslationNetwork(config)
-        with torch.no_grad():
-            for decoder in network.decoders.values():
-                decoder.output.weight.normal_(std=0.2)
     folder = tmp_path_factory.mktemp("players") / "player"
+    network = seeded(0, lambda: TranslationNetwork(config))
     checkpoint.save(network, folder, training={"data": {"level_db": -20.0, "midi_ranges": RANGES}})
     return checkpoint.load(folder)
 
@@ -52,29 +55,18 @@ def player(request, tmp_path_factory):
 @pytest.fixture(scope="session")
 def noter(tmp_path_factory):
     """An autoencoder of notes of random weights, with an oscillator."""
-    encoder = EncoderConfig(hop_length=512, latent_channels=16, channels=8)
-    bands = 2
-    decoder = replace(preset("tiny"), hop_length=1, latent_channels=8 + 2 * bands)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(1)
-        network = NSynthNetwork(NSynthConfig(encoder, decoder, condition_channels=8, harmonics=bands))
-        with torch.no_grad():
-            network.decoder.output.weight.normal_(std=0.2)
+    decoder = replace(preset("tiny"), hop_length=1, latent_channels=8 + 2 * 2)
+    config = NSynthConfig(ENCODER, decoder, condition_channels=8, harmonics=2)
     folder = tmp_path_factory.mktemp("noters") / "noter"
-    checkpoint.save(network, folder, training={"data": {"level_db": -20.0}})
+    checkpoint.save(seeded(1, lambda: NSynthNetwork(config)), folder, training={"data": {"level_db": -20.0}})
     return checkpoint.load(folder, kind="nsynth")
 
 
 @pytest.fixture(scope="session")
 def nsynth_without_pitch(tmp_path_factory):
     """An autoencoder of notes without the pitch in its latent."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(1)
-        network = NSynthNetwork(
-            NSynthConfig(EncoderConfig(hop_length=512, latent_channels=16, channels=8), preset("tiny"))
-        )
     folder = tmp_path_factory.mktemp("noters") / "plain"
-    checkpoint.save(network, folder)
+    checkpoint.save(seeded(1, lambda: NSynthNetwork(NSynthConfig(ENCODER, preset("tiny")))), folder)
     return checkpoint.load(folder, kind="nsynth")
 
 

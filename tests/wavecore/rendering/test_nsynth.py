@@ -25,9 +25,8 @@ def test_frames_of_notes_and_rests(bank, line):
     latents = nsynth.frames(bank, lines_of(line)[0], 0, 48)
     pipe = bank.instruments["pipe"].latents
     centres = (np.arange(48) + 0.5) * FRAME_S
-    np.testing.assert_allclose(
-        latents[:, -1] * 12 + 60, np.select([centres < 0.3, centres < 0.7], [60, 67], 84), atol=1e-5
-    )
+    pitches = np.select([centres < 0.3, centres < 0.7], [60, 67], 84)
+    np.testing.assert_allclose(latents[:, -1] * 12 + 60, pitches, atol=1e-5)
     np.testing.assert_array_equal(latents[:3, :-1], np.repeat(pipe[0, :1], 3, axis=0))  # before the first note
     # The fifth frame's centre lies 0.044 s after the first note's onset: 0.875 frames beyond the first frame's centre.
     age = (centres[4] - 0.1) / FRAME_S - 0.5
@@ -38,9 +37,8 @@ def test_frames_of_notes_and_rests(bank, line):
     np.testing.assert_allclose(latents[second, :-1][-3:], np.repeat(pipe[1, 6:7], 3, axis=0), atol=1e-6)
     age = (centres[second][2] - 0.3) / FRAME_S - 0.5
     short = np.concatenate([pipe[1, :2], pipe[1, 4:7]])
-    np.testing.assert_allclose(
-        latents[second, :-1][2], [np.interp(age, range(5), track) for track in short.T], atol=1e-5
-    )
+    interpolated = [np.interp(age, range(5), track) for track in short.T]
+    np.testing.assert_allclose(latents[second, :-1][2], interpolated, atol=1e-5)
 
 
 def test_blocks_equal_the_whole(bank, line):
@@ -58,9 +56,8 @@ def test_pitches_change_at_the_onsets(line):
     pitch = nsynth.pitches(lines_of(line)[0], 0, 16_000, sample_rate=16_000)
     assert (pitch[:4801] == 60).all() and (pitch[4800 + 64 : 11_200] == 67).all() and (pitch[11_200 + 64 :] == 84).all()
     assert (np.diff(pitch) >= 0).all() and np.diff(pitch).max() < 0.3  # a glide of 4 ms
-    higher = nsynth.pitches(
-        Line("c", "drone", line((0.0, 0.8, 36), (0.8, 1.0, 40)), 1, 0.0), 0, 16_000, sample_rate=16_000
-    )
+    higher = Line("c", "drone", line((0.0, 0.8, 36), (0.8, 1.0, 40)), 1, 0.0)
+    higher = nsynth.pitches(higher, 0, 16_000, sample_rate=16_000)
     assert (higher[:6400] == 48).all() and (higher[6400 + 64 :] == 52).all()  # an octave higher and twice as fast
 
 
@@ -80,10 +77,9 @@ def test_conditioning_of_a_held_note_is_the_network_s_own(noter, bank, line):
     one = Line("a", "pipe", line((0.0, 9.0, 67)), 0, 0.0)
     blocks = np.concatenate(list(islice(nsynth.conditioning(noter.network, bank, [one]), 3)), axis=1)
     n = 3 * nsynth.BLOCK_FRAMES
+    latent = torch.from_numpy(nsynth.frames(bank, one, 0, n + 1))[None]
     with torch.inference_mode():
-        whole = noter.network.condition(torch.from_numpy(nsynth.frames(bank, one, 0, n + 1))[None])[
-            :, : n * 512
-        ].numpy()
+        whole = noter.network.condition(latent)[:, : n * 512].numpy()
     # Frequencies differ in the last digit of a float32, phases by what that comes to in 1.5 s.
     np.testing.assert_allclose(blocks, whole, atol=0.02 * np.abs(whole).max())
     assert np.abs(blocks - whole).mean() < 1e-3 * np.abs(whole).mean()

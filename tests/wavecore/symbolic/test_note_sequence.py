@@ -7,16 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wavecore.errors import InputError
-from wavecore.symbolic.note_sequence import (
-    REST,
-    NoteLine,
-    melody_part,
-    pitches_of,
-    read_line,
-    symbol_of,
-    transposed,
-    without_long_rests,
-)
+from wavecore.symbolic import note_sequence
+from wavecore.symbolic.note_sequence import REST, NoteLine, melody_part, pitches_of, read_line, symbol_of
 from wavecore.symbolic.song import Event, Meter, Part, Song, Tempo
 
 LINE = NoteLine((REST, "60", "64", REST, "62"), (2, 4, 1, 3, 6), (0, 80, 90, 0, 70))
@@ -121,13 +113,14 @@ def test_cut(line, n_steps):
 def test_without_long_rests():
     line = NoteLine((REST, "60", REST, "62", REST, "64"), (9, 33, 16, 1, 37, 2), (0, 1, 0, 2, 0, 3))
     shorter = NoteLine(("60", REST, "62", REST, "64"), (33, 16, 1, 5, 2), (1, 0, 2, 0, 3))
-    assert without_long_rests(line, 16) == shorter
-    assert without_long_rests(NoteLine((REST,), (3,)), 16).symbols == ()
+    assert note_sequence.without_long_rests(line, 16) == shorter
+    assert note_sequence.without_long_rests(NoteLine((REST,), (3,)), 16).symbols == ()
 
 
 def test_symbols():
     assert pitches_of("60.64.67") == (60, 64, 67) and pitches_of(REST) == ()
     assert symbol_of([67, 60, 67]) == "60.67" and symbol_of([]) == REST
+    transposed = note_sequence.transposed
     assert transposed("60.64", 3) == "63.67" and transposed(REST, 3) == REST
     for wrong in ("", ".", "60.", "64.60", "60.60", "128", "-1", "06", "1..2", "c4", "²"):
         with pytest.raises(InputError, match=repr(wrong).replace(".", r"\.")):

@@ -8,13 +8,7 @@ from wavecore.errors import InputError, UsageError
 from wavecore.symbolic import score as scores
 from wavecore.symbolic.score import Note, Score
 
-NOTES = st.builds(
-    Note,
-    onset_s=st.floats(0, 20),
-    duration_s=st.floats(0.01, 4),
-    pitch=st.integers(40, 90),
-    velocity=st.integers(1, 127),
-)
+NOTES = st.builds(Note, st.floats(0, 20), st.floats(0.01, 4), st.integers(40, 90), st.integers(1, 127))
 SCORES = st.builds(Score, notes=st.lists(NOTES, max_size=30).map(tuple), name=st.just("x"))
 
 
@@ -27,11 +21,13 @@ def triples(score: Score) -> list[tuple[float, float, int]]:
     return [(round(n.onset_s, 6), round(n.end_s, 6), n.pitch) for n in score.notes]
 
 
-def test_order_and_duration():
+def test_order_duration_and_range():
     score = line((2, 3, 60), (0, 1, 72), (0, 4, 48))
     assert [n.pitch for n in score.notes] == [48, 72, 60]
-    assert score.duration_s == 4
-    assert Score(()).duration_s == 0
+    assert score.duration_s == 4 and Score(()).duration_s == 0
+    assert scores.pitch_range(score) == (48, 72)
+    with pytest.raises(InputError, match="'nothing'"):
+        scores.pitch_range(Score((), name="nothing"))
 
 
 @pytest.mark.parametrize(
@@ -80,12 +76,7 @@ def test_monophonic_is_idempotent(score):
     assert scores.is_monophonic(once)
     assert all(n.duration_s >= scores.MIN_NOTE_S for n in once.notes)
     assert {n.pitch for n in once.notes} <= {n.pitch for n in score.notes}
-    again = scores.monophonic(once, legato_gap_s=0.0)
-    assert triples(again) == triples(once)
-
-
-def test_is_monophonic():
-    assert scores.is_monophonic(line((0, 1, 60), (1, 2, 60)))
+    assert triples(scores.monophonic(once, legato_gap_s=0.0)) == triples(once)
     assert not scores.is_monophonic(line((0, 1.01, 60), (1, 2, 60)))
 
 
@@ -95,9 +86,6 @@ def test_transposing_back(score, semitones):
     moved = scores.transpose(score, semitones)
     assert [n.pitch for n in moved.notes] == [n.pitch + semitones for n in score.notes]
     assert scores.transpose(moved, -semitones) == score
-
-
-def test_transposing_out_of_range():
     with pytest.raises(InputError, match="130"):
         scores.transpose(line((0, 1, 100)), 30)
 
@@ -113,6 +101,9 @@ def test_crop():
     score = line((0, 1.5, 60), (1, 3, 62), (3, 5, 64), (4, 5, 65))
     assert triples(scores.crop(score, 1, 4)) == [(0, 2, 62), (2, 3, 64)]
     assert scores.crop(score, 1, 4).source == "s"
+    for start, end in ((1, 1), (2, 1), (-1, 1), (float("nan"), 1)):
+        with pytest.raises(UsageError):
+            scores.crop(score, start, end)
 
 
 @given(SCORES, st.floats(0, 10), st.floats(0.01, 10))
@@ -121,18 +112,6 @@ def test_crop_keeps_the_notes_that_start_inside(score, start, length):
     cut = scores.crop(score, start, start + length)
     assert len(cut.notes) == sum(start <= n.onset_s < start + length for n in score.notes)
     assert cut.duration_s <= length + 1e-9
-
-
-@pytest.mark.parametrize(("start", "end"), [(1, 1), (2, 1), (-1, 1), (float("nan"), 1)])
-def test_crop_of_nothing(start, end):
-    with pytest.raises(UsageError):
-        scores.crop(line((0, 1, 60)), start, end)
-
-
-def test_pitch_range():
-    assert scores.pitch_range(line((0, 1, 60), (1, 2, 72), (2, 3, 55))) == (55, 72)
-    with pytest.raises(InputError, match="'nothing'"):
-        scores.pitch_range(Score((), name="nothing"))
 
 
 def test_sounding_s():

@@ -73,8 +73,8 @@ class LSTMModel(Model):
         --------
         >>> import wavecore
         >>> song = wavecore.load("lstm").compose(bars=2, seed=1)
-        >>> song.n_notes, song.info["seed"]
-        (14, 1)
+        >>> song.info["bars"], song.info["seed"]
+        (2, 1)
         """
         from wavecore.nn.generate import resolve_device
 

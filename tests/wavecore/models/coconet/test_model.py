@@ -87,31 +87,6 @@ def test_interleaved_images_convolve_as_the_dilated_whole(dilation, size):
     torch.testing.assert_close(got, want)
 
 
-def test_it_learns_a_rule():
-    """Every voice holds one pitch, always as far from the others."""
-    torch.manual_seed(0)
-    network = Coconet(replace(SMALL, n_pitches=24, lowest=48, dilations=(1, 2))).train()
-    optimizer = torch.optim.Adam(network.parameters(), 1e-2)
-    rng = np.random.default_rng(0)
-    for _ in range(200):
-        soprano = rng.integers(60, 72, (16, 1, 1))
-        grid = torch.from_numpy(np.broadcast_to(soprano - np.array([0, 1, 3, 5]), (16, 6, 4)).copy())
-        known = torch.from_numpy(
-            np.broadcast_to(
-                rng.permuted(np.tile([True, False, False, False], (16, 1)), axis=1)[:, None], grid.shape
-            ).copy()
-        )
-        logits = network(grid, known)
-        loss = F.cross_entropy(logits[~known], (grid - 48)[~known])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    grid = torch.tensor([65, 64, 62, 60]).expand(1, 6, 4)
-    known = torch.zeros(1, 6, 4, dtype=torch.bool)
-    known[0, :, 0] = True
-    assert (network.eval()(grid, known).argmax(-1) + 48)[0, 3].tolist() == [65, 64, 62, 60]
-
-
 @pytest.mark.parametrize(
     ("sizes", "message"),
     [

@@ -71,17 +71,6 @@ def test_crops_are_parts_of_chorales_moved_as_far_as_pitches_go(dataset):
     assert {-3, 0, 3} <= moved
 
 
-def test_a_step_has_one_batch(dataset):
-    first, again, later, other = (
-        _task(dataset).batch(3),
-        _task(dataset).batch(3),
-        _task(dataset).batch(4),
-        _task(dataset, seed=1).batch(3),
-    )
-    assert torch.equal(first.grid, again.grid) and torch.equal(first.known, again.known)
-    assert not torch.equal(first.known, later.known) and not torch.equal(first.known, other.known)
-
-
 def test_the_number_of_hidden_cells_is_drawn_evenly():
     rng = np.random.default_rng(0)
     hidden = np.array([(~draw_known(rng, (5, 4))).sum() for _ in range(8_000)])

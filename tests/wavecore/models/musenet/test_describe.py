@@ -1,114 +1,142 @@
-"""Costs on paper against networks that are built: parameters on the meta device, kept tensors and products on the
-CPU."""
+"""Costs as computed against networks that are built; the map of styles."""
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from wavecore.errors import UsageError
+from wavecore.errors import InputError, OutputExistsError, UsageError
+from wavecore.models.musenet import describe
 from wavecore.models.musenet.config import PRESETS, MuseNetConfig
-from wavecore.models.musenet.cost import cost, described, heard, layer_parameters, n_parameters, spread
-from wavecore.models.musenet.model import MuseNet
+from wavecore.models.musenet.describe import cost, cost_lines, mean_attended, n_parameters
+from wavecore.models.musenet.model import MuseNet, attention_mask
 
 SMALL = MuseNetConfig(n_layers=3, channels=48, n_heads=4, context=64, styles=("a", "b"), dropout=0.1)
 
 
 @pytest.mark.parametrize(
-    "config",
-    [*PRESETS.values(), SMALL, replace(SMALL, critic=True, embeddings=("time", "part"), styles=())],
-    ids=lambda c: str(c.n_layers),
+    "config", [PRESETS["tiny"], SMALL, replace(SMALL, critic=True, embeddings=("time", "part"), styles=())]
 )
 def test_parameters_are_those_of_the_network(config):
-    with torch.device("meta"):
-        network = MuseNet(config)
-    assert n_parameters(config) == sum(parameter.numel() for parameter in network.parameters())
-    assert layer_parameters(config) == sum(parameter.numel() for parameter in network.layers[0].parameters())
+    assert n_parameters(config) == sum(parameter.numel() for parameter in MuseNet(config).parameters())
+
+
+def test_sizes_of_the_presets():
+    assert 3e6 < n_parameters(PRESETS["small"]) < 6e6 and n_parameters(PRESETS["tiny"]) < 1e6
+    published = PRESETS["musenet"]
+    assert (published.n_layers, published.n_heads, published.context) == (72, 24, 4096)
+    assert set(published.patterns) == {"dense"}
+    costs = cost(published)
+    assert costs.parameters == pytest.approx(2.05e9, rel=0.01) and costs.weight_bytes == 4 * costs.parameters
+    assert costs.training_bytes == 20 * costs.parameters and costs.recomputed_bytes < costs.kept_bytes / 10
+    assert costs.flops_per_token == pytest.approx(2 * 12 * 72 * 1536**2 + 4 * 72 * 1536 * 2048.5 + 2 * 4139 * 1536)
+    facts = ("72 layers x 1536 channels, 24 heads, 4,096", "7.7 GiB.* 38.3 GiB", "30.5 GiB.* 2.3 GiB", "4,995.8 MFLOP")
+    for line, fact in zip(cost_lines(published), facts, strict=True):
+        assert all(part in line for part in fact.split(".*"))
+    assert "18.5 MiB" in cost_lines(PRESETS["small"])[1]
 
 
 @pytest.mark.parametrize("pattern", ["dense", "strided", "fixed"])
-def test_what_is_heard_is_what_masks_say(pattern):
+def test_positions_attended_to_are_those_of_the_masks(pattern):
     config = replace(SMALL, patterns=(pattern, "dense"), n_layers=2, block=6, summary=2, context=29)
-    wanted = [float(one.mask(0, 29).sum(1).float().mean()) for one in config.layer_patterns]
-    assert heard(config) == pytest.approx(sum(wanted) / 2)
+    counts = [float(attention_mask(one, 0, 29).sum(1).float().mean()) for one in config.layer_patterns]
+    assert mean_attended(config) == pytest.approx(sum(counts) / 2)
 
 
-def _given(config, batch=1):
-    return torch.zeros(batch, config.context, dtype=torch.int64), torch.zeros(
-        batch, config.context, 4, dtype=torch.int64
-    )
+def _inputs(config):
+    return torch.zeros(1, config.context, dtype=torch.int64), torch.zeros(1, config.context, 4, dtype=torch.int64)
 
 
 @pytest.mark.parametrize("n_layers", [1, 4])
-def test_products_are_as_many_as_counted(n_layers):
+def test_operations_are_as_many_as_pytorch_counts(n_layers):
     config = replace(SMALL, n_layers=n_layers)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        MuseNet(config).eval()(*_given(config))
+        MuseNet(config).eval()(*_inputs(config))
     products = {str(name): count for name, count in counter.get_flop_counts()["Global"].items()}
     linear = sum(count for name, count in products.items() if "attention" not in name)
-    attention = 4.0 * heard(config) * config.channels * n_layers * config.context
+    attention = 4.0 * mean_attended(config) * config.channels * n_layers * config.context
     assert linear == pytest.approx(cost(config).flops_per_token * config.context - attention)
 
 
 @pytest.mark.parametrize(("recompute", "dropout"), [(False, 0.0), (False, 0.1), (True, 0.1)])
-def test_what_is_kept_is_as_much_as_said(recompute, dropout):
+def test_activations_are_as_many_as_pytorch_keeps(recompute, dropout):
     config = replace(SMALL, n_layers=8, dropout=dropout)
     network = MuseNet(config).train()
-    network.recompute, weights = (
-        recompute,
-        {parameter.untyped_storage().data_ptr() for parameter in network.parameters()},
-    )
-    kept = {}
+    network.recompute, kept = recompute, {}
+    weights = {parameter.untyped_storage().data_ptr() for parameter in network.parameters()}
 
     def keep(tensor):
         if tensor.untyped_storage().data_ptr() not in weights:
             kept[tensor.untyped_storage().data_ptr()] = (tensor, tensor.untyped_storage().nbytes())
         return tensor
 
-    vectors = network.tokens()
-    x = network.embed(*_given(config), vectors)
+    x = network.embed(*_inputs(config), network.tokens())
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         network.hidden(x)
-    found = sum(size for _, size in kept.values())
     costs, vector = cost(config), 4 * config.context * config.channels
-    around = 2 * vector + 4 * config.context * 2 * config.vocabulary.size
-    said = costs.kept_bytes - around
-    if recompute:  # one layer is computed again on the way back only
-        said = costs.recomputed_bytes - said / 8 - around
-    assert found == pytest.approx(said + vector, rel=0.03), (
-        "and what goes into the last norm; logits were not asked for"
-    )
+    output = 2 * vector + 4 * config.context * 2 * config.vocabulary.size
+    expected = costs.kept_bytes - output
+    if recompute:  # the one layer that is recomputed is kept in the backward pass only
+        expected = costs.recomputed_bytes - expected / 8 - output
+    # And the input of the last norm; logits were not computed.
+    assert sum(size for _, size in kept.values()) == pytest.approx(expected + vector, rel=0.03)
 
 
-def test_the_published_size_needs_many_devices():
-    published = PRESETS["musenet"]
-    costs = cost(published)
-    assert (
-        costs.parameters == pytest.approx(2.05e9, rel=0.01)
-        and costs.weight_bytes == 4 * costs.parameters
-        and costs.training_bytes == 20 * costs.parameters
-    )
-    assert costs.recomputed_bytes < costs.kept_bytes / 10
-    assert costs.flops_per_token == pytest.approx(2 * 12 * 72 * 1536**2 + 4 * 72 * 1536 * 2048.5 + 2 * 4139 * 1536)
-    alone, many = spread(published, n_devices=1, gibibytes=16), spread(published, n_devices=32, gibibytes=16)
-    assert alone.windows_per_device == 0 and many.windows_per_device >= 1
-    assert 1 < many.fewest_devices <= 32
-    assert spread(published, n_devices=many.fewest_devices, gibibytes=16).windows_per_device >= 1
-    assert spread(published, n_devices=many.fewest_devices - 1, gibibytes=16).windows_per_device == 0
-    assert spread(published, n_devices=64, gibibytes=16, recompute=False).windows_per_device == 0
+def test_cosines_by_hand():
+    vectors = np.array([[2.0, 0.0], [0.0, 3.0], [-1.0, 0.0], [1.0, 1.0], [0.0, 0.0]])
+    cosines = describe.similarities(vectors)
+    np.testing.assert_allclose(cosines[0, :4], [1, 0, -1, np.sqrt(0.5)])
+    np.testing.assert_allclose(cosines[4], 0)
 
 
-def test_a_device_may_be_too_small_for_any_number():
-    assert spread(PRESETS["musenet"], n_devices=4096, gibibytes=0.5).fewest_devices is None
-    for n_devices, gibibytes in ((0, 16), (4, 0), (4, float("inf")), (4, float("nan"))):
-        with pytest.raises(UsageError, match="are none"):
-            spread(SMALL, n_devices=n_devices, gibibytes=gibibytes)
+def distances(x):
+    return np.linalg.norm(x[:, None] - x[None], axis=2)
 
 
-def test_it_is_told_in_words():
-    first, weights, kept, work = described(PRESETS["musenet"]).splitlines()
-    assert first == "72 layers x 1536 channels, 24 heads, 4,096 tokens: 2,054.8 M parameters"
-    assert weights == "weights 7.7 GiB, all that training holds of them 38.3 GiB"
-    assert kept == "kept of a window 30.5 GiB, with recomputation 2.3 GiB" and work.startswith("a token 4,995.8 MFLOP")
-    assert "weights 18.5 MiB" in described(PRESETS["small"])
+def test_three_styles_in_a_plane_keep_their_distances():
+    rng = np.random.default_rng(0)
+    unit = rng.standard_normal((3, 2))
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+    vectors = (unit * rng.uniform(0.5, 3, (3, 1))) @ np.linalg.qr(rng.standard_normal((9, 9)))[0][:2]
+    positions = describe.positions(vectors)
+    np.testing.assert_allclose(distances(positions), distances(unit), atol=1e-9)
+    np.testing.assert_array_equal(describe.positions(vectors), positions)
+
+
+def test_of_many_styles_similar_ones_lie_together():
+    rng = np.random.default_rng(0)
+    schools = np.repeat(rng.standard_normal((3, 16)), 5, axis=0)
+    vectors = (schools + 0.2 * rng.standard_normal((15, 16))) * rng.uniform(0.5, 3, (15, 1))  # lengths do not matter
+    positions = describe.positions(vectors)
+    assert positions.shape == (15, 2) and np.isfinite(positions).all()
+    np.testing.assert_array_equal(describe.positions(vectors), positions)
+    nearest = distances(positions)
+    np.fill_diagonal(nearest, np.inf)
+    assert (nearest.argmin(axis=1) // 5 == np.arange(15) // 5).all()
+    assert describe.positions(vectors[:4]).shape == (4, 2)
+
+
+def test_one_and_two_styles():
+    two = describe.positions(np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 2.0]]))
+    assert two.shape == (2, 2) and np.linalg.norm(two[0] - two[1]) == pytest.approx(np.sqrt(2))
+    assert np.abs(two[:, 1]).max() < 1e-6
+    assert describe.positions(np.ones((1, 4))).tolist() == [[0.0, 0.0]]
+
+
+def test_a_map_is_a_png_that_is_not_replaced(tmp_path):
+    vectors = np.random.default_rng(1).standard_normal((3, 8)).astype(np.float32)
+    path = describe.draw_styles(vectors, ["bach", "pop", "a $"], tmp_path / "a.png")
+    assert path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    with pytest.raises(OutputExistsError):
+        describe.draw_styles(vectors, ["bach", "pop", "c"], path)
+    describe.draw_styles(vectors[:1], ["bach"], path, overwrite=True)
+    with pytest.raises(UsageError, match="png"):
+        describe.draw_styles(vectors, ["bach", "pop", "c"], tmp_path / "a.jpg")
+
+
+@pytest.mark.parametrize("vectors", [np.zeros((0, 4)), np.zeros(3), np.full((2, 2), np.inf), np.zeros((3, 2))])
+def test_vectors_that_cannot_be_drawn(vectors, tmp_path):
+    with pytest.raises(InputError, match="2 styles"):
+        describe.draw_styles(vectors, ["a", "b"], tmp_path / "a.png")

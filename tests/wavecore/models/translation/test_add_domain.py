@@ -13,9 +13,11 @@ from wavecore.datasets.domains.reader import DomainsDataset
 from wavecore.datasets.domains.shards import write_shard
 from wavecore.errors import UsageError
 from wavecore.models.translation import add_domain
-from wavecore.models.translation.trainer import build_network
+from wavecore.models.translation.model import TranslationNetwork
+from wavecore.models.translation.train import TranslationTask
 from wavecore.nn.wavenet import WaveNet
 from wavecore.training import losses
+from wavecore.training.task import build_network
 
 RATE = 16_000
 
@@ -47,7 +49,7 @@ def recordings(tmp_path_factory):
 
 @pytest.fixture(scope="module", params=[False, True])
 def source(request, network_config):
-    network = build_network(replace(network_config, shared_decoder=request.param), seed=1).eval()
+    network = build_network(TranslationNetwork, replace(network_config, shared_decoder=request.param), seed=1).eval()
     with torch.random.fork_rng():
         torch.manual_seed(2)
         for decoder in network.decoders.values():
@@ -65,23 +67,23 @@ def test_decoders_are_compared_on_the_new_sounds(source, recordings):
     found = add_domain.bits_by_decoder(source, recordings, "viola")
     assert list(found) == ["flute", "organ"] and found == add_domain.bits_by_decoder(source, recordings, "viola")
     assert found["flute"] != found["organ"] and all(4 < bits < 16 for bits in found.values())
-    # A decoder that always says what is silence in mu-law code pays for tones.
-    silent = build_network(source.config, seed=1).eval()
+    # A decoder that always predicts silence needs many bits for tones.
+    silent = build_network(TranslationNetwork, source.config, seed=1).eval()
     for decoder in silent.decoders.values():
         decoder.output.bias.data[mulaw.SILENCE] = 9.0
     assert min(add_domain.bits_by_decoder(silent, recordings, "viola").values()) > 9
 
 
-def test_the_start_says_what_the_nearest_says(source):
+def test_the_start_is_a_copy_of_the_nearest_decoder(source):
     network = add_domain.begin(source, "viola", "organ")
     assert network.config.domains == network.config.targets == ("viola",) and not network.config.shared_decoder
     wanted = source.decoder_state("organ")
     assert all(torch.equal(tensor, wanted[name]) for name, tensor in network.decoder_state("viola").items())
     for name, tensor in source.encoder.state_dict().items():
         assert torch.equal(network.encoder.state_dict()[name], tensor)
-    with pytest.raises(UsageError, match="a domain 'whistle' already; it has whistle, flute, organ"):
+    with pytest.raises(UsageError, match="'whistle'.*whistle, flute, organ"):
         add_domain.begin(source, "whistle", "organ")
-    with pytest.raises(UsageError, match="no domain 'kazoo'"):
+    with pytest.raises(UsageError, match="kazoo"):
         add_domain.begin(source, "viola", "kazoo")
 
 
@@ -105,14 +107,14 @@ def test_the_old_decoders_are_left_as_they_were(source):
     latent = torch.randn(3, 5, 4, generator=torch.Generator().manual_seed(0))
     logits = whole.classifier(latent)
     torch.testing.assert_close(logits[:, :-1], source.classifier(latent))
-    assert bool((logits[:, -1] == add_domain.UNHEARD).all())
+    assert bool((logits[:, -1] == add_domain.UNTRAINED_LOGIT).all())
 
 
 def test_a_decoder_of_another_encoder_does_not_fit(source):
     added = add_domain.begin(source, "viola", "flute")
     with torch.no_grad():
         added.encoder.convolutions[0].bias += 1e-3
-    with pytest.raises(UsageError, match="'viola' was trained on another encoder"):
+    with pytest.raises(UsageError, match="viola"):
         add_domain.join(source, added)
 
 
@@ -128,8 +130,6 @@ def test_noise_has_no_range(tmp_path):
 
 
 def test_training_moves_nothing_but_the_new_decoder(source, recordings):
-    from wavecore.training.loop import TranslationTask
-
     start = add_domain.begin(source, "viola", "flute")
     training = add_domain.settings(
         100.0, seed=1, batch_size=2, crop_frames=4, warmup_steps=1, learning_rate=5e-3, precision="float32"

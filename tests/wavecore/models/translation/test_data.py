@@ -9,7 +9,7 @@ import torch
 from wavecore.audio import mulaw
 from wavecore.errors import UsageError
 from wavecore.models.translation.config import TranslationTrainingConfig
-from wavecore.models.translation.data import BatchSource
+from wavecore.models.translation.data import REST_FADE_S, REST_S, BatchSource, describe, rest_gain
 from wavecore.nn.encoders import build_encoder
 
 PLAIN = TranslationTrainingConfig(
@@ -34,8 +34,8 @@ def test_shapes_and_types(dataset, network_config):
     source = _source(dataset, network_config)
     batch = source.training_batch(0)
     hop = network_config.decoder.hop_length
-    assert batch.codes.shape == batch.history.shape == (5, 6 * hop) and batch.codes.dtype == torch.int64
-    assert batch.clean.shape == batch.augmented.shape == (5, (6 + 2 * source.context_frames) * hop)
+    assert batch.codes.shape == batch.context.shape == (5, 6 * hop) and batch.codes.dtype == torch.int64
+    assert batch.clean.shape == batch.augmented.shape == (5, source.n_samples)
     assert batch.clean.dtype == torch.float32
 
 
@@ -56,7 +56,7 @@ def test_a_step_draws_the_same_batch_every_time_and_another_step_another(dataset
 def test_the_target_is_the_middle_of_the_same_passage(dataset, network_config):
     """Where input and target are one domain, the codes are the input without its context."""
     source = _source(dataset, network_config, replace(PLAIN, paired_probability=0.0))
-    margin = source.context_frames * network_config.decoder.hop_length
+    margin = source.margin
     batch = source.training_batch(3)
     inner = mulaw.encode(batch.clean[:, margin:-margin].numpy())
     assert np.array_equal(inner, batch.codes.numpy())
@@ -64,20 +64,20 @@ def test_the_target_is_the_middle_of_the_same_passage(dataset, network_config):
     assert [network_config.domains[d] for d in batch.domains] == [network_config.targets[t] for t in batch.targets]
 
 
-def test_in_a_rest_input_and_target_are_silent_and_the_past_may_go_on(dataset, network_config):
+def test_in_a_rest_input_and_target_are_silent_and_the_context_may_sound_on(dataset, network_config):
     settings = replace(PLAIN, paired_probability=0.0, rest_probability=1.0, batch_size=40)
     source, plain = (
         _source(dataset, network_config, training) for training in (settings, replace(settings, rest_probability=0.0))
     )
-    margin = source.context_frames * network_config.decoder.hop_length
+    margin = source.margin
     batch = source.training_batch(0)
-    heard, said, past = batch.augmented[:, margin:-margin].numpy(), batch.codes.numpy(), batch.history.numpy()
-    resting = heard == 0.0
+    x, codes, context = batch.augmented[:, margin:-margin].numpy(), batch.codes.numpy(), batch.context.numpy()
+    resting = x == 0.0
     assert resting.any(axis=1).sum() > 20 and not resting.all()
-    assert (said[resting] == mulaw.SILENCE).all()
-    going_on = (past != said).any(axis=1)
-    assert 5 < going_on.sum() < 35, "in half of the crops"
-    assert ((past != mulaw.SILENCE) & resting)[going_on].any()
+    assert (codes[resting] == mulaw.SILENCE).all()
+    sounding_on = (context != codes).any(axis=1)
+    assert 5 < sounding_on.sum() < 35, "in half of the crops"
+    assert ((context != mulaw.SILENCE) & resting)[sounding_on].any()
     assert not (plain.training_batch(0).augmented == 0.0).all(dim=1).any()
 
 
@@ -99,22 +99,22 @@ def test_a_batch_holds_one_target_domain_unless_the_decoder_is_shared(dataset, n
 
 
 @pytest.mark.parametrize("kind", ["noise", "dropout"])
-def test_the_altered_past_leaves_the_target_alone(dataset, network_config, kind):
+def test_a_corrupted_context_leaves_the_target_alone(dataset, network_config, kind):
     clean = _source(dataset, network_config, replace(PLAIN, paired_probability=0.0)).training_batch(1)
     altered = _source(
-        dataset, network_config, replace(PLAIN, paired_probability=0.0, **{f"history_{kind}_probability": 1.0})
+        dataset, network_config, replace(PLAIN, paired_probability=0.0, **{f"context_{kind}_probability": 1.0})
     ).training_batch(1)
-    assert torch.equal(clean.history, clean.codes)
-    assert not torch.equal(altered.history, altered.codes)
+    assert torch.equal(clean.context, clean.codes)
+    assert not torch.equal(altered.context, altered.codes)
     if kind == "dropout":
-        silent = altered.history != altered.codes
-        assert set(altered.history[silent].tolist()) == {128}
+        silent = altered.context != altered.codes
+        assert set(altered.context[silent].tolist()) == {128}
 
 
 def test_input_and_target_are_transposed_together(dataset, network_config):
     """Every piece is one tone: whatever the ratio, the two stay the octave apart that the data say."""
     source = _source(dataset, network_config, replace(PLAIN, paired_probability=1.0, transpose_semitones=3.0))
-    margin = source.context_frames * network_config.decoder.hop_length
+    margin = source.margin
     offsets = []
     for step in range(4):
         batch = source.training_batch(step)
@@ -129,7 +129,7 @@ def test_input_and_target_are_transposed_together(dataset, network_config):
 def test_some_crops_glide(dataset, network_config):
     training = replace(PLAIN, paired_probability=1.0, glide_probability=1.0, glide_semitones=4.0)
     source = _source(dataset, network_config, training)
-    margin = source.context_frames * network_config.decoder.hop_length
+    margin = source.margin
     widest = 0.0
     for step in range(4):
         batch = source.training_batch(step)
@@ -152,25 +152,25 @@ def test_further_inputs_hold_every_domain_alike(dataset, network_config):
     source = _source(dataset, network_config, replace(PLAIN, confusion_crops=12))
     batch = source.training_batch(0)
     hop = network_config.decoder.hop_length
-    assert batch.further.shape == (12, (6 + 2 * source.context_frames) * hop)
-    assert np.bincount(batch.further_domains).tolist() == [4, 4, 4]
-    whistles = batch.further_domains == network_config.domains.index("whistle")
-    assert set(batch.further_octave_shift[whistles].tolist()) == {-1}
-    assert set(batch.further_octave_shift[~whistles].tolist()) == {0}
+    assert batch.extra.shape == (12, source.n_samples)
+    assert np.bincount(batch.extra_domains).tolist() == [4, 4, 4]
+    whistles = batch.extra_domains == network_config.domains.index("whistle")
+    assert set(batch.extra_octave_shift[whistles].tolist()) == {-1}
+    assert set(batch.extra_octave_shift[~whistles].tolist()) == {0}
     assert batch.all_domains.shape == batch.all_octave_shifts.shape == (5 + 12,)
-    assert float(batch.further.abs().amax(1).min()) > 0.05
+    assert float(batch.extra.abs().amax(1).min()) > 0.05
 
 
 def test_no_further_inputs_are_drawn_unasked(dataset, network_config):
     batch = _source(dataset, network_config, replace(PLAIN, confusion_crops=0)).training_batch(0)
-    assert batch.further.shape[0] == 0 and torch.equal(batch.all_domains, batch.domains)
+    assert batch.extra.shape[0] == 0 and torch.equal(batch.all_domains, batch.domains)
 
 
 def test_unpaired_data_give_further_inputs_of_their_own(dataset, network_config):
     unpaired = type(dataset)(dataset.path, replace(dataset.manifest, paired=False), dataset._shards)
     batch = _source(unpaired, network_config, replace(PLAIN, paired_probability=0.0)).training_batch(0)
-    assert not batch.further_octave_shift.any()
-    assert len(set(batch.further_domains.tolist())) == 3
+    assert not batch.extra_octave_shift.any()
+    assert len(set(batch.extra_domains.tolist())) == 3
 
 
 def test_validation_inputs_are_fixed(dataset, network_config):
@@ -194,17 +194,17 @@ def test_validation_crops_are_fixed_and_held_out(dataset, network_config):
 
 
 def test_data_that_do_not_fit_are_refused(dataset, network_config):
-    with pytest.raises(UsageError, match=r"no domain \['kazoo'\]"):
+    with pytest.raises(UsageError, match="kazoo"):
         _source(dataset, replace(network_config, domains=(*network_config.domains, "kazoo")))
     other_rate = replace(
         network_config,
         encoder=replace(network_config.encoder, sample_rate=12_000),
         decoder=replace(network_config.decoder, sample_rate=12_000),
     )
-    with pytest.raises(UsageError, match="16000 Hz, the network at 12000 Hz"):
+    with pytest.raises(UsageError, match="16000 Hz.*12000 Hz"):
         BatchSource(dataset, other_rate, PLAIN, 2)
     unpaired = type(dataset)(dataset.path, replace(dataset.manifest, paired=False), {})
-    with pytest.raises(UsageError, match="every piece exists in every domain"):
+    with pytest.raises(UsageError, match="paired_probability"):
         _source(unpaired, network_config)
 
 
@@ -221,12 +221,45 @@ def test_a_step_may_hold_crops_of_several_targets(dataset, network_config):
     assert seen == {0, 2}
 
 
-@pytest.mark.parametrize(
-    ("shared", "message"),
-    [(False, "is 3; the network has 2 targets"), (True, "is 3; the network has one decoder for all")],
-)
-def test_more_targets_in_a_step_than_there_are(dataset, network_config, shared, message):
-    with pytest.raises(UsageError, match=f"targets_per_step {message}"):
+@pytest.mark.parametrize(("shared", "has"), [(False, "2 targets"), (True, "one decoder")])
+def test_more_targets_in_a_step_than_there_are(dataset, network_config, shared, has):
+    with pytest.raises(UsageError, match=f"targets_per_step is 3.*{has}"):
         _source(
             dataset, replace(network_config, shared_decoder=shared), replace(PLAIN, batch_size=6, targets_per_step=3)
         )
+
+
+RATE, N = 16_000, 8_000
+
+
+def gains(n, n_samples=N):
+    rng = np.random.default_rng(0)
+    return np.stack([rest_gain(n_samples, sample_rate=RATE, rng=rng) for _ in range(n)])
+
+
+def test_a_rest_is_one_silent_stretch_with_ends_that_fade():
+    for gain in gains(200):
+        assert gain.dtype == np.float32 and gain.shape == (N,) and gain.min() >= 0 and gain.max() <= 1
+        silent = np.flatnonzero(gain == 0)
+        assert len(silent) and len(silent) == silent[-1] - silent[0] + 1
+        assert np.abs(np.diff(gain)).max() <= 1.01 / (REST_FADE_S * RATE), "no clicks"
+        if silent[0] > 0 and silent[-1] < N - 1:
+            assert REST_S[0] * RATE - 2 <= len(silent) <= REST_S[1] * RATE + 2
+
+
+def test_every_position_rests_equally_often():
+    share = (gains(4_000) == 0).mean(axis=0)
+    assert share.max() - share.min() < 0.06 and 0.4 < share.mean() < 0.6
+
+
+def test_a_rest_may_be_longer_than_the_passage():
+    short = gains(300, n_samples=900)
+    assert (short == 0).all(axis=1).any() and not (short == 0).all()
+
+
+def test_the_card_gets_ranges_and_level(dataset):
+    summary = describe(dataset)
+    assert summary["midi_ranges"] == {"whistle": [72.0, 79.0], "flute": [60.0, 67.0], "organ": [60.0, 67.0]}
+    # A sinusoid of 0.2 has an RMS of -17 dB; with partials 1/k up to the fifth it is 1.66 dB more.
+    assert summary["level_db"] == pytest.approx(-16.0, abs=1.2)
+    assert summary["pieces"] == {"train": 5, "valid": 2, "test": 1}

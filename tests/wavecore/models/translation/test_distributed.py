@@ -77,7 +77,10 @@ def test_what_cannot_be_spread(network_config, shared, size, per_step, message):
 
 def test_alone_it_is_a_trainer_like_any_other(dataset, network_config):
     ends = []
-    for build in (lambda network: TranslationTrainer(network, TRAINING), lambda network: SpreadTrainer(network, TRAINING, ALONE)):
+    for build in (
+        lambda network: TranslationTrainer(network, TRAINING),
+        lambda network: SpreadTrainer(network, TRAINING, ALONE),
+    ):
         trainer = build(_network(network_config))
         source = BatchSource(dataset, network_config, TRAINING, trainer.network.encoder.context_frames)
         found = [trainer.update(source.training_batch(step)) for step in range(4)]
@@ -176,10 +179,9 @@ def _kill_after_a_checkpoint(process, run):
     os.kill(int(children[-1]), signal.SIGKILL)
 
 
-@pytest.mark.parametrize("layout", [[], ["--spread-decoders"]])
-def test_a_killed_process_is_restarted_and_the_run_ends_bit_for_bit_alike(dataset, tmp_path, layout):
+def test_a_killed_process_is_restarted_and_the_run_ends_bit_for_bit_alike(dataset, tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    words = [*SIZES, "--set", "steps=40", *layout]
+    words = [*SIZES, "--set", "steps=30", "--spread-decoders"]
     _finish(_train(dataset, *words, "--out", whole, processes=2))
     process = _train(dataset, *words, "--out", killed, processes=2, restarts=1)
     _kill_after_a_checkpoint(process, killed)
@@ -187,11 +189,3 @@ def test_a_killed_process_is_restarted_and_the_run_ends_bit_for_bit_alike(datase
     _finish(process)
     first, second = _weights(whole), _weights(killed)
     assert all(torch.equal(second[name], tensor) for name, tensor in first.items())
-
-
-def test_a_restart_does_not_touch_another_job_s_run(dataset, alone, tmp_path):
-    before = _weights(alone)
-    process = _train(dataset, *SIZES, "--set", "steps=8", "--out", alone, processes=2, restarts=1)
-    _, err = process.communicate(timeout=600)
-    assert process.returncode != 0 and "holds a run already" in err
-    assert all(torch.equal(before[name], tensor) for name, tensor in _weights(alone).items())
