@@ -97,7 +97,8 @@ def test_silent_and_clipped_notes_are_left_out_and_named():
     assert notes == [] and samples.shape == (0, 64_000) and len(report["silent"]) == 2
 
 
-def test_a_build_that_was_stopped_continues_with_the_same_bytes(built, tmp_path, monkeypatch):
+@pytest.mark.slow
+def test_a_build_that_was_stopped_continues_in_other_processes_with_the_same_bytes(built, tmp_path, monkeypatch):
     render, rendered, out = build._render_part, [], tmp_path / "a"
 
     def stop_at_the_third(task):
@@ -116,7 +117,7 @@ def test_a_build_that_was_stopped_continues_with_the_same_bytes(built, tmp_path,
     progress = []
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(build, "write_manifest", interrupt)
-        build_notes(out, on_progress=lambda *done: progress.append(done), **FEW)
+        build_notes(out, jobs=2, on_progress=lambda *done: progress.append(done), **FEW)
     assert progress == [(i, 5) for i in range(2, 6)]
     with monkeypatch.context() as patch:
         patch.setattr(build, "_render_part", lambda task: pytest.fail("everything was rendered already"))
@@ -128,11 +129,6 @@ def test_a_build_that_was_stopped_continues_with_the_same_bytes(built, tmp_path,
     assert files[0] == files[1]
     with pytest.raises(OutputExistsError):
         build_notes(out, **FEW)
-
-
-@pytest.mark.slow
-def test_the_number_of_jobs_changes_nothing(built, tmp_path):
-    assert build_notes(tmp_path / "notes", jobs=2, **FEW).summary() == built.summary()
 
 
 def test_silent_instruments_are_left_out_and_nothing_audible_is_an_error(built, tmp_path, monkeypatch):

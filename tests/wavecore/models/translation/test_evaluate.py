@@ -180,7 +180,9 @@ def test_tunes_of_several_voices_are_another_choice(tunes, clips):
     duet = replace(piece, notes=((0.0, 0.5, 60, 90), (0.4, 0.5, 55, 90)))
     legato = replace(piece, notes=((0.0, 0.5, 60, 90), (0.4999, 0.5, 55, 90)))
     assert (
-        evaluation.has_several_voices(duet) and not evaluation.has_several_voices(legato) and not evaluation.has_several_voices(piece)
+        evaluation.has_several_voices(duet)
+        and not evaluation.has_several_voices(legato)
+        and not evaluation.has_several_voices(piece)
     )
     assert not any(clip.several for clip in clips)
     with pytest.raises(InputError, match="flute and organ"):
