@@ -77,13 +77,11 @@ def test_every_token_is_sampled_from_the_logits_of_its_window(network, opening_l
     """The cached logits are those of the prefix and the window's tokens, also after it moved."""
     seen, pick = [], sample.pick
     monkeypatch.setattr(sample, "pick", lambda logits, *rest: seen.append(logits) or pick(logits, *rest))
-    monkeypatch.setattr(sample, "MAX_TOKENS_AT_ONCE", 10**6)
-    opening = np.tile([800, WAITS], 40)[:opening_length]
-    request = Request(int(wait_ticks(opening).sum()) + 1300, "pop", 100.0, opening=opening)
-    (body,) = generate(network, request, rng=rng(3))
     prefix = Vocabulary(CONFIG.styles).prefix(style="pop", beats_per_minute=100.0)
-    capacity, timeline, begin = 32 - len(prefix), request.timeline(body), 0
-    assert len(body) - opening_length == len(seen) > 30
+    opening, timeline = np.tile([800, WAITS], 40)[:opening_length], Timeline(3000, 100.0)
+    timeline.extend(opening)
+    (new,) = continue_pieces(network, [Beginning(prefix, opening, timeline)], 45, rng=rng(3))
+    body, capacity, begin = np.concatenate([opening, new]), 32 - len(prefix), 0
     for number, logits in enumerate(seen, start=opening_length):
         if number - begin > capacity:
             begin = number - capacity // 2
@@ -173,5 +171,6 @@ def test_openings_that_do_not_fit(opening, n_ticks, message):
     "options", [{"n_samples": 0}, {"temperature": -1.0}, {"top_k": 0}, {"shift": -1.0}], ids=lambda x: next(iter(x))
 )
 def test_numbers_out_of_range(network, options):
-    with pytest.raises(UsageError, match=f"{options.popitem()[1]}"):
+    ((name, value),) = options.items()
+    with pytest.raises(UsageError, match=f"{value} samples" if name == "n_samples" else f"{name} {value}"):
         generate(network, Request(24), rng=rng(), **options)
