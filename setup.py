@@ -58,7 +58,6 @@ setup(
         "wavecore.models.lstm",
         "wavecore.models.musegan",
         "wavecore.models.musenet",
-        "wavecore.models.musenet.commands",
         "wavecore.models.note_classifier",
         "wavecore.models.nsynth",
         "wavecore.models.nsynth.commands",

@@ -33,7 +33,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from wavecore import benchmark as measure
-from wavecore import checkpoint
+from wavecore import checkpoint, registry
 from wavecore.errors import WavecoreError
 from wavecore.nn import generate
 from wavecore.training import autocast, memory, prefetch
@@ -111,7 +111,7 @@ def networks(arguments: argparse.Namespace) -> dict[str, Path | None]:
 
 def settings(model, scale: int) -> TrainingConfig:
     """What the shipped model was trained with, over more crops at once, and without an end."""
-    kept = TrainingConfig(**model.card["training"]["settings"])
+    kept = registry.kind(model.network.kind).load("training").from_dict(model.card["training"]["settings"])
     return replace(kept, batch_size=scale * kept.batch_size, steps=10**6, validate_every=10**6, checkpoint_every=10**6)
 
 
@@ -150,8 +150,7 @@ def musenet(data: Path, scale: int):
 
     model = checkpoint.load("musenet", kind="musenet")
     config = replace(model.network.config, critic=False)
-    kept = replace(settings(model, scale), crop_frames=config.context)
-    return MuseNetTask(SongsDataset.open(data), config, kept)
+    return MuseNetTask(SongsDataset.open(data), config, settings(model, scale))
 
 
 TASKS: dict[str, Callable] = {"universal": universal, "notes": notes, "coconet": coconet, "musenet": musenet}

@@ -119,10 +119,24 @@ class CoconetModel(Model):
         method, n_steps, temperature, seed, device, on_progress
             As of ``compose``.
 
+        Returns
+        -------
+        Song
+            As of ``compose``; its soprano is the melody.
+
         Raises
         ------
         InputError
             If the melody has no notes or leaves the network's range.
+
+        Examples
+        --------
+        >>> import wavecore
+        >>> from wavecore.symbolic.song import Event, Part, Song
+        >>> melody = Song(480, (Part((Event(0, 67, 960), Event(960, 65, 960)), "melody"),))
+        >>> song = wavecore.load("coconet").harmonize(melody, n_steps=4, seed=1)
+        >>> [event.pitch for event in song.parts[0].events]
+        [67, 65]
         """
         grid, free = sample.melody_grid(chorale_song.melody_line(melody), self.network.config)
         sampling = {"method": method, "n_steps": n_steps, "temperature": temperature, "device": device}
@@ -154,6 +168,17 @@ class CoconetModel(Model):
         Returns
         -------
         ndarray, shape (T, 4), int16
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import wavecore
+        >>> grid = np.tile(np.array([72, 67, 64, 48], np.int16), (16, 1))
+        >>> free = np.zeros(grid.shape, bool)
+        >>> free[8:, 1:3] = True
+        >>> filled = wavecore.load("coconet").fill(grid, free, n_steps=4, seed=1)
+        >>> filled.shape, bool((filled[~free] == grid[~free]).all())
+        ((16, 4), True)
         """
         from wavecore.nn.generate import resolve_device
 

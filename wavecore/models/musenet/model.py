@@ -119,8 +119,8 @@ class MuseNet(nn.Module):
 
         Parameters
         ----------
-        tokens, features : Tensor
-            As of ``forward``.
+        tokens : Tensor, shape (B, T), int64
+        features : Tensor, shape (B, T, 4), int64
         vectors : Tensor, shape (V, C), float
             Of all tokens, as ``tokens()`` returns them.
         begin : int
