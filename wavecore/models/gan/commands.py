@@ -78,13 +78,7 @@ def configure_compose(parser: argparse.ArgumentParser) -> None:
 
 
 def compose(args: argparse.Namespace, console: Console) -> None:
-    """Compose a melody and write it.
-
-    Raises
-    ------
-    WavecoreError
-        If the model is missing, there is no such scale, or the output exists.
-    """
+    """Compose a melody and write it."""
     model = composing.open_model(args, console, kind="gan")
     if model is None:
         return

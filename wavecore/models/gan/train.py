@@ -142,13 +142,7 @@ class GANTrainer(AveragedTrainer):
 
 
 def fit_range(config: GANConfig, dataset: SongsDataset) -> GANConfig:
-    """Return a configuration whose pitches reach as far as the training melodies, but for a thousandth of the notes.
-
-    Raises
-    ------
-    InputError
-        If no melody is long enough.
-    """
+    """Return a configuration whose pitches reach as far as the training melodies, but for a thousandth of the notes."""
     lines = read_lines(dataset, "train", steps_per_beat=config.steps_per_beat, shortest=config.length)
     pitches = np.concatenate([line.table()[:, 1] for line in lines])
     lowest, highest = (int(pitch) for pitch in np.quantile(pitches, [OUTLYING, 1 - OUTLYING], method="nearest"))

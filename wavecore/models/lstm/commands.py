@@ -74,13 +74,7 @@ def configure_compose(parser: argparse.ArgumentParser) -> None:
         "--prime", type=Path, metavar="FILE.mid", help="continue the melody of a piece, which counts among the bars"
     )
     how = parser.add_argument_group("sampling")
-    how.add_argument(
-        "--temperature",
-        type=flags.temperature,
-        default=1.0,
-        metavar="X",
-        help="divides the logits; 0 takes the most likely notes (default: 1)",
-    )
+    composing.add_temperature(how, 1.0, most_likely="notes")
     how.add_argument(
         "--top-k",
         type=flags.count,
@@ -91,13 +85,7 @@ def configure_compose(parser: argparse.ArgumentParser) -> None:
 
 
 def compose(args: argparse.Namespace, console: Console) -> None:
-    """Compose a melody and write it.
-
-    Raises
-    ------
-    WavecoreError
-        If the model is missing, the prime is as long as the piece, or the output exists.
-    """
+    """Compose a melody and write it."""
     from wavecore.symbolic import midi
 
     model = composing.open_model(args, console, kind="lstm")

@@ -50,13 +50,7 @@ class NoteVocabulary:
 
     @classmethod
     def from_lines(cls, lines: Iterable[NoteLine], *, least: int = 1) -> NoteVocabulary:
-        """Collect chords and durations that occur ``least`` times, and all pitches from the lowest to the highest.
-
-        Raises
-        ------
-        InputError
-            If nothing is left, or the lines have different grids.
-        """
+        """Collect chords and durations that occur ``least`` times, and all pitches from the lowest to the highest."""
         lines = list(lines)
         symbols = Counter(symbol for line in lines for symbol in line.symbols if symbol != REST)
         durations = Counter(duration for line in lines for duration in line.durations)
@@ -77,11 +71,6 @@ class NoteVocabulary:
 
         An unknown symbol becomes the one whose notes lie nearest, compared from the highest down, with an octave for
         each missing note; an unknown duration the nearest one, of two the shorter.  Rests stay rests, and notes notes.
-
-        Raises
-        ------
-        InputError
-            If the line has another grid.
         """
         if line.steps_per_beat != self.steps_per_beat:
             raise InputError(

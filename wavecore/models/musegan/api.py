@@ -7,13 +7,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from wavecore.console.composing import DEFAULT_BARS
 from wavecore.errors import UsageError
 from wavecore.models.base import Model, draw_seed
 from wavecore.models.musegan import rolls
 from wavecore.models.musegan.sample import accompanied_part, compose, given_track
 from wavecore.symbolic.song import Song
-
-DEFAULT_BARS = 16
 
 
 @dataclass(frozen=True, repr=False)

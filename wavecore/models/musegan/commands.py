@@ -11,9 +11,7 @@ from wavecore.console import common, composing, flags
 from wavecore.console.composer_evaluation import ComposerEvaluation, number
 from wavecore.console.console import Console, plural
 from wavecore.console.training import TrainingCommand, refuse_contradictions
-
-DEFAULT_BARS = 16
-METHODS = ("threshold", "bernoulli", "likeliest")
+from wavecore.models.musegan.config import METHODS
 
 
 class TrainMuseGAN(TrainingCommand):
@@ -104,7 +102,7 @@ def configure_compose(parser: argparse.ArgumentParser) -> None:
         "--bars",
         type=flags.count,
         metavar="N",
-        help=f"any number; phrases follow each other without a gap (default: {DEFAULT_BARS})",
+        help=f"any number; phrases follow each other without a gap (default: {composing.DEFAULT_BARS})",
     )
     piece.add_argument(
         "--accompany",
@@ -135,13 +133,7 @@ def configure_compose(parser: argparse.ArgumentParser) -> None:
 
 
 def compose(args: argparse.Namespace, console: Console) -> None:
-    """Compose a piece and write it.
-
-    Raises
-    ------
-    WavecoreError
-        If the model is missing, what is given does not fit it, or the output exists.
-    """
+    """Compose a piece and write it."""
     from wavecore.symbolic import midi
 
     model = composing.open_model(args, console, kind="musegan")

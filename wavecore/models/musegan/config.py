@@ -13,6 +13,8 @@ from wavecore.training.config import TrainingConfig
 
 VARIANTS = ("jamming", "composer", "hybrid")
 NEURONS = ("real", "threshold", "bernoulli")
+METHODS = ("threshold", "bernoulli", "likeliest")
+"""Ways to make the cells of a composed piece binary."""
 OCTAVE = 12
 
 

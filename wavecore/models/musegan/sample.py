@@ -15,10 +15,10 @@ import torch
 
 from wavecore.errors import InputError, UsageError
 from wavecore.models.musegan import rolls
+from wavecore.models.musegan.config import METHODS
 from wavecore.models.musegan.model import MuseGAN
 from wavecore.symbolic.song import Part, Song
 
-METHODS = ("threshold", "bernoulli", "likeliest")
 ROWS = 32
 """Phrases that are generated at once."""
 

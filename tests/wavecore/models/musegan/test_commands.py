@@ -7,7 +7,6 @@ import pytest
 
 from wavecore import checkpoint
 from wavecore.datasets.songs import Piece, write_songs
-from wavecore.models.musegan import api, commands, sample
 from wavecore.models.musegan.rolls import Track
 from wavecore.symbolic import chorale_song, midi
 
@@ -30,10 +29,6 @@ def test_a_piece_is_written(compose, tmp_path):
     assert (found["model"], found["seed"], found["bars"]) == ("free", 3, 7)
     assert found["notes"] == {part.name: len(part.events) for part in song.parts}
     assert song.tempos[0].beats_per_minute == pytest.approx(90, abs=0.01)
-
-
-def test_the_flags_know_methods_and_length():
-    assert (commands.METHODS, commands.DEFAULT_BARS) == (sample.METHODS, api.DEFAULT_BARS)
 
 
 def test_a_part_is_accompanied(compose, tune, tmp_path):
