@@ -51,7 +51,7 @@ def read_all(
 
 
 def read_grids(*, on_progress: Progress | None = None) -> tuple[dict[str, np.ndarray], list[tuple[str, str]]]:
-    """Read the chorales as grids of sixteenths.
+    """Read the chorales as grids of sixteenths, or raise UsageError if music21 is not installed.
 
     Returns
     -------
@@ -59,11 +59,6 @@ def read_grids(*, on_progress: Progress | None = None) -> tuple[dict[str, np.nda
         By the pieces' names.
     skipped : list of (str, str)
         Names of the pieces that are not four-voice chorales, and why.
-
-    Raises
-    ------
-    UsageError
-        If music21 is not installed.
     """
     named, skipped = read_all(lambda piece, name: (name, grid_of(piece, name)), on_progress=on_progress)
     return dict(named), skipped

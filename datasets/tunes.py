@@ -86,12 +86,7 @@ def tune(name: str) -> Score:
 
 
 def whistled(name: str, *, seed: int, sample_rate: int) -> np.ndarray:
-    """Whistle a tune in the nearest octave that can be whistled.
-
-    Returns
-    -------
-    ndarray, shape (T,), float32
-    """
+    """Whistle a tune in the nearest octave that can be whistled; return samples of shape (T,), float32."""
     score = tune(name)
     score = transpose(score, 12 * min(whistle.octaves_in_range(score), key=abs))
     return whistle.whistle(score, rng=np.random.default_rng(seed), sample_rate=sample_rate)

@@ -95,7 +95,7 @@ def make(
     qualities: tuple[int, ...] = (0,) * len(QUALITIES),
     sample_rate: int = SAMPLE_RATE,
 ) -> Note:
-    """Describe a note and name it as the published ones are named.
+    """Describe a note and name it as the published ones are named, or raise InputError if a value is out of range.
 
     Parameters
     ----------
@@ -105,11 +105,6 @@ def make(
         Of the instrument among those of its family and source, 0 to 999.
     qualities : tuple of int
         Ten bits.
-
-    Raises
-    ------
-    InputError
-        If a value is out of range.
 
     Examples
     --------

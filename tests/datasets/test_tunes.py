@@ -33,3 +33,9 @@ def test_bars_are_full():
 def test_an_unknown_tune_is_refused_and_the_known_ones_are_listed():
     with pytest.raises(UsageError, match="ode-to-joy, greensleeves, minuet, twinkle"):
         tunes.tune("yesterday")
+
+
+def test_a_tune_is_whistled_the_same_for_the_same_seed():
+    first, again, other = (tunes.whistled("twinkle", seed=seed, sample_rate=16_000) for seed in (1, 1, 2))
+    assert len(first) == round((tunes.tune("twinkle").duration_s + 0.25) * 16_000)
+    assert (first == again).all() and not (first == other).all()
