@@ -14,7 +14,7 @@ from wavecore.kernels.packing import PackedWaveNet, pack
 from wavecore.kernels.reference import ReferenceGenerator
 from wavecore.kernels.sampling import philox_uniform, sample
 
-SEED = 12
+SEED = 5
 
 
 @dataclass(frozen=True)

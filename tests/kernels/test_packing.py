@@ -7,15 +7,16 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from kernel_networks import CONFIGS, NAMES, make_state, network
 
 from wavecore.errors import ModelError
 from wavecore.kernels.packing import pack
 
 
-@pytest.mark.parametrize("name", ["odd", "kernel3", "even", "few"])
-def test_every_weight_is_where_the_layout_says(configs, new_state, name):
-    config = configs[name]
-    state = new_state(config)
+@pytest.mark.parametrize("name", NAMES)
+def test_every_weight_is_where_the_layout_has_it(name):
+    config = CONFIGS[name]
+    state = make_state(config)
     packed = pack(state, config)
     n_layers, r, g = len(config.dilations), config.residual_channels, config.gate_channels
     h = config.head_channels
@@ -42,9 +43,9 @@ def test_every_weight_is_where_the_layout_says(configs, new_state, name):
     np.testing.assert_array_equal(packed.output_bias, state["output.bias"].numpy())
 
 
-def test_first_matrix_starts_both_streams(configs, new_state):
-    config = configs["kernel3"]
-    state = new_state(config)
+def test_first_matrix_starts_both_streams():
+    config = CONFIGS["kernel3"]
+    state = make_state(config)
     packed = pack(state, config)
     scalars = np.array([0.1, -0.4, 0.3])
     first = scalars @ state["first.weight"].double().numpy() + state["first.bias"].double().numpy()
@@ -53,9 +54,9 @@ def test_first_matrix_starts_both_streams(configs, new_state):
     np.testing.assert_allclose(got, np.concatenate([first, skip]), rtol=0, atol=1e-6)
 
 
-def test_arrays_are_contiguous_float32_read_only_copies(configs, new_state):
-    state = {name: tensor.double() for name, tensor in new_state(configs["odd"]).items()}
-    packed = pack(state, configs["odd"])
+def test_arrays_are_contiguous_float32_read_only_copies():
+    state = {name: tensor.double() for name, tensor in make_state(CONFIGS["odd"]).items()}
+    packed = pack(state, CONFIGS["odd"])
     before = packed.head_weight.copy()
     state["head.weight"].zero_()
     np.testing.assert_array_equal(packed.head_weight, before)
@@ -66,21 +67,21 @@ def test_arrays_are_contiguous_float32_read_only_copies(configs, new_state):
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
-def test_any_float_dtype_gives_its_float32_values(configs, new_state, dtype):
-    state = {name: tensor.to(dtype) for name, tensor in new_state(configs["few"]).items()}
-    packed = pack(state, configs["few"])
+def test_any_float_dtype_gives_its_float32_values(dtype):
+    state = {name: tensor.to(dtype) for name, tensor in make_state(CONFIGS["few"]).items()}
+    packed = pack(state, CONFIGS["few"])
     np.testing.assert_array_equal(packed.output_weight, state["output.weight"].float().numpy())
 
 
-def test_state_may_be_transposed_or_need_gradients(configs, new_state):
-    state = new_state(configs["odd"])
-    want = pack(state, configs["odd"])
+def test_state_may_be_transposed_or_need_gradients():
+    state = make_state(CONFIGS["odd"])
+    want = pack(state, CONFIGS["odd"])
     state["head.weight"] = state["head.weight"].t().contiguous().t().requires_grad_()
-    np.testing.assert_array_equal(pack(state, configs["odd"]).head_weight, want.head_weight)
+    np.testing.assert_array_equal(pack(state, CONFIGS["odd"]).head_weight, want.head_weight)
 
 
-def test_derived_sizes(new_packed):
-    packed = new_packed("kernel3")  # dilations 1 2 4 1 2
+def test_derived_sizes():
+    packed = network("kernel3")  # dilations 1 2 4 1 2
     assert packed.ring_slots == (3, 5, 9, 3, 5)
     assert packed.receptive_field == 2 * 11 + 1
     r, g, s, h, a = 40, 24, 33, 29, 256
@@ -88,40 +89,40 @@ def test_derived_sizes(new_packed):
 
 
 @pytest.mark.parametrize("name", ["first.weight", "layers.3.condition.weight", "layers.7.skip.bias", "output.bias"])
-def test_wrong_shape_names_tensor_and_both_shapes(configs, new_state, name):
-    state = new_state(configs["odd"])
+def test_wrong_shape_names_tensor_and_both_shapes(name):
+    state = make_state(CONFIGS["odd"])
     want = tuple(state[name].shape)
     state[name] = torch.cat([state[name], state[name]])
     with pytest.raises(ModelError) as error:
-        pack(state, configs["odd"])
+        pack(state, CONFIGS["odd"])
     assert all(str(part) in str(error.value) for part in (name, tuple(state[name].shape), want))
 
 
-def test_missing_and_unexpected_tensors_are_named(configs, new_state):
-    state = new_state(configs["odd"])
+def test_missing_and_unexpected_tensors_are_named():
+    state = make_state(CONFIGS["odd"])
     moved = {**state, "layers.7.residual.weight": torch.zeros(40, 24)}
-    with pytest.raises(ModelError, match="unexpected layers.7.residual.weight"):
-        pack(moved, configs["odd"])
+    with pytest.raises(ModelError, match="layers.7.residual.weight"):
+        pack(moved, CONFIGS["odd"])
     del state["head.bias"]
-    with pytest.raises(ModelError, match="lacks head.bias"):
-        pack(state, configs["odd"])
-    with pytest.raises(ModelError, match=r"and \d+ more"):
-        pack({}, configs["odd"])
+    with pytest.raises(ModelError, match="head.bias"):
+        pack(state, CONFIGS["odd"])
+    with pytest.raises(ModelError, match="first.bias"):
+        pack({}, CONFIGS["odd"])
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e300])
-def test_weights_that_are_not_finite_are_refused(configs, new_state, value):
-    state = {name: tensor.double() for name, tensor in new_state(configs["odd"]).items()}
+def test_weights_that_are_not_finite_are_refused(value):
+    state = {name: tensor.double() for name, tensor in make_state(CONFIGS["odd"]).items()}
     state["layers.2.skip.weight"][3, 1] = value
-    with pytest.raises(ModelError, match="layers.2.skip.weight has 1 of 680"):
-        pack(state, configs["odd"])
+    with pytest.raises(ModelError, match="layers.2.skip.weight .*1 of 680"):
+        pack(state, CONFIGS["odd"])
 
 
-def test_integer_weights_are_refused(configs, new_state):
-    state = new_state(configs["odd"])
+def test_integer_weights_are_refused():
+    state = make_state(CONFIGS["odd"])
     state["head.bias"] = torch.zeros(29, dtype=torch.int64)
-    with pytest.raises(ModelError, match="head.bias has dtype"):
-        pack(state, configs["odd"])
+    with pytest.raises(ModelError, match="head.bias .*int64"):
+        pack(state, CONFIGS["odd"])
 
 
 @pytest.mark.parametrize(
@@ -138,11 +139,11 @@ def test_integer_weights_are_refused(configs, new_state):
         ("dilations", (1, 2.0)),
     ],
 )
-def test_sizes_that_make_no_sense_are_refused(configs, field, value):
+def test_sizes_that_make_no_sense_are_refused(field, value):
     with pytest.raises(ModelError, match=field):
-        pack({}, dataclasses.replace(configs["odd"], **{field: value}))
+        pack({}, dataclasses.replace(CONFIGS["odd"], **{field: value}))
 
 
 def test_a_config_of_something_else_is_refused():
-    with pytest.raises(ModelError, match="has no kernel_size"):
+    with pytest.raises(ModelError, match="kernel_size"):
         pack({}, object())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from kernel_networks import network, random_latent, reference_codes, started
 
 from wavecore.errors import DeviceError, UsageError
 from wavecore.kernels.packing import pack
@@ -49,9 +50,9 @@ def test_step_by_step_equals_the_parallel_wavenet(name):
     np.testing.assert_allclose(got, want, rtol=0, atol=2e-6 * np.abs(want).max())
 
 
-def test_generated_codes_are_draws_from_the_forced_logits(new_packed, new_latent):
-    packed = new_packed("odd")
-    latent = new_latent(packed, 2, 60)
+def test_generated_codes_are_draws_from_the_forced_logits():
+    packed = network("odd")
+    latent = random_latent(packed, 2, 60)
     generator, teacher = (ReferenceGenerator(packed, batch=2, seed=11, streams=[4, 2**40]) for _ in range(2))
     for one in (generator, teacher):
         one.feed(latent)
@@ -64,64 +65,61 @@ def test_generated_codes_are_draws_from_the_forced_logits(new_packed, new_latent
 
 
 @pytest.mark.parametrize("name", ["odd", "kernel3", "few"])
-def test_float32_is_close_to_float64(new_packed, new_latent, name):
-    packed = new_packed(name)
+def test_float32_is_close_to_float64(name):
+    packed = network(name)
     n_samples = 40
     codes = np.random.default_rng(2).integers(0, packed.n_classes, (1, n_samples)).astype(np.uint8)
     traces = []
     for dtype in (torch.float32, torch.float64):
         generator = ReferenceGenerator(packed, batch=1, seed=0, dtype=dtype)
-        generator.feed(new_latent(packed, 1, n_samples))
+        generator.feed(random_latent(packed, 1, n_samples))
         traces.append(generator.force(codes, trace=True))
     for field in ("logits", "residual", "skip"):
         got, want = (getattr(trace, field) for trace in traces)
         assert np.abs(got - want).max() < 1e-5 * np.abs(want).max()
 
 
-def test_trace_agrees_with_the_weights(new_packed, new_latent):
-    packed = new_packed("odd")
+def test_trace_agrees_with_the_weights():
+    packed = network("odd")
     generator = ReferenceGenerator(packed, batch=1, seed=0, dtype=torch.float64)
-    generator.feed(new_latent(packed, 1, 3))
+    generator.feed(random_latent(packed, 1, 3))
     trace = generator.force(np.array([[200, 3, 7]], np.uint8), trace=True)
     both = 24
     scalars = np.array([[0.0, 0.0], [0.0, 200 / 255 - 0.5], [200 / 255 - 0.5, 3 / 255 - 0.5]])
     start = scalars @ packed.first_weight + packed.first_bias
     np.testing.assert_allclose(trace.residual[0, :, 0], start[:, :both], atol=1e-6)
     np.testing.assert_allclose(trace.skip[0, :, 0], start[:, both:], atol=1e-6)
-    frame = new_latent(packed, 1, 3)[0, 0].astype(np.float64)
+    frame = random_latent(packed, 1, 3)[0, 0].astype(np.float64)
     hidden = np.maximum(trace.skip[0, :, -1], 0) @ packed.head_weight
     hidden += frame @ packed.condition_weight[:, -29:] + packed.condition_bias[-29:]
     logits = np.maximum(hidden, 0) @ packed.output_weight + packed.output_bias
     np.testing.assert_allclose(trace.logits[0], logits, atol=1e-5)
 
 
-def test_zero_temperature_is_the_likeliest_code(new_packed, new_latent):
-    packed = new_packed("even")
-    generator, teacher = (ReferenceGenerator(packed, batch=1, seed=s, temperature=0) for s in (0, 1))
-    for one in (generator, teacher):
-        one.feed(new_latent(packed, 1, 20))
-    codes = generator.generate(20)
-    np.testing.assert_array_equal(teacher.force(codes).argmax(-1), codes)
+def test_zero_temperature_is_the_most_likely_code():
+    packed, codes = network("even"), reference_codes("even", 1, 20, 0)
+    logits = started(ReferenceGenerator, packed, random_latent(packed, 1, 20)).force(codes)
+    np.testing.assert_array_equal(logits.argmax(-1), codes)
 
 
-def test_bad_dtype_and_device(new_packed):
-    with pytest.raises(UsageError, match="dtype is torch.float16"):
-        ReferenceGenerator(new_packed("few"), batch=1, seed=0, dtype=torch.float16)
-    with pytest.raises(DeviceError, match="cannot use device no-such-device"):
-        ReferenceGenerator(new_packed("few"), batch=1, seed=0, device="no-such-device")
+def test_bad_dtype_and_device():
+    with pytest.raises(UsageError, match="float16"):
+        ReferenceGenerator(network("few"), batch=1, seed=0, dtype=torch.float16)
+    with pytest.raises(DeviceError, match="no-such-device"):
+        ReferenceGenerator(network("few"), batch=1, seed=0, device="no-such-device")
     if not torch.cuda.is_available():
-        with pytest.raises(DeviceError, match="cannot use device cuda"):
-            ReferenceGenerator(new_packed("few"), batch=1, seed=0, device="cuda")
+        with pytest.raises(DeviceError, match="cuda"):
+            ReferenceGenerator(network("few"), batch=1, seed=0, device="cuda")
 
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_cuda_agrees_with_the_cpu(new_packed, new_latent):
-    packed = new_packed("odd")
+def test_cuda_agrees_with_the_cpu():
+    packed = network("odd")
     codes = np.random.default_rng(2).integers(0, 256, (1, 30)).astype(np.uint8)
     logits = []
     for device in ("cpu", "cuda"):
         generator = ReferenceGenerator(packed, batch=1, seed=0, dtype=torch.float64, device=device)
-        generator.feed(new_latent(packed, 1, 30))
+        generator.feed(random_latent(packed, 1, 30))
         logits.append(generator.force(codes))
     np.testing.assert_allclose(*logits, rtol=0, atol=1e-5)

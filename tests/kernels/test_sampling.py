@@ -58,7 +58,7 @@ def test_uniform_broadcasts_and_depends_on_each_argument():
 
 
 def test_uniform_stays_below_one():
-    u = philox_uniform(0, 0, np.arange(200_000))
+    u = philox_uniform(0, 0, np.arange(100_000))
     assert 0 <= u.min() < 1e-4 and 1 - 1e-4 < u.max() < 1
     assert abs(u.mean() - 0.5) < 5 * math.sqrt(1 / 12 / len(u))
 
@@ -74,7 +74,7 @@ def test_uniform_stays_below_one():
     ],
 )
 def test_uniform_refuses_what_does_not_fit_64_bits(arguments, name):
-    with pytest.raises(UsageError, match=f"{name} must be a whole number"):
+    with pytest.raises(UsageError, match=f"^{name} "):
         philox_uniform(*arguments)
 
 
@@ -153,7 +153,7 @@ def test_shapes():
 @pytest.mark.parametrize("temperature", [-0.1, math.nan, math.inf, -math.inf])
 def test_bad_temperature(temperature):
     for call in (check_temperature, lambda t: sample(np.zeros(4), np.float64(0.5), t)):
-        with pytest.raises(UsageError, match="temperature is"):
+        with pytest.raises(UsageError, match=str(temperature)):
             call(temperature)
 
 

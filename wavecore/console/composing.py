@@ -39,6 +39,12 @@ def add_length(parser: argparse._ActionsContainer, *, default_tempo: str = "100"
     parser.add_argument("--tempo", type=tempo, metavar="X", help=f"beats a minute (default: {default_tempo})")
 
 
+def add_temperature(group: argparse._ActionsContainer, default: float, *, most_likely: str) -> None:
+    """Add ``--temperature``; ``most_likely`` is what 0 takes."""
+    text = f"divides the logits; 0 takes the most likely {most_likely} (default: {default:g})"
+    group.add_argument("--temperature", type=flags.temperature, default=default, metavar="X", help=text)
+
+
 def add_rest(parser: argparse.ArgumentParser, group: argparse._ArgumentGroup) -> None:
     """Add seed and device to a group, and what to do with outputs that exist."""
     flags.add_seed(group)

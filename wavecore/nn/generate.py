@@ -93,6 +93,12 @@ def resolve_backend(name: str, device: str) -> tuple[str, str]:
         If the backend does not run on that device.
     UsageError
         If there is no such backend.
+
+    Examples
+    --------
+    >>> from wavecore.nn.generate import resolve_backend
+    >>> resolve_backend("reference", "cpu")
+    ('reference', 'as asked')
     """
     if name == "auto":
         if device != "cpu":
@@ -265,6 +271,7 @@ def generate_blocks(
 
     Parameters
     ----------
+    generator : Generator
     latent : ndarray, shape (B, F, C), float32
     block_samples : int
         Largest block, at least 1; it does not change the samples.

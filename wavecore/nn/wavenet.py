@@ -118,6 +118,10 @@ def preset(name: str) -> WaveNetConfig:
     name : str
         One of ``PRESETS``.
 
+    Returns
+    -------
+    WaveNetConfig
+
     Raises
     ------
     UsageError

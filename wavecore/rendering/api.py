@@ -70,6 +70,7 @@ def render(
 
     Parameters
     ----------
+    song : Song
     model : str, Path or LoadedModel
         An autoencoder of notes, as the shipped ``notes``, or a translation network, whose domains are the instruments.
     instrument : str, optional

@@ -18,6 +18,7 @@ def read(path: str | Path, *, source: str = "", licence: str = "") -> Song:
 
     Parameters
     ----------
+    path : str or Path
     source, licence : str
         Stored in the song.
 

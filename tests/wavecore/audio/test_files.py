@@ -52,10 +52,8 @@ def test_formats_keep_length_and_position(short, name):
 
 def test_mono_is_the_mean_of_the_channels(tmp_path):
     path = written(tmp_path / "a.wav", noise(1001, 3), 22050, subtype="FLOAT")
-    every, _ = files.read(path, mono=False)
-    mono, _ = files.read(path)
-    assert every.shape == (1001, 3) and np.array_equal(every, noise(1001, 3))
-    assert mono.shape == (1001,) and np.allclose(mono, every.mean(axis=1), atol=1e-7)
+    assert np.array_equal(files.read(path, mono=False)[0], noise(1001, 3))
+    assert np.allclose(files.read(path)[0], noise(1001, 3).mean(axis=1), atol=1e-7)
 
 
 @pytest.mark.parametrize(("rate", "mono"), [(8000, True), (16000, False), (22050, True), (44100, False), (48000, True)])
@@ -66,8 +64,7 @@ def test_reading_resamples(tmp_path, rate, mono):
     x, got = files.read(path, sample_rate=rate, mono=mono)
     assert got == rate and x.shape == ((rate,) if mono else (rate, 2)) and x.dtype == np.float32
     expected = 0.5 * np.sin(2 * np.pi * 440 * np.arange(rate) / rate)
-    column = x if mono else x[:, 1]
-    assert np.abs(column - expected)[rate // 20 : -rate // 20].max() < 1e-3
+    assert np.abs((x.T - expected)[..., rate // 20 : -rate // 20]).max() < 1e-3
 
 
 @pytest.mark.parametrize("rate", [None, 8000, 16000, 44100])

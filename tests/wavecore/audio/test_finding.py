@@ -47,9 +47,10 @@ def test_a_folder_without_audio_is_an_error_that_counts_its_files(tmp_path):
     assert all(suffix in message for suffix in (*AUDIO_SUFFIXES, "2 .txt", "1 .mid", "1 without a suffix"))
 
 
-def test_an_empty_folder_and_one_of_many_suffixes(tmp_path):
-    with pytest.raises(InputError, match=str(tmp_path)):
-        find_audio(tmp_path)
+def test_no_path_an_impossible_one_an_empty_folder_and_one_of_many_suffixes(tmp_path):
+    for paths, value in (([], "no input"), ("n" * 300, "too long"), (tmp_path, str(tmp_path))):
+        with pytest.raises(InputError, match=value):
+            find_audio(paths)
     for index in range(9):
         (tmp_path / f"x.kind{index}").touch()
     with pytest.raises(InputError, match="and 3 other"):
@@ -67,12 +68,6 @@ def test_a_folder_that_cannot_be_read_is_an_error(folder, monkeypatch):
     monkeypatch.setattr(os, "scandir", refuse)
     with pytest.raises(InputError, match="deep: Permission denied"):
         find_audio(folder)
-
-
-@pytest.mark.parametrize("paths", [[], "n" * 300])
-def test_no_path_and_an_impossible_one(paths):
-    with pytest.raises(InputError):
-        find_audio(paths)
 
 
 def test_a_missing_path_suggests_the_nearest_name(folder, monkeypatch):

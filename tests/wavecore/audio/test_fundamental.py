@@ -32,12 +32,6 @@ def test_the_phase_is_that_of_the_lowest_partial(f0_hz, start, cents):
     assert distance(measured, angle)[inner].max() < 0.12
 
 
-def test_the_phase_of_a_vibrato():
-    t = np.arange(16_000) / RATE
-    x, angle = tone(440 * 2 ** (0.3 / 12 * np.sin(2 * np.pi * 6 * t)), 16_000)
-    assert distance(fundamental.phase(x, 440, RATE), angle)[400:-400].max() < 0.1
-
-
 def test_silence_has_the_nominal_phase_and_pitch():
     phase = fundamental.phase(np.zeros(500), 100.0, RATE)
     np.testing.assert_allclose(phase, 2 * np.pi * 100 / RATE * np.arange(500))
@@ -53,10 +47,11 @@ def test_a_steady_pitch_is_measured_to_the_cent(midi, off):
     assert np.abs(measured[2:-3] - (midi + off)).max() < 0.01
 
 
-def test_a_vibrato_is_tracked_frame_by_frame():
+def test_phase_and_pitch_of_a_vibrato():
     t = np.arange(32_000) / RATE
     midi = 69 + 0.3 * np.sin(2 * np.pi * 3 * t)
-    x, _ = tone(440 * 2 ** ((midi - 69) / 12), 32_000)
+    x, angle = tone(440 * 2 ** ((midi - 69) / 12), 32_000)
+    assert distance(fundamental.phase(x, 440, RATE), angle)[400:-400].max() < 0.1
     measured = fundamental.track(x, 69.0, hop_length=512, sample_rate=RATE)
     middles = midi[256::512][: len(measured)]
     assert np.abs(measured[2:-3] - middles[2 : len(measured) - 3]).max() < 0.06

@@ -79,19 +79,16 @@ def test_shapes_and_types(shape):
         assert str(samples.dtype).endswith("float32")
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
-def test_other_floating_types_and_strides(dtype):
-    x = torch.linspace(-1, 1, 101).to(dtype)
-    assert torch.equal(mulaw.encode(x), mulaw.encode(x.float()))
-    assert torch.equal(mulaw.encode(x[::3]), mulaw.encode(x)[::3])
-
-
-@pytest.mark.parametrize("dtype", [np.int8, np.int32, np.int64, np.uint16])
-def test_any_integer_type_decodes(dtype):
-    codes = np.arange(0, 128).astype(dtype)
-    assert np.array_equal(mulaw.decode(codes), mulaw.decode(CODES[:128]))
-    if dtype is not np.uint16:
-        assert torch.equal(mulaw.decode(torch.from_numpy(codes)), torch.from_numpy(mulaw.decode(CODES[:128])))
+def test_other_types_and_strides():
+    for dtype in (torch.float16, torch.bfloat16, torch.float64):
+        x = torch.linspace(-1, 1, 101).to(dtype)
+        assert torch.equal(mulaw.encode(x), mulaw.encode(x.float()))
+        assert torch.equal(mulaw.encode(x[::3]), mulaw.encode(x)[::3])
+    expected = mulaw.decode(CODES[:128])
+    for dtype in (np.int8, np.int32, np.int64):
+        codes = np.arange(0, 128).astype(dtype)
+        assert np.array_equal(mulaw.decode(codes), expected)
+        assert np.array_equal(mulaw.decode(torch.from_numpy(codes)).numpy(), expected)
 
 
 @KINDS

@@ -30,18 +30,14 @@ def test_a_failure_leaves_nothing_behind(tmp_path, error, older):
     assert all((tmp_path / name).read_text() == "old" for name in older)
 
 
-def test_overwrite_replaces(tmp_path):
+def test_an_existing_file_is_refused_at_the_start_or_replaced(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("old")
+    with pytest.raises(OutputExistsError, match=r"a\.txt"), output.whole_file(path):
+        pytest.fail("the block must not run")
     with output.whole_file(path, overwrite=True) as temporary:
         temporary.write_text("new")
     assert path.read_text() == "new" and os.listdir(tmp_path) == ["a.txt"]
-
-
-def test_an_existing_file_is_refused_at_the_start(tmp_path):
-    (tmp_path / "a.txt").write_text("old")
-    with pytest.raises(OutputExistsError, match=r"a\.txt"), output.whole_file(tmp_path / "a.txt"):
-        pytest.fail("the block must not run")
 
 
 def test_a_file_that_appears_meanwhile_is_not_replaced(tmp_path):
@@ -58,16 +54,13 @@ def test_folders_and_devices_are_refused(tmp_path):
             output.refuse_existing(path, overwrite=True)
 
 
-def test_a_folder_that_cannot_be_made(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(WavecoreError, match="file/a.txt"), output.whole_file(tmp_path / "file" / "a.txt"):
-        pytest.fail("the block must not run")
-
-
-def test_a_block_that_writes_nothing_is_an_error(tmp_path):
+def test_a_folder_that_cannot_be_made_and_a_block_that_writes_nothing(tmp_path):
     with pytest.raises(WavecoreError, match=r"a\.txt"), output.whole_file(tmp_path / "a.txt"):
         pass
     assert os.listdir(tmp_path) == []
+    (tmp_path / "file").write_text("")
+    with pytest.raises(WavecoreError, match="file/a.txt"), output.whole_file(tmp_path / "file" / "a.txt"):
+        pytest.fail("the block must not run")
 
 
 def test_the_longest_names_work_and_permissions_are_usual(tmp_path):

@@ -94,14 +94,11 @@ def test_segments_equal_the_whole(monkeypatch):
 
 
 def test_pitches_outside_the_limits_are_not_reported():
+    found = track_f0(tone(900.0, 4000), sample_rate=4000)  # half the rate limits the pitch
+    assert np.abs(cents(900.0, found.f0_hz[2:-2])).max() < 15
     for f0_hz in (200.0, 1500.0):
         found = track_f0(tone(f0_hz, 16000), sample_rate=16000, fmin_hz=300.0, fmax_hz=1000.0)
         assert not (found.f0_hz < 295).any() and not (found.f0_hz > 1015).any()
-
-
-def test_the_limit_is_half_the_rate_at_most():
-    found = track_f0(tone(900.0, 4000), sample_rate=4000)
-    assert np.abs(cents(900.0, found.f0_hz[2:-2])).max() < 15
 
 
 def test_tensors_and_arrays_agree():
@@ -172,25 +169,16 @@ def test_inconsistent_tracks_are_refused(arrays, value):
         PitchTrack(*map(np.asarray, arrays))
 
 
-def test_a_track_is_immutable():
-    with pytest.raises(AttributeError):
-        PitchTrack(np.zeros(0), np.zeros(0), np.zeros(0, bool), np.zeros(0)).f0_hz = np.zeros(1)
-
-
 def test_known_notes():
     assert hz_to_midi(440.0) == 69.0 and midi_to_hz(69) == 440.0
     assert midi_to_hz(60) == pytest.approx(261.6255653) and hz_to_midi(880.0) == 81.0
-    assert hz_to_midi(np.array([220.0, np.nan])).tolist()[0] == 57.0
-    assert np.isnan(hz_to_midi(np.array([220.0, np.nan]))[1]) and np.isnan(midi_to_hz(np.nan))
+    assert np.array_equal(hz_to_midi(np.array([220.0, np.nan])), [57.0, np.nan], equal_nan=True)
+    assert np.isnan(midi_to_hz(np.nan))
     assert type(hz_to_midi(440.0)) is type(midi_to_hz(69)) is float
 
 
-@given(st.floats(-20, 140))
-def test_conversions_are_inverse(midi):
+@given(st.floats(-20, 140), st.sampled_from([0.0, -440.0, np.inf]))
+def test_conversions_are_inverse_and_bad_frequencies_refused(midi, bad):
     assert hz_to_midi(midi_to_hz(midi)) == pytest.approx(midi, abs=1e-9)
-
-
-@pytest.mark.parametrize("bad", [0.0, -440.0, np.inf])
-def test_bad_frequencies(bad):
     with pytest.raises(InputError, match=f"1 of 2 .*{bad}"):
         hz_to_midi(np.array([440.0, bad]))

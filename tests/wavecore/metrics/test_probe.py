@@ -11,7 +11,7 @@ from wavecore.metrics.probe import probe_accuracy
 
 @pytest.fixture(autouse=True)
 def short_training(monkeypatch):
-    monkeypatch.setattr(probe, "STEPS", 200)
+    monkeypatch.setattr(probe, "STEPS", 150)
 
 
 def _latents(n, rng, *, marked):

@@ -53,12 +53,9 @@ def test_a_note_begins_where_its_level_rises():
     np.testing.assert_allclose(found.onsets_s, [0.3, 0.8], atol=0.025)
 
 
-def test_a_slow_onset_lies_in_the_sound():
+def test_a_slow_onset_lies_in_the_sound_and_noise_is_no_onset():
     found = transcribe(tone([(0.3, 1.0, 57)], seconds=1.1, fade_s=0.4), sample_rate=RATE)
     assert len(found) == 1 and found.onsets_s[0] > 0.3
-
-
-def test_noise_before_a_note_is_no_onset():
     noise = 0.03 * np.random.default_rng(4).standard_normal(RATE).astype(np.float32)
     found = transcribe(noise + tone([(0.5, 0.9, 57)], seconds=1.0), sample_rate=RATE)
     assert found.onsets_s[0] == pytest.approx(0.5, abs=0.05)
@@ -88,9 +85,6 @@ def test_silence_and_noise_have_no_notes():
 def test_the_f_measure_of_known_notes(estimate, f1):
     reference = notes((0.0, 1.0, 60), (1.0, 2.0, 62))
     assert note_f1(reference, notes(*estimate)) == note_f1(notes(*estimate), reference) == pytest.approx(f1)
-
-
-def test_the_f_measure_without_notes():
     assert note_f1(notes(), notes()) == 1
 
 

@@ -78,27 +78,16 @@ def configure_compose(parser: argparse.ArgumentParser) -> None:
         help="gibbs resamples every cell many times, ancestral samples each once (default: gibbs)",
     )
     how.add_argument("--steps", type=flags.count, metavar="N", help="steps of gibbs (default: 4 per sixteenth)")
-    how.add_argument(
-        "--temperature",
-        type=flags.temperature,
-        default=1.0,
-        metavar="X",
-        help="divides the logits; 0 takes the most likely pitches (default: 1)",
-    )
+    composing.add_temperature(how, 1.0, most_likely="pitches")
     composing.add_rest(parser, how)
 
 
 def compose(args: argparse.Namespace, console: Console) -> None:
-    """Compose a chorale and write it.
-
-    Raises
-    ------
-    WavecoreError
-        If the model is missing, what is given does not fit it, or the output exists.
-    """
+    """Compose a chorale and write it."""
     from wavecore.symbolic import midi
 
-    _check(args)
+    if args.melody and (args.prime or args.bars or args.keep or args.bridge):
+        raise UsageError("--melody sets soprano and length; leave --prime, --bars, --keep and --bridge out")
     model = composing.open_model(args, console, kind="coconet")
     if model is None:
         return
@@ -129,20 +118,6 @@ def bars(text: str) -> tuple[int, int]:
         return int(first), int(last or first)
     except ValueError:
         raise argparse.ArgumentTypeError(f"bars look like 5:8, not {text!r}") from None
-
-
-def _check(args: argparse.Namespace) -> None:
-    """Refuse flags that contradict each other."""
-    if args.melody and args.prime:
-        raise UsageError("--melody and --prime are two ways to give notes; choose one")
-    if (args.keep or args.bridge) and not args.prime:
-        raise UsageError(f"--{'keep' if args.keep else 'bridge'} is for a piece: name one with --prime FILE.mid")
-    if args.prime and not (args.keep or args.bridge):
-        raise UsageError("--prime needs --keep or --bridge, or nothing of it would stay")
-    if args.bars and (args.melody or args.prime):
-        raise UsageError("--bars is the length where nothing is given; leave it out")
-    if args.steps and args.method != "gibbs":
-        raise UsageError("--steps is for --method gibbs")
 
 
 COMPOSE = flags.Command(

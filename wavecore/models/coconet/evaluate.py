@@ -167,38 +167,23 @@ def evaluate_samples(
         ``samples_nll``: nats per frame by method, ``soprano_kept``: whether harmonizing did; ``counterpoint``: as of
         ``counterpoint``, of the data, of each method and of the harmonized crops.
     """
-    pieces = compose_both(network, n_samples=n_samples, n_bars=n_bars, seed=seed, on_progress=on_progress)
-    harmonized = harmonize(network, crops, seed=seed, on_progress=on_progress)
+    grid, free = empty_grid(n_bars)
+    grids, true = np.repeat(grid[None], n_samples, axis=0), np.stack(crops)
+    pieces = {
+        method: sampler(network, grids, free, rng=np.random.default_rng(seed), on_progress=on_progress)
+        for method, sampler in SAMPLERS.items()
+    }
+    below_soprano = free_voices(true[0], ["soprano"])
+    harmonized = gibbs(network, true, below_soprano, rng=np.random.default_rng(seed), on_progress=on_progress)
     options = {"seed": seed, "n_orderings": n_orderings, "on_progress": on_progress}
     counted = {"data": crops, **pieces, "harmonised": harmonized}
     return {
         "samples_nll": {
             m: likelihood(network, grids, **options)["framewise_nll"]["16th"] for m, grids in pieces.items()
         },
-        "soprano_kept": bool((harmonized[..., 0] == np.stack(crops)[..., 0]).all()),
+        "soprano_kept": bool((harmonized[..., 0] == true[..., 0]).all()),
         "counterpoint": {name: counterpoint(grids) for name, grids in counted.items()},
     }
-
-
-def compose_both(
-    network: Coconet, *, n_samples: int, n_bars: int, seed: int, on_progress: Progress | None = None
-) -> dict[str, np.ndarray]:
-    """Compose chorales by each method of sampling, int16 of shape (n_samples, T, 4)."""
-    grid, free = empty_grid(n_bars)
-    grids = np.repeat(grid[None], n_samples, axis=0)
-    return {
-        method: sampler(network, grids, free, rng=np.random.default_rng(seed), on_progress=on_progress)
-        for method, sampler in SAMPLERS.items()
-    }
-
-
-def harmonize(
-    network: Coconet, crops: Sequence[np.ndarray], *, seed: int, on_progress: Progress | None = None
-) -> np.ndarray:
-    """Keep the soprano of chorales and sample the other voices, int16 of shape (N, T, 4)."""
-    grids = np.stack(crops)
-    free = free_voices(grids[0], ["soprano"])
-    return gibbs(network, grids, free, rng=np.random.default_rng(seed), on_progress=on_progress)
 
 
 def counterpoint(grids: Sequence[np.ndarray]) -> dict[str, float]:

@@ -55,7 +55,7 @@ class TrainGAN(TrainingCommand):
         return GANTask(dataset, config, training, initial)
 
     def describe(self, task: Any) -> list[str]:
-        """Return what is said of a run before it begins."""
+        """Return the lines that describe a run before it begins."""
         config = task.network_config
         return [
             f"of {task.training.batch_size} sequences of {config.length} notes, {config.features} features each; "

@@ -53,7 +53,7 @@ class TrainLSTM(TrainingCommand):
         return LSTMTask(dataset, config, training, initial)
 
     def describe(self, task: Any) -> list[str]:
-        """Return what is said of a run before it begins."""
+        """Return the lines that describe a run before it begins."""
         training, config = task.training, task.network_config
         return [
             f"of {training.batch_size} crops of {training.crop_notes} notes; {len(task.lines['train'])} melodies; "

@@ -74,7 +74,7 @@ class TrainMuseGAN(TrainingCommand):
         return MuseGANTask(dataset, config, training, initial)
 
     def describe(self, task: Any) -> list[str]:
-        """Return what is said of a run before it begins."""
+        """Return the lines that describe a run before it begins."""
         config, store = task.network_config, task.stores["train"]
         tracks = ", ".join(track.label for track in config.tracks)
         lines = [

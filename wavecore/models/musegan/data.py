@@ -83,7 +83,7 @@ def phrase_starts(follows: np.ndarray, n_bars: int) -> np.ndarray:
 def transposition_range(cells: np.ndarray, drums: Sequence[bool]) -> tuple[int, int]:
     """Return by how many semitones, down and up, cells (..., pitches, tracks) can be transposed without losing a note.
 
-    ``drums`` says which tracks are not transposed; the range is (0, 0) where no other sounds.
+    ``drums`` marks the tracks that are not transposed; the range is (0, 0) where no other sounds.
     """
     pitched = cells[..., ~np.asarray(drums, bool)]
     sounding = np.flatnonzero(pitched.any(axis=(*range(pitched.ndim - 2), -1)))

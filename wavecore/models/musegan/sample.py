@@ -1,7 +1,7 @@
 """Composing with a MuseGAN: phrases from noise, and pieces of any length as successive phrases.
 
 Over a piece the noise of style and groove stays; that of chords and melodies changes from phrase to phrase, as much as
-``vary`` says.
+``vary`` sets.
 """
 
 from __future__ import annotations

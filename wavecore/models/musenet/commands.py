@@ -115,7 +115,7 @@ class TrainMuseNet(TrainingCommand):
 class TrainCritic(TrainMuseNet):
     """One training of a critic, as ``TrainMuseNet`` starts it."""
 
-    unit = "bits, 1 is chance"
+    unit = "bits (1 at chance)"
 
     def __init__(self, console: Console):
         self.console = console
@@ -171,13 +171,7 @@ def configure_compose(parser: argparse.ArgumentParser) -> None:
     piece.add_argument("--prime", type=Path, metavar="FILE.mid", help="the beginning, which counts among the bars")
     piece.add_argument("--prime-bars", type=flags.count, metavar="N", help="bars of --prime to use (default: all)")
     how = parser.add_argument_group("sampling")
-    how.add_argument(
-        "--temperature",
-        type=flags.temperature,
-        default=DEFAULT_TEMPERATURE,
-        metavar="X",
-        help=f"divides the logits; 0 takes the most likely tokens (default: {DEFAULT_TEMPERATURE})",
-    )
+    composing.add_temperature(how, DEFAULT_TEMPERATURE, most_likely="tokens")
     how.add_argument(
         "--top-k", type=flags.count, metavar="N", help="sample from the N most likely tokens only (default: all)"
     )
@@ -192,13 +186,7 @@ def configure_compose(parser: argparse.ArgumentParser) -> None:
 
 
 def compose(args: argparse.Namespace, console: Console) -> None:
-    """Compose a piece and write it.
-
-    Raises
-    ------
-    WavecoreError
-        If the model is missing, the arguments do not fit it, or the output exists.
-    """
+    """Compose a piece and write it."""
     from wavecore.symbolic import midi
 
     model = composing.open_model(args, console, kind="musenet")

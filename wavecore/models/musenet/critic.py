@@ -139,11 +139,7 @@ class MuseNetCriticTask(Task):
     trainer_class = CriticTrainer
 
     def __init__(
-        self,
-        dataset: SongsDataset,
-        network_config: MuseNetConfig,
-        training: CriticTrainingConfig,
-        initial: MuseNet,
+        self, dataset: SongsDataset, network_config: MuseNetConfig, training: CriticTrainingConfig, initial: MuseNet
     ):
         require_styles(dataset, network_config)
         with_head = with_critic(initial, seed=training.seed)

@@ -82,15 +82,7 @@ class Windows(TensorBatch):
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Strength of the augmentation.
-
-    Attributes
-    ----------
-    semitones : int
-        Largest transposition.
-    probability : float
-        Of another volume, of another tempo and of mixup, each independently, 0 to 1.
-    """
+    """Largest transposition; the probability of another volume, of another tempo and of mixup, each independently."""
 
     semitones: int = 0
     probability: float = 0.0
@@ -158,19 +150,11 @@ def draw_window(
     rng: np.random.Generator,
     changes: Augmentation | None = None,
 ) -> tuple[np.ndarray, np.ndarray, int]:
-    """Draw a window of a piece.
-
-    Parameters
-    ----------
-    length : int
-        T, the number of inputs.
-    changes : Augmentation, optional
-        For training; without, the piece stays as it is.
+    """Draw a window of at most ``length`` + 1 tokens: the last one is a target alone.
 
     Returns
     -------
     tokens : ndarray, shape (n,), int64
-        At most T + 1, one more than the inputs: the last one is a target alone.
     features : ndarray, shape (n, 4), int64
     n_prefix : int
         Length of the prefix.
@@ -200,7 +184,7 @@ def draw_windows(
     rng: np.random.Generator,
     changes: Augmentation | None = None,
 ) -> Windows:
-    """Draw a window of each piece; ``length`` and ``changes`` as of ``draw_window``."""
+    """Draw a window of ``length`` inputs of each piece."""
     shape = (len(pieces), length)
     tokens, targets, inside = np.zeros(shape, np.int64), np.zeros(shape, np.int64), np.zeros(shape, bool)
     features, share = np.zeros((*shape, len(SIZES)), np.int64), np.ones(len(pieces), np.float32)

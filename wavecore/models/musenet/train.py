@@ -26,12 +26,7 @@ from wavecore.models.musenet.data import (
     tokenize,
     tokens_per_second,
 )
-from wavecore.models.musenet.evaluate import (
-    bits_per_token,
-    count_baselines,
-    held_out_windows,
-    negative_log_likelihood,
-)
+from wavecore.models.musenet.evaluate import bits_per_token, count_baselines, held_out_windows, negative_log_likelihood
 from wavecore.models.musenet.model import MuseNet
 from wavecore.training.autocast import autocast
 from wavecore.training.task import Task

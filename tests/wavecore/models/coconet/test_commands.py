@@ -55,10 +55,12 @@ def test_what_compose_refuses(compose, cli, piece, tmp_path):
     (tmp_path / "broken.mid").write_bytes(b"no midi")
     for words, code, message in (
         (["--melody", piece, "--prime", piece], 2, "--prime"),
-        (["--keep", "alto"], 2, "--prime"),
-        (["--prime", piece], 2, "--bridge"),
+        (["--melody", piece, "--keep", "alto"], 2, "--keep"),
+        (["--keep", "alto"], 2, "piece"),
+        (["--prime", piece], 2, "bridge"),
+        (["--prime", piece, "--keep", "alto", "--bars", "3"], 2, "bars"),
         (["--melody", piece, "--bars", "3"], 2, "--bars"),
-        (["--steps", "3", "--method", "ancestral"], 2, "--steps"),
+        (["--steps", "3", "--method", "ancestral"], 2, "gibbs"),
         (["--prime", piece, "--bridge", "x"], 2, "5:8"),
         (["--prime", piece, "--bridge", "3:4"], 2, "1 to 3"),
         (["--prime", piece, "--keep", "baritone"], 2, "baritone"),

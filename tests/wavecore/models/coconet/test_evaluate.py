@@ -174,11 +174,9 @@ def test_samples_and_harmonies_are_measured(network):
     measures = evaluate.evaluate_samples(network, crops, n_samples=1, n_bars=1, n_orderings=1, seed=3)
     assert set(measures["samples_nll"]) == {"gibbs", "ancestral"} and measures["soprano_kept"] is True
     assert set(measures["counterpoint"]) == {"data", "gibbs", "ancestral", "harmonised"}
-    written = evaluate.harmonize(network, crops, seed=0)
-    np.testing.assert_array_equal(written[..., 0], np.stack(crops)[..., 0])
-    assert (written[..., 1:] != np.stack(crops)[..., 1:]).mean() > 0.5
-    one, two = (evaluate.compose_both(network, n_samples=2, n_bars=1, seed=3) for _ in range(2))
-    assert all(grids.shape == (2, 16, 4) and np.array_equal(grids, two[name]) for name, grids in one.items())
+    assert measures["counterpoint"]["harmonised"] != measures["counterpoint"]["data"]
+    again = evaluate.evaluate_samples(network, crops, n_samples=1, n_bars=1, n_orderings=1, seed=3)
+    assert again == measures
 
 
 CLEAN = np.array([[72, 67, 64, 48], [72, 65, 62, 50], [71, 67, 62, 43]])

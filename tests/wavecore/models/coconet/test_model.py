@@ -22,9 +22,8 @@ def build(config=SMALL, seed=0):
 
 def grids(batch=2, n_steps=9, seed=0):
     rng = np.random.default_rng(seed)
-    return torch.from_numpy(rng.integers(36, 82, (batch, n_steps, 4))), torch.from_numpy(
-        rng.random((batch, n_steps, 4)) < 0.5
-    )
+    arrays = rng.integers(36, 82, (batch, n_steps, 4)), rng.random((batch, n_steps, 4)) < 0.5
+    return tuple(map(torch.from_numpy, arrays))
 
 
 @pytest.mark.parametrize(("name", "millions"), [("coconet", 9.09), ("doodle", 0.55)])
@@ -71,20 +70,15 @@ def test_a_known_rest_differs_from_the_end():
 @pytest.mark.parametrize("dilation", [(1, 1), (2, 2), (4, 4), (16, 16), (3, 1), (32, 23)])
 def test_interleaved_images_convolve_as_the_dilated_whole(dilation, size):
     torch.manual_seed(0)
-    layer, x = (
-        _Depthwise(3, size, dilation).double(),
-        torch.randn(2, 3, 19, 46, dtype=torch.float64, requires_grad=True),
-    )
+    layer = _Depthwise(3, size, dilation).double()
+    x = torch.randn(2, 3, 19, 46, dtype=torch.float64, requires_grad=True)
     reach = [d * (size - 1) for d in dilation]
     padded = F.pad(x, (reach[1] // 2, reach[1] - reach[1] // 2, reach[0] // 2, reach[0] - reach[0] // 2))
-    wanted = F.conv2d(padded, layer.each.weight, dilation=dilation, groups=3)
     if size == 2:  # an even kernel has its taps at 0 and d
-        wanted = F.conv2d(F.pad(x, (0, reach[1], 0, reach[0])), layer.each.weight, dilation=dilation, groups=3)
-    found = layer(x)
-    torch.testing.assert_close(found, wanted)
-    (got,) = torch.autograd.grad(found.square().sum(), x)
-    (want,) = torch.autograd.grad(wanted.square().sum(), x)
-    torch.testing.assert_close(got, want)
+        padded = F.pad(x, (0, reach[1], 0, reach[0]))
+    results = layer(x), F.conv2d(padded, layer.each.weight, dilation=dilation, groups=3)
+    torch.testing.assert_close(*results)
+    torch.testing.assert_close(*(torch.autograd.grad(result.square().sum(), x)[0] for result in results))
 
 
 @pytest.mark.parametrize(

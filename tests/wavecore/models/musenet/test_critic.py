@@ -26,13 +26,7 @@ from wavecore.training.loop import run_task
 
 NETWORK = MuseNetConfig(n_layers=1, channels=16, n_heads=2, context=24, styles=("fifths", "scales"))
 TRAINING = CriticTrainingConfig(
-    steps=30,
-    batch_size=4,
-    learning_rate=1e-2,
-    warmup_steps=2,
-    validate_every=30,
-    checkpoint_every=7,
-    precision="float32",
+    steps=30, batch_size=4, learning_rate=1e-2, warmup_steps=2, validate_every=30, precision="float32"
 )
 
 

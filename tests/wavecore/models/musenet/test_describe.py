@@ -32,9 +32,9 @@ def test_sizes_of_the_presets():
     assert costs.parameters == pytest.approx(2.05e9, rel=0.01) and costs.weight_bytes == 4 * costs.parameters
     assert costs.training_bytes == 20 * costs.parameters and costs.recomputed_bytes < costs.kept_bytes / 10
     assert costs.flops_per_token == pytest.approx(2 * 12 * 72 * 1536**2 + 4 * 72 * 1536 * 2048.5 + 2 * 4139 * 1536)
-    facts = ("72 layers x 1536 channels, 24 heads, 4,096", "7.7 GiB.* 38.3 GiB", "30.5 GiB.* 2.3 GiB", "4,995.8 MFLOP")
-    for line, fact in zip(cost_lines(published), facts, strict=True):
-        assert all(part in line for part in fact.split(".*"))
+    text = "\n".join(cost_lines(published))
+    for fact in ("72 layers x 1536 channels, 24 heads, 4,096", "7.7 GiB", "38.3 GiB", "30.5 GiB", "2.3 GiB", "4,995.8"):
+        assert fact in text
     assert "18.5 MiB" in cost_lines(PRESETS["small"])[1]
 
 

@@ -13,16 +13,8 @@ from wavecore.models.musenet.model import MuseNet
 from wavecore.models.musenet.sample import Beginning, Request, continue_pieces, critic_scores, generate
 from wavecore.models.musenet.tokens import START, WAITS, Timeline, Vocabulary, instrument_numbers, is_onset, wait_ticks
 
-CONFIG = MuseNetConfig(
-    n_layers=2,
-    channels=16,
-    n_heads=2,
-    context=32,
-    patterns=("dense", "strided"),
-    block=4,
-    styles=("bach", "pop"),
-    critic=True,
-)
+SPARSE = {"patterns": ("dense", "strided"), "block": 4}
+CONFIG = MuseNetConfig(n_layers=2, channels=16, n_heads=2, context=32, styles=("bach", "pop"), critic=True, **SPARSE)
 
 
 @pytest.fixture(scope="module")

@@ -10,19 +10,7 @@ from hypothesis import strategies as st
 
 from wavecore.errors import InputError, UsageError
 from wavecore.models.musenet import tokens
-from wavecore.models.musenet.tokens import (
-    DRUMS,
-    GROUPS,
-    SIZES,
-    START,
-    WAITS,
-    Timeline,
-    Vocabulary,
-    bin_tempo,
-    decode,
-    encode,
-    tempo_bin,
-)
+from wavecore.models.musenet.tokens import DRUMS, GROUPS, SIZES, START, WAITS, Timeline, Vocabulary, decode, encode
 from wavecore.symbolic import midi
 from wavecore.symbolic.instruments import INSTRUMENTS, PROGRAM_OF, instrument_of
 from wavecore.symbolic.song import Event, Meter, Part, Song, Tempo
@@ -162,16 +150,16 @@ def test_prefixes():
 @settings(deadline=None)
 @given(st.floats(30, 440))
 def test_a_tempo_is_kept_to_half_a_bin(bpm):
-    near = bin_tempo(tempo_bin(bpm))
+    near = tokens.bin_tempo(tokens.tempo_bin(bpm))
     assert abs(np.log2(near / bpm)) <= 1 / 16 + 1e-9
-    assert tempo_bin(60e6 / round(60e6 / near)) == tempo_bin(bpm), "also through microseconds"
+    assert tokens.tempo_bin(60e6 / round(60e6 / near)) == tokens.tempo_bin(bpm), "also through microseconds"
 
 
 def test_tempos_beyond_the_ends_and_invalid_ones():
-    assert (tempo_bin(1), tempo_bin(30), tempo_bin(60), tempo_bin(9999)) == (0, 0, 8, 31)
+    assert (tokens.tempo_bin(1), tokens.tempo_bin(30), tokens.tempo_bin(60), tokens.tempo_bin(9999)) == (0, 0, 8, 31)
     for bad in (0, -3, float("nan"), float("inf")):
         with pytest.raises(UsageError, match=str(bad)):
-            tempo_bin(bad)
+            tokens.tempo_bin(bad)
 
 
 def test_the_mean_tempo_keeps_the_duration():
