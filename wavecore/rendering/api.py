@@ -199,7 +199,7 @@ class _Performer:
             return cast(song, ranges, instrument=instrument, parts=parts, programs=programs)
         known = self.model.card["training"].get("data", {}).get("midi_ranges", {})
         targets = self.model.network.config.targets
-        ranges = {name: tuple(map(float, known[name])) if name in known else None for name in targets}
+        ranges = {name: (float(known[name][0]), float(known[name][1])) if name in known else None for name in targets}
         return cast(song, ranges, instrument=instrument, parts=parts)
 
     def play(self, lines: list[Line], on_progress: Callable[[int, int], None] | None) -> Iterator[np.ndarray]:

@@ -79,12 +79,7 @@ def melody_line(song: Song) -> np.ndarray:
     Returns
     -------
     ndarray, shape (T,), int16
-        MIDI note numbers by sixteenth, -1 for a rest.
-
-    Raises
-    ------
-    InputError
-        If there are only drums, or more than ``MAX_STEPS`` sixteenths.
+        MIDI note numbers by sixteenth, -1 for a rest; InputError is raised as by ``from_song``.
     """
     return _line(song, melody_part(song))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from pathlib import Path
+from typing import Any
 
 from wavecore.errors import InputError, OutputExistsError, UsageError
 from wavecore.symbolic.song import Event, Meter, Part, Song, Tempo
@@ -45,7 +46,7 @@ def read(path: str | Path, *, source: str = "", licence: str = "") -> Song:
     if not path.is_file():
         raise InputError(f"there is no MIDI file {path}")
     try:
-        score = symusic.Score(path)
+        score: Any = symusic.Score(path)  # its attributes have no types
     except Exception as error:  # symusic raises RuntimeError, ValueError and others for broken files
         raise InputError(f"{path} cannot be read as MIDI: {error}") from error
     n_notes = sum(len(track.notes) for track in score.tracks)
@@ -99,13 +100,13 @@ def write(song: Song, path: str | Path, *, overwrite: bool = False) -> None:
     path = require_path(path, overwrite=overwrite)
     if not song.n_notes:
         raise InputError(f"the song {song.name!r} has no notes; nothing is written to {path}")
-    score = symusic.Score(song.ticks_per_beat)
+    score: Any = symusic.Score(song.ticks_per_beat)
     for tempo in song.tempos:
         score.tempos.append(symusic.Tempo(tempo.tick, mspq=tempo.microseconds))
     for meter in song.meters:
         score.time_signatures.append(symusic.TimeSignature(meter.tick, meter.numerator, meter.denominator))
     for part in song.parts:
-        track = symusic.Track(part.name, part.program, part.is_drum)
+        track: Any = symusic.Track(part.name, part.program, part.is_drum)
         for event in part.events:
             track.notes.append(symusic.Note(event.onset, event.duration, event.pitch, event.velocity))
         score.tracks.append(track)

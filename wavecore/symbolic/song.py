@@ -75,13 +75,7 @@ class Part:
 
 @dataclass(frozen=True, order=True)
 class Tempo:
-    """A tempo from a tick on.
-
-    Attributes
-    ----------
-    microseconds : int
-        Duration of a beat (a quarter note), 1 to 2**24 - 1 as in MIDI; InputError is raised for another one.
-    """
+    """A tempo from a tick on: microseconds of a beat (a quarter note), 1 to 2**24 - 1 (else InputError is raised)."""
 
     tick: int
     microseconds: int
