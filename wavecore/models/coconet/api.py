@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -187,7 +188,7 @@ class CoconetModel(Model):
         if n_steps is not None and method != "gibbs":
             raise UsageError(f"n_steps ({n_steps}) is for the method gibbs")
         network = self.network.to(resolve_device(device)[0])
-        options = {"temperature": temperature, "on_progress": on_progress}
+        options: dict[str, Any] = {"temperature": temperature, "on_progress": on_progress}
         if n_steps is not None:
             options["n_steps"] = n_steps
         rng = np.random.default_rng(draw_seed(seed))

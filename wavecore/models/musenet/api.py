@@ -112,7 +112,8 @@ class MuseNetModel(Model):
             )
         meter = prime.meter_at(0) if prime else None
         ticks_per_bar = 4 * TICKS_PER_BEAT * meter.numerator // meter.denominator if meter else 4 * TICKS_PER_BEAT
-        instruments, opening = tuple(instruments), ()
+        instruments = tuple(instruments)
+        opening: np.ndarray | tuple[()] = ()
         if prime:
             opening = encode(beginning(prime, prime_bars * ticks_per_bar) if prime_bars else prime)
             if not len(opening):
@@ -129,11 +130,12 @@ class MuseNetModel(Model):
             top_k=top_k,
             on_progress=on_progress,
         )
-        info = {"model": self.name, "model_sha256": self.sha256, "seed": seed, "bars": bars}
+        best, info = 0, {"model": self.name, "model_sha256": self.sha256, "seed": seed, "bars": bars}
         if best_of > 1:
             scores = critic_scores(network, request, bodies)
-            info |= {"scores": scores.tolist(), "best": int(scores.argmax())}
-        song = decode(np.concatenate([request.prefix(network), bodies[info.get("best", 0)]]))
+            best = int(scores.argmax())
+            info |= {"scores": scores.tolist(), "best": best}
+        song = decode(np.concatenate([request.prefix(network), bodies[best]]))
         return replace(song, meters=prime.meters[:1] if prime else (), info=info)
 
 

@@ -175,8 +175,6 @@ def test_samples_and_harmonies_are_measured(network):
     assert set(measures["samples_nll"]) == {"gibbs", "ancestral"} and measures["soprano_kept"] is True
     assert set(measures["counterpoint"]) == {"data", "gibbs", "ancestral", "harmonised"}
     assert measures["counterpoint"]["harmonised"] != measures["counterpoint"]["data"]
-    again = evaluate.evaluate_samples(network, crops, n_samples=1, n_bars=1, n_orderings=1, seed=3)
-    assert again == measures
 
 
 CLEAN = np.array([[72, 67, 64, 48], [72, 65, 62, 50], [71, 67, 62, 43]])
