@@ -10,7 +10,7 @@ import numpy as np
 
 from wavecore.errors import InputError
 from wavecore.symbolic.score import Note, Score, monophonic
-from wavecore.symbolic.song import MOST_TICKS, Event, Meter, Part, Song, Tempo
+from wavecore.symbolic.song import MAX_TICKS, Event, Meter, Part, Song, Tempo
 
 REST = "rest"
 STEPS_PER_BEAT = 4
@@ -175,7 +175,7 @@ def read_line(
     for event in quantized if chords else _top_line(quantized):
         groups.setdefault(event.onset, []).append(event)
     entries, at = [], 0
-    for onset, following in pairwise([*groups, MOST_TICKS]):  # nothing follows the last group
+    for onset, following in pairwise([*groups, MAX_TICKS]):  # nothing follows the last group
         notes = groups[onset]
         end = min(following, max(event.end for event in notes))
         entries += [(REST, onset - at, 0)] if onset > at else []
