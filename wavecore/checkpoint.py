@@ -22,7 +22,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
-from torch import Tensor, nn
+from torch import Tensor
 
 from wavecore import registry
 from wavecore.errors import ModelError, OutputExistsError, UsageError
@@ -67,7 +67,7 @@ class LoadedModel:
 
 
 def save(
-    network: nn.Module,
+    network: Any,
     folder: str | Path,
     *,
     training: Mapping | None = None,

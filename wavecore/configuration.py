@@ -53,6 +53,7 @@ def option(
     return dataclasses.field(default=default, metadata=metadata)
 
 
+@dataclasses.dataclass(frozen=True)
 class Config:
     """Base of configurations: bounds are checked, plain dictionaries go in and out."""
 
@@ -124,7 +125,7 @@ def with_settings(config: Any, settings: Iterable[str]) -> Any:
     return dataclasses.replace(config, **values)
 
 
-def describe_fields(config: type | Config) -> list[str]:
+def describe_fields(config: type[Config] | Config) -> list[str]:
     """Return one line for each field: its name, its default and what it does.
 
     Parameters
@@ -175,7 +176,7 @@ def _convert(value: Any, kind: Any) -> Any:
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if isinstance(value, list | tuple) and origin is tuple:
         return tuple(_convert(item, arguments[0]) for item in value)
-    if isinstance(value, Mapping) and dataclasses.is_dataclass(kind):
+    if isinstance(value, Mapping) and isinstance(kind, type) and dataclasses.is_dataclass(kind):
         return kind.from_dict(value) if issubclass(kind, Config) else kind(**value)
     return value
 

@@ -96,6 +96,7 @@ def _first_frame(data: mmap.mmap) -> int | None:
 def _has_length(data: mmap.mmap, start: int) -> bool:
     """Return whether the first frame is a Xing or Info header with the number of frames."""
     frame = parse_frame(data[start : start + 4])
+    assert frame is not None  # `start` is where a frame was found
     tag = data[start + frame.tag_offset : start + frame.tag_offset + 8]
     return tag[:4] in (b"Xing", b"Info") and bool(tag[7] & 1)
 
@@ -118,6 +119,7 @@ def _info_frame(header: bytes, n_frames: int, n_bytes: int) -> bytes:
     no_checksum = header[1] | 1
     fixed = bytes([0xFF, no_checksum, _INFO_RATE_INDEX << 4 | header[2] & 0x0C, header[3]])
     frame = parse_frame(fixed)
+    assert frame is not None  # the header of a frame with another bit rate
     has_frames_and_bytes = 3
     tag = b"Info" + struct.pack(">III", has_frames_and_bytes, n_frames, n_bytes + frame.n_bytes)
     return (fixed + bytes(frame.tag_offset - 4) + tag).ljust(frame.n_bytes, b"\0")
@@ -148,7 +150,7 @@ class _Prefixed(io.RawIOBase):
     def tell(self) -> int:
         return self._position
 
-    def readinto(self, buffer: bytearray | memoryview) -> int:
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
         n_prefix = len(self._prefix)
         if self._position < n_prefix:
             piece = self._prefix[self._position : self._position + len(buffer)]

@@ -106,7 +106,7 @@ class Sound:
         notes = [
             f"{name.replace('_', ' ')} {value}"
             for name, value in self.info.items()
-            if np.isscalar(value) and not name.endswith("sha256")
+            if isinstance(value, str | int | float | np.number) and not name.endswith("sha256")
         ]
         return f"Sound({', '.join([f'{self.duration_s:.2f} s', f'{self.rate} Hz', level, *notes])})"
 

@@ -7,7 +7,7 @@ with gradients.  Frame i is centred on sample ``i * hop_length``; beyond its end
 from __future__ import annotations
 
 import functools
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -283,5 +283,6 @@ def _as_tensor(x: np.ndarray | torch.Tensor, *, what: str = "samples") -> torch.
     return torch.from_numpy(np.ascontiguousarray(x, dtype=np.float32))
 
 
-def _like(x: np.ndarray | torch.Tensor, result: torch.Tensor) -> np.ndarray | torch.Tensor:
-    return result if isinstance(x, torch.Tensor) else result.numpy()
+def _like(x: Array, result: torch.Tensor) -> Array:
+    converted: Any = result if isinstance(x, torch.Tensor) else result.numpy()
+    return converted

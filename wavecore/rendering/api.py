@@ -21,7 +21,7 @@ from wavecore.models.base import draw_seed, load
 from wavecore.nn.generate import resolve_backend, resolve_device
 from wavecore.rendering import mixer, nsynth, translation
 from wavecore.rendering.bank import Bank, for_model
-from wavecore.rendering.casting import Line, cast
+from wavecore.rendering.casting import Line, Range, cast
 from wavecore.rendering.sketch import CLOSE_S, gate
 from wavecore.symbolic.song import Song
 
@@ -193,13 +193,15 @@ class _Performer:
 
     def cast(self, song: Song, instrument: str | None, parts: Mapping[str, str] | None) -> list[Line]:
         """Choose instruments of the bank, or of the translation network's targets."""
+        ranges: dict[str, Range] = {}
         if self.bank is not None:
-            ranges = self.bank.ranges()
+            ranges |= self.bank.ranges()
             programs = {name: notes.program for name, notes in self.bank.instruments.items()}
             return cast(song, ranges, instrument=instrument, parts=parts, programs=programs)
         known = self.model.card["training"].get("data", {}).get("midi_ranges", {})
         targets = self.model.network.config.targets
-        ranges = {name: (float(known[name][0]), float(known[name][1])) if name in known else None for name in targets}
+        for name in targets:
+            ranges[name] = (float(known[name][0]), float(known[name][1])) if name in known else None
         return cast(song, ranges, instrument=instrument, parts=parts)
 
     def play(self, lines: list[Line], on_progress: Callable[[int, int], None] | None) -> Iterator[np.ndarray]:

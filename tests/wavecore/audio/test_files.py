@@ -180,7 +180,7 @@ def test_a_truncated_file_is_damaged(tmp_path, capfd, name, value):
 
 
 @pytest.mark.parametrize("rate", [0, -8000, 44100.0])
-def test_bad_rates(short, rate):
+def test_bad_rates_and_blocks(short, rate):
     for use in (files.read, files.stream):
         with pytest.raises(UsageError, match="sample_rate"):
             use(short / "口笛 é.wav", sample_rate=rate)

@@ -4,7 +4,8 @@ import json
 import numpy as np
 import pytest
 
-from wavecore.cli.data_notes import pitch_range, programs, velocities
+from wavecore.cli.data_notes import programs, velocities
+from wavecore.console.flags import midi_range
 from wavecore.datasets.notes import build as notes_build
 from wavecore.datasets.notes.reader import NotesDataset
 from wavecore.datasets.nsynth import note as nsynth_note
@@ -138,12 +139,12 @@ def test_what_cannot_be_built(cli, published, tmp_path, monkeypatch, words, code
 
 
 def test_ranges_and_lists():
-    assert pitch_range("24:30:3") == (24, 27, 30) and pitch_range("60:61") == (60, 61)
-    assert pitch_range("0:127")[-1] == 127
+    assert midi_range("24:30:3") == (24, 27, 30) and midi_range("60:61") == (60, 61)
+    assert midi_range("0:127")[-1] == 127
     assert velocities("100, 25,100") == (25, 100)
     for text in ("", "60", "60:", "a:b", "60:59", "0:128", "1:9:0", "1:2:3:4", "-1:5"):
         with pytest.raises(argparse.ArgumentTypeError, match="LOW:HIGH"):
-            pitch_range(text)
+            midi_range(text)
     for text in ("", "0", "128", "50,,60", "x"):
         with pytest.raises(argparse.ArgumentTypeError, match="1 to 127"):
             velocities(text)

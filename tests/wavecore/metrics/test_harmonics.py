@@ -47,11 +47,8 @@ def test_two_tones_are_two_series(low_hz, semitones, balance):
     assert min(_cents(k * found.f0_hz, f0_hz) for f0_hz in (low_hz, high_hz) for k in (1, 2)) < 40
 
 
-def test_noise_has_no_pitch():
+def test_noise_has_no_pitch_and_a_sound_without_its_fundamental_has_one():
     assert harmonic_series(np.random.default_rng(0).normal(0, 0.1, RATE), RATE).share < 0.45
-
-
-def test_a_missing_fundamental_is_found_by_the_partial_above_it():
     sound = sum(0.2 / k * np.sin(2 * np.pi * k * 110 * np.arange(RATE) / RATE) for k in range(2, 12))
     assert _cents(harmonic_series(sound, RATE).f0_hz, 110) < 40
 

@@ -26,7 +26,7 @@ def notes_of(x: np.ndarray) -> set[int]:
 
 
 @given(midi=st.integers(48, 90), partials=st.integers(1, 10))
-@settings(deadline=None, max_examples=10)
+@settings(deadline=None, max_examples=6)
 def test_one_note(midi, partials):
     assert notes_of(tone(midi, partials=partials)) == {midi}
 

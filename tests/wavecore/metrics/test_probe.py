@@ -39,7 +39,6 @@ def test_it_is_at_chance_on_noise_and_repeats():
 
 
 def test_domains_have_equal_weight():
-    """Held-out latents that are nearly all of one domain do not dominate the accuracy."""
     rng = np.random.default_rng(2)
     x, labels = _latents(300, rng, marked=False)
     held_out, _ = _latents(302, rng, marked=False)

@@ -37,7 +37,7 @@ def test_a_sheet_is_a_dark_png(sheet, tmp_path):
     assert os.listdir(path.parent) == [path.name]
 
 
-@pytest.mark.parametrize(("n_sounds", "columns"), [(1, 1), (2, 2), (3, 2), (5, 3), (10, 4)])
+@pytest.mark.parametrize(("n_sounds", "columns"), [(1, 1), (3, 2), (5, 3), (10, 4)])
 def test_every_sound_has_a_panel(n_sounds, columns, tmp_path, drawn):
     sounds = [(f"title {index}", tone(seconds=0.1), 16000) for index in range(n_sounds)]
     plots.spectrogram_sheet(sounds, tmp_path / "a.png")

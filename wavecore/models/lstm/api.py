@@ -84,7 +84,9 @@ class LSTMModel(Model):
             self.network.to(resolve_device(device)[0]),
             rng=np.random.default_rng(seed),
             n_steps=bars * steps_per_bar,
-            prime=prime and read_line(prime, steps_per_beat=config.steps_per_beat, chords=config.chords),
+            prime=None
+            if prime is None
+            else read_line(prime, steps_per_beat=config.steps_per_beat, chords=config.chords),
             temperature=temperature,
             top_k=top_k,
             on_progress=on_progress,

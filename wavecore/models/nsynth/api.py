@@ -197,7 +197,8 @@ class NSynthModel(Model):
         >>> y.shape, rate
         ((512,), 16000)
         """
-        if np.ndim(weight):
+        weights: dict[float, tuple[float, float]] | tuple[float, float]
+        if isinstance(weight, Sequence | np.ndarray):
             times = np.linspace(0, max(len(a), len(b)) / rate * stretch, len(weight))
             weights = {float(time): (1 - w, w) for time, w in zip(times, weight, strict=True)}
         else:

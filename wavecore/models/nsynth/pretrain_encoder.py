@@ -157,7 +157,7 @@ def pretrain(
     variance, spread = data.spectra.float().var(), spread.clamp_min(MIN_SPREAD)
     recent: list[tuple[float, ...]] = []
     for step in range(steps):
-        clean, noisy, pitches = draw_crops(data, generator, bins_per_octave=config.bins_per_octave)
+        clean, noisy, pitches = draw_crops(data, generator, BATCH, bins_per_octave=config.bins_per_octave)
         latent = _encode(network, noisy, pitches, generator)
         timbre, pitch = latent.tensor_split([config.latent_channels], dim=-1)
         perturbed = torch.cat([timbre + LATENT_NOISE * torch.randn(timbre.shape, generator=generator), pitch], dim=-1)
@@ -209,7 +209,7 @@ def _encode(network: NSynthNetwork, spectra: Tensor, pitches: Tensor, generator:
 
 
 def draw_crops(
-    data: Spectra, generator: torch.Generator, *, bins_per_octave: int, n_crops: int = BATCH
+    data: Spectra, generator: torch.Generator, n_crops: int, *, bins_per_octave: int
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Draw crops, shifted where a semitone is a whole number of bins, and varied.
 

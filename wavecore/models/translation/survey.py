@@ -5,6 +5,7 @@ A sound of any length is read in blocks; its pitch is tracked in at most six exc
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,7 +46,7 @@ class Source:
     samples: np.ndarray | None = field(default=None, repr=False)
 
     @classmethod
-    def of_file(cls, path: str | Path) -> Source:
+    def of_file(cls, path: str | os.PathLike[str]) -> Source:
         """Open an audio file; raises InputError if it cannot be read."""
         info = files.probe(path)
         return cls(str(path), info.sample_rate, info.frames, path=Path(path))

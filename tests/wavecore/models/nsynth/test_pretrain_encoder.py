@@ -13,7 +13,7 @@ from wavecore.errors import UsageError
 from wavecore.models.nsynth import pretrain_encoder
 from wavecore.models.nsynth.config import NSynthConfig
 from wavecore.models.nsynth.model import NSynthNetwork
-from wavecore.models.nsynth.pretrain_encoder import BATCH, FRAMES, Spectra, draw_crops, pretrain, spectra_of
+from wavecore.models.nsynth.pretrain_encoder import FRAMES, Spectra, draw_crops, pretrain, spectra_of
 from wavecore.nn.encoders import EncoderConfig, shift_bins
 from wavecore.nn.wavenet import WaveNetConfig
 from wavecore.training import augmentation
@@ -86,7 +86,7 @@ def test_notes_shorter_than_a_crop_are_refused(make_notes, network, tmp_path):
 
 def test_crops_follow_from_the_generator(data):
     first, again, other = (
-        draw_crops(data, torch.Generator().manual_seed(seed), bins_per_octave=24) for seed in (1, 1, 2)
+        draw_crops(data, torch.Generator().manual_seed(seed), 8, bins_per_octave=24) for seed in (1, 1, 2)
     )
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
     assert not torch.equal(first[0], other[0])
@@ -96,8 +96,8 @@ def test_crops_follow_from_the_generator(data):
 def test_shifted_crops_have_other_pitches(data, monkeypatch, bins_per_octave):
     disable_variation(monkeypatch, shifted=1.0)
     one = Spectra(data.spectra[:1], torch.tensor([60]))
-    clean, noisy, pitches = draw_crops(one, torch.Generator().manual_seed(0), bins_per_octave=bins_per_octave)
-    assert torch.equal(clean, noisy) and clean.shape == (BATCH, 96, FRAMES + 4)
+    clean, noisy, pitches = draw_crops(one, torch.Generator().manual_seed(0), 64, bins_per_octave=bins_per_octave)
+    assert torch.equal(clean, noisy) and clean.shape == (64, 96, FRAMES + 4)
     # 30 bins an octave have no whole number for a semitone.
     assert set(pitches.tolist()) == ({60} if bins_per_octave == 30 else set(range(57, 64)))
     windows = data.spectra[0].float().unfold(1, FRAMES + 4, 1)  # (n_bins, begins, frames)

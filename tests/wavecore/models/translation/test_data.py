@@ -151,7 +151,6 @@ def _pitch(x):
 def test_further_inputs_hold_every_domain_alike(dataset, network_config):
     source = _source(dataset, network_config, replace(PLAIN, confusion_crops=12))
     batch = source.training_batch(0)
-    hop = network_config.decoder.hop_length
     assert batch.extra.shape == (12, source.n_samples)
     assert np.bincount(batch.extra_domains).tolist() == [4, 4, 4]
     whistles = batch.extra_domains == network_config.domains.index("whistle")

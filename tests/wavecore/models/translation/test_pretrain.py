@@ -1,4 +1,4 @@
-"""An encoder is pretrained on notes and against the domain; decoders are refitted, new domains start from the nearest."""
+"""An encoder is pretrained on notes and against the domain; decoders are refitted or start from the nearest."""
 
 import math
 from dataclasses import astuple, replace

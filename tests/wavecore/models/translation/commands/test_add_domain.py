@@ -8,7 +8,7 @@ import torch
 
 from wavecore import checkpoint
 from wavecore.audio import files
-from wavecore.training.loop import TranslationTask
+from wavecore.models.translation.train import TranslationTask
 
 SMALL = [
     "--set", "batch_size=2", "--set", "crop_frames=3", "--set", "validation_crops=1", "--set", "validate_every=2",
@@ -39,7 +39,7 @@ def test_recordings_become_a_target(add, cli, model, recordings, tmp_path):
     run = tmp_path / "runs" / "viola"
     done = add(model, "--data", recordings, "--name", "viola", "--out", run, *SMALL, "--set", "steps=3")
     assert done.code == 0, done.err
-    assert "skipped broken.wav" in done.err and "before training: strings" in done.err
+    assert "broken.wav" in done.err and "strings" in done.err
     assert "viola plays MIDI 60 to 69" in done.err
     assert done.out.splitlines()[-2:] == [
         f"{run / 'model'}: strings, organ, viola",
@@ -85,44 +85,44 @@ def test_a_run_that_was_stopped_goes_on(add, model, recordings, tmp_path, monkey
 
     monkeypatch.setattr(TranslationTask, "batch", interrupt)
     done = add(model, *words, "--out", stopped)
-    assert done.code == 130 and f"to go on: wavecore add-domain --out {stopped} --resume" in done.err
+    assert done.code == 130 and f"wavecore add-domain --out {stopped} --resume" in done.err
     monkeypatch.setattr(TranslationTask, "batch", genuine)
     done = add("--out", stopped, "--resume", "--device", "cpu")
     assert done.code == 0, done.err
     first, second = (checkpoint.file_sha256(run / "model" / "model.safetensors") for run in (whole, stopped))
     assert first == second
     done = add("--out", stopped, "--resume", "--name", "cello", "--device", "cpu")
-    assert done.code == 2 and "the run adds viola, not cello" in done.err
+    assert done.code == 2 and "viola" in done.err
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "says"),
+    ("words", "code", "fact"),
     [
-        (["{model}", "--data", "{data}"], 2, "the new domain has no name"),
-        (["{model}", "--data", "{data}", "--name", "My Viola"], 2, "'My Viola' does not fit"),
+        (["{model}", "--data", "{data}"], 2, "--name NAME"),
+        (["{model}", "--data", "{data}", "--name", "My Viola"], 2, "'My Viola'"),
         (
             ["{model}", "--data", "{data}", "--name", "organ"],
             2,
-            "a domain 'organ' already; it has whistle, strings, organ",
+            "'organ'",
         ),
-        (["{model}", "--name", "viola"], 2, "the recordings are missing"),
+        (["{model}", "--name", "viola"], 2, "--data DIR"),
         (["{model}", "--data", "{data}x", "--name", "viola"], 3, "violax"),
         (["{model}", "--data", "{empty}", "--name", "viola"], 3, "no audio"),
-        (["{model}", "--data", "{data}", "--name", "viola", "--like", "kazoo"], 2, "no domain 'kazoo'"),
+        (["{model}", "--data", "{data}", "--name", "viola", "--like", "kazoo"], 2, "'kazoo'"),
         (["{model}x", "--data", "{data}", "--name", "viola"], 4, "tinyx"),
         (["{model}", "--data", "{data}", "--name", "viola", "--set", "stepz=3"], 2, "'stepz'"),
-        (["--resume"], 3, "no run to resume"),
+        (["--resume"], 3, "--resume"),
     ],
 )
-def test_what_cannot_be_added(add, model, recordings, tmp_path, words, code, says):
+def test_what_cannot_be_added(add, model, recordings, tmp_path, words, code, fact):
     (tmp_path / "empty").mkdir()
     places = {"model": model, "data": recordings, "empty": tmp_path / "empty"}
     done = add(*(word.format(**places) for word in words), "--out", tmp_path / "run", "--device", "cpu")
-    assert done.code == code and says in done.err, done.err
+    assert done.code == code and fact in done.err, done.err
     assert not (tmp_path / "run" / "settings.json").exists()
 
 
 def test_another_run_is_not_replaced(add, model, recordings, tmp_path):
     (tmp_path / "settings.json").write_text("{}")
     done = add(model, "--data", recordings, "--name", "viola", "--out", tmp_path)
-    assert done.code == 6 and "holds a run already" in done.err and not (tmp_path / "data").exists()
+    assert done.code == 6 and not (tmp_path / "data").exists()

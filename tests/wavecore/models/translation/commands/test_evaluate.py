@@ -53,7 +53,7 @@ def evaluate(cli, data, model):
     return lambda *words: cli("evaluate", "translation", model, "--data", data, "--device", "cpu", *words)
 
 
-def test_a_model_is_judged(evaluate, data):
+def test_a_model_is_measured(evaluate, data):
     done = evaluate("--seconds", "1", "--clips", "2", "--json")
     assert done.code == 0, done.err
     found = json.loads(done.out)
@@ -80,22 +80,22 @@ def test_the_truth_is_right_and_silence_is_not(evaluate):
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "says"),
+    ("words", "code", "fact"),
     [
         (["--to", "kazoo"], 2, "kazoo"),
-        (["--from", "kazoo"], 2, "no domain kazoo"),
+        (["--from", "kazoo"], 2, "kazoo"),
         (["--seconds", "0.1"], 2, "half a second"),
         (["--judge", "music"], 2, "music"),
         (["--clips", "0"], 2, "clips"),
         (["--data", "nowhere"], 3, "nowhere"),
     ],
 )
-def test_what_makes_no_sense(evaluate, words, code, says):
+def test_what_makes_no_sense(evaluate, words, code, fact):
     done = evaluate(*words)
-    assert done.code == code and says in done.err, done.err
+    assert done.code == code and fact in done.err, done.err
 
 
-def test_a_whistle_comes_in_where_it_is_not_played():
+def test_the_default_input_is_a_whistle_that_is_not_generated():
     domains = ("strings", "harpsichord", "flute", "whistle")
     assert default_source(domains, ("strings", "flute")) == "whistle"
     assert default_source(domains, ("strings", "flute", "whistle")) == "harpsichord"
