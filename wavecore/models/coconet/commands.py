@@ -46,7 +46,7 @@ class TrainCoconet(TrainingCommand):
         return CoconetTask(dataset, config, training, initial)
 
     def describe(self, task: Any) -> list[str]:
-        """Return what is said of a run before it begins."""
+        """Return the sizes of data and network."""
         training, config = task.training, task.network_config
         return [
             f"of {training.batch_size} crops of {training.crop_steps} sixteenths; "

@@ -47,8 +47,8 @@ class MuseNetTrainer(AveragedTrainer):
     def loss(self, batch: Windows) -> Tensor:
         """Return the negative log-likelihood of the windows, nats per token."""
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
-            # Dropout depends on the step alone, so that a resumed run goes on bit for bit.  Recomputed layers drop the
-            # same: torch.utils.checkpoint restores the state of the generators.
+            # Dropout depends on the step alone, so that a resumed run ends bit for bit alike.  Recomputed layers drop
+            # the same: torch.utils.checkpoint restores the state of the generators.
             seed = np.random.SeedSequence((self.config.seed, self.step, self.processes.rank)).generate_state(1)[0]
             torch.manual_seed(int(seed))
             with autocast(self.config.precision, self.device):

@@ -88,7 +88,9 @@ def test_the_loss_is_the_mean_over_hidden_cells():
 @pytest.mark.slow
 def test_it_learns_what_voices_have_in_common(dataset, tmp_path):
     reports = []
-    run_task(_task(dataset, steps=120, validate_every=40, learning_rate=2e-2), tmp_path / "run", on_progress=reports.append)
+    run_task(
+        _task(dataset, steps=120, validate_every=40, learning_rate=2e-2), tmp_path / "run", on_progress=reports.append
+    )
     bits = [report.losses["valid/bits"] for report in reports if "valid/bits" in report.losses]
     # A voice alone has eight pitches, 3 bits; given the others it costs 0.75 bits on the average.
     assert bits[-1] < 2.7 < bits[0] < np.log2(24), bits

@@ -55,7 +55,7 @@ def test_embeddings_can_be_left_out(train, songs, tmp_path):
         assert done.code == 0 and json.loads(done.out)["network"]["embeddings"] == list(embeddings), done.err
 
 
-def test_a_critic_is_added_and_left_behind(train, songs, trained, tmp_path, monkeypatch):
+def test_a_critic_is_added_used_and_left_behind(cli, train, songs, trained, tmp_path, monkeypatch):
     monkeypatch.setattr(critic, "POOL", {"train": 4, "valid": 2})
     run = tmp_path / "critic"
     few = ["--set", "steps=2", "--set", "validate_every=1", "--set", "checkpoint_every=1", "--seed", "1"]
@@ -64,7 +64,9 @@ def test_a_critic_is_added_and_left_behind(train, songs, trained, tmp_path, monk
     done = train("--data", songs.path, "--out", run, "--critic", "--init", trained, *few)
     assert done.code == 0 and "1 at chance" in done.out and "6 windows of 20 tokens" in done.err, done.err
     assert checkpoint.load(run, kind="musenet").network.config.critic
-    again = train("--out", run, "--resume")  # the network tells that it is a critic's run
+    best = cli("compose", "musenet", "--model", run, "--bars", "1", "--best-of", "2", "-o", tmp_path / "best.mid")
+    assert best.code == 0 and "of 2 highest" in best.err, best.err
+    again = train("--out", run, "--resume")  # a critic's run is recognized by its network
     assert again.code == 0 and "the critic of m" in again.err, again.err
     more = train("--data", songs.path, "--out", tmp_path / "more", "--init", run, "--set", "steps=1", "--seed", "1")
     assert more.code == 0 and not checkpoint.load(tmp_path / "more", kind="musenet").network.config.critic, more.err

@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from wavecore import checkpoint
-from wavecore.errors import UsageError
 from wavecore.models.musenet import critic
 from wavecore.models.musenet.config import CriticTrainingConfig, MuseNetConfig
 from wavecore.models.musenet.critic import (
@@ -116,9 +115,3 @@ def test_a_run_trains_the_critic_alone_and_resumes_bit_for_bit(songs, network, t
     assert one.card["training"]["data"]["samples"] == {"train": 12, "valid": 6}
     # Samples of an untrained network are easy to tell from scales.
     assert reports[-1].losses["valid/bits"] < 0.9 and reports[-1].losses["valid/right"] > 0.7
-
-
-def test_styles_that_the_network_lacks(songs):
-    config = replace(NETWORK, styles=("scales",))
-    with pytest.raises(UsageError, match="fifths"):
-        MuseNetCriticTask(songs, config, TRAINING, MuseNet(config))

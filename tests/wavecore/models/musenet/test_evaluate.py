@@ -6,8 +6,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from wavecore.models.musenet import evaluate as evaluation
@@ -106,14 +104,3 @@ def test_costs_by_hand():
     assert unigram(train, held, 10) == pytest.approx((min(costs), SMOOTHINGS[int(np.argmin(costs))]))
     base = (1 + SMOOTHINGS[0]) / (3 + 10 * SMOOTHINGS[0])
     assert bigram(train, held, 10)[0] == pytest.approx(min(-np.log2(s * base / (1 + s)) for s in SMOOTHINGS))
-
-
-@settings(deadline=None, max_examples=30)
-@given(
-    st.lists(st.lists(st.integers(0, 4), min_size=2, max_size=9), min_size=1, max_size=4),
-    st.lists(st.integers(0, 4), min_size=2, max_size=9),
-)
-def test_no_token_is_impossible(train, held):
-    train = [np.array(one) for one in train]
-    for bits, smoothing in (unigram(train, [np.array(held)], 5), bigram(train, [np.array(held)], 5)):
-        assert np.isfinite(bits) and bits >= 0 and smoothing in SMOOTHINGS
