@@ -57,19 +57,18 @@ def make_state(config: Config, seed: int = 0) -> dict[str, torch.Tensor]:
         "output.weight": (h, a),
         "output.bias": (a,),
     }
-    for i in range(len(config.dilations)):
-        layer = {
-            "filter.weight": (k, r, 2 * g),
-            "filter.bias": (2 * g,),
-            "condition.weight": (c, 2 * g),
-            "skip.weight": (g, s),
-            "skip.bias": (s,),
-            "residual.weight": (g, r),
-            "residual.bias": (r,),
-        }
-        if i == len(config.dilations) - 1:
-            del layer["residual.weight"], layer["residual.bias"]
-        shapes |= {f"layers.{i}.{name}": shape for name, shape in layer.items()}
+    layer = {
+        "filter.weight": (k, r, 2 * g),
+        "filter.bias": (2 * g,),
+        "condition.weight": (c, 2 * g),
+        "skip.weight": (g, s),
+        "skip.bias": (s,),
+        "residual.weight": (g, r),
+        "residual.bias": (r,),
+    }
+    last = len(config.dilations) - 1
+    for i in range(last + 1):
+        shapes |= {f"layers.{i}.{name}": layer[name] for name in layer if i < last or "residual" not in name}
 
     def tensor(name: str, shape: tuple[int, ...]) -> torch.Tensor:
         fan_in = math.prod(shape[:-1])

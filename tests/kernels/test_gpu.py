@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -23,16 +24,6 @@ from wavecore.kernels.reference import ReferenceGenerator
 pytest.importorskip("triton")
 
 BOTH = ("float16", "float32")
-
-
-class Clock:
-    """Time that passes when somebody works."""
-
-    def __init__(self):
-        self.now = 0.0
-
-    def __call__(self):
-        return self.now
 
 
 def paced(clock, seconds_per_sample, first_s=0.0, change=lambda logits: logits):
@@ -58,11 +49,11 @@ def choose(openers, clock):
     def reference(n):
         return ReferenceGenerator(network("odd"), batch=n, seed=0, dtype=torch.float64)
 
-    return measure_choice(openers, reference, network("odd"), 2, clock=clock)
+    return measure_choice(openers, reference, network("odd"), 2, clock=lambda: clock.now)
 
 
 def test_the_fastest_is_chosen_and_compiling_does_not_count():
-    clock = Clock()
+    clock = SimpleNamespace(now=0.0)
     choice = choose({"slow": paced(clock, 1e-2), "fast": paced(clock, 1e-3, first_s=60)}, clock)
     assert choice.name == "fast" and not choice.refused
     assert choice.samples_per_s == {"slow": pytest.approx(200), "fast": pytest.approx(2000)}
@@ -72,7 +63,7 @@ def test_a_kernel_that_errs_is_refused():
     def broken():
         raise RuntimeError("out of registers")
 
-    clock = Clock()
+    clock = SimpleNamespace(now=0.0)
     wrong = {
         "wrong": paced(clock, 1e-9, change=lambda logits: logits * 1.01),
         "silent": paced(clock, 1e-9, change=lambda logits: np.full_like(logits, np.nan)),

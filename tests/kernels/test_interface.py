@@ -7,14 +7,17 @@ import pytest
 from kernel_networks import CONFIGS, NAMES, SEED, make_state, network, random_codes, random_latent, started
 
 from wavecore.errors import ModelError
+from wavecore.kernels.cpu.native import NativeGenerator, library_path
 from wavecore.kernels.cpu.numba import NumbaGenerator
 from wavecore.kernels.interface import Generator
 from wavecore.kernels.packing import pack
 from wavecore.kernels.reference import ReferenceGenerator
 
 
-@pytest.fixture(params=[ReferenceGenerator, NumbaGenerator], ids=["reference", "numba"])
+@pytest.fixture(params=[ReferenceGenerator, NumbaGenerator, NativeGenerator], ids=["reference", "numba", "native"])
 def backend(request):
+    if request.param is NativeGenerator and library_path() is None:
+        pytest.skip("the native kernel was not built: no C compiler")
     return request.param
 
 
@@ -83,6 +86,7 @@ def test_restoring_replays(backend):
     after = generator.generate(30)
     for _ in range(2):
         generator.restore(state)
+        assert (generator.position, generator.available) == (23, 40)
         np.testing.assert_array_equal(generator.generate(30), after)
     other = backend(packed, batch=2, seed=6)
     other.restore(state)

@@ -110,16 +110,3 @@ def test_bad_dtype_and_device():
     if not torch.cuda.is_available():
         with pytest.raises(DeviceError, match="cuda"):
             ReferenceGenerator(network("few"), batch=1, seed=0, device="cuda")
-
-
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_cuda_agrees_with_the_cpu():
-    packed = network("odd")
-    codes = np.random.default_rng(2).integers(0, 256, (1, 30)).astype(np.uint8)
-    logits = []
-    for device in ("cpu", "cuda"):
-        generator = ReferenceGenerator(packed, batch=1, seed=0, dtype=torch.float64, device=device)
-        generator.feed(random_latent(packed, 1, 30))
-        logits.append(generator.force(codes))
-    np.testing.assert_allclose(*logits, rtol=0, atol=1e-5)

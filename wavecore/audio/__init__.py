@@ -1,6 +1,7 @@
 """Audio: arrays in, arrays out.
 
 ``mulaw``        waveforms to 256 codes and back
+``sound``        samples with their rate, which play in a notebook
 ``files``        reading, streaming, finding and writing audio files
 ``resample``     other sampling rates, whole or streamed
 ``spectra``      Fourier, mel and constant-Q spectra

@@ -118,6 +118,16 @@ class AudioWriter:
     UsageError
         If the suffix, the encoding, the rate or the number of channels does not fit the format, or the path is a
         folder.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with AudioWriter(f"{folder}/noise.wav", 16000) as writer:
+    ...         for seed in range(3):
+    ...             writer.write(0.1 * np.random.default_rng(seed).standard_normal(16000))
+    >>> writer.report().seconds
+    3.0
     """
 
     def __init__(

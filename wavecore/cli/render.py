@@ -11,14 +11,14 @@ from wavecore.console.console import Console, Estimate, duration, plural
 from wavecore.errors import UsageError
 
 THROUGH = ("nsynth", "translation")
-"""Kinds of models that play."""
+"""Kinds of models that render."""
 OUTSIDE = 0.1
-"""Share of a line's notes beyond its instrument's range from which on it is said."""
+"""Share of a line's notes beyond its instrument's range from which on a warning is printed."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``wavecore render``."""
-    parser.add_argument("score", type=Path, metavar="SCORE.mid", help="what is played")
+    parser.add_argument("score", type=Path, metavar="SCORE.mid", help="the score")
     parser.add_argument("-o", "--out", type=Path, required=True, metavar="OUT.wav", help="the sound")
     parser.add_argument(
         "--through",
@@ -69,7 +69,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, console: Console) -> None:
-    """Play a score.
+    """Render a score.
 
     Raises
     ------
@@ -91,9 +91,12 @@ def run(args: argparse.Namespace, console: Console) -> None:
     model = common.load_model(args.model or common.shipped(args.through), console, kind=args.through)
     notes = _bank(args, model)
     device = common.settle_device(args.device, console)
-    backend = common.settle_backend(args.backend, device, console)
-    temperature = common.settle_temperature(args.temperature, model, console)
-    seed = common.settle_seed(args.seed, console)
+    generation = {
+        "device": device,
+        "backend": common.settle_backend(args.backend, device, console),
+        "temperature": common.settle_temperature(args.temperature, model, console),
+        "seed": common.settle_seed(args.seed, console),
+    }
     rate = model.network.config.decoder.sample_rate
     console.say(f"{args.score}: {plural(song.n_notes, 'note')}, {duration(song.duration_s)}")
     estimate = Estimate(console, total=round(song.duration_s * rate), sample_rate=rate)
@@ -107,42 +110,35 @@ def run(args: argparse.Namespace, console: Console) -> None:
             model,
             song,
             args.out,
-            seed=seed,
             bank=notes,
             instrument=args.instrument,
             parts=args.map,
-            temperature=temperature,
             draws=args.draws,
             stems=args.stems,
-            backend=backend,
-            device=device,
             overwrite=args.overwrite,
             on_progress=update,
+            **generation,
         )
-    told = {"model": model.name, "model_sha256": model.sha256, "seed": seed}
-    settings = {
-        "version": common.version(),
-        "command": args.command,
-        "temperature": temperature,
-        "device": device,
-        "backend": backend,
-    }
-    sidecar.write_sidecar(
-        sidecar.sidecar_path(args.out),
-        told | settings | {"score": args.score, "result": asdict(result)},
-        overwrite=args.overwrite,
-    )
+    _report(args, model, result, generation, console)
+
+
+def _report(args: argparse.Namespace, model, result, generation: dict, console: Console) -> None:
+    """Write the sidecar, warn of notes out of range, and print what was rendered."""
+    made = {"model": model.name, "model_sha256": model.sha256, "seed": generation["seed"]}
+    settings = {"version": common.version(), "command": args.command, **generation}
+    values = made | settings | {"score": args.score, "result": asdict(result)}
+    sidecar.write_sidecar(sidecar.sidecar_path(args.out), values, overwrite=args.overwrite)
     for line in result.lines:
         if line.outside > OUTSIDE:
             console.warn(f"{line.outside:.0%} of the notes of {line.part} lie outside the range of {line.instrument}")
-    console.document(told | {"input": args.score, **asdict(result)})
+    console.document(made | {"input": args.score, **asdict(result)})
     console.result(f"{args.out}: {duration(result.seconds)}, {result.realtime_factor:.2f} x real time")
     for line in result.lines:
         console.result(f"  {line.part:12}{line.instrument:14}{plural(line.n_notes, 'note')}{_slowed(line.octave)}")
 
 
 def _bank(args: argparse.Namespace, model):
-    """The notes to play with; None where none are needed."""
+    """Return the notes to render with; None where none are needed."""
     from wavecore.rendering import bank
 
     if args.through != "nsynth":

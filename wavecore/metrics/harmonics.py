@@ -38,10 +38,14 @@ class HarmonicSeries:
 
     Attributes
     ----------
-    f0_hz, second_hz : float
-        The fundamentals, within half a semitone; the second is that of the remainder of the first.
-    share, second_share : float
-        Of the power above the noise floor, 0 to 1: on the first series, and what the second adds to it.
+    f0_hz : float
+        The fundamental of the first series, within half a semitone.
+    share : float
+        Of the power above the noise floor, 0 to 1, on the first series.
+    second_hz : float
+        The fundamental of the remainder.
+    second_share : float
+        Of the power above the noise floor, 0 to 1, that the second series adds.
     """
 
     f0_hz: float

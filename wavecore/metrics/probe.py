@@ -28,10 +28,12 @@ def probe_accuracy(
 
     Parameters
     ----------
-    latents, held_out : ndarray, shapes (N, F, C) and (M, F, C), float
-        For training, and for the test; of different pieces.
-    labels, held_out_labels : ndarray, shapes (N,) and (M,), integer
+    latents : ndarray, shape (N, F, C), float
+    labels : ndarray, shape (N,), integer
         Their domains, 0 to D - 1.
+    held_out : ndarray, shape (M, F, C), float
+        Latents of other pieces for the test.
+    held_out_labels : ndarray, shape (M,), integer
     seed : int
         Of the initial weights and of the batches.
 

@@ -44,11 +44,11 @@ def style(axes: Axes, title: str) -> None:
 
 def legend(axes: Axes, *, outside: bool = False) -> None:
     """Add a legend in the colours of the lines; `outside` below the axes, where long names overlap nothing."""
-    looks = {"frameon": False, "labelcolor": "linecolor", "fontsize": 8, "handlelength": 1.2}
+    options = {"frameon": False, "labelcolor": "linecolor", "fontsize": 8, "handlelength": 1.2}
     if outside:
-        axes.figure.legend(*axes.get_legend_handles_labels(), loc="outside lower left", ncols=4, **looks)
+        axes.figure.legend(*axes.get_legend_handles_labels(), loc="outside lower left", ncols=4, **options)
     else:
-        axes.legend(**looks)
+        axes.legend(**options)
 
 
 def require_png(path: str | os.PathLike[str], overwrite: bool) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -71,29 +73,22 @@ def test_narrow_weights_err_by_their_rounding(isa, storage):
     assert np.abs(got - want).max() > 1e-5 * np.abs(want).max(), "nothing was rounded"
 
 
-@pytest.fixture(scope="module")
-def largest():
-    """``largest(n_inputs)``: a network whose weights and inputs are all at their largest, and its exact logits."""
-    cache = {}
-
-    def build(n_inputs):
-        if n_inputs not in cache:
-            config = Config(2, n_inputs, n_inputs, n_inputs, n_inputs, 1, 16, 8, (1, 2))
-            state = make_state(config)
-            for name, tensor in state.items():
-                tensor.fill_(0.75 if name.endswith("weight") else 1.0)
-            packed = pack(state, config)
-            reference = started(ReferenceGenerator, packed, np.ones((1, 2, 1), np.float32), dtype=torch.float64)
-            cache[n_inputs] = packed, reference.force(np.full((1, 12), 15, np.uint8))
-        return cache[n_inputs]
-
-    return build
+@functools.cache
+def largest(n_inputs):
+    """Return a network whose weights and inputs are all at their largest, and its exact logits."""
+    config = Config(2, n_inputs, n_inputs, n_inputs, n_inputs, 1, 16, 8, (1, 2))
+    state = make_state(config)
+    for name, tensor in state.items():
+        tensor.fill_(0.75 if name.endswith("weight") else 1.0)
+    packed = pack(state, config)
+    reference = started(ReferenceGenerator, packed, np.ones((1, 2, 1), np.float32), dtype=torch.float64)
+    return packed, reference.force(np.full((1, 12), 15, np.uint8))
 
 
 @every_isa
 @pytest.mark.parametrize("batch", [1, 2, 8])
 @pytest.mark.parametrize("n_inputs", [126, 128, 130, 257])
-def test_long_sums_of_integers_do_not_overflow(isa, batch, n_inputs, largest):
+def test_long_sums_of_integers_do_not_overflow(isa, batch, n_inputs):
     """One block of inputs or several."""
     packed, want = largest(n_inputs)
     latent, codes = np.ones((batch, 2, 1), np.float32), np.full((batch, 12), 15, np.uint8)
@@ -212,16 +207,6 @@ def test_a_core_that_is_taken_away_costs_speed_and_nothing_else():
     assert got.shape[1] == want.shape[1] and generator.abandoned > 0
 
 
-def test_states_go_back():
-    packed = network("odd")
-    generator = started(NativeGenerator, packed, random_latent(packed, 3, 100))
-    generator.generate(40)
-    state = generator.state()
-    first = generator.generate(60)
-    generator.restore(state)
-    np.testing.assert_array_equal(generator.generate(60), first)
-
-
 @pytest.mark.parametrize("batch", [1, 4, 9])
 @pytest.mark.parametrize("threads", [1, 2])
 def test_the_earliest_failure_is_reported(batch, threads):
@@ -236,12 +221,7 @@ def test_unknown_instruction_sets_are_refused(isa):
 
 
 def test_an_instruction_set_beyond_the_processor_s_is_refused(monkeypatch):
-    class Older:
-        @staticmethod
-        def wavecore_isa():
-            return 0
-
-    monkeypatch.setattr(native, "load_library", lambda: Older)
+    monkeypatch.setattr(native, "load_library", lambda: SimpleNamespace(wavecore_isa=lambda: 0))
     with pytest.raises(DeviceError, match="'avx512' .* portable"):
         NativeGenerator(network("few"), batch=1, seed=0, isa="avx512")
 

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
-import torch
-from kernel_networks import CONFIGS, network, random_latent, started
 
-from wavecore.errors import UsageError
-from wavecore.kernels.triton.layers import LayersTiling, SampleLaunches, TritonLayersGenerator, choose_layers_tiling
+from wavecore.kernels.triton.layers import SampleLaunches, choose_layers_tiling
 
 
 @pytest.mark.parametrize("sizes", [(16, 1), (4, 1), (4,), ()])
@@ -38,23 +34,3 @@ def test_the_tiling_depends_on_precision_and_device_alone():
     assert choose_layers_tiling().tile == choose_layers_tiling(capability=80).tile == 64
     assert choose_layers_tiling().stages > choose_layers_tiling(capability=80).stages
     assert choose_layers_tiling("float32").tile == 32
-
-
-@pytest.mark.parametrize(
-    ("name", "value"), [("tile", 8), ("tile", 48), ("columns", 128), ("depth", 24), ("warps", 3), ("stages", 0)]
-)
-def test_bad_tilings(name, value):
-    with pytest.raises(UsageError, match=f"{name} is {value}"):
-        LayersTiling(**{name: value})
-
-
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-def test_replayed_graphs_compute_what_launches_do_on_a_gpu(monkeypatch):
-    packed = network(CONFIGS["kernel3"])
-    latent = random_latent(packed, 70, 200)
-    replayed = started(TritonLayersGenerator, packed, latent).generate(200)
-    forced = started(TritonLayersGenerator, packed, latent).force(replayed)
-    monkeypatch.setattr(TritonLayersGenerator, "graph_samples", ())
-    np.testing.assert_array_equal(started(TritonLayersGenerator, packed, latent).generate(200), replayed)
-    np.testing.assert_array_equal(started(TritonLayersGenerator, packed, latent).force(replayed), forced)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from kernel_networks import Config, network
 
-from wavecore.errors import DeviceError, UsageError
-from wavecore.kernels.triton.throughput import Tiling, choose_tiling
+from wavecore.errors import DeviceError
+from wavecore.kernels.triton.throughput import choose_tiling
 
 NARROW = network(Config(residual_channels=64))
 WIDE = network(Config(residual_channels=128, gate_channels=128, skip_channels=128))
@@ -22,13 +22,3 @@ def test_the_tiling_depends_on_sizes_and_device_alone():
 def test_a_network_that_does_not_fit_is_refused():
     with pytest.raises(DeviceError, match="129"):
         choose_tiling(network(Config(skip_channels=129)))
-
-
-@pytest.mark.parametrize(
-    "sizes",
-    [{"tile": 8}, {"tile": 48}, {"tile": 16, "hidden": 24}, {"tile": 16, "warps": 3}, {"tile": 16, "stages": 0}],
-)
-def test_bad_tilings(sizes):
-    *_, (name, value) = sizes.items()
-    with pytest.raises(UsageError, match=f"{name} is {value}"):
-        Tiling(**sizes)

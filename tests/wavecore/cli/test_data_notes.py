@@ -140,9 +140,9 @@ def test_what_cannot_be_built(cli, published, tmp_path, monkeypatch, words, code
 
 def test_ranges_and_lists():
     assert midi_range("24:30:3") == (24, 27, 30) and midi_range("60:61") == (60, 61)
-    assert midi_range("0:127")[-1] == 127
+    assert midi_range("0:127")[-1] == 127 and midi_range("60") == (60,)
     assert velocities("100, 25,100") == (25, 100)
-    for text in ("", "60", "60:", "a:b", "60:59", "0:128", "1:9:0", "1:2:3:4", "-1:5"):
+    for text in ("", "60:", "a:b", "60:59", "0:128", "1:9:0", "1:2:3:4", "-1:5"):
         with pytest.raises(argparse.ArgumentTypeError, match="LOW:HIGH"):
             midi_range(text)
     for text in ("", "0", "128", "50,,60", "x"):

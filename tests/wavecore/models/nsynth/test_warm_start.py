@@ -8,6 +8,7 @@ import torch
 
 from wavecore.audio import mulaw
 from wavecore.errors import UsageError
+from wavecore.models.nsynth import pretrain_encoder
 from wavecore.models.nsynth.config import NSynthConfig
 from wavecore.models.nsynth.model import NSynthNetwork
 from wavecore.models.nsynth.warm_start import BOUND, BoundedLatents, from_translation, with_pretrained_encoder
@@ -16,6 +17,15 @@ from wavecore.nn.encoders import EncoderConfig
 from wavecore.nn.wavenet import WaveNetConfig
 
 HOP = 200
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_batches():
+    """Pretrain on fewer crops a step, faster."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pretrain_encoder, "BATCH", 8)
+        patch.setattr(pretrain_encoder, "LEARNING_RATE", 3e-3)
+        yield
 
 
 def build(network_class, config, *, seed=3):
@@ -34,7 +44,7 @@ def source(network_config):
 
 @pytest.fixture(scope="module")
 def start(source, notes):
-    return from_translation(source, notes, latent_channels=3, hop_length=HOP, steps=250, seed=5)
+    return from_translation(source, notes, latent_channels=3, hop_length=HOP, steps=100, seed=5)
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +128,7 @@ def test_latents_of_unusual_spectra_are_bounded(source, notes):
 def test_an_encoder_is_pretrained_and_its_decoder_kept(autoencoder, notes):
     before = {name: tensor.clone() for name, tensor in autoencoder.state_dict().items()}
     generator = torch.random.get_rng_state()
-    network, errors = with_pretrained_encoder(autoencoder, notes, steps=250, seed=1)
+    network, errors = with_pretrained_encoder(autoencoder, notes, steps=100, seed=1)
     (few, first), (again, _) = (with_pretrained_encoder(autoencoder, notes, steps=2, seed=1) for _ in range(2))
     assert errors.pitch < first.pitch and errors.spectrum < first.spectrum
     assert same_state(few.state_dict(), again.state_dict()) and same_state(autoencoder.state_dict(), before)
