@@ -25,7 +25,8 @@ from wavecore import benchmark as measure
 from wavecore import checkpoint
 from wavecore.benchmark import Case
 from wavecore.nn import generate
-from wavecore.nn.wavenet import WaveNet, WaveNetConfig, preset
+from wavecore.nn.config import WaveNetConfig, preset
+from wavecore.nn.wavenet import WaveNet
 from wavecore.plots import speed_chart
 
 STRETCHES = 5

@@ -32,7 +32,7 @@ from wavecore.kernels.triton.latency import TritonLatencyGenerator
 from wavecore.kernels.triton.layers import TritonLayersGenerator
 from wavecore.kernels.triton.throughput import TritonThroughputGenerator
 from wavecore.nn import generate
-from wavecore.nn.wavenet import PRESETS, WaveNetConfig
+from wavecore.nn.config import PRESETS, WaveNetConfig
 
 sys.path.append(str(Path(__file__).parent))  # `python -P` leaves it out
 import graph_step

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from wavecore.nn import generate
-from wavecore.nn.wavenet import WaveNetConfig
+from wavecore.nn.config import WaveNetConfig
 
 STEPS = 64
 """Samples that one graph holds."""

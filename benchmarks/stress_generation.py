@@ -20,7 +20,7 @@ import numpy as np
 
 from wavecore import benchmark as measure
 from wavecore.nn import generate
-from wavecore.nn.wavenet import WaveNetConfig
+from wavecore.nn.config import WaveNetConfig
 
 TOLERANCE = 2e-5
 

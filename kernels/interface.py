@@ -76,7 +76,8 @@ class Generator(Protocol):
     >>> import numpy as np, torch
     >>> from wavecore.kernels.packing import pack
     >>> from wavecore.kernels.reference import ReferenceGenerator
-    >>> from wavecore.nn.wavenet import WaveNet, WaveNetConfig
+    >>> from wavecore.nn.config import WaveNetConfig
+    >>> from wavecore.nn.wavenet import WaveNet
     >>> config = WaveNetConfig(1, 3, 2, 8, 8, 8, 12, latent_channels=4, hop_length=10)
     >>> packed = pack(WaveNet(config).state_dict(), config)
     >>> generator = ReferenceGenerator(packed, batch=2, seed=0)

@@ -103,7 +103,8 @@ def pack(state: Mapping[str, Any], config: Any) -> PackedWaveNet:
 
     Examples
     --------
-    >>> from wavecore.nn.wavenet import WaveNet, WaveNetConfig
+    >>> from wavecore.nn.config import WaveNetConfig
+    >>> from wavecore.nn.wavenet import WaveNet
     >>> config = WaveNetConfig(1, 3, 2, 8, 8, 8, 12, latent_channels=4, hop_length=10)
     >>> packed = pack(WaveNet(config).state_dict(), config)
     >>> packed.filter_weight.shape, packed.ring_slots, packed.receptive_field

@@ -37,8 +37,8 @@ _PUBLIC = {
     "PartialFailureError": "wavecore.errors",
     # building blocks: the network, generation, training
     "WaveNet": "wavecore.nn.wavenet",
-    "WaveNetConfig": "wavecore.nn.wavenet",
-    "preset": "wavecore.nn.wavenet",
+    "WaveNetConfig": "wavecore.nn.config",
+    "preset": "wavecore.nn.config",
     "open_generator": "wavecore.nn.generate",
     "generate_blocks": "wavecore.nn.generate",
     "resolve_device": "wavecore.nn.generate",

@@ -21,7 +21,8 @@ import torch
 
 from wavecore.errors import UsageError
 from wavecore.nn import generate
-from wavecore.nn.wavenet import PRESETS, WaveNet, WaveNetConfig, preset
+from wavecore.nn.config import PRESETS, WaveNetConfig, preset
+from wavecore.nn.wavenet import WaveNet
 from wavecore.training import memory
 
 TOLERANCES = {"float64": 1e-5, "float32": 1e-5, "float16": 3e-3, "int16": 3e-3, "int8": 1e-1}

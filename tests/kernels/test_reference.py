@@ -11,7 +11,8 @@ from wavecore.errors import DeviceError, UsageError
 from wavecore.kernels.packing import pack
 from wavecore.kernels.reference import ReferenceGenerator
 from wavecore.kernels.sampling import philox_uniform, sample
-from wavecore.nn.wavenet import WaveNet, WaveNetConfig
+from wavecore.nn.config import WaveNetConfig
+from wavecore.nn.wavenet import WaveNet
 
 WAVENETS = {
     "kernel2": WaveNetConfig(2, 4, 2, 24, 40, 17, 29, latent_channels=3, hop_length=7),

@@ -28,8 +28,7 @@ from wavecore.models.nsynth.model import NSynthNetwork
 from wavecore.models.translation.config import TranslationConfig
 from wavecore.models.translation.evaluate import Clip, choose_clips
 from wavecore.models.translation.model import TranslationNetwork
-from wavecore.nn.encoders import EncoderConfig
-from wavecore.nn.wavenet import preset
+from wavecore.nn.config import EncoderConfig, preset
 from wavecore.training.task import build_network
 
 _spec = importlib.util.spec_from_file_location("tiny_models", Path(__file__).with_name("tiny_models.py"))

@@ -11,7 +11,7 @@ from wavecore.benchmark import Case
 from wavecore.errors import DeviceError, UsageError
 from wavecore.kernels.packing import pack
 from wavecore.nn import generate
-from wavecore.nn.wavenet import PRESETS, preset
+from wavecore.nn.config import PRESETS, preset
 
 NUMBA = Case("tiny", "numba", "cpu", "float32", 2, 1)
 HERE = [

@@ -10,8 +10,7 @@ from wavecore import checkpoint
 from wavecore.errors import ModelError, OutputExistsError
 from wavecore.models.translation.config import TranslationConfig
 from wavecore.models.translation.model import TranslationNetwork
-from wavecore.nn.encoders import EncoderConfig
-from wavecore.nn.wavenet import WaveNetConfig
+from wavecore.nn.config import EncoderConfig, WaveNetConfig
 
 
 @pytest.fixture

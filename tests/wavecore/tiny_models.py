@@ -160,8 +160,7 @@ def write_notes(
 def nsynth(folder: Path) -> tuple[Any, Any]:
     from wavecore.models.nsynth.config import NSynthConfig, NSynthTrainingConfig
     from wavecore.models.nsynth.train import NSynthTask
-    from wavecore.nn.encoders import EncoderConfig
-    from wavecore.nn.wavenet import WaveNetConfig
+    from wavecore.nn.config import EncoderConfig, WaveNetConfig
 
     encoder = EncoderConfig("waveform", 3, 160, channels=4, dilation_cycles=1, layers_per_cycle=3)
     decoder = WaveNetConfig(1, 3, 2, 8, 8, 8, 8, latent_channels=5, hop_length=160)
@@ -237,8 +236,7 @@ def write_tones(folder: Path) -> DomainsDataset:
 def translation_config() -> Any:
     """A network of a few thousand weights on the domains of ``write_tones``."""
     from wavecore.models.translation.config import TranslationConfig
-    from wavecore.nn.encoders import EncoderConfig
-    from wavecore.nn.wavenet import WaveNetConfig
+    from wavecore.nn.config import EncoderConfig, WaveNetConfig
 
     encoder = EncoderConfig("cqt", 4, 160, channels=8, n_bins=96, fmin_hz=130.8)
     decoder = WaveNetConfig(1, 5, 2, 8, 8, 8, 16, latent_channels=4, hop_length=160)

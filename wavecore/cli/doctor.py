@@ -144,8 +144,9 @@ def backend_error(backend: str, device: str) -> float:
     import numpy as np
     import torch
 
+    from wavecore.nn.config import preset
     from wavecore.nn.generate import open_generator
-    from wavecore.nn.wavenet import WaveNet, preset
+    from wavecore.nn.wavenet import WaveNet
 
     config = preset("tiny")
     n_frames = 2
@@ -282,7 +283,8 @@ def _soxr() -> str:
 
 def _nnaudio() -> str:
     """Build the front end of the encoders."""
-    from wavecore.nn.encoders import EncoderConfig, build_encoder
+    from wavecore.nn.config import EncoderConfig
+    from wavecore.nn.encoders import build_encoder
 
     build_encoder(EncoderConfig())
     return f"{_import('nnAudio')}, builds the constant-Q front end"

@@ -10,96 +10,17 @@ caller supplies, and nothing is padded inside.  Hence an encoding in chunks equa
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from wavecore.errors import UsageError
+from wavecore.nn.config import EncoderConfig
 from wavecore.nn.note_bottleneck import N_CODES, NoteBottleneck
 
 FLOOR_DB = -80.0
 SPECTRUM_MEAN, SPECTRUM_STD = 0.25, 0.2
 """Typical of spectra of music; they normalize the convolutions' input."""
-
-
-@dataclass(frozen=True)
-class EncoderConfig:
-    """Sizes of an encoder.
-
-    Attributes
-    ----------
-    kind : {"cqt", "waveform"}
-    latent_channels : int
-        Channels C of the latent.
-    hop_length : int
-        Samples per latent frame.
-    sample_rate : int
-        Hz.
-    channels : int
-        Width of the hidden layers.
-    fmin_hz, bins_per_octave, n_bins, filter_scale
-        The constant-Q front end; a ``filter_scale`` below 1 shortens the windows.
-    dilation_cycles, layers_per_cycle : int
-        The dilated stack of the waveform encoder.
-    latent_levels : int
-        Number of values, evenly from -1 to 1, that each channel is rounded to; 0 for no rounding.  It removes
-        differences between instruments below a step.
-    bottleneck : {"", "notes"}
-        Bottleneck of the constant-Q encoder; see ``note_bottleneck``.
-    bottleneck_context : int
-        Frames on either side whose decisions contribute to a frame's latent, with a bottleneck.
-    hearing_frames : int
-        Frames of the spectrum on either side that the constant-Q encoder's convolutions cover, 2 or more.
-
-    Raises
-    ------
-    UsageError
-        If a value is out of range or does not fit the others.
-
-    Examples
-    --------
-    >>> from wavecore.nn.encoders import EncoderConfig
-    >>> config = EncoderConfig(latent_channels=16, hop_length=512)
-    >>> config.sample_rate / config.hop_length  # latent frames per second
-    31.25
-    """
-
-    kind: str = "cqt"
-    latent_channels: int = 64
-    hop_length: int = 800
-    sample_rate: int = 16_000
-    channels: int = 128
-    fmin_hz: float = 65.40639132514966  # C2
-    bins_per_octave: int = 24
-    n_bins: int = 162
-    filter_scale: float = 0.5
-    dilation_cycles: int = 3
-    layers_per_cycle: int = 10
-    latent_levels: int = 0
-    bottleneck: str = ""
-    bottleneck_context: int = 0
-    hearing_frames: int = 2
-
-    def __post_init__(self):
-        if self.latent_levels < 0 or self.latent_levels == 1:
-            raise UsageError(f"latent_levels is {self.latent_levels}; it must be 0 (no rounding) or at least 2")
-        if self.bottleneck not in ("", "notes") or (self.bottleneck and (self.kind != "cqt" or self.latent_levels)):
-            given = f"kind {self.kind!r} and latent_levels {self.latent_levels}"
-            raise UsageError(
-                f"the bottleneck {self.bottleneck!r} does not fit {given}; 'notes' needs kind 'cqt' and latent_levels 0"
-            )
-        if self.bottleneck_context < 0 or (self.bottleneck_context and not self.bottleneck):
-            raise UsageError(
-                f"bottleneck_context is {self.bottleneck_context}; it must be 0, or more with a bottleneck"
-            )
-        if self.hearing_frames < 2:
-            raise UsageError(f"hearing_frames is {self.hearing_frames}; it must be at least 2")
-        if self.kind not in ENCODERS:
-            raise UsageError(f"there is no encoder {self.kind!r}; choose one of {', '.join(ENCODERS)}")
-        top_hz = self.fmin_hz * 2 ** ((self.n_bins - 1) / self.bins_per_octave)
-        if self.kind == "cqt" and top_hz >= self.sample_rate / 2:
-            raise UsageError(f"the highest constant-Q bin, {top_hz:.0f} Hz, is above half of {self.sample_rate} Hz")
 
 
 class Encoder(nn.Module):
@@ -117,7 +38,8 @@ class Encoder(nn.Module):
     Examples
     --------
     >>> import torch
-    >>> from wavecore.nn.encoders import EncoderConfig, build_encoder
+    >>> from wavecore.nn.config import EncoderConfig
+    >>> from wavecore.nn.encoders import build_encoder
     >>> config = EncoderConfig("waveform", 16, 512, channels=8, dilation_cycles=1, layers_per_cycle=4)
     >>> build_encoder(config).encode(torch.zeros(1, 16_000)).shape
     torch.Size([1, 32, 16])

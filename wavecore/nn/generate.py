@@ -17,7 +17,7 @@ from torch import Tensor
 from wavecore.errors import DeviceError, UsageError
 from wavecore.kernels.interface import LATENCY_BATCH, Generator
 from wavecore.kernels.packing import pack
-from wavecore.nn.wavenet import WaveNetConfig
+from wavecore.nn.config import WaveNetConfig
 
 DTYPES = {
     "reference": ("float32", "float64"),
@@ -225,7 +225,8 @@ def open_generator(
     --------
     >>> import numpy as np
     >>> from wavecore.nn.generate import open_generator
-    >>> from wavecore.nn.wavenet import WaveNet, WaveNetConfig
+    >>> from wavecore.nn.config import WaveNetConfig
+    >>> from wavecore.nn.wavenet import WaveNet
     >>> config = WaveNetConfig(1, 3, 2, 8, 8, 8, 8, latent_channels=4, hop_length=10)
     >>> generator = open_generator(WaveNet(config).state_dict(), config, batch=2, seed=0, backend="reference")
     >>> generator.feed(np.zeros((2, 3, 4), np.float32))
@@ -294,7 +295,8 @@ def generate_blocks(
     --------
     >>> import numpy as np
     >>> from wavecore.nn.generate import generate_blocks, open_generator
-    >>> from wavecore.nn.wavenet import WaveNet, WaveNetConfig
+    >>> from wavecore.nn.config import WaveNetConfig
+    >>> from wavecore.nn.wavenet import WaveNet
     >>> config = WaveNetConfig(1, 3, 2, 8, 8, 8, 8, latent_channels=4, hop_length=10)
     >>> generator = open_generator(WaveNet(config).state_dict(), config, batch=2, seed=0, backend="reference")
     >>> latent = np.zeros((2, 3, 4), np.float32)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
-    from wavecore.nn.wavenet import WaveNetConfig
+    from wavecore.nn.config import WaveNetConfig
 
 
 class Affine(nn.Module):

@@ -17,9 +17,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from wavecore.nn.config import N_PARTIALS
+
 HIGHEST = 0.47
 """Share of the sample rate above which partials are silent."""
-N_PARTIALS = 64
 KNOTS = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 20, 24, 32, 48, 64)
 """Partials whose levels are given; the others' are interpolated over log frequency."""
 BAND_RATIO = 1.5

@@ -9,133 +9,12 @@ Mor et al., "A Universal Music Translation Network", arXiv:1805.07848.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-
 import torch
 from torch import Tensor, nn
 
 from wavecore.errors import UsageError
+from wavecore.nn.config import WaveNetConfig
 from wavecore.nn.layers import Affine, GatedLayer
-
-
-@dataclass(frozen=True)
-class WaveNetConfig:
-    """Sizes of a WaveNet.
-
-    Attributes
-    ----------
-    dilation_cycles, layers_per_cycle : int
-        The dilation doubles within a cycle and starts over with the next.
-    kernel_size : int
-        Taps of every causal filter.
-    residual_channels, gate_channels, skip_channels, head_channels : int
-        Channel counts R, G, S and H.
-    latent_channels : int
-        Channels C of the conditioning latent.
-    n_classes : int
-        Codes A of the mu-law codec.
-    hop_length : int
-        Samples per latent frame.
-    sample_rate : int
-        Hz.
-
-    Raises
-    ------
-    UsageError
-        If a size is no integer of at least 1, or `n_classes` is above 256.
-
-    Examples
-    --------
-    >>> from wavecore.nn.wavenet import WaveNetConfig
-    >>> config = WaveNetConfig(dilation_cycles=2, layers_per_cycle=8, hop_length=512)
-    >>> config.n_layers, config.receptive_field, config.frame_rate
-    (16, 512, 31.25)
-    """
-
-    dilation_cycles: int = 3
-    layers_per_cycle: int = 10
-    kernel_size: int = 2
-    residual_channels: int = 64
-    gate_channels: int = 64
-    skip_channels: int = 64
-    head_channels: int = 256
-    latent_channels: int = 64
-    n_classes: int = 256
-    hop_length: int = 800
-    sample_rate: int = 16_000
-
-    def __post_init__(self):
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise UsageError(f"WaveNetConfig.{field.name} must be a whole number of at least 1, not {value!r}")
-        if self.n_classes > 256:
-            raise UsageError(f"WaveNetConfig.n_classes is {self.n_classes}; codes are stored in 8 bits, so 256 at most")
-
-    @property
-    def n_layers(self) -> int:
-        """Number of gated layers L."""
-        return self.dilation_cycles * self.layers_per_cycle
-
-    @property
-    def dilations(self) -> tuple[int, ...]:
-        """Dilation of every layer, in samples."""
-        return tuple(2 ** (i % self.layers_per_cycle) for i in range(self.n_layers))
-
-    @property
-    def receptive_field(self) -> int:
-        """Number of past samples that one prediction depends on."""
-        return (self.kernel_size - 1) * (sum(self.dilations) + 1) + 1
-
-    @property
-    def multiply_adds(self) -> int:
-        """Multiply-adds per generated sample, without the conditioning, which is computed once per latent frame."""
-        streams = self.residual_channels + self.skip_channels
-        layer = self.kernel_size * self.residual_channels * 2 * self.gate_channels + self.gate_channels * streams
-        head = self.skip_channels * self.head_channels + self.head_channels * self.n_classes
-        return self.kernel_size * streams + self.n_layers * layer + head
-
-    @property
-    def frame_rate(self) -> float:
-        """Latent frames per second."""
-        return self.sample_rate / self.hop_length
-
-
-PRESETS: dict[str, WaveNetConfig] = {
-    "tiny": WaveNetConfig(2, 8, 2, 32, 32, 32, 64, latent_channels=16, hop_length=512),
-    "small": WaveNetConfig(),
-    "small-nsynth": WaveNetConfig(latent_channels=16, hop_length=512),
-    "umt": WaveNetConfig(4, 10, 2, 128, 128, 128, 128),
-    "nsynth": WaveNetConfig(3, 10, 3, 512, 512, 256, 256, latent_channels=16, hop_length=512),
-}
-
-
-def preset(name: str) -> WaveNetConfig:
-    """Look up a named configuration.
-
-    Parameters
-    ----------
-    name : str
-        One of ``PRESETS``.
-
-    Returns
-    -------
-    WaveNetConfig
-
-    Raises
-    ------
-    UsageError
-        If there is no such preset.
-
-    Examples
-    --------
-    >>> from wavecore.nn.wavenet import preset
-    >>> preset("nsynth").receptive_field
-    6141
-    """
-    if name not in PRESETS:
-        raise UsageError(f"there is no preset {name!r}; choose one of {', '.join(PRESETS)}")
-    return PRESETS[name]
 
 
 class WaveNet(nn.Module):
@@ -148,7 +27,8 @@ class WaveNet(nn.Module):
     Examples
     --------
     >>> import torch
-    >>> from wavecore.nn.wavenet import WaveNet, WaveNetConfig
+    >>> from wavecore.nn.config import WaveNetConfig
+    >>> from wavecore.nn.wavenet import WaveNet
     >>> config = WaveNetConfig(1, 3, 2, 8, 8, 8, 8, latent_channels=4, hop_length=10)
     >>> codes, latent = torch.zeros(2, 25, dtype=torch.long), torch.zeros(2, 3, 4)
     >>> WaveNet(config)(codes, latent).shape

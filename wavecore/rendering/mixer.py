@@ -13,9 +13,9 @@ from torch import Tensor
 from wavecore.audio import mulaw
 from wavecore.audio.dc import OffsetFilter
 from wavecore.audio.resample import Resampler
+from wavecore.nn.config import WaveNetConfig
 from wavecore.nn.generate import Generator, open_generator
 from wavecore.nn.sampling import predicted_mean
-from wavecore.nn.wavenet import WaveNetConfig
 from wavecore.rendering.casting import Line
 
 BLOCK_SAMPLES = 16_000

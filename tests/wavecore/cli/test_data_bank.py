@@ -11,8 +11,7 @@ from wavecore import checkpoint
 from wavecore.cli.data_bank import instruments
 from wavecore.models.nsynth.config import NSynthConfig
 from wavecore.models.nsynth.model import NSynthNetwork
-from wavecore.nn.encoders import EncoderConfig
-from wavecore.nn.wavenet import preset
+from wavecore.nn.config import EncoderConfig, preset
 from wavecore.rendering import bank, bank_build
 from wavecore.rendering.bank_build import Source
 from wavecore.symbolic import midi

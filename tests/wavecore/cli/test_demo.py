@@ -39,7 +39,7 @@ def made(model, tmp_path_factory):
 def brief(monkeypatch):
     """Fail where sound is generated."""
     monkeypatch.setattr(
-        "wavecore.models.translation.translate.translate_file", lambda *args, **options: pytest.fail("work was started")
+        "wavecore.models.translation.api.TranslationModel.translate_file", lambda *args, **options: pytest.fail("work was started")
     )
 
 
@@ -99,7 +99,7 @@ def test_what_stops_in_the_middle_leaves_nothing(cli, model, tmp_path, monkeypat
     def stop(*args, **options):
         raise error
 
-    monkeypatch.setattr("wavecore.models.translation.translate.translate_file", stop)
+    monkeypatch.setattr("wavecore.models.translation.api.TranslationModel.translate_file", stop)
     done = cli(*WORDS, "--model", model, "-o", tmp_path / "new" / "demo")
     assert done.code == (130 if error is KeyboardInterrupt else 1)
     assert list(tmp_path.iterdir()) == []
@@ -111,7 +111,7 @@ def test_what_stops_in_the_middle_leaves_an_older_demo_as_it_was(cli, model, tmp
     def stop(*args, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("wavecore.models.translation.translate.translate_file", stop)
+    monkeypatch.setattr("wavecore.models.translation.api.TranslationModel.translate_file", stop)
     assert cli(*WORDS, "--model", model, "-o", tmp_path, "--overwrite").code == 130
     assert [path.read_text() for path in tmp_path.iterdir()] == ["older"]
 

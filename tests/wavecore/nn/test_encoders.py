@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wavecore.errors import UsageError
-from wavecore.nn.encoders import EncoderConfig, build_encoder, round_latent, shift_bins, shift_octaves
+from wavecore.nn.config import EncoderConfig
+from wavecore.nn.encoders import build_encoder, round_latent, shift_bins, shift_octaves
 
 CQT = EncoderConfig(latent_channels=5, hop_length=400, channels=8)
 WAVEFORM = EncoderConfig(

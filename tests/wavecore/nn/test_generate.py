@@ -7,6 +7,7 @@ import torch
 from wavecore.errors import DeviceError, UsageError
 from wavecore.kernels.cpu import native as native_cpu
 from wavecore.kernels.cpu.native import library_path
+from wavecore.nn.config import WaveNetConfig
 from wavecore.nn.generate import (
     BACKENDS,
     available_backends,
@@ -15,7 +16,7 @@ from wavecore.nn.generate import (
     resolve_backend,
     resolve_device,
 )
-from wavecore.nn.wavenet import WaveNet, WaveNetConfig
+from wavecore.nn.wavenet import WaveNet
 
 CONFIG = WaveNetConfig(1, 4, 2, 8, 8, 8, 12, latent_channels=3, hop_length=7)
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from wavecore.nn import layers
-from wavecore.nn.wavenet import WaveNetConfig
+from wavecore.nn.config import WaveNetConfig
 
 
 def _arguments(sizes, *, last=False, seed=0):

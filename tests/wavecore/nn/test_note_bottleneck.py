@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from wavecore.errors import UsageError
-from wavecore.nn.encoders import EncoderConfig, build_encoder
+from wavecore.nn.config import EncoderConfig
+from wavecore.nn.encoders import build_encoder
 from wavecore.nn.note_bottleneck import LEVELS, N_CODES, N_PITCHES, NEAR, NoteBottleneck, decide
 
 CONFIG = EncoderConfig("cqt", 6, 160, channels=8, n_bins=96, fmin_hz=130.8, bottleneck="notes")

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from wavecore.audio import mulaw
 from wavecore.errors import UsageError
+from wavecore.nn.config import WaveNetConfig
 from wavecore.nn.generate import open_generator
 from wavecore.nn.sampling import pick, predicted_mean
-from wavecore.nn.wavenet import WaveNet, WaveNetConfig
+from wavecore.nn.wavenet import WaveNet
 
 VALUES = mulaw.decode(np.arange(256, dtype=np.uint8)).astype(np.float64)
 

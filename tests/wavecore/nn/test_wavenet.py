@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wavecore.errors import UsageError
-from wavecore.nn.wavenet import PRESETS, WaveNet, WaveNetConfig, preset
+from wavecore.nn.config import PRESETS, WaveNetConfig, preset
+from wavecore.nn.wavenet import WaveNet
 
 SMALL = WaveNetConfig(2, 3, 2, 8, 6, 5, 7, latent_channels=3, n_classes=16, hop_length=5)
 

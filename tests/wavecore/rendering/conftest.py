@@ -13,8 +13,7 @@ from wavecore.models.nsynth.config import NSynthConfig
 from wavecore.models.nsynth.model import NSynthNetwork
 from wavecore.models.translation.config import TranslationConfig
 from wavecore.models.translation.model import TranslationNetwork
-from wavecore.nn.encoders import EncoderConfig
-from wavecore.nn.wavenet import preset
+from wavecore.nn.config import EncoderConfig, preset
 from wavecore.rendering.bank import Bank, Instrument
 from wavecore.symbolic.score import Note, Score
 from wavecore.symbolic.song import Event, Part, Song, Tempo

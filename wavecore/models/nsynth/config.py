@@ -7,9 +7,7 @@ from typing import Self
 
 from wavecore.configuration import Config, option
 from wavecore.errors import UsageError
-from wavecore.nn import oscillator
-from wavecore.nn.encoders import EncoderConfig
-from wavecore.nn.wavenet import WaveNetConfig, preset
+from wavecore.nn.config import N_PARTIALS, EncoderConfig, WaveNetConfig, preset
 from wavecore.training.config import WaveNetTrainingConfig
 
 
@@ -53,8 +51,8 @@ class NSynthConfig(Config):
         for name in ("pitch_channels", "condition_channels", "harmonics"):
             if type(getattr(self, name)) is not int:
                 raise UsageError(f"{name} must be a whole number, not {getattr(self, name)!r}")
-        if self.harmonics > oscillator.N_PARTIALS:
-            raise UsageError(f"harmonics is {self.harmonics}; the oscillator has {oscillator.N_PARTIALS} partials")
+        if self.harmonics > N_PARTIALS:
+            raise UsageError(f"harmonics is {self.harmonics}; the oscillator has {N_PARTIALS} partials")
         if self.pitch_channels and self.harmonics:
             raise UsageError("a decoder is conditioned on the pitch by pitch_channels or by harmonics, not by both")
         hop_length = 1 if self.harmonics else self.encoder.hop_length

@@ -26,7 +26,8 @@ from wavecore.audio import mulaw, note_level
 from wavecore.datasets.notes.reader import NotesDataset
 from wavecore.errors import UsageError
 from wavecore.models.nsynth.model import ENCODER_PITCH, MIDDLE_C, N_PITCHES, NSynthNetwork
-from wavecore.nn.encoders import FLOOR_DB, ConstantQEncoder, EncoderConfig, shift_bins, shift_octaves
+from wavecore.nn.config import EncoderConfig
+from wavecore.nn.encoders import FLOOR_DB, ConstantQEncoder, shift_bins, shift_octaves
 from wavecore.nn.layers import Affine
 from wavecore.nn.oscillator import KNOTS, RANGE_DB, midi_to_hz
 from wavecore.training import augmentation

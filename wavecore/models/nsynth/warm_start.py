@@ -25,7 +25,8 @@ from wavecore.models.nsynth.data import LEVEL_DB
 from wavecore.models.nsynth.model import NSynthNetwork
 from wavecore.models.nsynth.pretrain_encoder import STEPS, PretrainingErrors
 from wavecore.models.translation.model import TranslationNetwork
-from wavecore.nn.encoders import ConstantQEncoder, EncoderConfig, build_encoder
+from wavecore.nn.config import EncoderConfig
+from wavecore.nn.encoders import ConstantQEncoder, build_encoder
 from wavecore.nn.wavenet import WaveNet
 from wavecore.training import losses
 

@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 
 from wavecore.configuration import Config, option
 from wavecore.errors import UsageError
-from wavecore.nn.encoders import EncoderConfig
-from wavecore.nn.wavenet import WaveNetConfig
+from wavecore.nn.config import EncoderConfig, WaveNetConfig
 from wavecore.training.config import WaveNetTrainingConfig
 
 MOST_TRANSPOSED = 6.0

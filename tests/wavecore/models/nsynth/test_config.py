@@ -7,8 +7,7 @@ import pytest
 
 from wavecore.errors import UsageError
 from wavecore.models.nsynth.config import PRESETS, NSynthConfig
-from wavecore.nn.encoders import EncoderConfig
-from wavecore.nn.wavenet import WaveNetConfig, preset
+from wavecore.nn.config import EncoderConfig, WaveNetConfig, preset
 
 ENCODER = EncoderConfig("waveform", 3, 40, channels=4, dilation_cycles=1, layers_per_cycle=2)
 DECODER = WaveNetConfig(1, 3, 2, 6, 5, 4, 7, latent_channels=3, hop_length=40)

@@ -8,8 +8,7 @@ from wavecore.audio import mulaw, note_level
 from wavecore.models.nsynth import data as nsynth_data
 from wavecore.models.nsynth.config import NSynthConfig, NSynthTrainingConfig
 from wavecore.models.nsynth.data import Crops
-from wavecore.nn.encoders import EncoderConfig
-from wavecore.nn.wavenet import WaveNetConfig
+from wavecore.nn.config import EncoderConfig, WaveNetConfig
 from wavecore.training import augmentation
 
 HOP, FRAMES, CONTEXT = 160, 4, 2

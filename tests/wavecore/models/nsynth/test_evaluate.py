@@ -17,8 +17,7 @@ from wavecore.models.nsynth.config import NSynthConfig
 from wavecore.models.nsynth.model import NSynthNetwork
 from wavecore.models.spectral.config import SpectralConfig
 from wavecore.models.spectral.model import SpectralNetwork
-from wavecore.nn.encoders import EncoderConfig
-from wavecore.nn.wavenet import WaveNetConfig
+from wavecore.nn.config import EncoderConfig, WaveNetConfig
 
 N = 3_200
 

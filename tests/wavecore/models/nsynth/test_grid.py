@@ -13,8 +13,7 @@ from wavecore.errors import UsageError
 from wavecore.models.nsynth import grid, sample
 from wavecore.models.nsynth.config import NSynthConfig
 from wavecore.models.nsynth.model import NSynthNetwork
-from wavecore.nn.encoders import EncoderConfig
-from wavecore.nn.wavenet import WaveNetConfig
+from wavecore.nn.config import EncoderConfig, WaveNetConfig
 
 RATE = 16_000
 OPTIONS = {"method": "linear", "level_db": -30.0}

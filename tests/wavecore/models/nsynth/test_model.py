@@ -10,9 +10,9 @@ from wavecore.errors import UsageError
 from wavecore.models.nsynth.config import NSynthConfig
 from wavecore.models.nsynth.model import N_PITCHES, Expansion, NSynthNetwork
 from wavecore.nn import oscillator
-from wavecore.nn.encoders import EncoderConfig
+from wavecore.nn.config import EncoderConfig, WaveNetConfig
 from wavecore.nn.generate import open_generator
-from wavecore.nn.wavenet import WaveNet, WaveNetConfig
+from wavecore.nn.wavenet import WaveNet
 
 ENCODER = EncoderConfig("waveform", 3, 40, channels=4, dilation_cycles=1, layers_per_cycle=2)
 DECODER = WaveNetConfig(1, 3, 2, 6, 5, 4, 7, latent_channels=3, hop_length=40)

@@ -14,8 +14,8 @@ from wavecore.models.nsynth import pretrain_encoder
 from wavecore.models.nsynth.config import NSynthConfig
 from wavecore.models.nsynth.model import NSynthNetwork
 from wavecore.models.nsynth.pretrain_encoder import FRAMES, Spectra, draw_crops, pretrain, spectra_of
-from wavecore.nn.encoders import EncoderConfig, shift_bins
-from wavecore.nn.wavenet import WaveNetConfig
+from wavecore.nn.config import EncoderConfig, WaveNetConfig
+from wavecore.nn.encoders import shift_bins
 from wavecore.training import augmentation
 
 HOP = 200

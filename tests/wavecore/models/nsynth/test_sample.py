@@ -13,8 +13,7 @@ from wavecore.errors import InputError, UsageError
 from wavecore.models.nsynth import sample
 from wavecore.models.nsynth.config import NSynthConfig
 from wavecore.models.nsynth.model import NSynthNetwork
-from wavecore.nn.encoders import EncoderConfig
-from wavecore.nn.wavenet import WaveNetConfig
+from wavecore.nn.config import EncoderConfig, WaveNetConfig
 
 RATE, HOP, C = 16_000, 64, 5
 LATENTS = arrays.arrays(np.float32, (3, 4, C), elements=st.floats(-8, 8, width=32))

@@ -14,8 +14,7 @@ from wavecore.models.nsynth.config import NSynthConfig, NSynthTrainingConfig
 from wavecore.models.nsynth.data import LEVEL_DB
 from wavecore.models.nsynth.model import NSynthNetwork
 from wavecore.models.nsynth.train import NSynthTask, predict
-from wavecore.nn.encoders import EncoderConfig
-from wavecore.nn.wavenet import WaveNetConfig
+from wavecore.nn.config import EncoderConfig, WaveNetConfig
 
 HOP, FRAMES = 160, 4
 ENCODER = EncoderConfig("waveform", 4, HOP, channels=4, dilation_cycles=1, layers_per_cycle=4)

@@ -13,8 +13,7 @@ from wavecore.models.nsynth.config import NSynthConfig
 from wavecore.models.nsynth.model import NSynthNetwork
 from wavecore.models.nsynth.warm_start import BOUND, BoundedLatents, from_translation, with_pretrained_encoder
 from wavecore.models.translation.model import TranslationNetwork
-from wavecore.nn.encoders import EncoderConfig
-from wavecore.nn.wavenet import WaveNetConfig
+from wavecore.nn.config import EncoderConfig, WaveNetConfig
 
 HOP = 200
 

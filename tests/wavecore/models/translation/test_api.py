@@ -16,8 +16,7 @@ from wavecore.errors import InputError, OutputExistsError, UsageError
 from wavecore.models.translation import sample
 from wavecore.models.translation.config import TranslationConfig
 from wavecore.models.translation.model import TranslationNetwork
-from wavecore.nn.encoders import EncoderConfig
-from wavecore.nn.wavenet import WaveNetConfig
+from wavecore.nn.config import EncoderConfig, WaveNetConfig
 
 RATE, HOP = 16_000, 160
 

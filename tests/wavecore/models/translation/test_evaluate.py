@@ -12,8 +12,7 @@ from wavecore.errors import InputError, UsageError
 from wavecore.models.translation import evaluate as evaluation
 from wavecore.models.translation.config import TranslationConfig
 from wavecore.models.translation.model import TranslationNetwork
-from wavecore.nn.encoders import EncoderConfig
-from wavecore.nn.wavenet import WaveNetConfig
+from wavecore.nn.config import EncoderConfig, WaveNetConfig
 
 RATE = 16_000
 

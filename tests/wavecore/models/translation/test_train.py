@@ -11,8 +11,7 @@ from wavecore.models.translation.config import TranslationConfig, TranslationTra
 from wavecore.models.translation.data import Batch
 from wavecore.models.translation.model import TranslationNetwork
 from wavecore.models.translation.train import TranslationTask, TranslationTrainer
-from wavecore.nn.encoders import EncoderConfig
-from wavecore.nn.wavenet import WaveNetConfig
+from wavecore.nn.config import EncoderConfig, WaveNetConfig
 from wavecore.training.task import build_network
 
 HOP = 40

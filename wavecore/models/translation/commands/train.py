@@ -104,8 +104,7 @@ class TrainTranslation(TrainingCommand):
             If there is no such preset or target, or a flag contradicts the run or the model of ``--init``.
         """
         from wavecore.models.translation.config import TranslationConfig
-        from wavecore.nn.encoders import EncoderConfig
-        from wavecore.nn.wavenet import PRESETS
+        from wavecore.nn.config import PRESETS, EncoderConfig
 
         if args.preset:
             common.chosen([args.preset], list(PRESETS), what="preset")
@@ -213,7 +212,7 @@ def _refuse_latent(args: argparse.Namespace, whose: str) -> None:
 
 def _refuse_contradictions(args: argparse.Namespace, config: Any, whose: str) -> None:
     """Refuse flags that contradict the configuration of the run or of the model of ``--init``."""
-    from wavecore.nn.wavenet import PRESETS
+    from wavecore.nn.config import PRESETS
 
     if args.preset and PRESETS[args.preset] != config.decoder:
         raise UsageError(f"{whose} has decoders of another size than --preset {args.preset}; leave the flag out")

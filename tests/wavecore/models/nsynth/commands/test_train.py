@@ -11,7 +11,7 @@ from wavecore.models.note_classifier.config import NoteClassifierConfig
 from wavecore.models.note_classifier.model import NoteClassifier
 from wavecore.models.nsynth import pretrain_encoder, warm_start
 from wavecore.models.nsynth.train import NSynthTask
-from wavecore.nn.wavenet import preset
+from wavecore.nn.config import preset
 
 SMALL = [
     "--preset", "tiny", "--set", "batch_size=2", "--set", "crop_frames=2", "--set", "validation_crops=1",

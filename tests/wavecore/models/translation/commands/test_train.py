@@ -13,7 +13,7 @@ from wavecore.errors import UsageError
 from wavecore.models.translation import pretrain
 from wavecore.models.translation.commands.train import TRAIN, TrainTranslation
 from wavecore.models.translation.data import BatchSource
-from wavecore.nn.wavenet import preset
+from wavecore.nn.config import preset
 
 SIZES = ("batch_size=2", "crop_frames=2", "validation_crops=1", "validate_every=2", "checkpoint_every=2")
 SMALL = [*(word for size in SIZES for word in ("--set", size)), "--seed", "4"]
