@@ -127,7 +127,7 @@ def test_latents_of_unusual_spectra_are_bounded(source, notes):
 def test_an_encoder_is_pretrained_and_its_decoder_kept(autoencoder, notes):
     before = {name: tensor.clone() for name, tensor in autoencoder.state_dict().items()}
     generator = torch.random.get_rng_state()
-    network, errors = with_pretrained_encoder(autoencoder, notes, steps=100, seed=1)
+    network, errors = with_pretrained_encoder(autoencoder, notes, steps=300, seed=1)
     (few, first), (again, _) = (with_pretrained_encoder(autoencoder, notes, steps=2, seed=1) for _ in range(2))
     assert errors.pitch < first.pitch and errors.spectrum < first.spectrum
     assert same_state(few.state_dict(), again.state_dict()) and same_state(autoencoder.state_dict(), before)

@@ -30,7 +30,7 @@ class TrainTranslation(TrainingCommand):
     )
     data_help = "a data set that `wavecore data domains` built"
     built_by = "wavecore data domains"
-    presets = "wavecore.nn.wavenet:PRESETS"
+    presets = "wavecore.nn.config:PRESETS"
     network_flags: ClassVar = {"shared_decoder": "--shared-decoder"}
 
     def add_network(self, group: argparse._ArgumentGroup) -> None:
