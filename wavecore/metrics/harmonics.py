@@ -34,18 +34,10 @@ lower one that is not in the sound; only where they are a fifth apart are they i
 
 @dataclass(frozen=True)
 class HarmonicSeries:
-    """The two harmonic series that hold most of a sound's power.
+    """The fundamentals of the two harmonic series that hold most of a sound's power, and their shares of it, 0 to 1.
 
-    Attributes
-    ----------
-    f0_hz : float
-        The fundamental of the first series, within half a semitone.
-    share : float
-        Of the power above the noise floor, 0 to 1, on the first series.
-    second_hz : float
-        The fundamental of the remainder.
-    second_share : float
-        Of the power above the noise floor, 0 to 1, that the second series adds.
+    The first fundamental is precise to half a semitone; the second series is that of the remainder of the first.  The
+    shares are of the power above the noise floor; the second is what the second series adds.
     """
 
     f0_hz: float
