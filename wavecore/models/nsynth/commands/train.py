@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -103,7 +103,7 @@ class TrainNSynth(TrainingCommand):
             refuse_contradictions(config.encoder, {"kind": args.encoder}, {"kind": "--encoder"}, resumed=resumed)
         if args.preset:
             inputs = {name: getattr(config.decoder, name) for name in ("latent_channels", "hop_length")}
-            sizes = replace(PRESETS[args.preset].decoder, **inputs).to_dict()
+            sizes = asdict(replace(PRESETS[args.preset].decoder, **inputs))
             refuse_contradictions(
                 config.decoder, sizes, dict.fromkeys(sizes, f"--preset {args.preset}"), resumed=resumed
             )

@@ -9,7 +9,7 @@ from wavecore import checkpoint
 from wavecore.audio import files
 from wavecore.models.nsynth import pretrain_encoder, warm_start
 from wavecore.models.nsynth.train import NSynthTask
-from wavecore.nn.wavenet import preset
+from wavecore.nn.config import preset
 
 SETTINGS = [f"--set={text}" for text in ("batch_size=2", "crop_frames=2", "validation_crops=1", "steps=1")]
 SEED = ["--seed", "4"]
