@@ -70,16 +70,12 @@ class BaseGenerator(ABC):
         streams: Sequence[int] | None = None,
         temperature: float = 1.0,
     ):
-        check_whole(batch, "batch", 1, 2**31)
-        check_whole(seed, "seed", 0, 2**64)
-        numbers = list(range(batch)) if streams is None else [_plain(number) for number in streams]
+        self._packed = packed
+        self._batch = check_whole(batch, "batch", 1, 2**31)
+        self._seed = check_whole(seed, "seed", 0, 2**64)
+        numbers = [check_whole(n, "stream number", 0, 2**64) for n in (range(batch) if streams is None else streams)]
         if len(numbers) != batch:
             raise UsageError(f"{len(numbers)} stream numbers for a batch of {batch} streams; give one each")
-        for number in numbers:
-            check_whole(number, "stream number", 0, 2**64)
-        self._packed = packed
-        self._batch = batch
-        self._seed = int(seed)
         self._streams = np.array(numbers, dtype=np.uint64)
         self._temperature = check_temperature(temperature)
         self._position = 0
@@ -222,13 +218,9 @@ class BaseGenerator(ABC):
             self._broken = False
 
 
-def check_whole(value: Any, name: str, low: int, high: int) -> None:
-    """Raise UsageError unless a value, called `name` in the message, is a whole number in [low, high)."""
-    value = _plain(value)
-    if not isinstance(value, int) or isinstance(value, bool) or not low <= value < high:
-        raise UsageError(f"{name} is {value!r}; a whole number in [{low}, {high}) is needed")
-
-
-def _plain(number: Any) -> Any:
-    """Turn a numpy integer into a Python int, and return anything else as it is."""
-    return int(number) if isinstance(number, np.integer) else number
+def check_whole(value: Any, name: str, low: int, high: int) -> int:
+    """Return a whole number in [low, high) as an int; anything else raises a UsageError that calls it `name`."""
+    plain = int(value) if isinstance(value, np.integer) else value
+    if not isinstance(plain, int) or isinstance(plain, bool) or not low <= plain < high:
+        raise UsageError(f"{name} is {plain!r}; a whole number in [{low}, {high}) is needed")
+    return plain

@@ -20,8 +20,7 @@ class StreamThreads:
     """
 
     def __init__(self, batch: int, threads: int | None, *, tile: int = 1):
-        self.threads = (os.cpu_count() or 1) if threads is None else threads
-        check_whole(self.threads, "threads", 1, 2**16)
+        self.threads = check_whole((os.cpu_count() or 1) if threads is None else threads, "threads", 1, 2**16)
         n_shares = min(self.threads, batch)
         unit = tile if batch >= tile * n_shares else 1
         edges = (np.linspace(0, batch // unit, n_shares + 1).astype(int) * unit).tolist()

@@ -177,7 +177,7 @@ def require_triton() -> None:
 
 
 def usable_device(device: str | torch.device, *, cpu_too: bool = False) -> torch.device:
-    """Return the device if the kernels can run there; DeviceError says why not, UsageError that there is none such."""
+    """Return the device if the kernels can run there; else raise DeviceError, or UsageError for an unknown one."""
     try:
         device = torch.device(device)
     except RuntimeError as error:
@@ -207,8 +207,7 @@ def capability(device: torch.device) -> int:
 def check_tiling(tiling: Any, limits: dict[str, tuple[int, int]]) -> None:
     """Raise UsageError unless each named size is in its range [low, high) and, except `stages`, a power of two."""
     for name, (low, high) in limits.items():
-        size = getattr(tiling, name)
-        check_whole(size, name, low, high)
+        size = check_whole(getattr(tiling, name), name, low, high)
         if name != "stages" and size.bit_count() != 1:
             raise UsageError(f"{name} is {size}; it must be a power of two")
 
