@@ -100,6 +100,14 @@ def save(
         If the folder holds a model and ``overwrite`` is false.
     ModelError
         If a weight is not finite.
+
+    Examples
+    --------
+    >>> import wavecore
+    >>> network = wavecore.load("coconet").network
+    >>> digest = wavecore.save_model(network, "copy")
+    >>> wavecore.load("copy").sha256 == digest
+    True
     """
     folder = Path(folder)
     if (folder / WEIGHTS).exists() and not overwrite:
@@ -205,6 +213,12 @@ def shipped() -> list[str]:
     -------
     list of str
         Names, sorted.
+
+    Examples
+    --------
+    >>> import wavecore
+    >>> wavecore.shipped_models()
+    ['coconet', 'ear', 'gan', 'lstm', 'musegan', 'musenet', 'notes', 'universal']
     """
     return sorted(path.parent.name for path in PRETRAINED.glob(f"*/{WEIGHTS}"))
 

@@ -55,10 +55,14 @@ def run_task(
 
     Parameters
     ----------
+    task : Task
+        Network, data and settings.
     out : str or Path
         The run's folder (see ``run_folder``).
     resume : bool
         Continue from the newest checkpoint in ``out``.
+    device : str
+        Where to train, "cpu" or "cuda:N".
     workers : int
         Processes that prepare batches (see ``prefetch``); the result does not depend on their number.
     on_progress : callable, optional
@@ -79,6 +83,19 @@ def run_task(
         If ``out`` holds another run, or there is nothing to resume.
     ModelError
         If the loss stops being finite.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import numpy as np, wavecore
+    >>> from wavecore.datasets.chorales import write
+    >>> from wavecore.models.coconet.config import PRESETS, CoconetTrainingConfig
+    >>> from wavecore.models.coconet.train import CoconetTask
+    >>> grids = {split: [np.full((16, 4), 60)] for split in ("train", "valid", "test")}
+    >>> data = write(grids, Path("chorales"), source="", licence="")
+    >>> task = CoconetTask(data, PRESETS["tiny"], CoconetTrainingConfig(steps=2, batch_size=1, crop_steps=4))
+    >>> wavecore.run_task(task, "run")["steps"]
+    2
     """
     with distributed.join(device) as processes:
         network = task.build()

@@ -39,7 +39,8 @@ def made(model, tmp_path_factory):
 def brief(monkeypatch):
     """Fail where sound is generated."""
     monkeypatch.setattr(
-        "wavecore.models.translation.api.TranslationModel.translate_file", lambda *args, **options: pytest.fail("work was started")
+        "wavecore.models.translation.api.TranslationModel.translate_file",
+        lambda *args, **options: pytest.fail("work was started"),
     )
 
 

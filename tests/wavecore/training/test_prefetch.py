@@ -89,7 +89,7 @@ def test_an_interrupt_does_not_reach_those_who_draw():
 @pytest.mark.parametrize("learning", [False, True], ids=["while one waits for it", "while one learns"])
 def test_a_process_that_is_lost_is_said_to_be(learning):
     with (
-        pytest.raises(DeviceError, match="is gone; .*--workers 0 draws without them"),
+        pytest.raises(DeviceError, match="--workers 0"),
         prefetch.batches(draw, range(10**6), workers=1) as drawn,
     ):
         os.kill(int(next(drawn).drawn_by), signal.SIGKILL)

@@ -66,6 +66,11 @@ class NoteClassifierModel(Model):
         rate : int
             Hz; resampled to the model's.
 
+        Returns
+        -------
+        NoteDescription
+            Pitch, family, source and qualities with their probabilities.
+
         Raises
         ------
         InputError

@@ -44,6 +44,15 @@ class SpectralModel(Model):
         ------
         InputError, UsageError
             If the note is no finite signal of one channel, or longer than the model's notes.
+
+        Examples
+        --------
+        >>> from wavecore.models.spectral.config import SpectralConfig
+        >>> from wavecore.models.spectral.model import SpectralNetwork
+        >>> network = SpectralNetwork(SpectralConfig(base_channels=1, latent_channels=2, pitch_channels=0)).eval()
+        >>> model = SpectralModel(network, "untrained", path=None, sha256="", card={})
+        >>> model.encode(np.sin(np.arange(800) / 8), 16_000).shape
+        (2,)
         """
         images = to_images(torch.from_numpy(self._signal(x, rate))[None], self.network.config)
         return self.network.encode(images)[0].numpy()
@@ -68,6 +77,16 @@ class SpectralModel(Model):
         -------
         Sound
             At the model's rate, with peak 1.
+
+        Examples
+        --------
+        >>> from wavecore.models.spectral.config import SpectralConfig
+        >>> from wavecore.models.spectral.model import SpectralNetwork
+        >>> network = SpectralNetwork(SpectralConfig(base_channels=1, latent_channels=2, pitch_channels=0)).eval()
+        >>> model = SpectralModel(network, "untrained", path=None, sha256="", card={})
+        >>> y, rate = model.decode(np.zeros(2), seconds=0.1, seed=1)
+        >>> y.shape, rate
+        ((1600,), 16000)
         """
         config, seed = self.network.config, draw_seed(seed)
         latent = np.asarray(latent, np.float32)
@@ -86,6 +105,11 @@ class SpectralModel(Model):
             As of ``encode``.
         pitch, seed
             As of ``decode``.
+
+        Returns
+        -------
+        Sound
+            At the model's rate.
 
         Examples
         --------

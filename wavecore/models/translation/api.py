@@ -158,6 +158,16 @@ class TranslationModel(Model):
             As of ``translate``; or an output is the input.
         OutputExistsError
             If an output exists and ``overwrite`` is false.
+
+        Examples
+        --------
+        >>> import numpy as np, wavecore
+        >>> tone = np.sin(2 * np.pi * 440 * np.arange(2400) / 16_000) / 3
+        >>> _ = wavecore.Sound(tone, 16_000).write("tone.wav")
+        >>> model = wavecore.load("universal")
+        >>> (result,) = model.translate_file("tone.wav", {"flute": "flute.wav"}, seed=1)
+        >>> result.domain, result.path, result.seconds
+        ('flute', 'flute.wav', 0.15)
         """
         paths = {target: Path(path) for target, path in outputs.items()}
         self._check_outputs(Path(source), paths, overwrite=overwrite)
@@ -177,6 +187,8 @@ class TranslationModel(Model):
             Hz.
         octave : int
             Octaves by which the input is moved first.
+        device : str
+            As of ``translate``.
 
         Returns
         -------
@@ -187,6 +199,13 @@ class TranslationModel(Model):
         ------
         UsageError, InputError
             As of ``translate``.
+
+        Examples
+        --------
+        >>> import numpy as np, wavecore
+        >>> tone = np.sin(2 * np.pi * 440 * np.arange(3200) / 16_000) / 3
+        >>> wavecore.load("universal").encode(tone, 16_000).shape
+        (10, 32)
         """
         encoding = Encoding(self, Source.of_array(x, rate), resolve_device(device)[0])
         return np.concatenate([latents[octave] for latents in encoding.latents({octave})])
@@ -221,6 +240,15 @@ class TranslationModel(Model):
         ------
         UsageError, DeviceError
             As of ``translate``, or if the latent has another number of channels.
+
+        Examples
+        --------
+        >>> import numpy as np, wavecore
+        >>> model = wavecore.load("universal")
+        >>> latent = model.encode(np.sin(2 * np.pi * 440 * np.arange(1600) / 16_000) / 3, 16_000)
+        >>> y, rate = model.decode(latent, "organ", seed=1)
+        >>> y.shape, rate
+        ((1600,), 16000)
         """
         options = self._options(seed, temperature, None, "model", draws, device, backend)
         x = sample.decode(self, np.asarray(latent, np.float32), to, options, on_progress=on_progress)

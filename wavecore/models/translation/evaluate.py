@@ -264,10 +264,7 @@ def summarise(
     columns = {name: [getattr(each, name) for each in scores] for name in asdict(scores[0])}
     measured = {name: [value for value in values if value is not None] for name, values in columns.items()}
     medians = {name: float(np.median(values)) if values else None for name, values in measured.items()}
-    judged = {
-        "target_classifier_accuracy": judge.accuracy(outputs, target),
-        "clips": [asdict(each) for each in scores],
-    }
+    judged = {"target_classifier_accuracy": judge.accuracy(outputs, target), "clips": [asdict(each) for each in scores]}
     return {"from": source, "to": target} | medians | judged
 
 

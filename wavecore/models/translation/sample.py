@@ -142,9 +142,8 @@ def translate(
         pool = stack.enter_context(ThreadPoolExecutor(min(len(outputs), cpu_count() or 1)))
         voices = []
         for number, (target, output) in enumerate(outputs.items()):
-            shift, warnings = encoding.octave_shift(target, options.octave)
             generator = open_voice(model, target, options, device=device, stream=number, threads=threads)
-            voices.append(_Voice(encoding, target, generator, stack.enter_context(output), options, shift, warnings))
+            voices.append(_Voice(encoding, target, generator, stack.enter_context(output), options))
         for latents in encoding.latents({voice.octave_shift for voice in voices}):
             list(pool.map(lambda voice, latents=latents: voice.advance(latents[voice.octave_shift]), voices))
             if on_progress is not None:
@@ -286,18 +285,11 @@ class _Voice:
     """One target: its generator, its output, and the excerpts whose pitch is measured."""
 
     def __init__(
-        self,
-        encoding: Encoding,
-        target: str,
-        generator: Generator,
-        output: AudioWriter | Memory,
-        options: Options,
-        octave_shift: int,
-        warnings: tuple[str, ...],
+        self, encoding: Encoding, target: str, generator: Generator, output: AudioWriter | Memory, options: Options
     ):
         self.survey, self.source, self.target = encoding.survey, encoding.source, target
         self.generator, self.output, self.draws = generator, output, options.draws
-        self.octave_shift, self.warnings = octave_shift, warnings
+        self.octave_shift, self.warnings = encoding.octave_shift(target, options.octave)
         self.excerpts = Excerpts(self.survey.excerpts)
         self.done, self.written, self.seconds_of_work = 0, 0, 0.0
         model_rate = self.survey.sample_rate

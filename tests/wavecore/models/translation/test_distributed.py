@@ -63,11 +63,7 @@ def test_a_process_keeps_its_decoders_alone(network_config):
 
 @pytest.mark.parametrize(
     ("shared", "size", "per_step", "message"),
-    [
-        (True, 2, 1, "share"),
-        (False, 3, 1, "3 processes.*2$"),
-        (False, 2, 1, "targets_per_step is 1.*multiple of 2"),
-    ],
+    [(True, 2, 1, "share"), (False, 3, 1, "3 processes.*2$"), (False, 2, 1, "targets_per_step is 1.*multiple of 2")],
 )
 def test_what_cannot_be_spread(network_config, shared, size, per_step, message):
     with pytest.raises(UsageError, match=message):

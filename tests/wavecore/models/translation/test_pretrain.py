@@ -1,5 +1,6 @@
 """An encoder is pretrained on notes and against the domain; decoders are refitted or start from the nearest."""
 
+import functools
 import math
 from dataclasses import astuple, replace
 
@@ -8,6 +9,7 @@ import torch
 
 from wavecore.errors import UsageError
 from wavecore.models.translation import pretrain as pretraining
+from wavecore.models.translation import pretrain_data
 from wavecore.models.translation.config import TranslationTrainingConfig
 from wavecore.models.translation.model import TranslationNetwork
 from wavecore.models.translation.pretrain import PretrainingConfig, pretrain, refit, with_pretrained_encoder
@@ -15,10 +17,24 @@ from wavecore.models.translation.pretrain_data import collect
 from wavecore.nn.wavenet import WaveNet
 from wavecore.training.task import build_network
 
+DRAW = pretrain_data.draw
+
+
+@pytest.fixture(autouse=True)
+def small_batches(monkeypatch):
+    """Let a step take fewer crops, and the measures be the means over fewer steps."""
+
+    def take(n_crops):
+        monkeypatch.setattr(pretrain_data, "draw", functools.partial(DRAW, n_crops=n_crops))
+
+    monkeypatch.setattr(pretraining, "RECENT_STEPS", 25)
+    take(16)
+    return take
+
 
 def test_an_encoder_is_trained_on_the_notes_and_against_the_domain(pretraining_data, encoder):
     before = [parameter.clone() for parameter in encoder.parameters()]
-    measures = pretrain(encoder, pretraining_data, PretrainingConfig(steps=150, moved=0.0))
+    measures = pretrain(encoder, pretraining_data, PretrainingConfig(steps=200, moved=0.0))
     assert any(not torch.equal(a, b) for a, b in zip(before, encoder.parameters(), strict=True))
     assert measures.notes_f1 > 0.8
     assert measures.apart < 0.6
@@ -50,7 +66,7 @@ def test_without_steps_nothing_is_measured(pretraining_data, encoder):
 def test_an_encoder_with_a_bottleneck_of_notes_predicts_them_itself(dataset, new_encoder, known):
     encoder = new_encoder(channels=24, bottleneck="notes")
     data = collect(dataset, encoder, known=known, known_domains=("flute", "organ"))
-    measures = pretrain(encoder, data, PretrainingConfig(steps=150, moved=0.0))
+    measures = pretrain(encoder, data, PretrainingConfig(steps=200, moved=0.0))
     assert measures.notes_f1 > 0.8 and measures.apart < 0.6
     assert measures.weight.shape == (4, 4)
 
@@ -73,7 +89,8 @@ def test_long_kernels_have_a_lower_learning_rate_and_frozen_weights_none(dataset
     assert sum(len(group["params"]) for group in trainer.optimizer.param_groups) == len(rates)
 
 
-def test_without_their_weights_the_losses_of_the_domain_have_no_effect(pretraining_data, new_encoder):
+def test_without_their_weights_the_losses_of_the_domain_have_no_effect(pretraining_data, new_encoder, small_batches):
+    small_batches(12)
     default, free = (
         pretrain(new_encoder(seed=5), pretraining_data, PretrainingConfig(steps=200, moved=0.0, changed=0.0, **weights))
         for weights in ({}, {"apart": 0.0, "confusion": 0.0})

@@ -190,5 +190,5 @@ COMMANDS = {
         ),
         configure=configure,
         run=training.run_together(run),
-    ),
+    )
 }

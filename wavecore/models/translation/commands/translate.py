@@ -20,18 +20,6 @@ if TYPE_CHECKING:
     from wavecore.models.translation.api import TranslationModel
     from wavecore.models.translation.sample import TranslationResult
 
-RESULT_KEYS = (
-    "input",
-    "domain",
-    "path",
-    "seconds",
-    "samples_per_s",
-    "realtime_factor",
-    "octave_shift",
-    "pitch_accuracy",
-    "peak_db",
-)
-
 
 @dataclass(frozen=True)
 class Session:
@@ -77,7 +65,10 @@ class Session:
     def document(self, results: Sequence[TranslationResult], **more: Any) -> dict[str, Any]:
         """Return the JSON document of several translations."""
         made = {"model": self.model.name, "model_sha256": self.model.sha256, "seed": self.seed}
-        return made | more | {"outputs": [{key: getattr(result, key) for key in RESULT_KEYS} for result in results]}
+        outputs = [asdict(result) for result in results]
+        for output in outputs:
+            del output["warnings"]  # they are printed, and stand in the sidecars
+        return made | more | {"outputs": outputs}
 
 
 @dataclass(frozen=True)

@@ -100,11 +100,7 @@ def test_a_run_that_was_stopped_goes_on(add, model, recordings, tmp_path, monkey
     [
         (["{model}", "--data", "{data}"], 2, "--name NAME"),
         (["{model}", "--data", "{data}", "--name", "My Viola"], 2, "'My Viola'"),
-        (
-            ["{model}", "--data", "{data}", "--name", "organ"],
-            2,
-            "'organ'",
-        ),
+        (["{model}", "--data", "{data}", "--name", "organ"], 2, "'organ'"),
         (["{model}", "--name", "viola"], 2, "--data DIR"),
         (["{model}", "--data", "{data}x", "--name", "viola"], 3, "violax"),
         (["{model}", "--data", "{empty}", "--name", "viola"], 3, "no audio"),
