@@ -124,6 +124,15 @@ class NSynthModel(Model):
         ------
         UsageError, InputError
             If the latent has another shape or is not finite, or the pitch does not fit the model.
+
+        Examples
+        --------
+        >>> import wavecore
+        >>> model = wavecore.load("notes")
+        >>> latent = model.encode(np.sin(2 * np.pi * 220 * np.arange(1024) / 16_000) / 2, 16_000)
+        >>> y, rate = model.decode(latent, seed=1)
+        >>> y.shape, rate
+        ((1024,), 16000)
         """
         pitches = None if pitch is None else [pitch]
         return self.decode_batch([latent], pitches=pitches, levels_db=[level_db], **generation)[0]
@@ -241,6 +250,14 @@ class NSynthModel(Model):
         ------
         UsageError, InputError
             If weights do not fit the sounds, or a sound is silent or cannot be encoded.
+
+        Examples
+        --------
+        >>> import wavecore
+        >>> low, high = (np.sin(2 * np.pi * f0_hz * np.arange(1024) / 16_000) / 2 for f0_hz in (220, 330))
+        >>> sounds = wavecore.load("notes").mix([low, high], [(1, 0), (0.5, 0.5)], rate=16_000, seed=1)
+        >>> [len(sound.samples) for sound in sounds]
+        [1024, 1024]
         """
         signals, level_db = self._levelled(sounds, rate)
         latents = sample.encode(self.network, signals)
@@ -291,6 +308,15 @@ class NSynthModel(Model):
             Row, column, and the weights of the corners.
         sound : Sound
             At the mean level of the corners.
+
+        Examples
+        --------
+        >>> import wavecore
+        >>> t = np.arange(1024) / 16_000
+        >>> corners = [np.sin(2 * np.pi * f0_hz * t) / 2 for f0_hz in (220, 262, 330, 440)]
+        >>> cells = dict(wavecore.load("notes").grid(corners, rate=16_000, size=2, seed=1))
+        >>> len(cells), {len(sound.samples) for sound in cells.values()}
+        (4, {1024})
         """
         every = cells(size)
         if len(corners) != 4:

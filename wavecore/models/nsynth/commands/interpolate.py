@@ -87,21 +87,11 @@ def run(args: argparse.Namespace, console: Console) -> None:
     backend = common.settle_backend(args.backend, device, console)
     seed = common.settle_seed(args.seed, console)
     sounds = [inputs.read_note(path, model, args.seconds, console) for path in args.sounds]
-    rows, rate = [mix.weights for mix in mixes], model.rate
+    shared = {"weights": [mix.weights for mix in mixes], "rate": model.rate, "stretch": args.stretch}
+    generation = {"temperature": temperature, "seed": seed, "device": device, "backend": backend}
     with console.progress("generating", unit="samples") as show:
-        mixed = model.mix(
-            sounds,
-            rows,
-            rate=rate,
-            method=args.method,
-            stretch=args.stretch,
-            temperature=temperature,
-            seed=seed,
-            device=device,
-            backend=backend,
-            on_progress=show,
-        )
-    plain = model.mix_signals(sounds, rows, rate=rate, stretch=args.stretch) if args.mix else []
+        mixed = model.mix(sounds, **shared, method=args.method, **generation, on_progress=show)
+    plain = model.mix_signals(sounds, **shared) if args.mix else []
     for path, sound in zip([*wavs, *plain_wavs], [*mixed, *plain], strict=True):
         sound.write(path, overwrite=args.overwrite)
         console.result(str(path))
