@@ -28,24 +28,9 @@ REGISTER = 6
 def choose(
     dataset: NotesDataset, split: str, n_notes: int, *, pitches: Collection[int] | None = None
 ) -> tuple[list[Note], np.ndarray]:
-    """Choose notes that are spread evenly over a split, and so over its instruments.
+    """Return ``n_notes`` notes at most, spread evenly over a split and its instruments, and their sounds, (n, T).
 
-    Parameters
-    ----------
-    n_notes : int
-        At most, 1 or more.
-    pitches : collection of int, optional
-        MIDI note numbers; others are left out.
-
-    Returns
-    -------
-    ndarray, shape (n, T), float32
-        Their sounds.
-
-    Raises
-    ------
-    UsageError
-        If there is no such split or no such pitch in it.
+    Only those of ``pitches``, MIDI note numbers, if given.  Raises UsageError if there are none.
     """
     notes = dataset.notes(split)
     allowed = [row for row, note in enumerate(notes) if pitches is None or note.pitch in pitches]
@@ -129,18 +114,9 @@ def score(classifier: LoadedModel, notes: list[Note], logits: dict[str, np.ndarr
 def breakdown(
     notes: list[Note], originals: dict[str, np.ndarray], logits: dict[str, np.ndarray]
 ) -> dict[str, dict[str, dict]]:
-    """Break pitch accuracy and family agreement down.
+    """Return note counts, pitch accuracy and family agreement by half octaves (``registers``) and by ``families``.
 
-    Parameters
-    ----------
-    originals, logits : dict of str to ndarray
-        Of the originals and of their reconstructions, as ``classify`` returns them.
-
-    Returns
-    -------
-    dict
-        ``registers`` by half octaves (``"MIDI 48-53"``) and ``families``, in order; of each ``n_notes``,
-        ``pitch_accuracy`` and ``family_agreement``.
+    ``originals`` and ``logits``, of the reconstructions, are as ``classify`` returns them.
     """
     right = logits["pitch"].argmax(axis=1) == np.array([note.pitch for note in notes])
     same = logits["family"].argmax(axis=1) == originals["family"].argmax(axis=1)

@@ -75,18 +75,11 @@ def generate_cells(
     on_progress: Callable[[int, int], None] | None = None,
     **options,
 ) -> Iterator[tuple[Cell, np.ndarray]]:
-    """Generate cells, some at once, as arrays of shape (T,) float32 at ``level_db``.
+    """Generate chosen cells of ``cells(size)`` at ``level_db``, (T,) float32 each, in batches.
 
-    Parameters
-    ----------
-    corners : sequence of four ndarrays, shape (T_i,), float
-        At the model's rate and level.
-    chosen : sequence of Cell
-        Any of ``cells(size)``; each draws the same random numbers whatever is generated beside it.
-    on_progress : callable, optional
-        Called with (cells done, cells in all).
-    **options
-        Of ``sample.decode``.
+    The four corners, (T_i,), have the model's rate and level.  A cell draws the same random numbers whatever is
+    generated beside it.  ``on_progress`` is called with (cells done, in all); ``options`` are those of
+    ``sample.decode``.
     """
     rate, latents = network.config.decoder.sample_rate, sample.encode(network, corners)
     for begin in range(0, len(chosen), BATCH):

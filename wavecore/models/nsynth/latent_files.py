@@ -16,22 +16,7 @@ from wavecore.errors import InputError
 
 @dataclass(frozen=True)
 class StoredLatent:
-    """A latent and what it was encoded from.
-
-    Attributes
-    ----------
-    latent : ndarray, shape (F, C), float32
-    sample_rate : int
-        Of the model, Hz.
-    hop_length : int
-        Samples per frame.
-    n_samples : int
-        Of the sound; F * hop_length or a little less.
-    model_sha256 : str
-        Of the weights that encoded it.
-    level_db : float
-        Of the sound, see ``note_level.loud_db``; what is decoded is brought to it.
-    """
+    """A latent, (F, C) float32, of ``n_samples`` of sound, at most F * hop_length, with the level ``level_db``."""
 
     latent: np.ndarray
     sample_rate: int

@@ -75,15 +75,9 @@ class NSynthNetwork(nn.Module):
     def forward(
         self, codes: Tensor, latent: Tensor, pitches: Tensor | None = None, *, context: Tensor | None = None
     ) -> Tensor:
-        """Compute the logits, (B, T, A), of mu-law codes by teacher forcing.
+        """Compute the logits, (B, T, A), of mu-law codes, (B, T), by teacher forcing.
 
-        Parameters
-        ----------
-        codes : Tensor, shape (B, T), integer
-        latent, pitches : Tensor
-            As of ``condition``.
-        context : Tensor, shape (B, T), integer, optional
-            The past samples that the decoder receives, if not ``codes``.
+        ``context``, (B, T), holds the past samples that the decoder receives, if not ``codes``.
         """
         return self.decoder(codes if context is None else context, self.condition(latent, pitches))
 

@@ -65,16 +65,9 @@ class Spectra:
 class PretrainingErrors:
     """Errors at the end of a pretraining, means over the last steps.
 
-    Attributes
-    ----------
-    condition : float
-        Mean square error of the conditionings, in units of their variance.
-    spectrum : float
-        Mean square error of the spectra, in units of their variance.
-    pitch : float
-        Share of frames whose pitch is classified wrongly; 0 where the latent holds it.
-    levels : float
-        Root mean square error of the partials of an oscillator, dB; 0 without one.
+    Mean squares of ``condition`` and ``spectrum`` are in units of their variance; ``pitch`` is the share of frames
+    whose pitch is classified wrongly, 0 where the latent holds it; ``levels`` of an oscillator's partials, 0 without
+    one, is a root mean square in dB.
     """
 
     condition: float
@@ -135,8 +128,6 @@ def pretrain(
         Standard deviations of the conditionings.
     seed : int
         Of the crops; the probes' weights come from torch's generator.
-    on_progress : callable, optional
-        Called with (steps done, steps in all).
 
     Returns
     -------
@@ -214,12 +205,8 @@ def draw_crops(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Draw crops, shifted where a semitone is a whole number of bins, and varied.
 
-    Returns
-    -------
-    clean, noisy : Tensor, shape (B, n_bins, FRAMES + 4), float32 in [0, 1]
-        As of ``augmentation.vary_spectra``.
-    pitches : Tensor, shape (B,), int64
-        After the shift.
+    Returns the clean and the noisy spectra of ``augmentation.vary_spectra``, (B, n_bins, FRAMES + 4), and the pitches
+    after the shift, (B,).
     """
     n, _, n_frames = data.spectra.shape
     rows = torch.randint(n, (n_crops,), generator=generator)

@@ -31,25 +31,12 @@ FADE_S = 0.005
 
 
 def encode(network: NSynthNetwork, sounds: Sequence[np.ndarray]) -> np.ndarray:
-    """Encode sounds; those that are shorter than the longest end in silence.
+    """Encode sounds at the model's rate, (T_i,) float in [-1, 1], to (n, F, C) float32.
 
-    Parameters
-    ----------
-    sounds : sequence of ndarray, shape (T_i,), float in [-1, 1]
-        At the model's rate.
-
-    Returns
-    -------
-    ndarray, shape (n, F, C), float32
-        F = ceil(max T_i / hop_length).  The last channel of a model with harmonics is the pitch, in octaves above MIDI
-        note 60, tracked from frame to frame.
-
-    Raises
-    ------
-    UsageError
-        If there are no sounds, or one is longer than two minutes.
-    InputError
-        If one is no finite signal of one channel, or is silent where the model needs its pitch.
+    F is ceil(max T_i / hop_length); shorter ones end in silence.  The last channel of a model with harmonics is the
+    pitch, in octaves above MIDI note 60, tracked from frame to frame.  Raises UsageError without sounds or for more
+    than two minutes, InputError if a sound is no finite signal of one channel, or silent where the model needs its
+    pitch.
     """
     if not sounds:
         raise UsageError("there are no sounds to encode")
@@ -79,26 +66,12 @@ def pitch_track(sound: np.ndarray, n_frames: int, hop_length: int, sample_rate: 
 def mix(
     network: NSynthNetwork, latents: np.ndarray, weights: np.ndarray | Sequence[float], *, method: str = "linear"
 ) -> np.ndarray:
-    """Mix latents.
+    """Mix latents, (n, F, C), to (F, C) float32.
 
-    Parameters
-    ----------
-    latents : ndarray, shape (n, F, C), float
-        Of more than two sounds, the third is mixed with the mix of the first two, and so on.
-    weights : array_like, shape (n,) or (F, n), float
-        Non-negative, not all zero; scaled to a sum of 1.  With frames, the mix changes over time.
-    method : {"linear", "slerp"}
-        Along straight lines, or along great circles: directions turn and lengths change evenly.  A pitch in the latent
-        always changes linearly: half way between two notes an octave apart lies the tritone.
-
-    Returns
-    -------
-    ndarray, shape (F, C), float32
-
-    Raises
-    ------
-    UsageError
-        If shapes do not fit, a weight is negative or not finite, all of a frame's are zero, or the method is unknown.
+    ``weights``, (n,) or (F, n), are non-negative, not all zero, and scaled to a sum of 1; with frames, the mix changes
+    over time.  ``method`` is "linear", or "slerp" for great circles: directions turn and lengths change evenly, and a
+    third sound is mixed with the mix of the first two, and so on.  A pitch in the latent always changes linearly.
+    Raises UsageError if shapes or weights do not fit.
     """
     latents = np.asarray(latents, np.float64)
     if latents.ndim != 3:
@@ -192,31 +165,11 @@ def decode(
     on_progress: Callable[[int, int], None] | None = None,
     **options,
 ) -> np.ndarray:
-    """Decode latents as one batch.
+    """Decode latents, (n, F, C), as one batch to (n, F * hop_length) float32 in [-1, 1], with any DC offset.
 
-    Parameters
-    ----------
-    latents : ndarray, shape (n, F, C), float
-    seed : int
-        Seed of the random draws.
-    pitches : sequence of n ints, optional
-        MIDI note numbers, for a model with a pitch embedding.
-    on_progress : callable, optional
-        Called with (samples done, samples in all).
-    **options
-        ``streams``, ``temperature``, ``backend``, ``device``, ``threads`` of ``generate.open_generator``.
-
-    Returns
-    -------
-    ndarray, shape (n, F * hop_length), float32 in [-1, 1]
-        As it was sampled; see ``without_offset``.
-
-    Raises
-    ------
-    UsageError
-        If the latents have another shape, or the pitches do not fit the model.
-    InputError
-        If a latent is not finite.
+    ``pitches`` are the n MIDI note numbers for a model with a pitch embedding; ``on_progress`` is called with (samples
+    done, in all); ``options`` are those of ``generate.open_generator``.  Raises UsageError if shape or pitches do not
+    fit the model, InputError if a latent is not finite.
     """
     config, latents = network.config, np.asarray(latents, np.float32)
     if latents.ndim != 3 or latents.shape[2] != config.latent_size or 0 in latents.shape:

@@ -44,17 +44,10 @@ CROPS, CROP_FRAMES = 64, 12
 
 @dataclass(frozen=True)
 class Start:
-    """A network to train from, and how it was chosen.
+    """A network to train from, the domain (``target``) whose decoder it has, and the errors of its new encoder.
 
-    Attributes
-    ----------
-    target : str
-        The domain whose decoder it has.
-    bits : dict of str to float
-        Per sample of training notes, of every domain's decoder, the median over crops (an unusual crop may cost
-        hundreds of bits); the lowest was taken.
-    errors : PretrainingErrors
-        Of the new encoder.
+    ``bits`` holds every domain's bits per sample of training notes, the median over crops, since an unusual crop may
+    cost hundreds of bits; the decoder with the fewest was taken.
     """
 
     network: NSynthNetwork
@@ -79,13 +72,6 @@ def from_translation(
     ----------
     source : TranslationNetwork
         With a constant-Q encoder and a decoder per domain; not changed.
-    latent_channels, hop_length : int
-        Of the new latent.
-    steps, seed : int
-        Of the pretraining of the encoder.
-    on_progress : callable, optional
-        Called with (steps done, steps in all).
-
     Raises
     ------
     UsageError
@@ -127,9 +113,6 @@ def with_pretrained_encoder(
     harmonics : int
         Bands of an oscillator to add to the decoder's inputs, with small weights.  The pitch stands beside the latent
         then, and the encoder is trained on timbre alone.
-    steps, seed, on_progress
-        As of ``from_translation``.
-
     Raises
     ------
     UsageError

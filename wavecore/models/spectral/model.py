@@ -90,23 +90,11 @@ def _geometry(index: int) -> dict:
 
 
 def to_images(audio: Tensor, config: SpectralConfig) -> Tensor:
-    """Compute the spectrograms of notes.
+    """Compute the spectrograms of notes, (B, T) float32, as (B, image_channels, 512, 256) float32.
 
-    Parameters
-    ----------
-    audio : Tensor, shape (B, T), float32 in [-1, 1]
-        T at most ``n_frames * hop_length``; shorter notes end in silence.
-
-    Returns
-    -------
-    Tensor, shape (B, image_channels, 512, 256), float32
-        Log magnitudes relative to the note's largest, -120 to 0 dB as 0 to 1, without the bin at half the rate; then
-        phases, or their differences in time, as parts of pi.
-
-    Raises
-    ------
-    UsageError
-        If a note is too long.
+    T is at most ``n_frames * hop_length``; shorter notes end in silence.  The first channel holds log magnitudes
+    relative to the note's largest, -120 to 0 dB as 0 to 1, without the bin at half the rate; the second phases, or
+    their differences in time, as parts of pi.  Raises UsageError for another shape.
     """
     longest = config.n_frames * config.hop_length
     if audio.ndim != 2 or audio.shape[1] > longest:
@@ -126,27 +114,10 @@ def to_images(audio: Tensor, config: SpectralConfig) -> Tensor:
 
 
 def to_audio(images: Tensor, config: SpectralConfig, n_samples: int, *, iterations: int = 200, seed: int = 0) -> Tensor:
-    """Synthesize sounds from spectrograms.
+    """Synthesize sounds, (B, n_samples) float32 with peak 1, from spectrograms, (B, image_channels, 512, 256).
 
-    Parameters
-    ----------
-    images : Tensor, shape (B, image_channels, 512, 256), float32
-    n_samples : int
-        To keep.
-    iterations : int
-        Of Griffin and Lim's algorithm, for magnitudes without a phase.
-    seed : int
-        Of the phases it starts from.
-
-    Returns
-    -------
-    Tensor, shape (B, n_samples), float32
-        Peak 1: the level is not part of the representation.
-
-    Raises
-    ------
-    UsageError
-        If ``n_samples`` is out of range.
+    Without a phase, ``iterations`` of Griffin and Lim's algorithm run from random phases of ``seed``.  Raises
+    UsageError if ``n_samples`` is out of range.
     """
     if not 0 < n_samples <= config.n_frames * config.hop_length:
         raise UsageError(f"n_samples must lie between 1 and {config.n_frames * config.hop_length}, not {n_samples}")
@@ -169,16 +140,9 @@ def reconstruct(network: SpectralNetwork, sounds: Tensor, pitches: Tensor | None
 
 
 def loss(images: Tensor, target: Tensor, config: SpectralConfig) -> Tensor:
-    """Return the squared error of the levels, weighted ten times at 0 Hz, falling to once at 4 kHz.
+    """Return the squared error of the levels, weighted ten times at 0 Hz, falling to once at 4 kHz, shape ().
 
-    Parameters
-    ----------
-    images, target : Tensor, shape (B, image_channels, 512, 256), float32
-
-    Returns
-    -------
-    Tensor, shape ()
-        With a phase, 1 - cos of its error is added, weighted by the target's level.
+    With a phase, 1 - cos of its error is added, weighted by the target's level.
     """
     hz = torch.arange(images.shape[2], device=images.device) * config.sample_rate / config.n_fft
     weight = 1 + (_HEAVIEST - 1) * (1 - hz / _HEAVY_BELOW_HZ).clamp(min=0)

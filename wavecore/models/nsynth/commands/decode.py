@@ -31,7 +31,6 @@ def run(args: argparse.Namespace, console: Console) -> None:
     if len(set(targets)) < len(targets):
         raise UsageError("two latents have the same name and would become one file; decode them to different folders")
     model = inputs.open_model(args.model, console)
-    temperature = common.settle_temperature(args.temperature, model, console)
     common.require_folder(args.out)
     pairs = [
         (path, target)
@@ -43,9 +42,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
     stored = [latent_files.load(path) for path, _ in pairs]
     for (path, _), latent in zip(pairs, stored, strict=True):
         latent_files.require_model(latent, model, path)
-    device = common.settle_device(args.device, console)
-    backend = common.settle_backend(args.backend, device, console)
-    seed = common.settle_seed(args.seed, console)
+    generation = inputs.settle_generation(args, model, console)
     outputs = []
     if pairs:
         with console.progress("generating", unit="samples") as show:
@@ -53,17 +50,15 @@ def run(args: argparse.Namespace, console: Console) -> None:
                 [one.latent for one in stored],
                 levels_db=[one.level_db for one in stored],
                 n_samples=[one.n_samples for one in stored],
-                temperature=temperature,
-                seed=seed,
-                device=device,
-                backend=backend,
+                **generation,
                 on_progress=show,
             )
         for (path, target), sound in zip(pairs, sounds, strict=True):
             sound.write(target, overwrite=args.overwrite)
             outputs.append({"input": str(path), "path": str(target), "seconds": sound.duration_s})
             console.result(str(target))
-    console.document({"model": model.name, "model_sha256": model.sha256, "seed": seed, "outputs": outputs})
+    made = {"model": model.name, "model_sha256": model.sha256, "seed": generation["seed"]}
+    console.document(made | {"outputs": outputs})
 
 
 COMMANDS = {

@@ -48,7 +48,6 @@ def run(args: argparse.Namespace, console: Console) -> None:
 
     dataset = NotesDataset.open(args.data)
     model = inputs.open_model(args.model, console)
-    temperature = common.settle_temperature(args.temperature, model, console)
     classifier = base.load(args.classifier or common.shipped("note-classifier"), kind="note-classifier")
     spectral = base.load(args.spectral, kind="spectral") if args.spectral else None
     notes, sounds = evaluate.choose(dataset, args.split, args.notes, pitches=args.pitches)
@@ -57,11 +56,9 @@ def run(args: argparse.Namespace, console: Console) -> None:
         common.require_folder(args.out)
         for family in families:
             output.refuse_existing(args.out / f"{family}.png", overwrite=args.overwrite)
-    device = common.settle_device(args.device, console)
-    backend = common.settle_backend(args.backend, device, console)
-    options = {"temperature": temperature, "backend": backend, "device": device, "threads": os.cpu_count() or 1}
+    options = inputs.settle_generation(args, model, console) | {"threads": os.cpu_count() or 1}
     with console.progress("generating", unit="notes") as show:
-        generated = evaluate.reconstruct_wavenet(model, notes, sounds, seed=args.seed, on_progress=show, **options)
+        generated = evaluate.reconstruct_wavenet(model, notes, sounds, on_progress=show, **options)
     rows = {"original": sounds, "wavenet": generated}
     if spectral is not None:
         rows["spectral"] = evaluate.reconstruct_spectral(spectral, notes, sounds, seed=args.seed)
@@ -84,7 +81,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
         "data": dataset.path.name,
         "split": args.split,
         "seed": args.seed,
-        "temperature": temperature,
+        "temperature": options["temperature"],
         "families": families,
         "where": breakdown,
         "pitches": args.pitches and [args.pitches[0], args.pitches[-1]],

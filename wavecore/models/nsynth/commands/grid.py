@@ -54,8 +54,8 @@ def run(args: argparse.Namespace, console: Console) -> None:
     inputs.check_seconds(args.seconds)
     surfaces = {pitch: corner_files(args.corners, pitch) for pitch in args.pitches or [None]}
     model = inputs.open_model(args.model, console)
-    temperature = common.settle_temperature(args.temperature, model, console)
     common.require_folder(args.out)
+    generation = inputs.settle_generation(args, model, console)
     settings = {
         "corners": [str(path) for path in args.corners],
         "size": args.size,
@@ -63,18 +63,11 @@ def run(args: argparse.Namespace, console: Console) -> None:
         "method": args.method,
         "seconds": args.seconds,
         "seed": args.seed,
-        "temperature": temperature,
+        "temperature": generation["temperature"],
         "model": model.name,
         "model_sha256": model.sha256,
     }
     claim(args.out, settings)
-    device = common.settle_device(args.device, console)
-    generation = {
-        "temperature": temperature,
-        "seed": args.seed,
-        "device": device,
-        "backend": common.settle_backend(args.backend, device, console),
-    }
     faulty, written = [], []
     for pitch, paths in surfaces.items():
         folder = args.out if pitch is None else args.out / f"{pitch:03d}"

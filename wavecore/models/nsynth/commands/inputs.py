@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -41,6 +41,17 @@ def open_model(name: str | None, console: Console) -> NSynthModel:
     model = base.load(common.shipped("nsynth") if name is None else name, kind="nsynth")
     console.say(f"model: {model.name} ({model.sha256[:12]}, {model.path})")
     return model
+
+
+def settle_generation(args: argparse.Namespace, model: NSynthModel, console: Console) -> dict[str, Any]:
+    """Return temperature, seed, device and backend, and print those that were chosen here."""
+    device = common.settle_device(args.device, console)
+    return {
+        "temperature": common.settle_temperature(args.temperature, model, console),
+        "device": device,
+        "backend": common.settle_backend(args.backend, device, console),
+        "seed": common.settle_seed(args.seed, console),
+    }
 
 
 def check_seconds(seconds: float) -> None:

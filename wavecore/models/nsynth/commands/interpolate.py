@@ -74,7 +74,6 @@ def run(args: argparse.Namespace, console: Console) -> None:
     if not 0.1 <= args.stretch <= 10:
         raise UsageError(f"--stretch must be from 0.1 to 10, not {args.stretch}")
     model = inputs.open_model(args.model, console)
-    temperature = common.settle_temperature(args.temperature, model, console)
     classifier = base.load(common.shipped("note-classifier"), kind="note-classifier") if args.describe else None
     common.require_folder(args.out)
     wavs = [args.out / f"{mix.name}.wav" for mix in mixes]
@@ -83,12 +82,9 @@ def run(args: argparse.Namespace, console: Console) -> None:
     sheet = args.out / f"{'__'.join(path.stem for path in args.sounds)}__{picture}.png"
     for path in [*wavs, *plain_wavs, sheet]:
         output.refuse_existing(path, overwrite=args.overwrite)
-    device = common.settle_device(args.device, console)
-    backend = common.settle_backend(args.backend, device, console)
-    seed = common.settle_seed(args.seed, console)
+    generation = inputs.settle_generation(args, model, console)
     sounds = [inputs.read_note(path, model, args.seconds, console) for path in args.sounds]
     shared = {"weights": [mix.weights for mix in mixes], "rate": model.rate, "stretch": args.stretch}
-    generation = {"temperature": temperature, "seed": seed, "device": device, "backend": backend}
     with console.progress("generating", unit="samples") as show:
         mixed = model.mix(sounds, **shared, method=args.method, **generation, on_progress=show)
     plain = model.mix_signals(sounds, **shared) if args.mix else []
@@ -105,8 +101,8 @@ def run(args: argparse.Namespace, console: Console) -> None:
     document = {
         "model": model.name,
         "model_sha256": model.sha256,
-        "seed": seed,
-        "temperature": temperature,
+        "seed": generation["seed"],
+        "temperature": generation["temperature"],
         "method": args.method,
         "stretch": args.stretch,
         "inputs": [str(path) for path in args.sounds],
