@@ -163,9 +163,9 @@ class NSynthModel(Model):
         generated, seed = self._generate(batch, pitches=pitches, **generation)
         lengths = n_samples or [len(latent) * hop for latent in latents]
         levels_db = levels_db or [None] * len(latents)
-        usual_db = self.level_db(LEVEL_DB)
+        default_db = self.level_db(LEVEL_DB)
         return [
-            self._sound(x[:length], usual_db if level_db is None else level_db, seed)
+            self._sound(x[:length], default_db if level_db is None else level_db, seed)
             for x, length, level_db in zip(generated, lengths, levels_db, strict=True)
         ]
 
@@ -318,7 +318,7 @@ class NSynthModel(Model):
         >>> len(cells), {len(sound.samples) for sound in cells.values()}
         (4, {1024})
         """
-        every = cells(size)
+        surface = cells(size)
         if len(corners) != 4:
             raise UsageError(f"a surface has four corners, not {len(corners)}")
         signals, level_db = self._levelled(corners, rate)
@@ -326,7 +326,7 @@ class NSynthModel(Model):
         generated = generate_cells(
             self.network,
             signals,
-            every if chosen is None else chosen,
+            surface if chosen is None else chosen,
             size=size,
             seed=seed,
             method=method,

@@ -104,4 +104,4 @@ def faults(sound: np.ndarray, sample_rate: int) -> list[str]:
         "clicks at the start": steps[:edge].max() > CLICK,
         "clicks at the end": steps[-edge:].max() > CLICK,
     }
-    return [fault for fault, found in present.items() if found]
+    return [fault for fault, is_present in present.items() if is_present]

@@ -154,9 +154,9 @@ def pretrain(
         timbre, pitch = latent.tensor_split([config.latent_channels], dim=-1)
         perturbed = torch.cat([timbre + LATENT_NOISE * torch.randn(timbre.shape, generator=generator), pitch], dim=-1)
         with torch.no_grad():
-            wanted = target(clean)
+            conditioning = target(clean)
         middle = clean[..., 2:-2]
-        condition = ((network.expand(perturbed) - wanted) / spread).square().mean()
+        condition = ((network.expand(perturbed) - conditioning) / spread).square().mean()
         spectrum = (spectrum_probe(perturbed).transpose(1, 2) - middle).square().mean() / variance
         levels, nats, wrong = torch.zeros(()), torch.zeros(()), 0.0
         if pitch_probe is None:

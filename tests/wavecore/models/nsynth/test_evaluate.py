@@ -79,7 +79,9 @@ def test_reconstructions_have_length_and_level_of_their_originals(data, keep, mo
 
 @pytest.mark.parametrize("pitch_channels", [0, 2])
 def test_the_baseline_s_too(data, keep, pitch_channels):
-    model = keep(SpectralNetwork(SpectralConfig(base_channels=2, latent_channels=4, pitch_channels=pitch_channels)))
+    model = keep(
+        SpectralNetwork(SpectralConfig("phase", base_channels=2, latent_channels=4, pitch_channels=pitch_channels))
+    )
     notes, sounds = evaluate.choose(data, "train", 2)
     decoded = evaluate.reconstruct_spectral(model, notes, sounds, seed=0)
     assert decoded.shape == sounds.shape and np.isfinite(decoded).all() and np.abs(decoded).max() < 1

@@ -121,20 +121,20 @@ def corner_files(corners: list[Path], pitch: int | None) -> list[Path]:
     InputError
         If a file is missing, or a folder has none of that pitch.
     """
-    found = []
+    files = []
     for corner in corners:
         if pitch is None:
             if not corner.is_file():
                 raise InputError(f"there is no file {corner}; folders need --pitches")
-            found.append(corner)
+            files.append(corner)
             continue
         if not corner.is_dir():
             raise InputError(f"{corner} is no folder; with --pitches a corner is a folder of NAME-PITCH-VELOCITY.wav")
         named = [path for path in sorted(corner.iterdir()) if re.search(rf"-0*{pitch}(-\d+)?\.\w+$", path.name)]
         if not named:
             raise InputError(f"{corner} has no file of pitch {pitch} (NAME-{pitch:03d}-VELOCITY.wav)")
-        found.append(named[0])
-    return found
+        files.append(named[0])
+    return files
 
 
 COMMANDS = {

@@ -23,7 +23,7 @@ def models(tmp_path_factory):
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("models")
     checkpoint.save(NoteClassifier(NoteClassifierConfig(n_samples=N, channels=4)), folder / "ear")
-    checkpoint.save(SpectralNetwork(SpectralConfig(base_channels=1, latent_channels=2)), folder / "spectral")
+    checkpoint.save(SpectralNetwork(SpectralConfig("phase", base_channels=1, latent_channels=2)), folder / "spectral")
     return folder / "ear", folder / "spectral"
 
 
