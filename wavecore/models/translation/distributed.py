@@ -46,6 +46,8 @@ class SpreadTrainer(TranslationTrainer):
         device: str = "cpu",
     ):
         targets = network.config.targets
+        if network.config.shared_decoder:
+            raise UsageError("a decoder that all domains share cannot be spread over processes")
         if processes.size > len(targets):
             raise UsageError(f"{processes.size} processes are more than the decoders, {len(targets)}")
         if config.targets_per_step % processes.size:

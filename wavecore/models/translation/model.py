@@ -88,12 +88,7 @@ class TranslationNetwork(nn.Module):
         return parts[0] if len(parts) == 1 else torch.cat(parts)[torch.cat(rows).argsort()]
 
     def keep_decoders(self, targets: Sequence[str]) -> None:
-        """Drop the decoders of all other targets, which other processes train.
-
-        Raises UsageError if the decoder is shared, or one of the targets has none here.
-        """
-        if self.config.shared_decoder:
-            raise UsageError("a decoder that all domains share cannot be spread over processes")
+        """Drop the decoders of all other targets, which other processes train; UsageError if one has none here."""
         missing = [name for name in targets if name not in self.decoders]
         if missing:
             raise UsageError(f"there is no decoder of {', '.join(missing)} here, only of {', '.join(self.decoders)}")

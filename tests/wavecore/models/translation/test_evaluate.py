@@ -9,12 +9,21 @@ import torch
 import wavecore
 from wavecore import checkpoint
 from wavecore.errors import InputError, UsageError
+from wavecore.metrics import probe
 from wavecore.models.translation import evaluate as evaluation
 from wavecore.models.translation.config import TranslationConfig
 from wavecore.models.translation.model import TranslationNetwork
 from wavecore.nn.config import EncoderConfig, WaveNetConfig
 
 RATE = 16_000
+
+
+@pytest.fixture(autouse=True)
+def small_probes(monkeypatch):
+    """Let probe and judge be fitted to less, which these facts do not need."""
+    for name, number in (("PROBE_TRAINING", 40), ("PROBE_TEST", 20), ("JUDGE_CLIPS", 20)):
+        monkeypatch.setattr(evaluation, name, number)
+    monkeypatch.setattr(probe, "STEPS", 300)
 
 
 @pytest.fixture(scope="module")

@@ -35,7 +35,7 @@ def add(cli):
     return lambda *words: cli("add-domain", *words)
 
 
-def test_recordings_become_a_target(add, cli, model, recordings, tmp_path):
+def test_recordings_become_a_target(add, model, recordings, tmp_path):
     run = tmp_path / "runs" / "viola"
     done = add(model, "--data", recordings, "--name", "viola", "--out", run, *SMALL, "--set", "steps=3")
     assert done.code == 0, done.err
@@ -57,19 +57,6 @@ def test_recordings_become_a_target(add, cli, model, recordings, tmp_path):
     record = json.loads((run / "command.json").read_text())
     assert record["name"] == "viola" and record["like"] in ("strings", "organ") and record["init_sha256"] == old.sha256
     assert len(files.read(run / "samples" / "ode-to-joy__viola.wav")[0]) > 16_000
-    done = cli(
-        "translate",
-        recordings / "take0.wav",
-        "--model",
-        run / "model",
-        "--to",
-        "viola",
-        "-o",
-        tmp_path / "out",
-        "--seed",
-        1,
-    )
-    assert done.code == 0, done.err
 
 
 def test_a_run_that_was_stopped_goes_on(add, model, recordings, tmp_path, monkeypatch):

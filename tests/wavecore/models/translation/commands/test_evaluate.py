@@ -4,7 +4,18 @@ import json
 
 import pytest
 
+from wavecore.metrics import probe
+from wavecore.models.translation import evaluate as evaluation
 from wavecore.models.translation.commands.evaluate import default_source
+
+
+@pytest.fixture(autouse=True)
+def small_probes(monkeypatch):
+    """Let probe and judge be fitted to less, which these facts do not need."""
+    for name, number in (("PROBE_TRAINING", 40), ("PROBE_TEST", 20), ("JUDGE_CLIPS", 20)):
+        monkeypatch.setattr(evaluation, name, number)
+    monkeypatch.setattr(probe, "STEPS", 300)
+
 
 PAIR = {
     "from",

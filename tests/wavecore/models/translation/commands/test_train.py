@@ -187,10 +187,10 @@ def test_an_encoder_is_pretrained_first_also_in_a_run_that_is_resumed(
     monkeypatch.setattr(pretrain, "with_pretrained_encoder", record)
     checkpoint.save(network(), tmp_path / "old", training={"data": {}})
     init = ["--init", tmp_path / "old"] if with_init else ["--preset", "tiny"]
-    words = [*init, "--teach-encoder", "--bottleneck", "notes", "--targets", "organ,whistle", "--set", "steps=2"]
+    words = [*init, "--teach-encoder", "--bottleneck", "notes", "--hop", "320", "--targets", "organ,whistle"]
     with monkeypatch.context() as patch:
         interrupt(patch)
-        done = train("--out", tmp_path / "run", *words, *SMALL, "--set", "pretraining_steps=4")
+        done = train("--out", tmp_path / "run", *words, *SMALL, "--set", "pretraining_steps=4", "--set", "steps=2")
     assert done.code == 130, done.err
     assert "F1" in done.err and ("whistle starts from" in done.err) == with_init
     (start,) = starts
