@@ -6,8 +6,6 @@ import sys
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 import wavecore
 from wavecore import checkpoint
@@ -120,27 +118,6 @@ def test_the_block_size_changes_no_sample(model, monkeypatch, draws):
         parts = model.translate(x, RATE, **options).samples
         # The last bit of a latent may depend on the block and decide a draw on an edge, and with it all that follow.
         assert whole.shape == parts.shape and np.abs(whole[:HOP] - parts[:HOP]).max() <= (0 if draws else 1e-5)
-
-
-@settings(deadline=None, max_examples=40)
-@given(
-    sizes=st.lists(st.integers(1, 500), min_size=1, max_size=8),
-    hop_length=st.integers(1, 40),
-    context_frames=st.integers(0, 4),
-)
-def test_windows_cover_the_sound_with_its_context(sizes, hop_length, context_frames):
-    x = np.arange(1, sum(sizes) + 1, dtype=np.float32)
-    blocks = iter(np.split(x, np.cumsum(sizes)[:-1]))
-    windows = list(sample.frame_windows(blocks, hop_length=hop_length, context_frames=context_frames))
-    margin = context_frames * hop_length
-    inner = np.concatenate([window[margin : len(window) - margin] for window in windows])
-    n_frames = -(-len(x) // hop_length)
-    assert np.array_equal(inner, np.pad(x, (0, n_frames * hop_length - len(x))))
-    padded = np.pad(x, (margin, margin + n_frames * hop_length - len(x)))
-    position = 0
-    for window in windows:
-        assert np.array_equal(window, padded[position : position + len(window)])
-        position += len(window) - 2 * margin
 
 
 @pytest.mark.parametrize(
