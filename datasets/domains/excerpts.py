@@ -220,7 +220,18 @@ def second_voice(melody: Score, accompaniment: Score, *, lowest: int) -> Score:
             voice[-1] = max(voice[-1], replace(note, pitch=pitch), key=lambda one: one.pitch)
         else:
             voice.append(replace(note, pitch=pitch))
-    return scores.monophonic(replace(accompaniment, notes=tuple(voice)))
+    line = scores.monophonic(replace(accompaniment, notes=tuple(voice)))
+    return replace(line, notes=tuple(_cut_below(melody, note) for note in line.notes))
+
+
+def _cut_below(melody: Score, note: Note) -> Note:
+    """End a note, which legato may have lengthened, where a note of the melody comes too close to it."""
+    starts = [
+        other.onset_s
+        for other in melody.notes
+        if note.onset_s < other.onset_s < note.end_s and note.pitch > other.pitch - MIN_INTERVAL
+    ]
+    return replace(note, duration_s=min(starts) - note.onset_s) if starts else note
 
 
 def _into_range(score: Score, shift: int, pitches: tuple[int, int]) -> Score | None:

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from wavecore.datasets.domains.excerpts import (
@@ -163,6 +163,7 @@ NOTES = st.builds(
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(NOTES, max_size=30))
+@example([Note(5.25, 0.25, 20), Note(5.56, 1.0, 20)])  # legato lengthens the first into the melody's next note
 def test_a_second_voice_is_one_line_below_the_melody_of_the_same_pitch_classes(notes):
     melody = line(*(60 + (5 * i) % 13 for i in range(16)))
     voice = second_voice(melody, Score(tuple(notes)), lowest=48)
