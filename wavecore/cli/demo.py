@@ -1,4 +1,4 @@
-"""``wavecore demo``: a whistle to every domain of the shipped model, and a page that plays them."""
+"""``wavecore demo``: translate a whistled tune to every target, and write a page that plays the results."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from wavecore.models.translation.commands.translate import Session, describe
 
 DEFAULT_TUNE = "ode-to-joy"
 DEFAULT_SEED = 1
-"""Fixed, so that the first demo is the same everywhere."""
+"""Fixed, so that the default demo is the same everywhere."""
 
 LEAD = (
-    "A tune goes in as a whistle and comes out played by something else. A WaveNet made each of these sounds "
-    "on this computer, one sample after the other, {rate:,} of them for every second."
+    "A whistled tune is translated to other instruments. A WaveNet generated each translation on this computer, "
+    "one sample after the other, {rate:,} samples for every second."
 )
 RAINBOWGRAM_CAPTION = (
-    "Time runs to the right and pitch upwards; brightness is the level, colour the change of phase. "
-    "The melody is the same in all, the overtones are the instrument's."
+    "Time runs to the right and pitch upwards. Brightness is the level, colour the change of phase. "
+    "The melody is the same in all panels; the harmonics are those of the instrument."
 )
-PITCH_CAPTION = "The broad band is the whistle, the lines are what the model plays."
+PITCH_CAPTION = "The broad band is the pitch of the whistle, the lines are the pitches of the translations."
 NUMBERS = ("no sound", "one sound", "two sounds", "three sounds", "four sounds", "five sounds", "six sounds")
 
 PAGE, RAINBOWGRAMS, PITCH = "index.html", "rainbowgrams.png", "pitch.png"
@@ -51,7 +51,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, console: Console) -> None:
-    """Make the demonstration; its folder gets all of it or nothing.
+    """Make the demo; its folder receives all files or none.
 
     Raises
     ------
@@ -81,7 +81,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
 
 
 class _Demo:
-    """The steps from the tune to the page."""
+    """The steps of a demo, from the tune to the page."""
 
     def __init__(self, args: argparse.Namespace, console: Console, session: Session):
         self.args, self.console, self.session, self.model = args, console, session, session.model
@@ -89,13 +89,13 @@ class _Demo:
         self.results: list = []
 
     def names(self) -> list[str]:
-        """All files that are made."""
+        """Return the names of all files that are written."""
         sounds = [self._source(), *(self._output(target) for target in self.targets)]
         sidecars = [sidecar.sidecar_path(Path(self._output(target))).name for target in self.targets]
         return [*sounds, *sidecars, RAINBOWGRAMS, PITCH, PAGE]
 
     def make(self, folder: Path) -> None:
-        """Make everything in a folder that is empty."""
+        """Write all files to an empty folder."""
         from wavecore.audio import files
 
         tune = self._whistle(folder / self._source())
@@ -111,7 +111,7 @@ class _Demo:
         return f"{self.args.tune}__{self.model.name}__{target}.wav"
 
     def _whistle(self, path: Path):
-        """Whistle the tune as a person would, with breath and glides of the seed's own."""
+        """Synthesize the whistled tune, with breath noise and glides that depend on the seed; write and return it."""
         from wavecore.audio import files
         from wavecore.datasets import tunes
 
@@ -125,7 +125,7 @@ class _Demo:
         args, source = self.args, folder / self._source()
         total = files.probe(source).frames * len(self.targets)
         self.console.say(
-            f"{args.tune}, whistled, to {', '.join(self.targets)}: {duration(total / self.rate)} of sound to generate"
+            f"{args.tune}, whistled, to {', '.join(self.targets)}: {duration(total / self.rate)} of audio to generate"
         )
         estimate = Estimate(self.console, total=total, sample_rate=self.rate)
         with self.console.progress("generating", unit="samples") as show:
@@ -138,7 +138,7 @@ class _Demo:
             results = self.model.translate_file(source, outputs, on_progress=update, **self.session.options())
         for result in results:
             name = Path(result.path).name
-            # The files are still at their temporary place; the records name their final one.
+            # The files are still in the temporary folder; the records name their final paths.
             result = replace(result, input=str(args.out / self._source()), path=str(args.out / name))
             self.results.append(result)
             record = self.session.record(result, args.command, input_rate=self.rate, output_rate=self.rate)
@@ -150,23 +150,23 @@ class _Demo:
         from wavecore.audio.pitch import track_f0
         from wavecore.plots import audio as plots
 
-        self.console.say("drawing")
-        everything = {"whistle, the input": tune} | sounds
+        self.console.say("plotting")
+        everything = {"whistle (input)": tune} | sounds
         plots.rainbowgram_sheet([(name, x, self.rate) for name, x in everything.items()], folder / RAINBOWGRAMS)
         shifts = {result.domain: result.octave_shift for result in self.results}
         tracks = {}
         for name, x in everything.items():
             track = track_f0(x, sample_rate=self.rate)
-            # Brought back to the input's octave, so that melodies lie over each other.
+            # Shifted back to the octave of the input, so that the melodies coincide.
             tracks[name] = replace(track, f0_hz=track.f0_hz / 2.0 ** shifts.get(name, 0))
-        plots.pitch_overlay(tracks, folder / PITCH, title="Pitch, brought to the octave of the input")
+        plots.pitch_overlay(tracks, folder / PITCH, title="Pitch, shifted to the octave of the input")
 
     def _write_page(self, folder: Path, tune, sounds: dict) -> None:
         from wavecore.cli.demo_page import Card, Picture, build_page
         from wavecore.datasets import tunes
 
         source = Card(
-            "whistle", "what went in", (folder / self._source()).read_bytes(), tune,
+            "whistle", "input", (folder / self._source()).read_bytes(), tune,
             {"tune": tunes.tune(self.args.tune).source, "length": duration(len(tune) / self.rate)},
         )  # fmt: skip
         cards = [
@@ -196,24 +196,24 @@ class _Demo:
             "device": self.session.device,
             "backend": self.session.backend,
             "wavecore": common.version(),
-            "again": f"wavecore demo --tune {self.args.tune} --seed {self.args.seed}",
+            "command": f"wavecore demo --tune {self.args.tune} --seed {self.args.seed}",
         }
 
 
 def _refuse_existing(out: Path, names: Sequence[str], *, overwrite: bool) -> None:
-    """Refuse to replace files, before any work."""
+    """Raise OutputExistsError, before any work, if a file would be replaced."""
     from wavecore.audio import output
 
     for name in names:
         try:
             output.refuse_existing(out / name, overwrite=overwrite)
         except OutputExistsError as error:
-            raise OutputExistsError(f"{error} (--overwrite replaces it, -o DIR makes the demo elsewhere)") from error
+            raise OutputExistsError(f"{error} (--overwrite replaces it, -o DIR writes the demo elsewhere)") from error
 
 
 @contextmanager
 def _moved_when_done(out: Path) -> Iterator[Path]:
-    """Give a folder to work in; its files move to ``out`` if all goes well, else nothing stays."""
+    """Yield a temporary folder; move its files to ``out`` on success, remove it otherwise."""
     missing = [folder for folder in (out, *out.parents) if not folder.exists()]
     out.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=".demo-", dir=out))
@@ -250,7 +250,7 @@ def _number(count: int) -> str:
 
 COMMANDS = {
     "": flags.Command(
-        summary="with the shipped model: a whistle to every domain of it, and a page that plays them",
+        summary="translate a whistled tune to every target of the shipped model, and write a page that plays them",
         example="wavecore demo\nwavecore demo --tune greensleeves --seed 3 -o greensleeves",
         configure=configure,
         run=run,

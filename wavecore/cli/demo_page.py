@@ -1,4 +1,4 @@
-"""The page of ``wavecore demo``: one HTML file that holds its sounds and pictures."""
+"""The page of ``wavecore demo``: one HTML file with embedded sounds and pictures."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Card:
     note : str
         A line below the title.
     wav : bytes
-        The finished file, played as it is.
+        Content of the audio file.
     audio : ndarray, shape (T,), float32 in [-1, 1]
-        Its samples, for the picture of its loudness.
+        Its samples, of which the envelope is drawn.
     figures : mapping of str to str
         Names and values, with their units.
     """
@@ -56,23 +56,23 @@ def build_page(
     pictures: Sequence[Picture],
     facts: Mapping[str, str],
 ) -> str:
-    """Write the page.
+    """Build the page.
 
     Parameters
     ----------
     title, lead : str
-        What the page is about, in a word and in a sentence.
+        Heading, and the paragraph below it.
     source : Card
-        The sound that went in.
+        The input.
     results : sequence of Card
-        The sounds that came out.
+        The translations.
     facts : mapping of str to str
-        What it takes to do it again; they stand at the foot.
+        Names and values in the footer, with which the demo can be reproduced.
 
     Returns
     -------
     str
-        HTML that needs no other file and no network.
+        HTML that needs neither other files nor a network.
     """
     body = [
         f"<header><h1>{escape(title)}</h1><p>{escape(lead)}</p></header>",
@@ -89,7 +89,7 @@ def build_page(
 
 
 def envelope(audio: np.ndarray, n_bars: int = N_BARS) -> np.ndarray:
-    """Sum up how loud a sound is over time.
+    """Compute the peak envelope of a sound.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def envelope(audio: np.ndarray, n_bars: int = N_BARS) -> np.ndarray:
     Returns
     -------
     ndarray, shape (n_bars,), float64 in [0, 1]
-        The peak of each part, relative to the loudest.
+        The peak of each of ``n_bars`` segments, relative to the highest.
     """
     edges = np.linspace(0, len(audio), n_bars + 1).astype(int)
     peaks = np.array([np.abs(audio[a : max(b, a + 1)]).max(initial=0.0) for a, b in itertools.pairwise(edges)])
@@ -109,7 +109,7 @@ def envelope(audio: np.ndarray, n_bars: int = N_BARS) -> np.ndarray:
 
 
 def _columns(count: int) -> int:
-    """As many cards beside each other as leave no lonely one below."""
+    """Return the number of columns, 3 at most, that leaves no single card in the last row if possible."""
     return next((n for n in (3, 2) if count % n == 0), min(count, 3))
 
 
@@ -125,7 +125,7 @@ def _card(card: Card, *, hue: int) -> str:
 
 
 def _bars(audio: np.ndarray) -> str:
-    """The loudness as bars; a second, brighter copy is uncovered while the sound plays."""
+    """Draw the envelope as bars; a second, brighter copy is revealed while the sound plays."""
     heights = np.maximum(2, np.round(envelope(audio) * BAR_HEIGHT))
     path = "".join(
         f"M{number * BAR_WIDTH + 1} {(BAR_HEIGHT - height) / 2:g}h{BAR_WIDTH - 2}v{height:g}h-{BAR_WIDTH - 2}z"
