@@ -524,12 +524,14 @@ RULES = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 def test_the_house_keeps(rule):
     bad = rule(ROOT)
     assert not bad, "\n" + "\n".join(bad)
 
 
+@pytest.mark.slow
 def test_the_whole_house_is_read():
     sources = read_sources(ROOT)
     assert {"wavecore", "wavecore.errors", "wavecore.kernels.sampling", "wavecore.datasets"} <= set(sources)

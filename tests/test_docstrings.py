@@ -193,6 +193,7 @@ def parse_entries(section: str) -> list[Entry]:
     return entries
 
 
+@pytest.mark.slow
 def test_the_public_names_are_documented():
     bad = violations(ROOT)
     assert not bad, "\n" + "\n".join(bad)

@@ -25,6 +25,7 @@ def modules_with_examples() -> list[str]:
     return names
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", modules_with_examples())
 def test_the_examples_of_a_module_run(name, tmp_path, monkeypatch):
     module = importlib.import_module(name)
@@ -33,6 +34,7 @@ def test_the_examples_of_a_module_run(name, tmp_path, monkeypatch):
     assert results.attempted > 0 and results.failed == 0
 
 
+@pytest.mark.slow
 def test_the_python_of_the_readme_runs(tmp_path, monkeypatch):
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL)
     assert blocks

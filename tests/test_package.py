@@ -70,6 +70,7 @@ def test_a_name_is_looked_up_once():
     assert run_python("import wavecore; wavecore.UsageError; print('UsageError' in vars(wavecore))") == "True"
 
 
+@pytest.mark.slow
 def test_star_import_brings_every_public_name():
     code = "from wavecore import *; import wavecore; print(set(wavecore.__all__) <= set(globals()))"
     assert run_python(code) == "True"

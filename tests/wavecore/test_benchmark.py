@@ -106,6 +106,7 @@ def test_plans_that_make_no_sense_are_refused():
         measure.plan(["tiny"], ["numba"], [1], ["int8"], "cpu", 1)
 
 
+@pytest.mark.slow
 def test_the_machine_is_described():
     found = measure.machine("cpu")
     assert found["cores"] >= 1 and found["processor"] and found["torch"] == torch.__version__

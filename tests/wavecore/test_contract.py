@@ -98,6 +98,7 @@ def test_the_initial_weights_are_those_given_or_follow_from_the_seed(case):
         assert torch.equal(a, b)
 
 
+@pytest.mark.slow
 def test_a_run_measures_reports_and_leaves_its_best_model(case, whole):
     kind, _, _ = case
     out, task, reports = whole
@@ -107,6 +108,7 @@ def test_a_run_measures_reports_and_leaves_its_best_model(case, whole):
     assert measured and all(torch.isfinite(torch.tensor(list(one.values()))).all() for one in measured)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_run_that_is_interrupted_and_resumed_ends_bit_for_bit_alike(case, whole, tmp_path, workers):
     _, _, build = case

@@ -43,6 +43,7 @@ def built(sounds, tmp_path_factory) -> DomainsDataset:
     return DomainsDataset.open(out)
 
 
+@pytest.mark.slow
 def test_every_piece_is_in_every_domain_and_as_long(built):
     assert built.paired and built.domains == ("organ", "harpsichord", "whistle")
     assert sum(piece.seconds for piece in built.manifest.pieces) >= 7
@@ -125,6 +126,7 @@ def test_a_build_that_was_stopped_continues_with_other_workers(built, tmp_path, 
         build_domains(SONGS, SPECS, out=out, **SHORT)
 
 
+@pytest.mark.slow
 def test_an_ensemble_and_duets_that_are_not_whistled(sounds, tmp_path):
     sections = (Section("oboe", level_db=-6), Section("cello", octave=-1, level_db=-9))
     specs = (DomainSpec("ensemble", "violin", sections=sections), SPECS[0], SPECS[2])

@@ -55,6 +55,7 @@ def test_a_passage_too_loud_is_attenuated(sounds):
     assert np.allclose(loud / np.abs(loud).max(), quiet / np.abs(quiet).max(), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_sections_are_as_loud_as_one_player_and_not_in_time_to_the_sample(sounds):
     line = excerpt(*(Note(0.3 * i, 0.3, 64 + i % 5) for i in range(4)), n_samples=round(1.5 * RATE))
     gains = player_gains(ENSEMBLE, sounds)

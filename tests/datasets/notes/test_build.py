@@ -40,6 +40,7 @@ def interrupt(*_, **__):
     raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 def test_the_layout_is_nsynths(built):
     data = NSynth(built.path)
     assert data.splits == built.splits == ("train", "valid", "test")
@@ -131,6 +132,7 @@ def test_a_build_that_was_stopped_continues_in_other_processes_with_the_same_byt
         build_notes(out, **FEW)
 
 
+@pytest.mark.slow
 def test_silent_instruments_are_left_out_and_nothing_audible_is_an_error(built, tmp_path, monkeypatch):
     render_note = build._render_note
 

@@ -50,6 +50,7 @@ TOLERANCES = {"float32": 1e-5, "float16": 3e-3, "int16": 2e-3, "int8": 5e-2}
 STORAGES = list(TOLERANCES)
 
 
+@pytest.mark.slow
 @every_isa
 @pytest.mark.parametrize("name", NAMES)
 def test_every_layer_agrees_with_float64(isa, name):

@@ -80,6 +80,7 @@ def test_frames_lie_on_the_frame_rate(frame_rate_hz, rate):
     assert len(found.times_s) == pytest.approx(0.3 * frame_rate_hz, abs=1.01)
 
 
+@pytest.mark.slow
 def test_segments_equal_the_whole(monkeypatch):
     rate = 16000
     rng = np.random.default_rng(3)
@@ -107,6 +108,7 @@ def test_tensors_and_arrays_agree():
     assert np.array_equal(tensor.f0_hz, track_f0(x, sample_rate=16000).f0_hz, equal_nan=True)
 
 
+@pytest.mark.slow
 @needs_recordings
 def test_a_human_whistle():
     x, rate = files.read(RECORDINGS / "human-whistle.wav")
@@ -120,6 +122,7 @@ def test_a_human_whistle():
     assert np.median(np.abs(cents(found.f0_hz[both], low.f0_hz[both]))) < 21
 
 
+@pytest.mark.slow
 @needs_recordings
 def test_a_trumpet():
     x, rate = files.read(RECORDINGS / "solo-trumpet.ogg")

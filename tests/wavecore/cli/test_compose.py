@@ -21,6 +21,7 @@ def test_the_composers_are_listed(cli):
     assert cli("compose", "mozart", "-o", "x.mid").code == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("composer", SHIPPED)
 def test_a_shipped_composer_writes_and_its_seed_decides_what(cli, composer, tmp_path):
     found = {}

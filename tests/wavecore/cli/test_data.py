@@ -80,6 +80,7 @@ def test_a_finished_data_set_is_not_replaced(cli, recordings, tmp_path):
     assert done.code == 0 and "skipped" in done.err and "organ" in done.out
 
 
+@pytest.mark.slow
 @rendering
 def test_melodies_are_rendered_in_every_domain_and_a_stopped_build_goes_on(cli, midi, tmp_path, monkeypatch):
     from wavecore.datasets.domains import build

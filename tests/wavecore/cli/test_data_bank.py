@@ -43,6 +43,7 @@ def data(make_notes, tmp_path_factory):
     return make_notes(tmp_path_factory.mktemp("data") / "notes", n_samples=4 * 16_000).path
 
 
+@pytest.mark.slow
 def test_a_bank_is_made_and_played_with(cli, noter, data, tmp_path):
     words = (
         "data",
@@ -96,6 +97,7 @@ def test_a_bank_is_made_and_played_with(cli, noter, data, tmp_path):
     assert unknown.code == 2 and "no instrument 'tuba'; choose from pipe, box" in unknown.err
 
 
+@pytest.mark.slow
 def test_what_the_model_cannot_say_is_left_out(cli, data, tmp_path):
     words = ("data", "bank", "--data", data, "--instruments", "pipe=flute_acoustic_000", "--json")
     whole = json.loads(cli(*words, "--keep-unclear", "-o", tmp_path / "whole.npz").out)

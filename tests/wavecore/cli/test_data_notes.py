@@ -88,6 +88,7 @@ def test_a_finished_data_set_is_not_replaced(cli, published, tmp_path):
     assert done.code == 0 and "skipped" in done.err and "2 notes" in done.out
 
 
+@pytest.mark.slow
 @rendering
 def test_notes_of_a_soundfont_and_a_stopped_build_goes_on(cli, tmp_path, monkeypatch):
     out = tmp_path / "out"

@@ -121,6 +121,7 @@ def test_numba_agrees_with_the_reference():
     assert "agrees" in doctor._agreement("numba", "cpu")
 
 
+@pytest.mark.slow
 def test_the_networks_logits_depend_on_what_is_compared(monkeypatch):
     """The comparison would see a backend that ignores its input."""
     from wavecore.nn import generate

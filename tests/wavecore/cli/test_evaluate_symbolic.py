@@ -32,6 +32,7 @@ def test_the_likelihood_is_told(evaluate, chorales):
     assert (found["model"], found["data"], found["split"]) == ("choir", str(chorales), "test")
 
 
+@pytest.mark.slow
 def test_samples_are_judged_beside_the_data(evaluate):
     done = evaluate("--crop", "16", "--orderings", "1", "--pieces", "2", "--samples", "2", "--json")
     found = json.loads(done.out)

@@ -18,6 +18,7 @@ def sounds(tmp_path):
     return tmp_path / "in"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["rainbowgram", "spectrogram", "pitch"])
 def test_pictures_of_sounds(cli, sounds, kind, tmp_path):
     out = tmp_path / "new" / "a.png"

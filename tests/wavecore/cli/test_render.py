@@ -26,6 +26,7 @@ def render(cli, model):
     return lambda *words: cli("render", "--through", "translation", "--model", model, "--device", "cpu", *words)
 
 
+@pytest.mark.slow
 def test_a_score_is_heard_and_everything_about_it_is_told(render, score, tmp_path):
     done = render(
         score, "--map", "bass=organ,1=strings", "--seed", "3", "--stems", tmp_path / "stems", "-o", tmp_path / "a.wav"

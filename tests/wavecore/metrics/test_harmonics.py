@@ -23,6 +23,7 @@ def _cents(found_hz, true_hz):
     return abs(1200 * np.log2(found_hz / true_hz))
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=15)
 @given(st.floats(36, 95), st.integers(1, 20), st.integers(0, 100))
 def test_a_tone_is_one_series(midi, partials, seed):

@@ -25,12 +25,14 @@ def notes_of(x: np.ndarray) -> set[int]:
     return set(np.flatnonzero(notes.mean(axis=0) > 0.5).tolist())
 
 
+@pytest.mark.slow
 @given(midi=st.integers(48, 90), partials=st.integers(1, 10))
 @settings(deadline=None, max_examples=6)
 def test_one_note(midi, partials):
     assert notes_of(tone(midi, partials=partials)) == {midi}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chord", [(60, 64), (62, 69), (57, 64, 73), (60, 67, 76), (55, 71)])
 def test_chords(chord):
     assert notes_of(sum(tone(midi) for midi in chord)) == set(chord)

@@ -23,11 +23,13 @@ def _latents(n, rng, *, marked):
     return x, labels
 
 
+@pytest.mark.slow
 def test_it_detects_a_product_of_channels():
     rng = np.random.default_rng(0)
     assert probe_accuracy(*_latents(300, rng, marked=True), *_latents(90, rng, marked=True)) > 0.9
 
 
+@pytest.mark.slow
 def test_it_is_at_chance_on_noise_and_repeats():
     rng = np.random.default_rng(1)
     data = (*_latents(1500, rng, marked=False), *_latents(900, rng, marked=False))
@@ -38,6 +40,7 @@ def test_it_is_at_chance_on_noise_and_repeats():
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
+@pytest.mark.slow
 def test_domains_have_equal_weight():
     rng = np.random.default_rng(2)
     x, labels = _latents(300, rng, marked=False)

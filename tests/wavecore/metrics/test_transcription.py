@@ -24,6 +24,7 @@ def tone(rows, *, seconds, fade_s=0.01) -> np.ndarray:
     return sound.astype(np.float32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lowest", [40, 57, 80])
 def test_a_line_is_transcribed(lowest):
     steps = [(0.2, 0.6, 0), (0.6, 0.75, 1), (0.75, 1.3, 5), (1.6, 2.0, -2), (2.0, 2.5, 10)]

@@ -37,6 +37,7 @@ def test_a_sheet_is_a_dark_png(sheet, tmp_path):
     assert os.listdir(path.parent) == [path.name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n_sounds", "columns"), [(1, 1), (3, 2), (5, 3), (10, 4)])
 def test_every_sound_has_a_panel(n_sounds, columns, tmp_path, drawn):
     sounds = [(f"title {index}", tone(seconds=0.1), 16000) for index in range(n_sounds)]
@@ -57,6 +58,7 @@ def test_a_rainbowgram_has_axes_of_notes_and_seconds():
     assert image.origin == "lower" and np.abs(rows - 40 * np.log2(440 / 65.406)).max() <= 1
 
 
+@pytest.mark.slow
 def test_titles_are_no_formulas_and_fit(tmp_path):
     titles = ["$x_1$ {", "\\alpha", "a_b^c", "x" * 300]
     assert max(len(plots._plain(title)) for title in titles) <= 45

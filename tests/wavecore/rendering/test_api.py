@@ -12,6 +12,7 @@ from wavecore.symbolic.song import Event, Part, Song
 OPTIONS = {"seed": 1, "device": "cpu"}
 
 
+@pytest.mark.slow
 def test_lines_add_up_to_the_mix(player, piece, tmp_path):
     progress = []
     result = render_file(
@@ -39,6 +40,7 @@ def test_lines_add_up_to_the_mix(player, piece, tmp_path):
     assert result.samples_per_s == pytest.approx(3 * rate * result.realtime_factor, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_sounds_equal_files_and_report_how_they_were_made(player, tmp_path):
     piece = Song(96, (Part((Event(0, 60, 9),)),))
     sounds = [render(piece, model=player, seed=seed, temperature=0.8, device="cpu") for seed in (1, 2)]
@@ -59,6 +61,7 @@ def test_bank_plays_by_programs_and_velocities(noter, bank, tmp_path):
     assert loud[:14_000].std() / soft[:14_000].std() == pytest.approx(4, rel=0.2)
 
 
+@pytest.mark.slow
 def test_rests_are_silent(player):
     song = Song(96, (Part((Event(0, 60, 48), Event(288, 62, 48))),))  # rests from 0.25 s to 1.5 s
     samples, rate = render(song, model=player, **OPTIONS)
@@ -66,6 +69,7 @@ def test_rests_are_silent(player):
     assert samples[: rate // 4].any() and samples[24_000:28_000].any()
 
 
+@pytest.mark.slow
 def test_files_are_complete_and_not_replaced(player, piece, tmp_path):
     (tmp_path / "out.wav").write_bytes(b"mine")
     with pytest.raises(OutputExistsError):

@@ -62,6 +62,7 @@ def shipped():
     return checkpoint.load("notes", kind="nsynth")
 
 
+@pytest.mark.slow
 def test_accuracy_of_shipped_notes_and_of_noise(shipped, monkeypatch):
     """The lowest and the highest note of two shipped instruments, and latents unlike those of any sound."""
     monkeypatch.setattr(bank_build, "CHECKED_S", 0.5)

@@ -93,6 +93,7 @@ def test_conditioning_does_not_depend_on_the_blocks(noter, bank, line, monkeypat
     np.testing.assert_allclose(blocks, whole[:, : blocks.shape[1]], atol=1e-3)
 
 
+@pytest.mark.slow
 def test_samples_are_determined_by_the_seed(noter, bank, line):
     def generated(seed):
         sections = nsynth.sections(noter, bank, lines_of(line), seed=seed, temperature=1.0)

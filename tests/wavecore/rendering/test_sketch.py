@@ -38,6 +38,7 @@ def test_blocks_equal_the_whole(tune, cuts, octave):
     np.testing.assert_array_equal(np.concatenate([gate(tune, *part, sample_rate=RATE) for part in parts]), gains)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("octave", "speed"), [(0, 1), (1, 2), (2, 4), (-1, 0.5)])
 def test_times_pitch_and_level_of_a_note(octave, speed):
     line = Score((Note(0.2, 1.6, 52),))
@@ -93,6 +94,7 @@ def test_gate_closes_before_a_repeated_note():
     assert (opened[(t >= 1.1) & (t <= 1.3)] == 1).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("octave", [0, 1])
 def test_repeated_notes_are_separate(octave):
     line = Score(tuple(Note(0.1 + 0.25 * i, 0.25, 57, 80) for i in range(6)))

@@ -26,6 +26,7 @@ def lines_of(line):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("draws", [True, False])
 def test_samples_are_determined_by_the_seed(player, line, draws):
     def generated(seed):

@@ -139,6 +139,7 @@ def _torchrun(*words, **options):
     )
 
 
+@pytest.mark.slow
 def test_two_processes_average_and_agree():
     process = _torchrun(sys.executable, "-P", "-c", SCRIPT)
     out, err = process.communicate(timeout=300)
@@ -162,6 +163,7 @@ except DeviceError as error:
 """
 
 
+@pytest.mark.slow
 def test_a_process_that_is_lost_is_said_to_be():
     # torchrun ends the rest as soon as it sees that one is gone, sometimes before they can speak; so they meet here
     # without it.
@@ -216,6 +218,7 @@ def alone(notes, tmp_path_factory):
     return run
 
 
+@pytest.mark.slow
 def test_two_processes_do_what_one_does(notes, alone, tmp_path):
     process = _torchrun(
         TORCHRUN.with_name("wavecore"),
@@ -240,6 +243,7 @@ def test_two_processes_do_what_one_does(notes, alone, tmp_path):
         assert two["step"] == one["step"] and two["valid/bits"] == pytest.approx(one["valid/bits"], rel=1e-4)
 
 
+@pytest.mark.slow
 def test_a_batch_that_cannot_be_shared_is_refused(notes, tmp_path):
     words = ["--data", notes.path, "--out", tmp_path / "odd", *SIZES, "--set", "batch_size=3", "--set", "steps=2"]
     process = _torchrun(TORCHRUN.with_name("wavecore"), "train", "nsynth", *words)
@@ -247,6 +251,7 @@ def test_a_batch_that_cannot_be_shared_is_refused(notes, tmp_path):
     assert process.returncode != 0 and "3 crops (audio) cannot be shared evenly by 2 processes" in err
 
 
+@pytest.mark.slow
 def test_killed_together_and_resumed_together(notes, tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     words = ["train", "nsynth", "--data", notes.path, *SIZES, "--set", "steps=60"]

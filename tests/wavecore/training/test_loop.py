@@ -92,6 +92,7 @@ def test_a_run_leaves_its_model_history_and_reports(undisturbed):
     assert steps == sorted(steps) and steps.count(24) >= 1
 
 
+@pytest.mark.slow
 def test_the_cost_is_reported_and_not_stored(undisturbed):
     out, _, _, summary = undisturbed
     assert summary["samples_per_s"] > 0 and summary["samples_per_step"] == 16
@@ -118,11 +119,13 @@ def test_a_run_that_is_killed_and_resumed_ends_bit_for_bit_alike(undisturbed, da
     assert_alike(out, undisturbed[0])
 
 
+@pytest.mark.slow
 def test_a_run_whose_batches_other_processes_prepare_ends_bit_for_bit_alike(undisturbed, dataset, tmp_path):
     run_task(make_task(dataset), tmp_path / "run", workers=3)
     assert_alike(tmp_path / "run", undisturbed[0])
 
 
+@pytest.mark.slow
 def test_an_interrupt_saves_the_state_and_ends_the_other_processes(undisturbed, dataset, tmp_path):
     def interrupt(network, step, history):
         raise KeyboardInterrupt

@@ -35,6 +35,7 @@ def page_faults(word: str) -> tuple[int, int]:
     return kept, faults
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the C library is not glibc")
 def test_freed_memory_is_used_again_without_page_faults():
     kept, faults = page_faults("keep")
@@ -73,6 +74,7 @@ def test_a_glibc_that_refuses_is_told(monkeypatch):
     assert memory.keep_freed_memory() == 0
 
 
+@pytest.mark.slow
 def test_what_was_held_is_remembered_after_it_is_freed():
     before = memory.peak_bytes("cpu")
     held = np.ones((before + 2**26) // 8)

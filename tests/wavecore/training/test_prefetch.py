@@ -45,6 +45,7 @@ def alive(process):
     return "Z (zombie)" not in Path(f"/proc/{process}/status").read_text()
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=8)
 @given(first=st.integers(0, 30), n=st.integers(0, 12), workers=st.integers(0, 4))
 def test_the_order_is_that_of_the_steps_and_nothing_is_lost(first, n, workers):

@@ -110,6 +110,7 @@ def test_what_train_refuses(train, chorales, choir, tmp_path):
     assert not (tmp_path / "other").exists()
 
 
+@pytest.mark.slow
 def test_evaluate_composes_only_if_asked(cli, choir, chorales):
     words = ("evaluate", "symbolic", choir, "--data", chorales, "--crop", "16", "--pieces", "2", "--orderings", "1")
     done = cli(*words, "--device", "cpu", "--json")

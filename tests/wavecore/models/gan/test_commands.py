@@ -49,6 +49,7 @@ def train(cli):
     return lambda *words: cli("train", "gan", *words, "--device", "cpu")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("preset", ["tiny", "mogren-tiny"])
 def test_a_run_leaves_its_model_from_which_another_starts(train, data, tmp_path, preset):
     run, flags = tmp_path / "run", ["--preset", preset, "--length", "12", "--instance-noise", "0.1"]

@@ -65,11 +65,13 @@ def tune(tmp_path):
     return tmp_path / "tune.mid"
 
 
+@pytest.mark.slow
 def test_a_run_leaves_its_model(trained):
     config = checkpoint.load(trained, kind="lstm").network.config
     assert (config.symbols, config.durations, config.window) == (("rest", "67", "68", "69", "70"), (2, 4), 3)
 
 
+@pytest.mark.slow
 def test_chords_and_initial_weights(train, data, trained, tmp_path):
     chords = train("--data", data, "--out", tmp_path / "run", *SMALL, "--chords", "--dry-run", "--json")
     network = json.loads(chords.out)["network"]
@@ -88,6 +90,7 @@ def test_rare_durations_are_not_in_the_vocabulary(tmp_path):
     assert (config.symbols, config.durations, config.hidden) == (("rest", "60"), (1, 3), 160)
 
 
+@pytest.mark.slow
 def test_flags_that_contradict_the_initial_model(train, data, trained, tmp_path):
     for words in (["--hidden", "9"], ["--chords"], ["--preset", "lstm"]):
         done = train("--data", data, "--init", trained, *words, "--out", tmp_path / "other")

@@ -89,6 +89,7 @@ def test_a_line_is_continued_as_it_was_composed(network):
     assert composed(network, 5, n_notes=20, top_k=1) == whole
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("temperature", "top_k", "shares"),
     [(1.0, None, (0.2, 0.4, 0.2, 0.2)), (0.5, None, (1 / 7, 4 / 7, 1 / 7, 1 / 7)), (1.0, 2, (1 / 3, 2 / 3, 0, 0))],

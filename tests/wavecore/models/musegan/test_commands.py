@@ -79,6 +79,7 @@ def trained(train, data, tmp_path):
     return tmp_path / "m"
 
 
+@pytest.mark.slow
 def test_a_run_leaves_its_model(train, data, tmp_path):
     run = tmp_path / "run"
     done = train("--data", data, "--out", run, *SMALL, "--set", "steps=2", "--bars", "3", "--steps", "8")
@@ -90,6 +91,7 @@ def test_a_run_leaves_its_model(train, data, tmp_path):
     assert config.shape == (3, 8, 48, 4) and config.tracks[0] == Track("soprano", 74)
 
 
+@pytest.mark.slow
 def test_a_run_starts_from_another_model(train, data, trained, tmp_path):
     config = checkpoint.load(trained, kind="musegan").network.config
     assert (config.track_names, config.given, config.variant) == (("alto", "bass"), "alto", "jamming")

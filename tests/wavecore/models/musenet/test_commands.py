@@ -35,6 +35,7 @@ def trained(train, songs, runs):
     return runs / "m"
 
 
+@pytest.mark.slow
 def test_a_run_leaves_model_curves_and_styles_and_is_continued(train, trained, runs):
     printed = (runs / "printed").read_text()
     for fact in ("bits per token", "3 steps of 2 windows of 20 tokens; 12 pieces", "by counting pairs", "MFLOP"):
@@ -55,6 +56,7 @@ def test_embeddings_can_be_left_out(train, songs, tmp_path):
         assert done.code == 0 and json.loads(done.out)["network"]["embeddings"] == list(embeddings), done.err
 
 
+@pytest.mark.slow
 def test_a_critic_is_added_used_and_left_behind(cli, train, songs, trained, tmp_path, monkeypatch):
     monkeypatch.setattr(critic, "POOL", {"train": 4, "valid": 2})
     run = tmp_path / "critic"

@@ -95,6 +95,7 @@ def test_a_critic_is_added_and_removed(network):
         assert torch.equal(bare.state_dict()[name], tensor) and torch.equal(one.state_dict()[name], tensor)
 
 
+@pytest.mark.slow
 def test_a_run_trains_the_critic_alone_and_resumes_bit_for_bit(songs, network, tmp_path):
     reports = []
     run_task(MuseNetCriticTask(songs, NETWORK, TRAINING, network), tmp_path / "whole", on_progress=reports.append)

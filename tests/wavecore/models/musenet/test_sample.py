@@ -85,6 +85,7 @@ def test_every_token_is_sampled_from_the_logits_of_its_window(network, opening_l
         np.testing.assert_allclose(logits[0], expected, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_instruments_are_requested_but_not_forced(network):
     def share_of_violins(instruments, shift):
         bodies = generate(network, Request(1500, instruments=instruments), rng=rng(5), n_samples=4, shift=shift)

@@ -84,6 +84,7 @@ def test_all_that_the_format_can_hold_is_kept(song):
     assert decoded.tempos == decoded.meters == ()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not SONGS.is_dir(), reason=f"there are no songs in {SONGS}")
 @pytest.mark.parametrize("number", [1, 909])
 def test_real_songs_come_back(number):

@@ -22,6 +22,7 @@ def train(cli):
     return lambda *words: cli("train", "note-classifier", *words)
 
 
+@pytest.mark.slow
 def test_a_run_has_the_length_and_names_of_its_notes(train, data, tmp_path):
     run, again = tmp_path / "runs" / "ear", tmp_path / "again"
     done = train("--data", data, "--out", run, *SETTINGS, "--channels", "8")

@@ -66,6 +66,7 @@ def test_the_likelihood_by_hand():
     assert float(negative_log_likelihood(sure, labels)) == pytest.approx(expected - 10 * np.log(2), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_training_lowers_the_loss_and_learns_the_pitches(notes):
     network = replace(NETWORK, channels=32, dropout=0.0)
     task = make_task(notes, network, learning_rate=0.01, batch_size=8, noise_probability=0.0)

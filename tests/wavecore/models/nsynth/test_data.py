@@ -79,6 +79,7 @@ def test_a_fifth_of_the_crops_begins_with_the_note(notes, monkeypatch):
     assert len(set(batch.pitches.tolist())) == 5
 
 
+@pytest.mark.slow
 def test_most_crops_begin_while_the_key_is_held(make_notes, tmp_path, monkeypatch):
     monkeypatch.setattr(nsynth_data, "LEVEL_SPREAD_DB", 0.0)
     long = make_notes(tmp_path / "long", pitches={"train": (60,), "valid": (62,)}, n_samples=64_000)

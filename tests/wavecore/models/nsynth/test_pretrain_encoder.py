@@ -116,6 +116,7 @@ def test_shifted_crops_have_other_pitches(data, monkeypatch, bins_per_octave):
         assert bool((shifted == crop).flatten(1).all(dim=1).any())
 
 
+@pytest.mark.slow
 def test_pitches_are_learnt_and_the_decoder_is_left_alone(network, data):
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     first = run(copy.deepcopy(network), data, steps=5)
@@ -125,6 +126,7 @@ def test_pitches_are_learnt_and_the_decoder_is_left_alone(network, data):
     assert f"{errors.pitch:.0%}" in errors.describe(with_pitch=False)
 
 
+@pytest.mark.slow
 def test_conditionings_are_approached_in_units_of_their_spread(network, data):
     source = copy.deepcopy(network)
     with torch.no_grad():
@@ -171,6 +173,7 @@ def test_levels_are_read_where_the_partials_lie(network):
     assert low[0, 0, :3].tolist() == [0, 1, 1], "a partial below the lowest bin is silent"
 
 
+@pytest.mark.slow
 def test_timbre_is_learnt_and_the_pitch_left_beside_it(driven, data):
     before = {name: tensor.clone() for name, tensor in driven.state_dict().items()}
     first = run(copy.deepcopy(driven), data, steps=5)

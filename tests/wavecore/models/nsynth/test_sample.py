@@ -73,6 +73,7 @@ def test_sounds_that_cannot_be_encoded(network, sounds, error):
         sample.encode(network, sounds)
 
 
+@pytest.mark.slow
 def test_the_pitch_of_a_sound_is_the_last_channel(driven, sounds):
     latents = sample.encode(driven, sounds)
     assert latents.shape == (2, 47, C + 1) and latents.dtype == np.float32
@@ -191,6 +192,7 @@ def test_a_sound_does_not_depend_on_its_neighbours(network, sounds):
     assert not np.array_equal(sample.decode(network, latents[:1], seed=5), both[:1])
 
 
+@pytest.mark.slow
 def test_blocks_and_neighbours_change_no_sample_of_a_driven_model(driven, sounds, monkeypatch):
     latents, reports = sample.encode(driven, sounds), []
     whole = sample.decode(driven, latents, seed=4, on_progress=lambda *done: reports.append(done))

@@ -66,6 +66,7 @@ def test_a_driven_network_predicts_from_oscillator_and_latent(notes):
     assert task.validate(network, "cpu")["valid/latent_worth"] != 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", [PLAIN, EMBEDDED, DRIVEN], ids=["plain", "embedded", "driven"])
 def test_training_lowers_the_loss_from_eight_bits(notes, network):
     task = make_task(notes, network, steps=30, batch_size=4, learning_rate=0.03)

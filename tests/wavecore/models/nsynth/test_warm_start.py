@@ -59,6 +59,7 @@ def same_state(one, other):
     return all(torch.equal(tensor, other[name]) for name, tensor in one.items())
 
 
+@pytest.mark.slow
 def test_sizes_are_the_source_s_but_for_latent_and_hop(start, source):
     config, old = start.network.config, source.config
     assert config.encoder == replace(old.encoder, latent_channels=3, hop_length=HOP)
@@ -67,6 +68,7 @@ def test_sizes_are_the_source_s_but_for_latent_and_hop(start, source):
     assert not start.network.training
 
 
+@pytest.mark.slow
 def test_the_decoder_is_that_of_the_domain_that_fits_best(start, source):
     assert set(start.bits) == set(source.config.targets)
     assert start.target == min(start.bits, key=start.bits.get)
@@ -87,6 +89,7 @@ def test_seed_and_steps_decide_and_the_source_and_the_caller_s_generator_stay(st
     assert start.errors.spectrum < 0.5 * first.errors.spectrum
 
 
+@pytest.mark.slow
 def test_a_source_whose_latent_is_decisions_about_frames_around(network_config, notes):
     encoder = replace(network_config.encoder, bottleneck="notes", bottleneck_context=3, hearing_frames=4)
     source = build(TranslationNetwork, replace(network_config, encoder=encoder))
@@ -124,6 +127,7 @@ def test_latents_of_unusual_spectra_are_bounded(source, notes):
     assert near.float().mean() > 0.1 and float(difference[near].max()) < 0.01, "near the middle nothing changes"
 
 
+@pytest.mark.slow
 def test_an_encoder_is_pretrained_and_its_decoder_kept(autoencoder, notes):
     before = {name: tensor.clone() for name, tensor in autoencoder.state_dict().items()}
     generator = torch.random.get_rng_state()
@@ -142,6 +146,7 @@ def test_an_encoder_is_pretrained_and_its_decoder_kept(autoencoder, notes):
     assert float((new - old).square().mean()) < 0.5 * float(old.var(dim=0).mean()), "near what the decoder knows"
 
 
+@pytest.mark.slow
 def test_an_oscillator_is_added_to_a_decoder(autoencoder, notes):
     before, generator = dict(autoencoder.state_dict()), torch.random.get_rng_state()
     (network, errors), (again, _), (other, _) = (
@@ -161,6 +166,7 @@ def test_an_oscillator_is_added_to_a_decoder(autoencoder, notes):
     assert widened == autoencoder.config.decoder.n_layers + 1  # every layer's map from the conditioning, and the head's
 
 
+@pytest.mark.slow
 def test_timbre_alone_leads_to_what_the_decoder_knows(autoencoder, notes):
     sounds = torch.from_numpy(mulaw.decode(np.array(notes.codes("train"))))
     midi = torch.tensor([[float(note.pitch)] for note in notes.notes("train")])

@@ -28,6 +28,7 @@ def train(cli, data):
     return lambda *words: cli("train", "spectral", "--data", data, *words)
 
 
+@pytest.mark.slow
 def test_a_run_has_the_sizes_of_its_flags_and_keeps_them(train, tmp_path):
     run = tmp_path / "runs" / "first"
     done = train("--out", run, *SETTINGS, "--base-channels", "2", "--variant", "instantaneous")

@@ -43,6 +43,7 @@ def test_with_a_phase_the_sound_comes_back(variant, notes):
     assert (back - expected).abs().max() < 2e-3
 
 
+@pytest.mark.slow
 def test_griffin_lim_finds_a_sound_of_those_magnitudes_and_is_repeatable(notes):
     config = make_config()
     images = to_images(notes, config)

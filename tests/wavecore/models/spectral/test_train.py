@@ -34,6 +34,7 @@ def test_a_batch_is_whole_notes(notes):
         assert notes.notes("train")[row].pitch == pitch
 
 
+@pytest.mark.slow
 def test_the_loss_falls(notes):
     task = SpectralTask(notes, NETWORK, TRAINING)
     trainer = task.trainer(task.build(), "cpu")

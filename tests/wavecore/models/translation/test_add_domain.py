@@ -63,6 +63,7 @@ def test_settings_train_a_decoder_alone():
     assert found.confusion_crops == 0 and found.confusion_weight == 0
 
 
+@pytest.mark.slow
 def test_decoders_are_compared_on_the_new_sounds(source, recordings):
     found = add_domain.bits_by_decoder(source, recordings, "viola")
     assert list(found) == ["flute", "organ"] and found == add_domain.bits_by_decoder(source, recordings, "viola")
@@ -118,6 +119,7 @@ def test_a_decoder_of_another_encoder_does_not_fit(source):
         add_domain.join(source, added)
 
 
+@pytest.mark.slow
 def test_the_range_is_that_of_the_training_sounds(recordings):
     low, high = add_domain.midi_range(recordings, "viola")
     assert low == pytest.approx(60, abs=0.2) and high == pytest.approx(71, abs=0.2)
@@ -129,6 +131,7 @@ def test_noise_has_no_range(tmp_path):
     assert add_domain.midi_range(_recordings(tmp_path / "noise", noise), "viola") is None
 
 
+@pytest.mark.slow
 def test_training_moves_nothing_but_the_new_decoder(source, recordings):
     start = add_domain.begin(source, "viola", "flute")
     training = add_domain.settings(

@@ -109,6 +109,7 @@ def test_outputs_have_the_input_s_length_and_the_model_s_rate(model, tmp_path):
     assert not np.array_equal(first, second)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("draws", [True, False])
 def test_the_block_size_changes_no_sample(model, monkeypatch, draws):
     x, options = tone(0.08), {"to": "low", "seed": 1, "backend": "reference", "draws": draws}

@@ -71,6 +71,7 @@ def test_what_cannot_be_spread(network_config, shared, size, per_step, message):
         SpreadTrainer(network, replace(TRAINING, targets_per_step=per_step), Processes(0, size))
 
 
+@pytest.mark.slow
 def test_alone_it_is_a_trainer_like_any_other(dataset, network_config):
     ends = []
     for build in (
@@ -138,6 +139,7 @@ def alone(dataset, tmp_path_factory):
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", [[], ["--spread-decoders"]])
 def test_two_processes_have_the_losses_of_one(dataset, alone, tmp_path, layout):
     run = tmp_path / "two"
@@ -156,6 +158,7 @@ def test_two_processes_have_the_losses_of_one(dataset, alone, tmp_path, layout):
     assert checkpoint.load(run / "best").network.config == checkpoint.load(alone / "best").network.config
 
 
+@pytest.mark.slow
 def test_a_run_of_two_processes_is_resumed_by_one(dataset, alone, tmp_path):
     run = tmp_path / "two"
     process = _train(dataset, *SIZES, "--set", "steps=8", "--out", run, "--spread-decoders", processes=2)
@@ -175,6 +178,7 @@ def _kill_after_a_checkpoint(process, run):
     os.kill(int(children[-1]), signal.SIGKILL)
 
 
+@pytest.mark.slow
 def test_a_killed_process_is_restarted_and_the_run_ends_bit_for_bit_alike(dataset, tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     words = [*SIZES, "--set", "steps=30", "--spread-decoders"]

@@ -55,6 +55,7 @@ def scores(clips, target, what):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["flute", "organ"])
 def test_the_truth_scores_as_truth(clips, judge, target):
     found = scores(clips, target, "truth")
@@ -66,6 +67,7 @@ def test_the_truth_scores_as_truth(clips, judge, target):
     assert judge.accuracy(outputs, target) == 1
 
 
+@pytest.mark.slow
 def test_the_input_is_the_melody_and_not_the_target(clips, judge):
     for score in scores(clips, "organ", "source"):
         assert score.raw_chroma_accuracy == 1 and score.pitch_ncc == pytest.approx(1)
@@ -75,6 +77,7 @@ def test_the_input_is_the_melody_and_not_the_target(clips, judge):
     assert judge.accuracy([clip.source for clip in clips], "organ") == 0
 
 
+@pytest.mark.slow
 def test_another_tune_has_the_timbre_and_not_the_melody(clips, judge):
     outputs = [clips[(i + 1) % 3].truth["organ"] for i in range(3)]
     assert judge.accuracy(outputs, "organ") == 1
@@ -82,6 +85,7 @@ def test_another_tune_has_the_timbre_and_not_the_melody(clips, judge):
         assert score.raw_pitch_accuracy < 0.6 and score.pitch_ncc < 0.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["silence", "noise"])
 def test_silence_and_noise_score_nothing(clips, judge, what):
     for score in scores(clips, "flute", what):
@@ -90,6 +94,7 @@ def test_silence_and_noise_score_nothing(clips, judge, what):
     assert judge.accuracy(evaluation.substitute(what, clips, ["flute"])["flute"], "flute") == 0
 
 
+@pytest.mark.slow
 def test_a_pair_is_summed_up_by_medians(clips, judge):
     found = scores(clips, "organ", "source")
     pair = evaluation.summarise("whistle", "organ", found, [clip.source for clip in clips], judge)
@@ -99,6 +104,7 @@ def test_a_pair_is_summed_up_by_medians(clips, judge):
     assert all(np.isfinite(value) for value in astuple(found[0]) if value is not None)
 
 
+@pytest.mark.slow
 def test_translations_are_as_long_as_the_clips_and_the_seed_s(model, clips):
     done = []
     first, again, other = (
@@ -114,6 +120,7 @@ def test_translations_are_as_long_as_the_clips_and_the_seed_s(model, clips):
     assert not np.array_equal(first["organ"][0], other["organ"][0])
 
 
+@pytest.mark.slow
 def test_the_probe_finds_the_timbre_in_an_untrained_encoder(model, tunes):
     found = evaluation.probe(model, tunes, "test")
     assert 0.5 < found <= 1
@@ -121,6 +128,7 @@ def test_the_probe_finds_the_timbre_in_an_untrained_encoder(model, tunes):
     assert 4 < bits < 16
 
 
+@pytest.mark.slow
 def test_domains_that_the_data_lack_are_left_out(model, tunes):
     """As where a person's own was added."""
     config = model.network.config
@@ -140,6 +148,7 @@ def test_domains_that_the_data_lack_are_left_out(model, tunes):
     assert evaluation.probe(alone, tunes, "test") is None
 
 
+@pytest.mark.slow
 def test_of_several_voices_notes_are_compared_and_no_contour(clips, judge):
     """Of two tunes at once, one has half of the notes."""
     a, b = clips[0], clips[1]

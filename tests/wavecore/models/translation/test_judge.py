@@ -30,6 +30,7 @@ def judge():
     return fit()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PARTIALS)
 def test_timbres_are_classified_whatever_the_melody(judge, name):
     assert judge.accuracy([sound(name, seed) for seed in range(100, 120)], name) >= 0.95

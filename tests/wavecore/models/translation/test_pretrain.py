@@ -32,6 +32,7 @@ def small_batches(monkeypatch):
     return take
 
 
+@pytest.mark.slow
 def test_an_encoder_is_trained_on_the_notes_and_against_the_domain(pretraining_data, encoder):
     before = [parameter.clone() for parameter in encoder.parameters()]
     measures = pretrain(encoder, pretraining_data, PretrainingConfig(steps=200, moved=0.0))
@@ -41,6 +42,7 @@ def test_an_encoder_is_trained_on_the_notes_and_against_the_domain(pretraining_d
     assert measures.weight is None and measures.condition == 0.0
 
 
+@pytest.mark.slow
 def test_the_known_latent_is_predicted(dataset, encoder, known):
     data = collect(dataset, encoder, known=known, known_domains=("flute", "organ"))
     measures = pretrain(encoder, data, PretrainingConfig(steps=200, moved=0.0))
@@ -63,6 +65,7 @@ def test_without_steps_nothing_is_measured(pretraining_data, encoder):
     assert math.isnan(pretrain(encoder, pretraining_data, PretrainingConfig(steps=0)).notes_f1)
 
 
+@pytest.mark.slow
 def test_an_encoder_with_a_bottleneck_of_notes_predicts_them_itself(dataset, new_encoder, known):
     encoder = new_encoder(channels=24, bottleneck="notes")
     data = collect(dataset, encoder, known=known, known_domains=("flute", "organ"))
@@ -71,6 +74,7 @@ def test_an_encoder_with_a_bottleneck_of_notes_predicts_them_itself(dataset, new
     assert measures.weight.shape == (4, 4)
 
 
+@pytest.mark.slow
 def test_a_rounded_latent_is_pretrained(pretraining_data, new_encoder):
     encoder = new_encoder(latent_channels=6, channels=24, latent_levels=5)
     measures = pretrain(encoder, pretraining_data, PretrainingConfig(steps=40, moved=0.0))
@@ -89,6 +93,7 @@ def test_long_kernels_have_a_lower_learning_rate_and_frozen_weights_none(dataset
     assert sum(len(group["params"]) for group in trainer.optimizer.param_groups) == len(rates)
 
 
+@pytest.mark.slow
 def test_without_their_weights_the_losses_of_the_domain_have_no_effect(pretraining_data, new_encoder, small_batches):
     small_batches(12)
     default, free = (
@@ -127,6 +132,7 @@ def test_a_refitted_decoder_takes_the_new_latent_for_the_old_one(random_network)
         assert torch.allclose(new(codes, latent), old(codes, latent @ weight + bias), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_decoders_of_another_latent_are_refitted(random_network, dataset, wider):
     begun = start(random_network, dataset, wider, steps=10)
     network, measures = begun.network, begun.pretrained
@@ -139,6 +145,7 @@ def test_decoders_of_another_latent_are_refitted(random_network, dataset, wider)
         assert all(torch.equal(state[name], tensor) for name, tensor in network.decoders[target].state_dict().items())
 
 
+@pytest.mark.slow
 def test_decoders_of_the_same_code_stay_as_they_are(dataset, wider):
     """The code of a bottleneck is the same whatever the size of the encoder before it."""
     notes = replace(wider, encoder=replace(wider.encoder, bottleneck="notes"))

@@ -62,6 +62,7 @@ def train(trainer, steps):
     return [trainer.update(make_batch(trainer.step, trainer.step % 2, context)) for _ in range(steps)]
 
 
+@pytest.mark.slow
 def test_training_lowers_the_loss_from_eight_bits():
     measures = train(make_trainer(learning_rate=0.01), 50)
     assert measures[0]["bits"] == pytest.approx(8.0, abs=0.05)

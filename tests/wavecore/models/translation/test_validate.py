@@ -38,6 +38,7 @@ def test_a_new_network_needs_eight_bits_and_ignores_the_latent(source, network_c
     assert measures["valid/latent_worth"] == pytest.approx(0.0, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_a_trained_network_needs_fewer_and_the_measures_repeat(source, network_config):
     trainer = TranslationTrainer(build_network(TranslationNetwork, network_config, seed=0), TRAINING)
     while trainer.step < TRAINING.steps:
@@ -57,6 +58,7 @@ def test_the_mean_that_decides_is_that_of_the_task(dataset, random_network, pair
     assert measures["valid/bits"] == pytest.approx(sum(values) / len(values))
 
 
+@pytest.mark.slow
 def test_a_copy_of_the_input_keeps_the_melody_and_random_weights_do_not(random_network, dataset, monkeypatch):
     def measure():
         return validate.measure_transfer(random_network, dataset, n_passages=2, seconds=0.3)

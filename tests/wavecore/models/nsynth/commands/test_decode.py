@@ -24,6 +24,7 @@ def latents(nsynth_model, tmp_path_factory):
     return [folder / "short.npz", folder / "long.npz"]
 
 
+@pytest.mark.slow
 def test_latents_become_sounds_of_their_length_and_level(cli, latents, nsynth_model, tmp_path):
     words = ("--model", nsynth_model, "--seed", "5")
     done = cli("decode", *latents, *words, "-o", tmp_path / "out", "--json")

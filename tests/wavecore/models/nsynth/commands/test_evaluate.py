@@ -27,6 +27,7 @@ def models(tmp_path_factory):
     return folder / "ear", folder / "spectral"
 
 
+@pytest.mark.slow
 def test_the_table_and_its_pictures(cli, nsynth_model, data, models, tmp_path):
     words = (nsynth_model, "--data", data, "--classifier", models[0], "--split", "train", "--notes", "4")
     done = cli("evaluate", "nsynth", *words, "--spectral", models[1], "-o", tmp_path / "out", "--json")

@@ -16,6 +16,7 @@ def model(nsynth_model):
     return inputs.open_model(str(nsynth_model), Console(mute=True))
 
 
+@pytest.mark.slow
 def test_a_note_begins_with_its_sound_at_the_model_s_rate(model, tmp_path):
     t = np.arange(44_100) / 44_100
     x = (0.1 * np.sin(2 * np.pi * 660 * t) * (t > 0.5)).astype(np.float32)

@@ -25,6 +25,7 @@ def interpolate(cli, nsynth_model):
     return lambda *words: cli("interpolate", *words, "--model", nsynth_model, "--seed", "3", "--seconds", "0.4")
 
 
+@pytest.mark.slow
 def test_steps_between_two_sounds(interpolate, pair, tmp_path):
     done = interpolate(*pair, "--steps", "3", "--mix", "-o", tmp_path / "out", "--json")
     assert done.code == 0, done.err
@@ -45,6 +46,7 @@ def test_steps_between_two_sounds(interpolate, pair, tmp_path):
     assert again.code == 6 and f"{names[0]}.wav" in again.err
 
 
+@pytest.mark.slow
 def test_mixes_of_three_and_other_lengths(interpolate, pair, tmp_path):
     (tmp_path / "c.wav").write_bytes(pair[0].read_bytes())
     words = ("--weights", "2,1,1:0,1,0", "--method", "slerp", "--stretch", "2", "-o", tmp_path / "o")
@@ -54,6 +56,7 @@ def test_mixes_of_three_and_other_lengths(interpolate, pair, tmp_path):
     assert (tmp_path / "o" / "a-000__b-100__c-000.wav").is_file()
 
 
+@pytest.mark.slow
 def test_one_sound_that_changes_over_time(interpolate, pair, tmp_path):
     done = interpolate(*pair, "--morph", "--mix", "-o", tmp_path / "o", "--json")
     assert done.code == 0, done.err
@@ -66,6 +69,7 @@ def test_one_sound_that_changes_over_time(interpolate, pair, tmp_path):
     assert spectra[0][440] > 3 * spectra[0][660] and spectra[1][660] > 1.5 * spectra[1][440]
 
 
+@pytest.mark.slow
 def test_a_description_holds_pitch_and_family(interpolate, pair, tmp_path, ear, monkeypatch):
     monkeypatch.setattr("wavecore.checkpoint.PRETRAINED", ear.parent)
     words = ("interpolate", *pair, "--steps", "2", "--mix", "--describe", "-o", tmp_path / "o")
@@ -111,6 +115,7 @@ def test_inputs_that_cannot_be_used(interpolate, cli, pair, model, tmp_path, mon
     assert done.code == 4 and "wavecore train nsynth" in done.err
 
 
+@pytest.mark.slow
 def test_a_pitch_outside_of_the_training_range_is_warned_of(cli, pair, nsynth_model, tmp_path):
     network = checkpoint.load(nsynth_model, kind="nsynth").network
     checkpoint.save(network, tmp_path / "high", training={"data": {"midi_range": [75, 90], "level_db": -15.0}})

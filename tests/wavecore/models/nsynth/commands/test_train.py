@@ -60,6 +60,7 @@ def restarted(train, run, folder):
     return folder
 
 
+@pytest.mark.slow
 def test_a_run_leaves_model_samples_and_record(train, data, tmp_path):
     run = tmp_path / "runs" / "first"
     done = train("--data", data, "--out", run, *TINY, "--set=steps=3", "--set=validate_every=2")
@@ -94,6 +95,7 @@ def test_sizes_are_those_of_the_flags(train, data, tmp_path, words, name, kind, 
     assert network["decoder"]["latent_channels"] == channels
 
 
+@pytest.mark.slow
 def test_a_run_is_resumed_with_its_own_flags_only(train, data, trained):
     words = ["--data", data, "--out", trained, *TINY, "--pitch-channels", "2", "--resume"]
     before = weights(trained)
@@ -109,6 +111,7 @@ def test_a_run_is_resumed_with_its_own_flags_only(train, data, trained):
     assert weights(trained) == before
 
 
+@pytest.mark.slow
 def test_starting_from_a_model(train, data, trained, tmp_path):
     words = ["--data", data, "--init", trained, *SETTINGS, *SEED]
     assert train("--out", tmp_path / "run", *words, UNCHANGED).code == 0
@@ -125,6 +128,7 @@ def test_starting_from_a_model(train, data, trained, tmp_path):
     assert not (tmp_path / "no").exists()
 
 
+@pytest.mark.slow
 def test_the_encoder_of_a_model_is_pretrained(train, data, tmp_path, short_pretraining):
     first, run = tmp_path / "first", tmp_path / "run"
     assert train("--data", data, "--out", first, *TINY).code == 0
@@ -140,6 +144,7 @@ def test_the_encoder_of_a_model_is_pretrained(train, data, tmp_path, short_pretr
     assert weights(restarted(train, run, tmp_path / "again")) == weights(run)
 
 
+@pytest.mark.slow
 def test_starting_from_a_translation_model_and_adding_an_oscillator(train, data, model, tmp_path, short_pretraining):
     first, run, both = (tmp_path / name for name in ("first", "run", "both"))
     shared = ["--data", data, *SETTINGS, *SEED]

@@ -35,6 +35,7 @@ def add(cli):
     return lambda *words: cli("add-domain", *words)
 
 
+@pytest.mark.slow
 def test_recordings_become_a_target(add, model, recordings, tmp_path):
     run = tmp_path / "runs" / "viola"
     done = add(model, "--data", recordings, "--name", "viola", "--out", run, *SMALL, "--set", "steps=3")
@@ -59,6 +60,7 @@ def test_recordings_become_a_target(add, model, recordings, tmp_path):
     assert len(files.read(run / "samples" / "ode-to-joy__viola.wav")[0]) > 16_000
 
 
+@pytest.mark.slow
 def test_a_run_that_was_stopped_goes_on(add, model, recordings, tmp_path, monkeypatch):
     words = ["--data", recordings, "--name", "viola", *SMALL, "--set", "steps=4", "--like", "organ"]
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"

@@ -64,6 +64,7 @@ def evaluate(cli, data, model):
     return lambda *words: cli("evaluate", "translation", model, "--data", data, "--device", "cpu", *words)
 
 
+@pytest.mark.slow
 def test_a_model_is_measured(evaluate, data):
     done = evaluate("--seconds", "1", "--clips", "2", "--json")
     assert done.code == 0, done.err
@@ -74,6 +75,7 @@ def test_a_model_is_measured(evaluate, data):
     assert found["latent_probe_chance"] == pytest.approx(1 / 3) and found["reconstruction_bits"] > 4
 
 
+@pytest.mark.slow
 def test_the_truth_is_right_and_silence_is_not(evaluate):
     done = evaluate("--judge", "truth", "--to", "organ", "--json")
     assert done.code == 0, done.err

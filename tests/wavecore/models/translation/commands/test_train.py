@@ -107,6 +107,7 @@ def test_flags_that_contradict_data_model_or_run(network, words, resumed, fact):
         configured(words, config if resumed is False else None, before)
 
 
+@pytest.mark.slow
 def test_a_run_leaves_model_curves_samples_and_record(train, tmp_path):
     run = tmp_path / "runs" / "first"
     done = train("--out", run, "--preset", "tiny", *SMALL, "--set", "steps=3", "--targets", "organ,strings")
@@ -122,6 +123,7 @@ def test_a_run_leaves_model_curves_samples_and_record(train, tmp_path):
     assert record["command"][:3] == ["wavecore", "train", "translation"] and record["init"] is None
 
 
+@pytest.mark.slow
 def test_a_run_starts_from_a_forked_model_also_if_it_was_stopped_before_it_saved(train, cli, network, tmp_path):
     checkpoint.save(network(shared_decoder=True), tmp_path / "shared")
     run, killed = tmp_path / "run", tmp_path / "killed"
@@ -174,6 +176,7 @@ def test_requests_that_make_no_sense_claim_no_folder(train, tmp_path, words, cod
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("with_init", [True, False])
 def test_an_encoder_is_pretrained_first_also_in_a_run_that_is_resumed(
     train, cli, network, tmp_path, monkeypatch, with_init

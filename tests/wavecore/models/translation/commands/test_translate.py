@@ -56,6 +56,7 @@ def listing(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
+@pytest.mark.slow
 def test_one_file_to_all_domains(translate, tune, tmp_path):
     done = translate(tune, "--to", "all", "-o", tmp_path / "new" / "out")
     assert done.code == 0, done.err
@@ -68,6 +69,7 @@ def test_one_file_to_all_domains(translate, tune, tmp_path):
     assert "cpu" in done.err and resolve_backend("auto", "cpu")[0] in done.err and "1.2 s" in done.err
 
 
+@pytest.mark.slow
 def test_the_json_document(translate, tune, model):
     done = translate(tune, "--to", "strings", "--json")
     document = json.loads(done.out)
@@ -97,6 +99,7 @@ def test_the_sidecar_records_what_it_takes_to_do_it_again(translate, model, tmp_
     assert record["result"]["domain"] == "organ" and record["result"]["warnings"] == []
 
 
+@pytest.mark.slow
 def test_a_seed_is_drawn_printed_recorded_and_repeats_the_bytes(cli, model, tune, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     done = cli("translate", tune, "--to", "organ", "--model", model, "-o", "x.wav", "--json")
@@ -113,6 +116,7 @@ def test_the_shipped_model_is_the_default(cli, shipped, tune, tmp_path):
     assert done.code == 0 and done.err == "" and "x.wav" in done.out
 
 
+@pytest.mark.slow
 def test_a_folder_and_a_file_in_it_count_once(translate, tune, tmp_path):
     (tmp_path / "in" / "deeper").mkdir(parents=True)
     shutil.copy(tune, tmp_path / "in" / "a.wav")
@@ -133,6 +137,7 @@ def test_outputs_that_exist_are_refused_before_any_work(translate, tune, tmp_pat
         (tmp_path / existing).unlink()
 
 
+@pytest.mark.slow
 def test_skip_existing_makes_the_others_and_overwrite_replaces(translate, tune, tmp_path):
     existing = tmp_path / "tune__tiny__organ.wav"
     existing.write_text("mine")
