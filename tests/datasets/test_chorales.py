@@ -102,6 +102,7 @@ def test_other_files_are_not_the_benchmark(tmp_path, text):
         chorales.read_benchmark(tmp_path / "missing.json")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not SHARED.is_file(), reason="the benchmark's file is not here")
 def test_the_benchmark_keeps_its_split():
     grids = chorales.read_benchmark(SHARED)

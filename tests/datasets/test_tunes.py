@@ -35,6 +35,7 @@ def test_an_unknown_tune_is_refused_and_the_known_ones_are_listed():
         tunes.tune("yesterday")
 
 
+@pytest.mark.slow
 def test_a_tune_is_whistled_the_same_for_the_same_seed():
     first, again, other = (tunes.whistled("twinkle", seed=seed, sample_rate=16_000) for seed in (1, 1, 2))
     assert len(first) == round((tunes.tune("twinkle").duration_s + 0.25) * 16_000)

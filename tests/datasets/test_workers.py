@@ -28,6 +28,7 @@ def is_alive(pid: int) -> bool:
         return False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_results_come_in_order_and_errors_reach_the_caller(jobs):
     results = workers.run(math.factorial, [3, 5, -1, 4], jobs)
@@ -42,6 +43,7 @@ def test_one_job_runs_no_task_in_advance():
     assert done == [0]
 
 
+@pytest.mark.slow
 def test_pending_tasks_are_cancelled_when_the_caller_stops(tmp_path):
     commands = [["sh", "-c", f"sleep 0.1; touch {tmp_path / str(number)}"] for number in range(60)]
     results = workers.run(subprocess.check_call, commands, 2)
@@ -50,6 +52,7 @@ def test_pending_tasks_are_cancelled_when_the_caller_stops(tmp_path):
     assert 1 <= len(list(tmp_path.iterdir())) < 30
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads the states of processes from /proc")
 def test_workers_exit_when_their_parent_is_killed():
     with subprocess.Popen([sys.executable, "-P", "-c", SLEEPERS], stdout=subprocess.PIPE, text=True) as parent:

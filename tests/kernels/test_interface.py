@@ -43,6 +43,7 @@ def test_chunks_never_change_the_result(backend, name):
     np.testing.assert_array_equal(np.concatenate(chunks, axis=1), whole)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_stream_is_the_same_alone_and_in_any_batch(backend, name):
     packed, n = network(name), 20

@@ -47,6 +47,7 @@ def test_random_networks_are_of_the_scale_of_trained_ones():
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("backend", "dtype"), HERE)
 def test_every_backend_agrees_within_its_format(backend, dtype):
     case = Case("tiny", backend, "cpu", dtype, 3, 1)
@@ -54,6 +55,7 @@ def test_every_backend_agrees_within_its_format(backend, dtype):
     assert error <= measure.TOLERANCES[dtype]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch", [1, 3])
 def test_a_case_is_measured(batch):
     case = replace(NUMBA, batch=batch)

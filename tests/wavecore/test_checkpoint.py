@@ -151,6 +151,7 @@ def test_a_run_folder_gives_its_best_model(network, tmp_path):
     assert checkpoint.load(tmp_path / "run").name == "run"
 
 
+@pytest.mark.slow
 def test_every_shipped_model_loads():
     for name in checkpoint.shipped():
         assert checkpoint.load(name, kind=None).name == name

@@ -83,6 +83,7 @@ def test_a_configuration_refuses_what_it_does_not_know(case):
         registry.kind(kind).load("config").from_dict(network.config.to_dict() | {"colour": "red"})
 
 
+@pytest.mark.slow
 def test_batches_follow_from_seed_and_step_alone(case):
     _, _, build = case
     (_, one), (_, other) = build(), build()
@@ -131,6 +132,7 @@ def test_a_run_that_is_interrupted_and_resumed_ends_bit_for_bit_alike(case, whol
         assert torch.equal(tensor, expected[name]), name
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_with_its_own_settings_only(case, whole):
     _, _, build = case
     with pytest.raises(OutputExistsError):
@@ -155,6 +157,7 @@ def test_training_explains_itself_and_a_dry_run_needs_no_data(cli, kind, tmp_pat
     assert json.loads(done.out)["training"]["seed"] == 1 and not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if registry.kind(kind).compose])
 def test_composers_write_the_same_piece_for_the_same_seed(cli, kind, tmp_path, request):
     folder = tmp_path / "model"

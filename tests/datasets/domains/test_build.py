@@ -56,6 +56,7 @@ def test_every_piece_is_in_every_domain_and_as_long(built):
     assert sorted(path.name for path in built.path.iterdir()) == sorted([*built.manifest.shards, "manifest.json"])
 
 
+@pytest.mark.slow
 def test_the_domains_sound_at_the_same_time_and_are_not_the_same(built):
     for piece in built.manifest.pieces[:3]:
         sounds = {name: mulaw.decode(built.codes(piece, name)).astype(np.float64) for name in built.domains}
@@ -69,6 +70,7 @@ def test_the_domains_sound_at_the_same_time_and_are_not_the_same(built):
         assert np.abs(np.corrcoef(sounds["organ"], sounds["whistle"])[0, 1]) < 0.3
 
 
+@pytest.mark.slow
 def test_the_notes_and_octaves_are_those_that_sound(built):
     for piece in built.manifest.pieces:
         for name, part in piece.domains.items():

@@ -54,6 +54,7 @@ def test_the_layout_is_nsynths(built):
     assert not (built.path / "parts").exists()
 
 
+@pytest.mark.slow
 def test_instruments_are_in_one_split_and_notes_numbered_once(built):
     instruments = [{note.instrument for note in built.notes(split)} for split in built.splits]
     assert sorted(number for group in instruments for number in group) == [52, 53, 54, 85, 91]
@@ -63,6 +64,7 @@ def test_instruments_are_in_one_split_and_notes_numbered_once(built):
     assert len({note.note for note in notes}) == len({note.note_str for note in notes}) == len(notes) == 10
 
 
+@pytest.mark.slow
 def test_the_manifest_describes_what_was_rendered(built):
     entry = built.manifest["instruments"]["vocal_acoustic_052"]
     assert entry["preset"] and entry["gain"] > 0 and entry["split"] in built.splits

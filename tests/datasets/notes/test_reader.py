@@ -41,6 +41,7 @@ def test_the_summary_is_json(folder):
     assert len(summary["codes_sha256"]["train"]) == 64
 
 
+@pytest.mark.slow
 def test_reading_needs_numpy_alone(folder):
     script = f"""
 import sys

@@ -63,6 +63,7 @@ def test_every_layer_agrees_with_float64(isa, name):
         assert_same_trace(generator.force(codes[:batch], trace=True), expected)
 
 
+@pytest.mark.slow
 @every_isa
 @pytest.mark.parametrize("storage", ["float16", "int16", "int8"])
 def test_narrow_weights_err_by_their_rounding(isa, storage):
@@ -122,6 +123,7 @@ def test_weights_that_half_precision_holds_lose_nothing(isa):
     np.testing.assert_array_equal(half, full)
 
 
+@pytest.mark.slow
 @every_isa
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(("batch", "temperature", "n"), [(1, 1.0, 300), (3, 0.7, 100), (9, 1.3, 35)])
@@ -144,6 +146,7 @@ def test_most_likely_codes_equal_the_reference(temperature):
     np.testing.assert_array_equal(generator.generate(100), reference_codes("odd", 2, 100, 0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("storage", STORAGES)
 @every_isa
 def test_batch_threads_and_chunks_never_change_a_bit(isa, storage):
@@ -178,6 +181,7 @@ def test_two_cores_make_the_same_bits_as_one(isa, storage, name):
         np.testing.assert_array_equal(one_array, two_array)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one core")
 def test_a_core_that_is_taken_away_costs_speed_and_nothing_else():
     """More spinning threads than cores: the second core answers late or never."""

@@ -27,6 +27,7 @@ from wavecore.kernels.cpu.numba import NumbaGenerator
 from wavecore.kernels.interface import Trace
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("batch", [1, 3, 5])
 def test_every_layer_agrees_with_float64(name, batch):

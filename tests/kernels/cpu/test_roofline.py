@@ -19,6 +19,7 @@ def test_the_bound_is_the_slower_of_reading_and_computing():
     assert whole == pytest.approx(4000)
 
 
+@pytest.mark.slow
 @built
 @pytest.mark.parametrize("isa", [None, "portable"])
 def test_a_machine_is_measured(isa):

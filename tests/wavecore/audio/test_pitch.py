@@ -27,6 +27,7 @@ def cents(reference_hz, estimate_hz):
     return 1200 * np.log2(estimate_hz / reference_hz)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [16000, 22050, 48000])
 @pytest.mark.parametrize("frequency_hz", [1234.0, 3555.6, 4000.0, 4571.4, 4999.0])
 def test_whistles_are_right(rate, frequency_hz):

@@ -81,6 +81,7 @@ def test_bad_rates(rates):
             use()
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)
 @given(
     st.lists(st.integers(0, 700), min_size=0, max_size=12),

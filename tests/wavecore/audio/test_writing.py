@@ -78,6 +78,7 @@ def test_blocks_equal_the_whole(tmp_path, suffix, subtype):
     assert np.array_equal(whole, blocks)
 
 
+@pytest.mark.slow
 def test_large_blocks_of_vorbis(tmp_path):
     report = write(tmp_path / "a.ogg", noise(2_200_000), 48000)  # more than the stack holds
     assert files.probe(tmp_path / "a.ogg").frames == report.frames == 2_200_000

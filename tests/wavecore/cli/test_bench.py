@@ -87,6 +87,7 @@ def test_bad_words_are_refused(cli, measured, words, tmp_path, monkeypatch):
     assert done.code == 2 and done.err
 
 
+@pytest.mark.slow
 def test_a_picture_that_exists_is_kept(cli, measured, tmp_path):
     measured.append(_result())
     (tmp_path / "speed.png").write_bytes(b"kept")

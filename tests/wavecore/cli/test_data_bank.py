@@ -116,6 +116,7 @@ def test_instruments_are_read_from_words():
             instruments(text)
 
 
+@pytest.mark.slow
 def test_what_is_refused(cli, noter, data, tmp_path):
     out = ("-o", tmp_path / "bank.npz")
     assert cli("data", "bank", "--data", data, "--model", noter, *out).code == 2

@@ -95,6 +95,7 @@ def test_skip_existing_is_content_with_a_page(cli, model, tmp_path, brief):
     assert done.code == 0 and json.loads(done.out)["outputs"] == [] and "skipped" in done.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError(28, "No space left on device")])
 def test_what_stops_in_the_middle_leaves_nothing(cli, model, tmp_path, monkeypatch, error):
     def stop(*args, **options):

@@ -74,6 +74,7 @@ def test_torchaudio_that_does_not_load_names_the_fix(cli, shipped, healthy, with
     assert next(check for check in found["checks"] if check["name"] == "model tiny")["ok"]
 
 
+@pytest.mark.slow
 def test_optional_parts_that_are_missing_are_no_failure(cli, shipped, healthy, monkeypatch):
     genuine = doctor._import
 

@@ -42,6 +42,7 @@ def test_samples_are_judged_beside_the_data(evaluate):
     assert told.code == 0 and "nats per frame of sixteenths" in told.out and "1 chorales, 1 orderings" in told.out
 
 
+@pytest.mark.slow
 def test_what_is_refused(evaluate, cli, choir, tmp_path):
     assert evaluate("--crop", "21").code == 3
     assert cli("evaluate", "symbolic", choir, "--data", tmp_path).code == 3
@@ -80,6 +81,7 @@ COMPOSERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "keys", "line"),
     [

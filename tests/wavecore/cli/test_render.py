@@ -50,6 +50,7 @@ def test_a_score_is_heard_and_everything_about_it_is_told(render, score, tmp_pat
     assert (tmp_path / "a.wav").read_bytes() == (tmp_path / "b.wav").read_bytes()
 
 
+@pytest.mark.slow
 def test_nothing_is_replaced_unasked(render, score, tmp_path):
     out = tmp_path / "a.wav"
     out.write_bytes(b"mine")

@@ -72,6 +72,7 @@ def train(cli, chorales, tmp_path):
     return lambda *words, out="run": cli("train", "coconet", "--data", chorales, "--out", tmp_path / out, *words)
 
 
+@pytest.mark.slow
 def test_a_run_leaves_model_curves_and_record(train, tmp_path):
     done = train(*TINY, *SETTINGS, "--json")
     document = json.loads(done.out)
@@ -96,6 +97,7 @@ def test_a_dry_run_trains_nothing(train, cli, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_recipe_is_trained_stage_by_stage(train, tmp_path):
     (tmp_path / "recipe.toml").write_text(RECIPE)
     done = train("--recipe", tmp_path / "recipe.toml", "--device", "cpu")

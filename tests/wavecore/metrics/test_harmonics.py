@@ -34,6 +34,7 @@ def test_a_tone_is_one_series(midi, partials, seed):
         assert _cents(found.f0_hz, f0_hz) < 60
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("low_hz", "semitones"), [(110, 4), (220, 3), (220, 6), (261.6, 4), (440, 3), (440, 8), (523.3, 1)]
 )
@@ -62,6 +63,7 @@ def test_the_loud_part_counts_whatever_its_level_and_the_silence_around_it():
     assert _cents(found.f0_hz, alone.f0_hz) < 20 and found.share == pytest.approx(alone.share, abs=0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [2048, 8191])
 def test_short_sounds(n):
     one, two = _tone(440)[:n], (_tone(440) + _tone(622, seed=1))[:n]

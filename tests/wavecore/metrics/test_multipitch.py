@@ -38,12 +38,14 @@ def test_chords(chord):
     assert notes_of(sum(tone(midi) for midi in chord)) == set(chord)
 
 
+@pytest.mark.slow
 def test_quarter_tones_and_levels():
     assert notes_of(tone(60.4)) <= {60, 61}
     x = tone(60) + tone(67)
     assert np.array_equal(sounding_notes(x, sample_rate=RATE), sounding_notes(0.01 * x, sample_rate=RATE))
 
 
+@pytest.mark.slow
 def test_onsets_and_ends():
     x = np.concatenate([tone(60, 1.0), np.zeros(RATE // 2), tone(64, 1.0)])
     notes = sounding_notes(x, sample_rate=RATE)

@@ -37,6 +37,7 @@ def test_a_line_is_transcribed(lowest):
     assert note_f1(notes(*played), found) == 1
 
 
+@pytest.mark.slow
 def test_a_repeated_pitch_is_another_note():
     played = [(0.1, 0.5, 62), (0.52, 0.9, 62), (0.92, 1.4, 62)]
     found = transcribe(tone(played, seconds=1.5, fade_s=0.02), sample_rate=RATE)
@@ -44,6 +45,7 @@ def test_a_repeated_pitch_is_another_note():
     assert len(transcribe(tone([(0.1, 1.4, 62)], seconds=1.5), sample_rate=RATE)) == 1
 
 
+@pytest.mark.slow
 def test_a_note_begins_where_its_level_rises():
     played = [(0.3, 0.6, 45), (0.8, 1.2, 52)]
     sound = tone(played, seconds=1.5, fade_s=0.005)
@@ -54,6 +56,7 @@ def test_a_note_begins_where_its_level_rises():
     np.testing.assert_allclose(found.onsets_s, [0.3, 0.8], atol=0.025)
 
 
+@pytest.mark.slow
 def test_a_slow_onset_lies_in_the_sound_and_noise_is_no_onset():
     found = transcribe(tone([(0.3, 1.0, 57)], seconds=1.1, fade_s=0.4), sample_rate=RATE)
     assert len(found) == 1 and found.onsets_s[0] > 0.3
@@ -62,6 +65,7 @@ def test_a_slow_onset_lies_in_the_sound_and_noise_is_no_onset():
     assert found.onsets_s[0] == pytest.approx(0.5, abs=0.05)
 
 
+@pytest.mark.slow
 def test_silence_and_noise_have_no_notes():
     assert len(transcribe(np.zeros(RATE, np.float32), sample_rate=RATE)) == 0
     noise = 0.1 * np.random.default_rng(0).standard_normal(RATE).astype(np.float32)

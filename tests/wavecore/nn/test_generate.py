@@ -134,6 +134,7 @@ def test_empty_blocks(generator, name, value):
         next(generate_blocks(generator, _latent(), **{name: value}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ON_CPU)
 def test_samples_do_not_depend_on_the_blocks(backend):
     state, latent = _state(), _latent()

@@ -26,6 +26,7 @@ def track(f0_hz):
     return PitchTrack(np.arange(len(f0_hz)) * 0.02, f0_hz, voiced, voiced.astype(float))
 
 
+@pytest.mark.slow
 @SHEETS
 def test_a_sheet_is_a_dark_png(sheet, tmp_path):
     path = tmp_path / "new" / "ü 笛.png"
@@ -103,6 +104,7 @@ def test_the_number_of_note_labels_is_bounded(low, high, tmp_path, drawn):
     assert 2 <= len(drawn[0].axes[0].get_yticks()) <= 15
 
 
+@pytest.mark.slow
 def test_tracks_with_little_to_draw(tmp_path):
     for number, f0_hz in enumerate([[NAN, NAN], [440.0], []]):
         assert plots.pitch_overlay({"a": track(f0_hz)}, tmp_path / f"{number}.png").stat().st_size > 1000
@@ -165,6 +167,7 @@ def test_values_that_are_not_finite_are_gaps(tmp_path):
     assert plots.curves(history, tmp_path / "a.png").exists()
 
 
+@pytest.mark.slow
 def test_curves_are_overwritten_by_default_and_need_no_pyplot(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)  # importing it fails
     (tmp_path / "a.png").write_text("old")

@@ -29,6 +29,7 @@ def test_a_panel_per_preset_and_a_line_per_backend(tmp_path, drawn):
     assert len(small.lines) == 4 and len(umt.lines) == 3
 
 
+@pytest.mark.slow
 def test_the_figure_is_written_once_and_needs_speeds(tmp_path):
     with pytest.raises(InputError):
         speed_chart.draw([_result(samples_per_s=None)], tmp_path / "a.png")

@@ -53,6 +53,7 @@ def test_sounds_equal_files_and_report_how_they_were_made(player, tmp_path):
     assert made["temperature"] == player.temperature and made["seed"] >= 0
 
 
+@pytest.mark.slow
 def test_bank_plays_by_programs_and_velocities(noter, bank, tmp_path):
     song = Song(96, tuple(Part((Event(0, 72, 192, velocity),), str(velocity), 73) for velocity in (90, 45)))
     result = render_file(noter, song, tmp_path / "out.wav", bank=bank, stems=tmp_path / "stems", **OPTIONS)

@@ -13,6 +13,7 @@ from wavecore.symbolic.song import Event, Part, Song
 cells = st.sampled_from([-1, 48, 55, 60, 62])
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(cells, cells, cells, cells), min_size=1, max_size=24))
 def test_round_trip(rows):
     grid = np.array(rows, np.int16)

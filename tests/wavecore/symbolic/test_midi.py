@@ -41,6 +41,7 @@ def parts(draw):
     return Part(tuple(events), name, program, draw(st.booleans()))
 
 
+@pytest.mark.slow
 @given(
     parts=st.lists(parts(), min_size=1, max_size=4),
     tempos=st.dictionaries(ticks, st.integers(1, 2**24 - 1), max_size=3),

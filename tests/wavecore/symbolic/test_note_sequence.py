@@ -34,6 +34,7 @@ def lines(draw, chords=False):
     return NoteLine(*columns, draw(st.sampled_from([1, 3, 4, 12])))
 
 
+@pytest.mark.slow
 @given(lines(), st.sampled_from([(4, 4), (6, 8)]))
 def test_round_trip(line, meter):
     written = line.to_song(beats_per_minute=90, meter=meter)
@@ -43,6 +44,7 @@ def test_round_trip(line, meter):
     assert written.end == line.n_steps * 480 // line.steps_per_beat and written.meter_at(0) == Meter(0, *meter)
 
 
+@pytest.mark.slow
 @given(lines(chords=True))
 def test_round_trip_of_chords(line):
     written = line.to_song()
@@ -50,6 +52,7 @@ def test_round_trip_of_chords(line):
     assert again.symbols == line.symbols
 
 
+@pytest.mark.slow
 @given(lines(), st.integers(0, 59))
 def test_common_phase_of_onsets_is_removed(line, ticks):
     line = replace(line, steps_per_beat=4)
@@ -92,6 +95,7 @@ def test_melody_part():
         melody_part(Song(4, (drums, Part(()))))
 
 
+@pytest.mark.slow
 @given(lines(), st.integers(-12, 12))
 def test_transposing_back(line, semitones):
     numbers = [pitch for symbol in line.symbols for pitch in pitches_of(symbol)]
@@ -102,6 +106,7 @@ def test_transposing_back(line, semitones):
         assert line.transposed(semitones).transposed(-semitones) == line
 
 
+@pytest.mark.slow
 @given(lines(), st.integers(0, 200))
 def test_cut(line, n_steps):
     cut = line.cut(n_steps)

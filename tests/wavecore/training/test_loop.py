@@ -82,6 +82,7 @@ def undisturbed(dataset, tmp_path_factory):
     return out, seen, validated, summary
 
 
+@pytest.mark.slow
 def test_a_run_leaves_its_model_history_and_reports(undisturbed):
     out, seen, validated, _ = undisturbed
     assert [step for _, step, _ in validated] == [8, 16, 24] and not any(training for training, _, _ in validated)
@@ -143,6 +144,7 @@ def test_resuming_a_finished_run_changes_nothing(undisturbed, dataset):
     assert checkpoint.load(undisturbed[0] / "last", kind="coconet").sha256 == before
 
 
+@pytest.mark.slow
 def test_another_run_is_never_overwritten(undisturbed, dataset):
     with pytest.raises(OutputExistsError):
         run_task(make_task(dataset), undisturbed[0])

@@ -57,6 +57,7 @@ def test_the_order_is_that_of_the_steps_and_nothing_is_lost(first, n, workers):
         assert torch.equal(batch.codes, draw(step).codes) and batch.codes.dtype == torch.int64
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("workers", "processes"), [(0, 1), (1, 1), (3, 3)])
 def test_as_many_processes_draw_as_asked_for(workers, processes):
     with prefetch.batches(draw, range(9), workers=workers) as drawn:
@@ -80,6 +81,7 @@ def test_what_a_draw_raises_is_raised_here_where_its_turn_is(workers):
             next(drawn)
 
 
+@pytest.mark.slow
 def test_an_interrupt_does_not_reach_those_who_draw():
     with prefetch.batches(draw, range(40), workers=1) as drawn:
         first = next(drawn)
@@ -87,6 +89,7 @@ def test_an_interrupt_does_not_reach_those_who_draw():
         assert {int(batch.drawn_by) for batch in drawn} == {int(first.drawn_by)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("learning", [False, True], ids=["while one waits for it", "while one learns"])
 def test_a_process_that_is_lost_is_said_to_be(learning):
     with (

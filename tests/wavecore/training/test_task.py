@@ -64,6 +64,7 @@ def test_given_weights_are_the_ones_that_are_trained():
         LinearTask(Data(), 4, TrainingConfig(), network)
 
 
+@pytest.mark.slow
 @given(st.integers(1, 7), st.integers(1, 9), st.integers(0, 5))
 def test_every_item_comes_once_in_an_epoch(batch_size, n_items, seed):
     one = task(batch_size=batch_size, seed=seed)

@@ -81,6 +81,7 @@ def train(cli):
     return lambda *words: cli("train", "coconet", *words, "--device", "cpu")
 
 
+@pytest.mark.slow
 def test_a_run_leaves_model_and_curves_and_is_continued(train, chorales, tmp_path):
     run = tmp_path / "run"
     done = train("--data", chorales, "--out", run, *SMALL, *SHORT, "--set", "steps=3")

@@ -169,6 +169,7 @@ def test_crops_are_parts_of_the_chorales():
         evaluate.draw_crops(grids, 31, seed=0)
 
 
+@pytest.mark.slow
 def test_samples_and_harmonies_are_measured(network):
     crops = chorales(2, 8)
     measures = evaluate.evaluate_samples(network, crops, n_samples=1, n_bars=1, n_orderings=1, seed=3)

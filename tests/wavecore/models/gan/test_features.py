@@ -43,6 +43,7 @@ def test_notes_beyond_the_ranges_move_by_octaves_and_are_cut():
     assert found.durations == (16, 6, 8, 1, 1), "in ratios 5 is nearer to 6 than to 4"
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(*[st.floats(-9, 9)] * 4), min_size=1, max_size=9), st.sampled_from([1, 2, 4]))
 def test_any_numbers_are_a_line(rows, n_features):
     found = ENCODING.decode(np.array(rows)[:, :n_features])

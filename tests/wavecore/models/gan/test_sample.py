@@ -39,6 +39,7 @@ def composed(network, seed=0, *, n_steps=200, bar=16, **options):
     return compose(network, n_steps=n_steps, bar=bar, rng=np.random.default_rng(seed), **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n_steps", "bar"), [(1, 16), (16, 16), (100, 12), (333, 16)])
 def test_a_piece_has_its_length(network, n_steps, bar):
     calls = []
@@ -81,6 +82,7 @@ def test_a_short_line_is_filled_with_a_rest():
     assert whole_bars(NoteLine(("60",), (3,)), 8) == NoteLine(("60", REST), (3, 5))
 
 
+@pytest.mark.slow
 @given(lines, st.sets(st.integers(0, 11), min_size=1))
 def test_notes_are_moved_to_the_nearest_of_the_scale(line, scale):
     found = snap(line, scale)

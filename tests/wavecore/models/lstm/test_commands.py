@@ -97,6 +97,7 @@ def test_flags_that_contradict_the_initial_model(train, data, trained, tmp_path)
         assert done.code == 2 and words[0] in done.err, (words, done.err)
 
 
+@pytest.mark.slow
 def test_a_piece_is_written(compose, tune, tmp_path):
     done = compose("--seed", "4", "--bars", "3", "--top-k", "2", "--prime", tune, "--json", "-o", tmp_path / "c.mid")
     assert done.code == 0, done.err

@@ -43,6 +43,7 @@ def task_of(dataset, config=CONFIG, **changes):
     return LSTMTask(dataset, config, replace(TRAINING, **changes))
 
 
+@pytest.mark.slow
 def test_every_melody_comes_once_in_an_epoch(tmp_path):
     """Whole, or half of it at least; in a quarter of the crops from its beginning, however long it is."""
     beginnings = {2: 0, 5: 0, 11: 0, 23: 0, 47: 0}

@@ -23,6 +23,7 @@ def decoded(vocabulary, numbers):
     return NoteLine(symbols, [vocabulary.durations[number] for number in durations])
 
 
+@pytest.mark.slow
 @given(st.lists(lines, min_size=1, max_size=4))
 def test_lines_of_a_vocabulary_are_encoded_exactly(found):
     if not any(line.n_notes for line in found):
@@ -67,6 +68,7 @@ def test_transposed_numbers():
     assert vocabulary.transposition(-1).tolist() == [0, -1, 1, 2, -1, -1]
 
 
+@pytest.mark.slow
 @given(lines, st.integers(-20, 20))
 def test_numbers_are_transposed_as_lines_are(line, semitones):
     line = NoteLine((*line.symbols, "60", "70"), (*line.durations, 1, 1))

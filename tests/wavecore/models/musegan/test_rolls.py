@@ -157,6 +157,7 @@ def notes_that_keep_apart(draw):
     return events
 
 
+@pytest.mark.slow
 @given(
     notes_that_keep_apart(), st.sets(st.tuples(st.integers(0, 30), st.integers(58, 62))), st.sampled_from([1, 3, 240])
 )
@@ -168,6 +169,7 @@ def test_pieces_that_follow_the_convention_survive(events, strokes, ticks_per_st
     assert [part.events for part in back.regrid(2).parts] == [part.events for part in whole.parts]
 
 
+@pytest.mark.slow
 @given(st.lists(st.lists(st.booleans(), min_size=10, max_size=10), min_size=1, max_size=24))
 def test_any_roll_survives(rows):
     flat = np.zeros((-(-len(rows) // 8) * 8, 10), bool)
@@ -190,6 +192,7 @@ def test_a_piece_of_a_roll_has_tempo_meter_and_programs():
             rolls.to_song(np.zeros((1, 8, 5, 1), bool), [LEAD], GRID, beats_per_minute=tempo)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not POP.is_dir(), reason=f"there are no pieces in {POP}")
 def test_real_pieces_keep_their_notes():
     grid, tracks = Grid(steps=96), [Track("MELODY"), Track("BRIDGE"), Track("PIANO")]

@@ -74,6 +74,7 @@ def test_a_critic_is_added_used_and_left_behind(cli, train, songs, trained, tmp_
     assert more.code == 0 and not checkpoint.load(tmp_path / "more", kind="musenet").network.config.critic, more.err
 
 
+@pytest.mark.slow
 def test_what_train_refuses(train, songs, trained, tmp_path):
     data = songs.path
     for words, code, message in (
@@ -94,6 +95,7 @@ def test_what_train_refuses(train, songs, trained, tmp_path):
     assert not (tmp_path / "other").exists()
 
 
+@pytest.mark.slow
 def test_compose_writes_what_the_model_composes(cli, trained, tmp_path):
     words = ("compose", "musenet", "--model", trained, "--device", "cpu", "--seed", "4")
     piece = tmp_path / "a.mid"
@@ -109,6 +111,7 @@ def test_compose_writes_what_the_model_composes(cli, trained, tmp_path):
     assert cli(*words, "-o", piece).code == 6 and cli(*words, "-o", tmp_path / "out.wav").code == 2
 
 
+@pytest.mark.slow
 def test_what_compose_refuses(cli, trained, tmp_path):
     midi.write(Song(48, (Part((Event(0, 60, 10),), program=125),)), tmp_path / "noise.mid")
     (tmp_path / "broken.mid").write_bytes(b"no midi")

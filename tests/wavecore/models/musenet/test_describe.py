@@ -105,6 +105,7 @@ def test_three_styles_in_a_plane_keep_their_distances():
     np.testing.assert_array_equal(describe.positions(vectors), positions)
 
 
+@pytest.mark.slow
 def test_of_many_styles_similar_ones_lie_together():
     rng = np.random.default_rng(0)
     schools = np.repeat(rng.standard_normal((3, 16)), 5, axis=0)
@@ -125,6 +126,7 @@ def test_one_and_two_styles():
     assert describe.positions(np.ones((1, 4))).tolist() == [[0.0, 0.0]]
 
 
+@pytest.mark.slow
 def test_a_map_is_a_png_that_is_not_replaced(tmp_path):
     vectors = np.random.default_rng(1).standard_normal((3, 8)).astype(np.float32)
     path = describe.draw_styles(vectors, ["bach", "pop", "a $"], tmp_path / "a.png")

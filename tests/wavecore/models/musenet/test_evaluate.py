@@ -32,6 +32,7 @@ def test_likelihood_is_reported_beside_counts(network, songs):
     assert measures["bigram_bits"] < measures["unigram_bits"] < 6 < measures["bits_per_token"] < 13
 
 
+@pytest.mark.slow
 def test_styles_differ_in_data_and_samples(network, songs, monkeypatch):
     monkeypatch.setattr(evaluation, "BEATS", 2)
     calls = []

@@ -74,6 +74,7 @@ def test_long_waits_are_several():
     assert encoded.tolist() == [longest, longest, wait(5), on, longest, longest, off]
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(PIECES)
 def test_all_that_the_format_can_hold_is_kept(song):

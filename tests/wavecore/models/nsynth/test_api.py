@@ -55,6 +55,7 @@ def test_latents_of_several_lengths_are_decoded_at_once(model, pair):
         model.decode(latents[0][0], **FAST)
 
 
+@pytest.mark.slow
 def test_an_interpolation_lies_between_and_ends_at_the_sounds(model, pair):
     a, b = pair
     level_db = np.mean([note_level.loud_db(x) for x in pair])

@@ -70,6 +70,7 @@ def test_the_codes_are_the_middle_of_the_audio_and_beyond_the_note_is_silence(no
         assert np.array_equal(x, np.pad(note, MARGIN + N)[begin + N :][: N + 2 * MARGIN])
 
 
+@pytest.mark.slow
 def test_a_fifth_of_the_crops_begins_with_the_note(notes, monkeypatch):
     monkeypatch.setattr(nsynth_data, "LEVEL_SPREAD_DB", 0.0)
     batch = draw(notes, 400, **PLAIN)
@@ -140,6 +141,7 @@ def test_notes_are_brought_to_one_level_and_training_varies_it(notes):
     assert max(levels) < nsynth_data.LEVEL_DB + nsynth_data.LEVEL_SPREAD_DB + 3
 
 
+@pytest.mark.slow
 def test_most_silent_crops_are_drawn_again(make_notes, tmp_path, monkeypatch):
     plucked = make_notes(tmp_path / "n", pitches={"train": (60,), "valid": (62,)}, n_samples=64_000)
     codes = plucked.codes("train").copy()

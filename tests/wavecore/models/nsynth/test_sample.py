@@ -121,6 +121,7 @@ def test_opposite_and_zero_latents_are_mixed_on_a_line(network):
     np.testing.assert_allclose(sample.mix(network, a, [0.25, 0.75], method="slerp"), [[-0.5, 0], [1.5, 0]])
 
 
+@pytest.mark.slow
 @given(latents=LATENTS, weights=WEIGHTS)
 def test_a_pitch_is_mixed_linearly_by_every_method(network, driven, latents, weights):
     mixed = sample.mix(driven, latents, weights, method="slerp")

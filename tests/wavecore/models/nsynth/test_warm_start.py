@@ -76,6 +76,7 @@ def test_the_decoder_is_that_of_the_domain_that_fits_best(start, source):
     assert found.keys() == expected.keys() and same_state(found, expected)
 
 
+@pytest.mark.slow
 def test_seed_and_steps_decide_and_the_source_and_the_caller_s_generator_stay(start, source, notes):
     before = {name: tensor.clone() for name, tensor in source.state_dict().items()}
     generator, reports = torch.random.get_rng_state(), []

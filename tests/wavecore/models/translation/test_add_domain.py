@@ -125,6 +125,7 @@ def test_the_range_is_that_of_the_training_sounds(recordings):
     assert low == pytest.approx(60, abs=0.2) and high == pytest.approx(71, abs=0.2)
 
 
+@pytest.mark.slow
 def test_noise_has_no_range(tmp_path):
     rng = np.random.default_rng(0)
     noise = [0.1 * rng.standard_normal(RATE).astype(np.float32) for _ in range(3)]

@@ -52,6 +52,7 @@ def test_the_model_shows_what_it_is(model):
     assert repr(model).startswith("TranslationModel('tiny': to low, high; ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate_out", ["model", "native"])
 @pytest.mark.parametrize(("rate", "channels"), [(8_000, 1), (16_000, 2), (44_100, 2)])
 def test_samples_and_their_file_give_the_same_samples(model, tmp_path, rate, channels, rate_out):
@@ -72,6 +73,7 @@ def test_samples_and_their_file_give_the_same_samples(model, tmp_path, rate, cha
     assert 0 <= result.pitch_accuracy <= 1
 
 
+@pytest.mark.slow
 def test_a_latent_decodes_to_the_translation(model):
     x = tone(0.305)
     latent = model.encode(x, RATE, octave=-1)
@@ -85,6 +87,7 @@ def test_a_latent_decodes_to_the_translation(model):
     assert len(np.unique(drawn.samples)) <= 256 < len(np.unique(sound.samples))
 
 
+@pytest.mark.slow
 def test_a_seed_is_drawn_and_reported(model):
     first, second = (model.translate(tone(0.1), RATE, "low") for _ in range(2))
     assert first.info["seed"] != second.info["seed"]
@@ -92,6 +95,7 @@ def test_a_seed_is_drawn_and_reported(model):
     assert np.array_equal(again.samples, first.samples) and not np.array_equal(again.samples, second.samples)
 
 
+@pytest.mark.slow
 def test_outputs_have_the_input_s_length_and_the_model_s_rate(model, tmp_path):
     source = write_tone(tmp_path / "in.wav", seconds=0.5137)
     outputs = {name: tmp_path / f"{name}.wav" for name in ("low", "high")}
@@ -139,6 +143,7 @@ def test_pitch_accuracy_needs_a_pitch(model):
     assert accuracy is None or 0 <= accuracy <= 1
 
 
+@pytest.mark.slow
 def test_a_waveform_model_is_not_moved_and_refuses_to_be(tmp_path):
     model = save_model(tmp_path / "model", kind="waveform")
     x = tone(0.2, frequency_hz=1760.0)

@@ -246,6 +246,7 @@ def test_a_rest_is_one_silent_stretch_with_ends_that_fade():
             assert REST_S[0] * RATE - 2 <= len(silent) <= REST_S[1] * RATE + 2
 
 
+@pytest.mark.slow
 def test_every_position_rests_equally_often():
     share = (gains(4_000) == 0).mean(axis=0)
     assert share.max() - share.min() < 0.06 and 0.4 < share.mean() < 0.6

@@ -38,6 +38,7 @@ def test_timbres_are_classified_whatever_the_melody(judge, name):
     assert judge.accuracy([sound(other, seed) for other in others for seed in range(100, 110)], name) <= 0.05
 
 
+@pytest.mark.slow
 def test_level_and_length_do_not_matter(judge):
     x = sound("organ", 200)
     assert judge.posterior([x]) == pytest.approx(judge.posterior([0.01 * x]), abs=0.01)

@@ -50,6 +50,7 @@ def test_the_known_latent_is_predicted(dataset, encoder, known):
     assert measures.condition < 0.9
 
 
+@pytest.mark.slow
 def test_a_pretraining_repeats_and_leaves_torch_s_generator_alone(pretraining_data, new_encoder):
     state, results = torch.get_rng_state(), []
     for _ in range(2):

@@ -26,6 +26,7 @@ def grid(cli, nsynth_model):
     return lambda *words: cli("grid", *words, "--model", nsynth_model, "--seconds", "0.1")
 
 
+@pytest.mark.slow
 def test_a_job_that_was_stopped_is_resumed_with_the_same_sounds(grid, corners, tmp_path):
     notes, out = [folder / f"{folder.name}-060-100.wav" for folder in corners], tmp_path / "whole"
     done = grid(*notes, "--size", "3", "-o", out, "--json")
@@ -42,6 +43,7 @@ def test_a_job_that_was_stopped_is_resumed_with_the_same_sounds(grid, corners, t
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
 
 
+@pytest.mark.slow
 def test_a_surface_for_each_pitch_that_is_not_mixed_with_another(grid, corners, tmp_path):
     words = (*corners, "--pitches", "60:64:4", "--size")
     assert grid(*words, "2", "-o", tmp_path / "out").code == 0

@@ -102,6 +102,7 @@ def test_misuse(interpolate, pair, tmp_path, words, offending):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_inputs_that_cannot_be_used(interpolate, cli, pair, model, tmp_path, monkeypatch):
     assert interpolate(pair[0]).code == 2
     files.write(tmp_path / "quiet.wav", np.zeros(4000, np.float32), RATE)

@@ -83,6 +83,7 @@ def test_the_json_document(translate, tune, model):
     assert output["octave_shift"] == 0 and 0 <= output["pitch_accuracy"] <= 1 and output["peak_db"] <= 0
 
 
+@pytest.mark.slow
 def test_the_sidecar_records_what_it_takes_to_do_it_again(translate, model, tmp_path):
     x = 0.3 * np.sin(2 * np.pi * 660 * np.arange(10_001) / 44_100)
     soundfile.write(tmp_path / "in.flac", np.stack([x, x], axis=1), 44_100)
@@ -111,6 +112,7 @@ def test_a_seed_is_drawn_printed_recorded_and_repeats_the_bytes(cli, model, tune
     assert x == a != b
 
 
+@pytest.mark.slow
 def test_the_shipped_model_is_the_default(cli, shipped, tune, tmp_path):
     done = cli("translate", tune, "--to", "organ", "-o", tmp_path / "x.wav", "--seed", "1", "-q")
     assert done.code == 0 and done.err == "" and "x.wav" in done.out
@@ -165,6 +167,7 @@ def test_two_inputs_that_would_get_one_name_are_refused(translate, tune, tmp_pat
     assert done.code == 2 and str(tune) in done.err and "other/tune.wav" in done.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("to", "out", "fact"),
     [
@@ -192,6 +195,7 @@ def test_output_names_keep_dots_and_spaces_and_folders_may_look_like_files(tmp_p
 # batches
 
 
+@pytest.mark.slow
 def test_an_item_that_fails_does_not_stop_the_others(translate, tune, tmp_path, monkeypatch):
     (tmp_path / "bad.wav").write_text("hello")
     shutil.copy(tune, tmp_path / "a.wav")
@@ -210,6 +214,7 @@ def test_an_item_that_fails_does_not_stop_the_others(translate, tune, tmp_path, 
     assert (tmp_path / "tune__tiny__organ.wav").is_file()
 
 
+@pytest.mark.slow
 def test_an_interrupt_leaves_no_partial_file(translate, tune, tmp_path, monkeypatch):
     def interrupt(self, done):
         assert any(path.name.startswith(".") for path in (tmp_path / "out").iterdir())  # work is under way
@@ -220,6 +225,7 @@ def test_an_interrupt_leaves_no_partial_file(translate, tune, tmp_path, monkeypa
     assert listing(tmp_path) == ["tune.wav"]
 
 
+@pytest.mark.slow
 def test_a_reader_that_goes_away_ends_the_batch(translate, tune, tmp_path, monkeypatch):
     def closed(self, text):
         raise BrokenPipeError(32, "Broken pipe")
@@ -314,6 +320,7 @@ def test_models_that_are_corrupt_pickled_or_missing(cli, model, tune, tmp_path, 
     assert done.code == 4 and "translation" in done.err
 
 
+@pytest.mark.slow
 def test_pitches_outside_the_target_s_range_are_a_warning(translate, tune):
     done = translate(tune, "--to", "organ", "--octave", "2", "--json")
     assert done.code == 0 and json.loads(done.out)["outputs"][0]["octave_shift"] == 2
