@@ -108,6 +108,7 @@ NOTES = st.builds(Note, st.floats(0, 99), st.floats(0.01, 9), st.integers(0, 127
 MELODIES = st.lists(NOTES, max_size=5).map(lambda notes: Score(tuple(notes), "n", "s", "l", "t"))
 
 
+@pytest.mark.slow
 @given(st.lists(MELODIES, max_size=3))
 @settings(deadline=None, max_examples=20)
 def test_the_cache_of_chorales_keeps_everything(tmp_path_factory, melodies):

@@ -78,6 +78,7 @@ def test_samples_use_their_frame():
     assert echo.available == 8
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)
 @given(st.data())
 def test_feeding_and_chunks_anyhow(data):

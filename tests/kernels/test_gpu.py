@@ -163,6 +163,7 @@ def opens(cache, monkeypatch):
     return opens
 
 
+@pytest.mark.slow
 def test_the_choice_is_measured_once_and_reported(opens):
     """The reference is slow by design, the compiled backend tens of times faster."""
     packed = network("odd")

@@ -56,6 +56,7 @@ def test_a_stream_is_the_same_alone_and_in_any_batch(backend, name):
         np.testing.assert_array_equal(started(backend, packed, latent[rows]).force(codes[rows]), logits[rows])
 
 
+@pytest.mark.slow
 def test_streams_and_seeds_differ(backend):
     packed = network("even")
     latent = np.repeat(random_latent(packed, 1, 30), 3, axis=0)
@@ -65,6 +66,7 @@ def test_streams_and_seeds_differ(backend):
     np.testing.assert_array_equal(codes, started(backend, packed, latent).generate(30))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_forcing_what_was_generated_gives_the_same_state_and_logits(backend, name):
     packed = network(name)
@@ -79,6 +81,7 @@ def test_forcing_what_was_generated_gives_the_same_state_and_logits(backend, nam
     np.testing.assert_array_equal(forced.generate(15), free.generate(15))
 
 
+@pytest.mark.slow
 def test_restoring_replays(backend):
     packed = network("kernel3")
     generator = started(backend, packed, random_latent(packed, 2, 60))

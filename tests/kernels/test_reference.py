@@ -51,6 +51,7 @@ def test_step_by_step_equals_the_parallel_wavenet(name):
     np.testing.assert_allclose(got, want, rtol=0, atol=2e-6 * np.abs(want).max())
 
 
+@pytest.mark.slow
 def test_generated_codes_are_draws_from_the_forced_logits():
     packed = network("odd")
     latent = random_latent(packed, 2, 60)

@@ -72,6 +72,7 @@ TEMPERATURE = st.floats(0.05, 5)
 LAW = settings(deadline=None, max_examples=60)
 
 
+@pytest.mark.slow
 @LAW
 @given(LOGITS, UNIFORM, UNIFORM, TEMPERATURE)
 def test_code_grows_with_the_draw(logits, u, v, temperature):
@@ -88,6 +89,7 @@ def test_draw_lies_within_the_code_s_share(logits, u, temperature):
     assert shares[:code].sum() <= u + 1e-12 and u - 1e-12 <= shares[: code + 1].sum()
 
 
+@pytest.mark.slow
 @LAW
 @given(LOGITS, st.floats(-10, 10), TEMPERATURE, UNIFORM)
 def test_a_common_shift_changes_nothing_but_rounding(logits, shift, temperature, u):

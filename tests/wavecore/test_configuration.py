@@ -59,6 +59,7 @@ names = st.text(max_size=5)
 sizes = st.lists(st.integers(0, 99), max_size=4).map(tuple)
 
 
+@pytest.mark.slow
 @given(names, sizes, st.floats(1e-6, 1e6), st.floats(0, 1), st.sampled_from("ab"), st.booleans(), st.integers(1, 99))
 def test_a_configuration_comes_back_from_json(name, sizes, rate, share, kind, deep, width):
     config = Outer(name, sizes, rate, share, kind, deep, Inner(width))

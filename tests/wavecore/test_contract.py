@@ -92,6 +92,7 @@ def test_batches_follow_from_seed_and_step_alone(case):
             assert torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b
 
 
+@pytest.mark.slow
 def test_the_initial_weights_are_those_given_or_follow_from_the_seed(case):
     _, _, build = case
     (_, one), (_, other) = build(), build()

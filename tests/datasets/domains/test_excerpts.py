@@ -90,6 +90,7 @@ def test_the_plan_ignores_the_order_and_grows_with_the_seconds():
     assert choose(*songs, seed=1) != choose(*songs, seed=2)
 
 
+@pytest.mark.slow
 def test_all_of_a_tune_is_in_one_split():
     chosen = choose(*(song(f"s{i}", seed=i) for i in range(30)), seconds=None)
     assert len(chosen) > 60 and {excerpt.split for excerpt in chosen} == {"train", "valid", "test"}
@@ -161,6 +162,7 @@ NOTES = st.builds(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None)
 @given(st.lists(NOTES, max_size=30))
 @example([Note(5.25, 0.25, 20), Note(5.56, 1.0, 20)])  # legato lengthens the first into the melody's next note

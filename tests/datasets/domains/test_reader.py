@@ -56,6 +56,7 @@ def test_the_octave_goes_from_source_to_target(dataset):
     assert same.octave_shift == 0 and np.array_equal(same.source, same.target)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("lengths", "n_samples", "hop"), [([100, 200, 79], 80, 10), ([37], 37, 5), ([20, 255, 13], 13, 50)]
 )
@@ -160,6 +161,7 @@ def test_damaged_shards_are_detected(dataset):
             DomainsDataset.open(dataset.path)
 
 
+@pytest.mark.slow
 def test_reading_needs_numpy_alone(dataset):
     script = f"""
 import sys

@@ -188,6 +188,7 @@ def test_impossible_requests_are_refused(sounds, tmp_path, change, error, fact):
     assert not (tmp_path / "a").exists()
 
 
+@pytest.mark.slow
 def test_other_files_in_the_folder_are_not_touched(sounds, tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(OutputExistsError, match=r"mine\.txt"):

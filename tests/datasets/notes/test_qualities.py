@@ -29,6 +29,7 @@ def released(x: np.ndarray, fade_s: float = 0.05) -> np.ndarray:
     return np.where(HELD, x, x * np.exp(-(T - 3) / fade_s))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pitch", [36, 60, 84])
 def test_bright_and_dark(pitch):
     assert names(released(tone(pitch, 0.0)), pitch) == {"bright"}

@@ -53,6 +53,7 @@ def test_plain_and_gzipped_archives_of_every_format(path, form, pack_tar):
 NAMES = st.text("abc", min_size=1, max_size=8).map(lambda name: f"nsynth-train/audio/{name}.wav")
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
 @given(files=st.dictionaries(NAMES, st.binary(max_size=1600), max_size=4), zipped=st.booleans())
 def test_any_files_are_read(path, files, zipped, pack_tar):

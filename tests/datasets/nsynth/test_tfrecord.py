@@ -78,6 +78,7 @@ TEXTS = st.lists(st.binary(max_size=20), max_size=4)
 FLOATS = st.lists(st.floats(width=32, allow_nan=False), min_size=1, max_size=40).map(lambda x: np.array(x, np.float32))
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)
 @given(features=st.dictionaries(st.text(max_size=12), INTEGERS | TEXTS | FLOATS, max_size=6))
 def test_any_features_are_read(features, encode_example):

@@ -38,6 +38,7 @@ def test_instruments_sound_at_the_written_pitches(sounds, instrument):
         assert abs(error_cents(x[round((i + 0.3) * RATE) : round((i + 0.8) * RATE)], pitch)) < 30
 
 
+@pytest.mark.slow
 def test_the_same_samples_at_every_call_and_at_the_start_of_longer_ones(sounds):
     score = tunes.tune("minuet")
     first = sounds.render(score, instrument="violin", n_samples=2 * RATE)
@@ -64,6 +65,7 @@ def test_the_gain_is_a_factor(sounds):
     assert not sounds.render(Score(()), **options).any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("instrument", INSTRUMENTS)
 def test_calibrated_loudness(sounds, instrument):
     gain = sounds.calibrated_gain(instrument)

@@ -137,6 +137,7 @@ def test_samples_equal_the_reference(isa, name, batch, temperature, n):
     assert len(np.unique(got)) > packed.n_classes // 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("temperature", [0.0, 1e-12, 1e-40])
 def test_most_likely_codes_equal_the_reference(temperature):
     packed = network("odd")

@@ -39,6 +39,7 @@ def test_every_layer_agrees_with_float64(name, batch):
     np.testing.assert_array_equal(started(NumbaGenerator, packed, latent).force(codes), got.logits)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(("batch", "temperature", "n"), [(1, 1.0, 300), (3, 0.7, 100), (9, 1.3, 35), (2, 0, 100)])
 def test_samples_equal_the_reference(name, batch, temperature, n):

@@ -85,6 +85,7 @@ def test_draws_equal_the_numpy_generator():
         assert ops.philox_uniform(seed, stream, t) == sampling.philox_uniform(seed, stream, t)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(st.data())
 def test_codes_equal_the_rule_up_to_its_edges(data):

@@ -22,6 +22,7 @@ def distance(a, b):
     return np.abs(np.angle(np.exp(1j * (a - b))))
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(f0_hz=st.floats(60, 1200), start=st.floats(0, 6.2), cents=st.floats(-50, 50))
 def test_the_phase_is_that_of_the_lowest_partial(f0_hz, start, cents):

@@ -11,6 +11,7 @@ from wavecore.audio.note_level import PEAK_DB, level, loud_db
 from wavecore.errors import InputError
 
 
+@pytest.mark.slow
 @given(target_db=st.floats(-50, -12), scale=st.floats(1e-3, 1))
 def test_levels_are_reached(target_db, scale):
     x = (scale * np.sin(np.arange(8192) * 0.3)).astype(np.float32)

@@ -42,6 +42,7 @@ def test_instruments_are_right(rate, frequency_hz, tolerance_cents):
     assert np.abs(cents(frequency_hz, found.f0_hz[4:-4])).max() < tolerance_cents
 
 
+@pytest.mark.slow
 def test_a_gliding_whistle_is_tracked():
     rate = 16000
     t = np.arange(rate) / rate
@@ -59,12 +60,14 @@ def test_silence_is_unvoiced(level, n_samples):
     assert len(found.times_s) == 1 + (n_samples - 1) // 320
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", [1e-5, 0.1])
 def test_noise_is_unvoiced(level):
     x = (level * np.random.default_rng(0).standard_normal(16000)).astype(np.float32)
     assert track_f0(x, sample_rate=16000).voiced.mean() < 0.05
 
 
+@pytest.mark.slow
 def test_pauses_are_unvoiced():
     rate = 16000
     x = np.concatenate([tone(440.0, rate, noise=0), np.zeros(rate // 2, np.float32), tone(440.0, rate, noise=0)])
@@ -73,6 +76,7 @@ def test_pauses_are_unvoiced():
     assert found.voiced[2:18].all() and found.voiced[47:63].all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("frame_rate_hz", "rate"), [(10.0, 16000), (31.25, 44100), (50.0, 44100), (100.0, 16000)])
 def test_frames_lie_on_the_frame_rate(frame_rate_hz, rate):
     found = track_f0(tone(440.0, rate, seconds=0.3), sample_rate=rate, frame_rate_hz=frame_rate_hz)
@@ -103,6 +107,7 @@ def test_pitches_outside_the_limits_are_not_reported():
         assert not (found.f0_hz < 295).any() and not (found.f0_hz > 1015).any()
 
 
+@pytest.mark.slow
 def test_tensors_and_arrays_agree():
     x = tone(440.0, 16000)
     tensor = track_f0(torch.from_numpy(x).requires_grad_(), sample_rate=16000)

@@ -82,6 +82,7 @@ def test_the_sidecars_name_the_final_place(made):
     assert found["seed"] == 1 and found["result"]["path"] == str(folder / "twinkle__tiny__organ.wav")
 
 
+@pytest.mark.slow
 def test_files_that_exist_are_refused_before_any_work(cli, model, tmp_path, brief):
     (tmp_path / "pitch.png").write_text("mine")
     done = cli(*WORDS, "--model", model, "-o", tmp_path)

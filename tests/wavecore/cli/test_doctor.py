@@ -35,6 +35,7 @@ def without(monkeypatch):
     return hide
 
 
+@pytest.mark.slow
 def test_all_is_well(cli, shipped, healthy):
     done = cli("doctor", "--json")
     found = json.loads(done.out)

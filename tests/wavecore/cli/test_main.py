@@ -80,6 +80,7 @@ def test_every_help_has_an_example(cli, words):
     assert f"wavecore {words[0]}" in done.out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [["translate"], ["train", "translation"], ["data", "domains"], ["demo"], ["doctor"]])
 def test_help_loads_nothing_heavy(words):
     script = (

@@ -137,11 +137,13 @@ def test_verify_without_any_model(cli, tmp_path, monkeypatch):
     assert cli("models", "verify").code == 4
 
 
+@pytest.mark.slow
 def test_check_model_counts_the_weights(model):
     n = sum(tensor.numel() for tensor in checkpoint.load(model).network.state_dict().values())
     assert check_model(model).startswith(f"{n / 1e6:.2f} million weights")
 
 
+@pytest.mark.slow
 def test_check_model_finds_weights_that_are_not_finite(network, tmp_path):
     tensors = {name: tensor.clone() for name, tensor in network().state_dict().items()}
     checkpoint.save(network(), tmp_path / "m")

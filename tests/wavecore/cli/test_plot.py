@@ -29,6 +29,7 @@ def test_pictures_of_sounds(cli, sounds, kind, tmp_path):
     assert cli("plot", kind, sounds, "-o", out, "--overwrite").code == 0
 
 
+@pytest.mark.slow
 def test_pictures_of_latents(cli, tmp_path):
     latent = np.random.default_rng(0).standard_normal((20, 16)).astype(np.float32)
     path = latent_files.save(tmp_path / "x.npz", latent_files.StoredLatent(latent, RATE, 512, 10_000, "00", -20.0))

@@ -94,6 +94,7 @@ def test_scores_that_are_none(render, tmp_path, content, message):
     assert not (tmp_path / "a.wav").exists()
 
 
+@pytest.mark.slow
 def test_ten_thousand_notes_at_once_are_refused(render, tmp_path):
     midi.write(
         Song(480, tuple(Part(tuple(Event(0, pitch, 480) for pitch in range(128))) for _ in range(79))),

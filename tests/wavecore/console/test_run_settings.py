@@ -43,6 +43,7 @@ def before(network):
     }
 
 
+@pytest.mark.slow
 def test_a_run_starts_from_the_model_that_was_named_until_it_has_weights_of_its_own(model, tmp_path):
     def starting(init, before):
         return run_settings.starting_model(argparse.Namespace(init=init, out=tmp_path), before, kind="translation")

@@ -117,6 +117,7 @@ def test_a_recipe_is_not_mixed_with_flags_that_it_decides(train, tmp_path):
     assert done.code == 2 and "--set" in done.err and "--preset" in done.err
 
 
+@pytest.mark.slow
 def test_an_interrupt_names_the_command_that_resumes(train, tmp_path, monkeypatch):
     from wavecore.models.coconet.train import CoconetTask
 

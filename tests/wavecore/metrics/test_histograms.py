@@ -51,6 +51,7 @@ def test_divergence():
 COUNTS = st.lists(st.integers(0, 9), min_size=4, max_size=4).filter(any).map(np.array)
 
 
+@pytest.mark.slow
 @given(COUNTS, COUNTS)
 def test_the_divergence_is_symmetric_and_bounded_by_the_total_variation(one, other):
     bits, variation = divergence(one, other), 1 - overlap(one, other)

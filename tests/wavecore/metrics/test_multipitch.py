@@ -55,6 +55,7 @@ def test_onsets_and_ends():
     assert jaccard_distance(expected, notes) < 0.15
 
 
+@pytest.mark.slow
 def test_silence_has_no_notes_and_others_are_in_range():
     assert not sounding_notes(np.zeros(4_000, np.float32), sample_rate=RATE).any()
     notes = sounding_notes(tone(50) + tone(62), sample_rate=RATE)

@@ -91,6 +91,7 @@ def test_the_best_lag_counts(measure, lag_frames):
         assert measure(reference, estimate) < 0.5
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)
 @given(st.integers(0, 1000), st.integers(0, 1000), st.floats(1, 200), st.sampled_from([0.0, 0.05]))
 def test_order_and_transposition(seed, other_seed, tolerance_cents, max_lag_s):

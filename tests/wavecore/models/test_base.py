@@ -10,6 +10,7 @@ from wavecore.errors import ModelError, OutputExistsError
 from wavecore.models import base
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", checkpoint.shipped())
 def test_every_shipped_model_loads_and_says_what_it_can_do(name):
     model = wavecore.load(name)

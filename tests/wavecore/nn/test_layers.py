@@ -89,6 +89,7 @@ def test_bfloat16_layer_equals_the_plain_one_up_to_rounding(sizes, dilation, las
         assert float((rounded - plain).detach().norm() / plain.detach().norm()) < 0.012
 
 
+@pytest.mark.slow
 def test_gradcheck_of_the_fused_layer():
     tensors = _arguments((2, 3, 2, 2, 3, 2, 3), seed=2)
 

@@ -35,6 +35,7 @@ def test_shape_of_the_logits(n_samples):
     assert _wavenet(SMALL)(codes, latent).shape == (2, n_samples, SMALL.n_classes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kernel_size", [1, 2, 3])
 def test_receptive_field_is_causal(kernel_size):
     config = WaveNetConfig(2, 3, kernel_size, 8, 6, 5, 7, latent_channels=3, n_classes=16, hop_length=5)
@@ -62,6 +63,7 @@ def test_latent_conditions_its_frame_and_the_following():
     assert differs[2 * SMALL.hop_length : 3 * SMALL.hop_length].all()
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=15)
 @given(n_samples=st.integers(1, 40), seed=st.integers(0, 10))
 def test_prefixes_equal_the_whole(n_samples, seed):

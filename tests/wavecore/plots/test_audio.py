@@ -66,6 +66,7 @@ def test_titles_are_no_formulas_and_fit(tmp_path):
     plots.spectrogram_sheet([(title, tone(seconds=0.1), 16000) for title in titles], tmp_path / "a.png")
 
 
+@pytest.mark.slow
 @SHEETS
 def test_different_rates_share_a_sheet(sheet, tmp_path, drawn):
     sheet([("A", tone(rate=rate), rate) for rate in (8000, 16000, 44100)], tmp_path / "a.png")
@@ -162,6 +163,7 @@ def test_long_noisy_curves_are_smoothed_and_smooth_ones_are_not(tmp_path, drawn)
     assert np.allclose(plots._smoothed(np.full(50, 2.5), 7), 2.5)
 
 
+@pytest.mark.slow
 def test_values_that_are_not_finite_are_gaps(tmp_path):
     history = {"loss": [(1, 2.0), (2, NAN), (3, float("inf"))], "bits": [(1, NAN)]}
     assert plots.curves(history, tmp_path / "a.png").exists()

@@ -30,6 +30,7 @@ def test_a_steady_tone_has_one_colour_and_another_tone_another():
     assert np.abs(colours[0].mean(axis=0) - colours[1].mean(axis=0)).max() > 0.2
 
 
+@pytest.mark.slow
 def test_brightness_is_relative_to_the_maximum_over_70_db():
     quiet, loud = (images.rainbow(tone(440.0, amplitude=a), sample_rate=16000) for a in (0.001, 1.0))
     assert np.allclose(quiet, loud, atol=0.02)

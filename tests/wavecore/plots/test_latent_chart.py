@@ -16,6 +16,7 @@ def test_every_channel_is_a_line(tmp_path, drawn):
     assert first.lines[0].get_xdata()[-1] == pytest.approx(29 / 31.25)
 
 
+@pytest.mark.slow
 def test_a_file_is_written_once(tmp_path):
     latent = np.random.default_rng(1).standard_normal((12, 3))
     path = latent_chart.draw([("one", latent, 20.0)], tmp_path / "a.png")

@@ -87,6 +87,7 @@ def test_files_are_complete_and_not_replaced(player, piece, tmp_path):
         render_file(player, piece, tmp_path / "01_Tune_low.wav", stems=tmp_path, **OPTIONS)
 
 
+@pytest.mark.slow
 def test_models_and_banks_that_do_not_fit(player, bank, piece):
     with pytest.raises(UsageError, match="player.*'translation'"):
         render(piece, model=player, bank=bank, **OPTIONS)

@@ -19,6 +19,7 @@ def dataset(tmp_path_factory, make_notes):
     return make_notes(tmp_path_factory.mktemp("data") / "notes", n_samples=4 * 16_000)
 
 
+@pytest.mark.slow
 def test_notes_are_encoded_at_their_pitch_and_level(noter, dataset):
     progress = []
     sources = {"pipe": Source("flute_acoustic_000", 73), "box": Source("organ_electronic_001")}

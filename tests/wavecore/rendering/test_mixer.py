@@ -45,6 +45,7 @@ def tones(n, *hz):
     return 0.5 * np.sin(2 * np.pi * np.array(hz)[:, None] * np.arange(n) / RATE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("draws", [True, False])
 def test_lines_keep_their_indices_and_times(draws):
     sound = tones(20_000, 100, 200, 300)

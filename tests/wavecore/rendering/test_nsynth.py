@@ -85,6 +85,7 @@ def test_conditioning_of_a_held_note_is_the_network_s_own(noter, bank, line):
     assert np.abs(blocks - whole).mean() < 1e-3 * np.abs(whole).mean()
 
 
+@pytest.mark.slow
 def test_conditioning_does_not_depend_on_the_blocks(noter, bank, line, monkeypatch):
     lines = lines_of(line)[:2]
     whole = np.concatenate(list(islice(nsynth.conditioning(noter.network, bank, lines), 3)), axis=1)

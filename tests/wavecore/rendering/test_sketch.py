@@ -23,6 +23,7 @@ def rms_db(x):
     return 10 * np.log10(np.mean(np.square(x, dtype=np.float64)))
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=30)
 @given(
     tune=st.sampled_from([TUNE, REPEATED]), cuts=st.lists(st.integers(0, 20_000), max_size=5), octave=st.integers(-1, 2)

@@ -40,6 +40,7 @@ def test_samples_are_determined_by_the_seed(player, line, draws):
     assert (sounds != generated(4)).any(axis=1).all()
 
 
+@pytest.mark.slow
 def test_conditioning_does_not_depend_on_the_blocks(player, line, monkeypatch):
     """Up to rounding: the encoder's products depend on the length."""
     conditioned = {}
@@ -52,11 +53,13 @@ def test_conditioning_does_not_depend_on_the_blocks(player, line, monkeypatch):
         np.testing.assert_allclose(blocks[:, :30], whole[:, :30], atol=1e-4)
 
 
+@pytest.mark.slow
 def test_instruments_and_speeds_have_sections(player, line):
     sections = translation.sections(player, lines_of(line), **OPTIONS)
     assert [(section.indices, section.octave) for section in sections] == [((0, 3), 0), ((1,), 0), ((2,), 1)]
 
 
+@pytest.mark.slow
 def test_line_is_the_stream_of_its_index(player, line):
     """Conditioned on what the encoder gives for the sketch or the notes, as a generator of one stream computes it."""
     lines = lines_of(line)

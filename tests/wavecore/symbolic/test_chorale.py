@@ -20,6 +20,7 @@ def test_held_pitch_is_one_note():
     assert chorale.held_notes(np.zeros(0, np.int16)) == []
 
 
+@pytest.mark.slow
 @given(lines)
 def test_notes_restore_the_line(line):
     restored = np.full(len(line), REST)

@@ -69,6 +69,7 @@ def test_monophonic(before, after):
     assert triples(scores.monophonic(line(*before))) == after
 
 
+@pytest.mark.slow
 @given(SCORES)
 @settings(deadline=None, max_examples=100)
 def test_monophonic_is_idempotent(score):

@@ -44,6 +44,7 @@ def test_meter_at():
     assert song(meters=(Meter(10, 3, 4),)).meter_at(5) == Meter(0, 4, 4)
 
 
+@pytest.mark.slow
 @given(
     events=st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 127), st.integers(1, 2000)), max_size=12),
     factor=st.integers(1, 5),

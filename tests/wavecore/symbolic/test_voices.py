@@ -19,6 +19,7 @@ def n_at_once(score, release_s):
     return max((sum(b.onset_s <= a.onset_s < b.end_s + release_s for b in score.notes) for a in score.notes), default=0)
 
 
+@pytest.mark.slow
 @given(notes, st.sampled_from([0.0, 0.25, 1.0]))
 def test_voices_hold_every_note_without_overlaps(notes, release_s):
     score = Score(tuple(notes), "piece")

@@ -152,6 +152,7 @@ def test_another_run_is_never_overwritten(undisturbed, dataset):
         run_task(make_task(dataset, seed=9), undisturbed[0], resume=True)
 
 
+@pytest.mark.slow
 def test_the_best_model_is_the_one_of_the_lowest_error(dataset, tmp_path):
     task = make_task(dataset, steps=6, validate_every=2)
     errors = iter([0.5, 0.1, 0.3])

@@ -95,6 +95,7 @@ def test_matrices_that_go_together_go_as_they_would_alone():
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_it_learns_what_faint_directions_hold_as_fast_as_loud_ones():
     u, _, v = torch.linalg.svd(torch.randn(32, 32, generator=torch.Generator().manual_seed(0)))
     uneven = u @ torch.diag(torch.logspace(0, -1, 32)) @ v  # the gradient is a hundred times as loud in some

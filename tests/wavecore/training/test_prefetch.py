@@ -66,6 +66,7 @@ def test_as_many_processes_draw_as_asked_for(workers, processes):
     assert (os.getpid() in drew) == (workers == 0)
 
 
+@pytest.mark.slow
 def test_the_processes_end_with_the_generator():
     with prefetch.batches(draw, range(1000), workers=2) as drawn:
         drew = {int(batch.drawn_by) for batch in islice(drawn, 4)}
@@ -73,6 +74,7 @@ def test_the_processes_end_with_the_generator():
     assert not any(map(alive, drew))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 2])
 def test_what_a_draw_raises_is_raised_here_where_its_turn_is(workers):
     with prefetch.batches(refuse_the_fifth, range(9), workers=workers) as drawn:
@@ -103,6 +105,7 @@ def test_a_process_that_is_lost_is_said_to_be(learning):
             pass
 
 
+@pytest.mark.slow
 def test_other_errors_of_the_run_are_left_alone():
     with pytest.raises(RuntimeError, match="^out of luck$"), prefetch.batches(draw, range(9), workers=1) as drawn:
         next(drawn)

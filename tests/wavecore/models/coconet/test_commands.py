@@ -27,6 +27,7 @@ def piece(tmp_path):
     return tmp_path / "piece.mid"
 
 
+@pytest.mark.slow
 def test_compose_writes_what_the_model_composes(compose, choir, tmp_path):
     done = compose("--bars", "2", "--steps", "5", "--seed", "3", "-o", tmp_path / "a.mid")
     assert done.code == 0 and "2 bars, 128 of 128 cells" in done.out, done.err

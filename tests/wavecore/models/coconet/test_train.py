@@ -65,6 +65,7 @@ def test_crops_are_parts_of_chorales_moved_as_far_as_pitches_go(dataset):
     assert {-3, 0, 3} <= moved
 
 
+@pytest.mark.slow
 def test_the_number_of_hidden_cells_is_drawn_evenly():
     rng = np.random.default_rng(0)
     hidden = np.array([(~draw_known(rng, (5, 4))).sum() for _ in range(8_000)])

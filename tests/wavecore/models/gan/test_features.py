@@ -16,6 +16,7 @@ ENCODING = NoteEncoding(lowest=50, highest=75)
 notes = st.tuples(st.integers(50, 75).map(str), st.sampled_from(ENCODING.durations), st.integers(1, 127))
 
 
+@pytest.mark.slow
 @given(st.lists(notes, max_size=20), st.sampled_from([1, 2, 4]))
 def test_encoded_notes_are_decoded(rows, n_features):
     symbols, durations, velocities = zip(*rows, strict=True) if rows else ((), (), ())

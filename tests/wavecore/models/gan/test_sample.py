@@ -70,6 +70,7 @@ def test_sequences_of_one_noise_are_the_same_alone_and_together(network):
     assert len({line.symbols for line in together}) == 3
 
 
+@pytest.mark.slow
 @given(lines, st.integers(1, 24))
 def test_a_line_is_cut_at_a_bar_line(line, bar):
     found = whole_bars(line, bar)

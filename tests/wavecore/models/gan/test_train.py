@@ -128,6 +128,7 @@ def test_feature_matching_compares_means(dataset):
     assert trainer._update_generator(batch)["generator/loss"] == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("config", "n_overlaps"), [(DENSE, 4), (replace(DENSE, features=1), 2), (RECURRENT, 4)])
 def test_the_held_out_measure(dataset, config, n_overlaps):
     task = task_of(dataset, config)

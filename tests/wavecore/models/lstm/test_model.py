@@ -52,6 +52,7 @@ def test_one_pass_follows_the_definition(window):
     assert found[0].shape == (3, 11, 4) and found[1].shape == (3, 11, 3) and found[0].dtype == torch.float32
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=6), st.sampled_from([0, 1, 3, 6, 40]))
 @settings(deadline=None, max_examples=30)
 @torch.no_grad()
@@ -75,6 +76,7 @@ def test_predictions_depend_on_the_past_alone(window):
     assert torch.equal(before[:, :6], after[:, :6]) and not torch.allclose(before[:, 6], after[:, 6])
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_a_long_line_stays_exact():
     network, given_line = build(replace(SMALL, window=3)), line(3000, batch=1)

@@ -59,6 +59,7 @@ def test_batches(dataset):
     assert task.describe()["phrases"]["train"] == {"phrases": 5 + 8 + 2, "left_out": left_out}
 
 
+@pytest.mark.slow
 def test_phrases_are_transposed_but_for_drums(dataset):
     seen = set()
     for step in range(12):
@@ -72,6 +73,7 @@ def test_phrases_are_transposed_but_for_drums(dataset):
     assert set((still.nonzero()[:, 0] + 48).tolist()) == {62, 64, 66}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize(("given", "neurons"), [("", "bernoulli"), ("low", "real")])
 def test_both_sides_learn(dataset, variant, given, neurons):

@@ -48,6 +48,7 @@ def notes(song, name):
     return next(part.events for part in song.parts if part.name == name)
 
 
+@pytest.mark.slow
 def test_a_new_piece_has_its_length_and_tempo_and_reports_its_seed(model):
     one, two = (model.compose(8, composer="bach", tempo=100, seed=3, device="cpu") for _ in range(2))
     assert one == two and one.end <= 8 * 192 + 12 and one.ticks_per_beat == 48

@@ -144,6 +144,7 @@ PARTS = st.builds(
 PIECES = st.builds(Song, st.just(48), st.lists(PARTS, min_size=1, max_size=3).map(tuple))
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)
 @given(PIECES, st.integers(-50, 57))
 def test_transposed_tokens_are_those_of_the_transposed_piece(song, semitones):
@@ -155,6 +156,7 @@ def test_transposed_tokens_are_those_of_the_transposed_piece(song, semitones):
     np.testing.assert_array_equal(data.transpose(encode(song), semitones), encode(transposed))
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)
 @given(PIECES, st.floats(0.3, 3))
 def test_scaled_volumes_are_the_nearest_of_the_piano(song, factor):

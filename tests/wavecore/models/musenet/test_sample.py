@@ -44,6 +44,7 @@ def log_odds(network, prefix, timeline, body, begin, end):
     return network.critic_logits(hidden)[0, len(prefix) :].tolist()
 
 
+@pytest.mark.slow
 def test_pieces_have_their_length_and_the_seed_decides(network):
     calls, request = [], Request(200, "bach", 90.0)
     first = generate(network, request, rng=rng(1), n_samples=3, on_progress=lambda *done: calls.append(done))

@@ -54,6 +54,7 @@ def test_a_mix_of_two_pitches_has_two_series(model):
     assert two.share < 0.8 and two.second_share > 0.2
 
 
+@pytest.mark.slow
 def test_of_longer_sounds_the_beginning_is_classified_and_shorter_ones_end_in_silence(model):
     sound = tone(200)
     alone, longer = model.classify(sound, RATE), model.classify(np.concatenate([sound, tone(900)]), RATE)

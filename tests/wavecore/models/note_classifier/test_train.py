@@ -38,6 +38,7 @@ def test_labels_are_those_of_the_notes(notes):
     assert labelled.audio.dtype == labelled.quality.dtype == torch.float32 and labelled.pitch.dtype == torch.int64
 
 
+@pytest.mark.slow
 def test_training_notes_are_detuned_and_noisy(notes):
     plain, detuned = (
         make_task(notes, **{**PLAIN, **changes}, batch_size=12).batch(0)

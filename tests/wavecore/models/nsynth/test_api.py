@@ -32,6 +32,7 @@ def test_a_sound_is_encoded_at_the_model_s_level_and_rate(model, pair):
     assert model.encode(np.zeros(600, np.float32), RATE).shape == (2, 16)
 
 
+@pytest.mark.slow
 def test_a_latent_is_decoded_to_a_sound_at_a_level(model, pair):
     latent = model.encode(pair[0], RATE)
     one, again = (model.decode(latent, level_db=-30.0, **FAST) for _ in range(2))

@@ -105,6 +105,7 @@ def test_a_prediction_depends_on_the_past_alone(channels):
     assert torch.equal(after[:, :58], before[:, :58]) and not torch.equal(after[:, 58], before[:, 58])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channels", VARIANTS)
 def test_the_decoder_generates_what_the_network_predicts(channels):
     network = plain(*channels)

@@ -87,6 +87,7 @@ def test_the_pitch_of_a_sound_is_the_last_channel(driven, sounds):
         sample.encode(driven, [sounds[0], np.zeros(3000, np.float32)])
 
 
+@pytest.mark.slow
 @given(latents=LATENTS, weights=WEIGHTS)
 def test_linear_mixes_are_weighted_means(network, latents, weights):
     want = np.tensordot(weights / weights.sum(), latents.astype(np.float64), axes=1)
@@ -94,6 +95,7 @@ def test_linear_mixes_are_weighted_means(network, latents, weights):
     np.testing.assert_allclose(sample.mix(network, latents, 7 * weights), want, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", sample.METHODS)
 @given(latents=LATENTS)
 def test_the_ends_of_a_mix_are_the_sounds(network, method, latents):
@@ -102,6 +104,7 @@ def test_the_ends_of_a_mix_are_the_sounds(network, method, latents):
         np.testing.assert_allclose(mixed, latents[i], atol=1e-5)
 
 
+@pytest.mark.slow
 @given(latents=arrays.arrays(np.float64, (2, 4, C), elements=st.floats(0.1, 8)), share=st.floats(0, 1))
 def test_great_circles_change_lengths_and_angles_evenly(network, latents, share):
     a, b = latents

@@ -87,6 +87,7 @@ def test_skipped_samples_do_not_count(notes):
     assert bits[0] == bits[1] and bits[0] != pytest.approx(8.0, abs=0.01)
 
 
+@pytest.mark.slow
 def test_validation_measures_held_out_crops_and_what_the_latent_is_worth(notes):
     new = make_task(notes, validation_crops=3)
     assert new.validate(new.build().eval(), "cpu") == {
@@ -125,6 +126,7 @@ def test_a_decoder_is_trained_at_a_rate_of_its_own(notes, rate):
     assert decoder == pytest.approx(1e-3 * rate, rel=0.05, abs=1e-12) and encoder == pytest.approx(1e-3, rel=0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["adam", "muon"])
 @pytest.mark.parametrize("freeze", [True, False])
 def test_a_frozen_encoder_stays_as_it_is_and_the_rest_is_trained(notes, optimizer, freeze):

@@ -125,6 +125,7 @@ def test_the_block_size_changes_no_sample(model, monkeypatch, draws):
         assert whole.shape == parts.shape and np.abs(whole[:HOP] - parts[:HOP]).max() <= (0 if draws else 1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("target", "octave", "shift", "warned"),
     [("low", None, -3, False), ("high", "auto", -1, False), ("low", 0, 0, True), ("low", -3, -3, False)],

@@ -126,6 +126,7 @@ def test_input_and_target_are_transposed_together(dataset, network_config):
     assert max(np.abs(offsets)) > 0.2, "nothing was transposed"
 
 
+@pytest.mark.slow
 def test_some_crops_glide(dataset, network_config):
     training = replace(PLAIN, paired_probability=1.0, glide_probability=1.0, glide_semitones=4.0)
     source = _source(dataset, network_config, training)

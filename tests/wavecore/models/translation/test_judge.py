@@ -45,6 +45,7 @@ def test_level_and_length_do_not_matter(judge):
     assert judge.accuracy([sound("organ", seed, seconds=3.0) for seed in range(5)], "organ") == 1
 
 
+@pytest.mark.slow
 def test_posteriors_are_probabilities_and_the_fit_repeats(judge):
     sounds = [sound("flute", 300), np.random.default_rng(0).standard_normal(RATE)]
     posterior = judge.posterior(sounds)
@@ -52,6 +53,7 @@ def test_posteriors_are_probabilities_and_the_fit_repeats(judge):
     assert np.array_equal(posterior, fit().posterior(sounds))
 
 
+@pytest.mark.slow
 def test_silence_belongs_to_no_domain(judge):
     assert all(judge.accuracy([np.zeros(RATE, np.float32)], name) == 0 for name in PARTIALS)
 

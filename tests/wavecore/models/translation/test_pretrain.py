@@ -169,6 +169,7 @@ def test_decoders_of_the_same_code_stay_as_they_are(dataset, wider):
         assert start(network, dataset, replace(other, targets=("flute",)), steps=1).pretrained.weight is not None
 
 
+@pytest.mark.slow
 def test_without_another_network_the_decoders_are_new(dataset, wider):
     progress = []
     begun = start(None, dataset, wider, steps=3, on_progress=lambda *done: progress.append(done))

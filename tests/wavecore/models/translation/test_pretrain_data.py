@@ -94,6 +94,7 @@ def test_moved_crops_have_no_known_condition(dataset, encoder, known):
     assert 20 < gone[:60].sum() < 52
 
 
+@pytest.mark.slow
 def test_data_that_do_not_fit_are_refused(make_tunes, encoder, pretraining_data, tmp_path, monkeypatch):
     with pytest.raises(UsageError, match="domains"):
         collect(make_tunes(tmp_path / "a", paired=False), encoder)

@@ -31,6 +31,7 @@ def test_a_tone_between_silences():
     assert 0.4 < found.tracks[0].voiced.mean() < 0.6
 
 
+@pytest.mark.slow
 def test_noise_has_a_level_and_no_pitch():
     found = survey_array(0.1 * np.random.default_rng(0).standard_normal(RATE).astype(np.float32))
     assert found.level_db == pytest.approx(-20, abs=1) and len(found.voiced_midi()) < 10
@@ -83,6 +84,7 @@ def test_excerpts_are_few_and_lie_within(n_samples):
         assert excerpts[0][0] == 0 and excerpts[-1][1] == n_samples
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(
     sizes=st.lists(st.integers(0, 9), max_size=12),

@@ -127,6 +127,7 @@ def test_noise_on_the_latent_follows_from_the_step_and_has_the_level_of_the_sett
     assert make_trainer()._with_noise(latent) is latent
 
 
+@pytest.mark.slow
 def test_passages_are_translated_where_the_settings_ask_for_it(dataset, network_config, monkeypatch):
     asked = []
     monkeypatch.setattr(

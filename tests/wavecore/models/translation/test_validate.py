@@ -94,6 +94,7 @@ def dominant_hz(path):
     return np.abs(np.fft.rfft(x * np.hanning(len(x)))).argmax() * rate / len(x)
 
 
+@pytest.mark.slow
 def test_samples_of_every_target_and_their_inputs(random_network, dataset, tmp_path):
     written = validate.write_samples(random_network, dataset, tmp_path, step=1500, seconds=0.505)
     assert [path.name for path in written] == ["step-00001500__flute.wav", "step-00001500__organ.wav"]

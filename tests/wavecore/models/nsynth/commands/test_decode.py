@@ -37,6 +37,7 @@ def test_latents_become_sounds_of_their_length_and_level(cli, latents, nsynth_mo
     assert (tmp_path / "alone" / "short.wav").read_bytes() == (tmp_path / "out" / "short.wav").read_bytes()
 
 
+@pytest.mark.slow
 def test_latents_that_cannot_be_decoded(cli, latents, nsynth_model, tmp_path):
     words = ("--model", nsynth_model, "-o", tmp_path / "out")
     assert cli("decode", tmp_path / "none.npz", *words).code == 3

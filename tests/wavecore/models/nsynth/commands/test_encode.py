@@ -19,6 +19,7 @@ def notes(tmp_path):
     return folder
 
 
+@pytest.mark.slow
 def test_a_folder_of_sounds(cli, notes, nsynth_model, tmp_path):
     words = ("encode", notes, "--model", nsynth_model, "-o", tmp_path / "latents")
     done = cli(*words, "--json")

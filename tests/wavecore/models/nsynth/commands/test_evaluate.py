@@ -45,6 +45,7 @@ def test_the_table_and_its_pictures(cli, nsynth_model, data, models, tmp_path):
     assert plain.code == 0 and "wavenet" in plain.out and "spectral" not in plain.out and "MIDI 54-59" in plain.out
 
 
+@pytest.mark.slow
 def test_some_pitches_alone(cli, nsynth_model, data, models):
     words = (nsynth_model, "--data", data, "--classifier", models[0], "--split", "train", "--json")
     done = cli("evaluate", "nsynth", *words, "--pitches", "60:64")

@@ -92,6 +92,7 @@ def test_the_truth_is_right_and_silence_is_not(evaluate):
     assert row.split()[3:5] == ["0.000", "0.000"] and row.split()[-1] == "0.000"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "code", "fact"),
     [

@@ -153,6 +153,7 @@ def interrupt(monkeypatch):
     monkeypatch.setattr(BatchSource, "training_batch", batch)
 
 
+@pytest.mark.slow
 def test_unpaired_data_get_no_hint(cli, make_tunes, tmp_path, monkeypatch):
     unpaired = make_tunes(tmp_path / "unpaired", domains=DOMAINS, paired=False).path
     interrupt(monkeypatch)  # the hint comes before the first step

@@ -152,6 +152,7 @@ def test_skip_existing_makes_the_others_and_overwrite_replaces(translate, tune, 
     assert files.probe(existing).frames == 9_600
 
 
+@pytest.mark.slow
 def test_an_output_is_never_one_of_the_inputs(translate, tune, tmp_path, no_work):
     before = tune.read_bytes()
     os.link(tune, tmp_path / "link.wav")
